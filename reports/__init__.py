@@ -1,0 +1,1 @@
+"""Reports of cans: taken in, stored, answered."""

@@ -1,0 +1,290 @@
+"""
+The wire: what a device may send, one definition for the worker, the API and the simulator.
+
+A message body is one report or a JSON array of them; a report is
+`{"can_id": "432", "level": "70.69", "measured_at": "2026-11-24T09:30:00Z", ...further attributes}`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from trashsite import spans
+from trashsite.spans import Flaw, Number
+
+MAX_REPORTS = 500
+MAX_REPORT_BYTES = 16 * 1024
+MAX_NESTING = 8
+MAX_CAN_ID = 128
+MAX_LEVEL = 32
+MAX_STREAM = 64
+#: How far a device's clock may run ahead of the queue's.
+MAX_AHEAD = timedelta(minutes=5)
+#: Epochs below this are seconds, others milliseconds: 1e11 s is the year 5138, 1e11 ms is 1973.
+EPOCH_MS_FROM = Decimal("1e11")
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+OURS = frozenset({"can_id", "level", "measured_at"})
+
+# RFC 8259, section 6.
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """
+    How full one can was at one instant.
+
+    level: percent full, 0-100, the digits as sent. measured_at, received_at: aware UTC instants; None only in
+    what another service wrote to the table without them. attributes: a JSON object's text, its values as sent.
+    location: latitude and longitude in degrees.
+    """
+
+    can_id: str
+    level: str
+    measured_at: datetime | None
+    received_at: datetime | None
+    attributes: str = "{}"
+    stream: str | None = None
+    location: tuple[Decimal, Decimal] | None = None
+
+
+class InvalidReport(ValueError):
+    """
+    A report that can never be stored: which field broke which rule.
+
+    text: exactly what was sent, of this report or, where index is None, of the whole message.
+    """
+
+    def __init__(self, field: str, rule: str, *, text: str = "", index: int | None = None) -> None:
+        super().__init__(f"{field}: {rule}")
+        self.field = field
+        self.rule = rule
+        self.text = text
+        self.index = index
+
+
+def parse(body: str | bytes, received_at: datetime) -> list[Report | InvalidReport]:
+    """
+    Read a message body: each of its reports, or in its place what is wrong with it, in the order sent.
+
+    received_at: when the queue took the message; a report without measured_at was measured then, and the
+    rule about the future is judged against it, so that a redelivery gets the same verdict. Reads no clock.
+    Never raises for what a device can send: a body that is no JSON is one InvalidReport with index None.
+    """
+    text = ""
+    try:
+        text = body if isinstance(body, str) else body.decode()
+        whole = spans.value(text)
+        spans.finish(text, whole.end)
+        if not isinstance(whole.parsed, list):
+            return [_judged(text, whole, None, received_at)]
+        if not 1 <= len(whole.parsed) <= MAX_REPORTS:
+            raise InvalidReport("message", f"an array must hold 1 to {MAX_REPORTS} reports")
+        return [
+            _judged(text, element, index, received_at)
+            for index, element in enumerate(spans.elements(text, whole.start))
+        ]
+    except InvalidReport as error:
+        field, rule = error.field, error.rule
+    except UnicodeDecodeError as error:
+        assert isinstance(body, bytes)
+        text = body.decode(errors="replace")
+        field, rule = "message", f"must be UTF-8 (byte {error.start} is not)"
+    except json.JSONDecodeError as error:
+        field, rule = "message", f"must be JSON: {error.msg.lower()} at character {error.pos}"
+    except RecursionError:
+        field, rule = "message", f"must not nest deeper than {MAX_NESTING}"
+    return [InvalidReport(field, rule, text=text)]
+
+
+def dump(report: Report) -> str:
+    """Return the JSON text that a device sends for this report: can_id, level, measured_at, then its attributes."""
+    members = [f'"can_id":{json.dumps(report.can_id)}', f'"level":{json.dumps(report.level)}']
+    if report.measured_at is not None:
+        members.append(f'"measured_at":"{iso(report.measured_at)}"')
+    attributes = report.attributes.strip()[1:-1].strip()
+    return "{" + ",".join([*members, attributes] if attributes else members) + "}"
+
+
+def iso(instant: datetime) -> str:
+    """Return an instant as it is written everywhere: UTC, microseconds where there are any, and Z."""
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _judged(text: str, sent: spans.Value, index: int | None, received_at: datetime) -> Report | InvalidReport:
+    try:
+        return _report(text, sent, received_at)
+    except InvalidReport as error:
+        error.index = index
+        error.text = text if index is None else text[sent.start : sent.end]
+        return error
+
+
+def _report(text: str, sent: spans.Value, received_at: datetime) -> Report:
+    fields = sent.parsed
+    if isinstance(fields, Flaw):
+        raise InvalidReport(fields.name or "report", fields.rule)
+    if not isinstance(fields, dict):
+        raise InvalidReport("report", "must be a JSON object")
+    if len(text[sent.start : sent.end].encode(errors="surrogatepass")) > MAX_REPORT_BYTES:
+        raise InvalidReport("report", f"must be at most {MAX_REPORT_BYTES} bytes")
+    for name, member in fields.items():
+        _check_characters("report", name)
+        _check_member(name, member)
+    extra = fields.keys() - OURS
+    attributes = "{}"
+    if extra:
+        attributes = "{" + ",".join(_texts(text, sent, extra)) + "}"
+    return Report(
+        can_id=_can_id(fields),
+        level=_level(fields),
+        measured_at=_measured_at(fields, received_at),
+        received_at=received_at,
+        attributes=attributes,
+        stream=_stream(fields.get("stream")),
+        location=_location(fields.get("location")),
+    )
+
+
+def _texts(text: str, sent: spans.Value, names: set[str]) -> Iterator[str]:
+    for name, member in spans.members(text, sent.start):
+        if name in names:
+            yield f"{json.dumps(name)}:{text[member.start : member.end]}"
+
+
+def _check_member(name: str, member: object) -> None:
+    """Refuse flaws, NUL and lone surrogates at any depth, and what nests past MAX_NESTING, the report being level one."""
+    level = [member]
+    for _ in range(MAX_NESTING):
+        inner: list[object] = []
+        for each in level:
+            if isinstance(each, Flaw):
+                raise InvalidReport(each.name or name, each.rule)
+            if isinstance(each, str):
+                _check_characters(name, each)
+            elif isinstance(each, dict):
+                for key in each:
+                    _check_characters(name, key)
+                inner.extend(each.values())
+            elif isinstance(each, list):
+                inner.extend(each)
+        if not inner:
+            return
+        level = inner
+    raise InvalidReport(name, f"must not nest deeper than {MAX_NESTING}")
+
+
+def _check_characters(name: str, sent: str) -> None:
+    if not sent.isascii() and _SURROGATE.search(sent):
+        raise InvalidReport(name, "must not hold a lone surrogate")
+    if "\x00" in sent:
+        raise InvalidReport(name, "must not hold the character NUL")
+
+
+def _required(fields: dict[str, Any], name: str) -> Any:
+    if name not in fields:
+        raise InvalidReport(name, "is required")
+    return fields[name]
+
+
+def _can_id(fields: dict[str, Any]) -> str:
+    sent = _required(fields, "can_id")
+    if not isinstance(sent, str):
+        raise InvalidReport("can_id", "must be a string or an integer")
+    if isinstance(sent, Number) and not re.fullmatch(r"-?[0-9]+", sent):
+        raise InvalidReport("can_id", "must be an integer where it is a number")
+    can_id = str(sent).strip()
+    if not 1 <= len(can_id) <= MAX_CAN_ID:
+        raise InvalidReport("can_id", f"must have 1 to {MAX_CAN_ID} characters")
+    if _CONTROL.search(can_id):
+        raise InvalidReport("can_id", "must not hold control characters")
+    if "/" in can_id or can_id in {".", ".."}:
+        raise InvalidReport("can_id", "must not hold a slash, nor be . or ..")
+    return can_id
+
+
+def _level(fields: dict[str, Any]) -> str:
+    sent = _required(fields, "level")
+    if not isinstance(sent, str):
+        raise InvalidReport("level", "must be a string or a number")
+    if len(sent) > MAX_LEVEL:
+        raise InvalidReport("level", f"must have at most {MAX_LEVEL} characters")
+    if not _NUMBER.fullmatch(sent):
+        raise InvalidReport("level", "must be a number in JSON's grammar")
+    if not 0 <= _decimal("level", sent) <= 100:
+        raise InvalidReport("level", "must be from 0 to 100 percent")
+    return str(sent)
+
+
+def _decimal(field: str, sent: str) -> Decimal:
+    try:
+        return Decimal(sent)
+    except InvalidOperation:
+        raise InvalidReport(field, "has an exponent out of range") from None
+
+
+def _measured_at(fields: dict[str, Any], received_at: datetime) -> datetime:
+    sent = fields.get("measured_at")
+    if sent is None:
+        return received_at
+    if not isinstance(sent, str) or len(sent) > 64:
+        raise InvalidReport("measured_at", "must be ISO 8601 with a zone, or an epoch in seconds or milliseconds")
+    measured_at = _from_epoch(sent) if _NUMBER.fullmatch(sent) else _from_iso(sent)
+    if measured_at - received_at > MAX_AHEAD:
+        raise InvalidReport("measured_at", "must be at most 5 minutes after the message was received")
+    return measured_at
+
+
+def _from_epoch(sent: str) -> datetime:
+    epoch = _decimal("measured_at", sent)
+    try:
+        micros = epoch * (1_000_000 if abs(epoch) < EPOCH_MS_FROM else 1_000)
+        return EPOCH + timedelta(microseconds=int(micros))
+    except (OverflowError, ArithmeticError):
+        raise InvalidReport("measured_at", "is out of range") from None
+
+
+def _from_iso(sent: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(sent)
+        if instant.tzinfo is None:
+            raise InvalidReport("measured_at", "must name its zone, as Z or +01:00")
+        return instant.astimezone(UTC)
+    except InvalidReport:
+        raise
+    except (ValueError, OverflowError):
+        raise InvalidReport("measured_at", "must be ISO 8601 with a zone") from None
+
+
+def _stream(sent: object) -> str | None:
+    """Lift the waste stream out of the attributes where it is usable; elsewhere it stays an attribute only."""
+    if not isinstance(sent, str) or isinstance(sent, Number):
+        return None
+    stream = sent.strip()
+    if not 1 <= len(stream) <= MAX_STREAM or _CONTROL.search(stream):
+        return None
+    return stream
+
+
+def _location(sent: object) -> tuple[Decimal, Decimal] | None:
+    """Lift {"lat": 50.08, "lon": 14.43} in degrees out of the attributes where both are valid."""
+    if not isinstance(sent, dict):
+        return None
+    lat, lon = sent.get("lat"), sent.get("lon")
+    for part in (lat, lon):
+        if not isinstance(part, str) or len(part) > MAX_LEVEL or not _NUMBER.fullmatch(part):
+            return None
+    try:
+        place = Decimal(str(lat)), Decimal(str(lon))
+    except InvalidOperation:
+        return None
+    return place if abs(place[0]) <= 90 and abs(place[1]) <= 180 else None

@@ -1,0 +1,227 @@
+"""
+Every setting, from the environment: the only module that reads it. The README's table documents each.
+
+AWS itself (endpoints, region, credentials) is configured by AWS's own variables and files, which botocore reads.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import dj_database_url
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def _flag(name: str) -> bool:
+    return os.environ.get(name, "").lower() in {"1", "true", "yes", "on"}
+
+
+def _choice(name: str, allowed: tuple[str, ...], default: str) -> str:
+    value = os.environ.get(name) or default
+    if value not in allowed:
+        raise ImproperlyConfigured(f"{name} is {value!r}; it must be one of: {', '.join(allowed)}.")
+    return value
+
+
+def _whole(name: str, default: int, least: int, most: int) -> int:
+    value = os.environ.get(name) or str(default)
+    if not re.fullmatch(r"[0-9]{1,9}", value) or not least <= int(value) <= most:
+        raise ImproperlyConfigured(f"{name} is {value!r}; it must be a whole number from {least} to {most}.")
+    return int(value)
+
+
+def _list(name: str, default: str = "") -> list[str]:
+    return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]
+
+
+#: A laptop with the stand-ins: permits a known secret key, open reads and generated users. Nothing else does.
+TRASH_LOCAL = _flag("TRASH_LOCAL")
+#: Ends the names of both queues and all tables, as the lab's `trash-level-wra`.
+TRASH_SUFFIX = os.environ.get("TRASH_SUFFIX", "")
+if not re.fullmatch(r"[A-Za-z0-9_-]{0,32}", TRASH_SUFFIX):
+    raise ImproperlyConfigured("TRASH_SUFFIX may hold letters, digits, - and _ only, at most 32.")
+#: Days for which each report stays in the history after its receipt; 0 keeps none.
+TRASH_HISTORY_DAYS = _whole("TRASH_HISTORY_DAYS", 400, 0, 36_500)
+#: Who may read: everybody, or those who logged in.
+TRASH_READS = _choice("TRASH_READS", ("open", "authenticated"), "open" if TRASH_LOCAL else "authenticated")
+#: The zone in which pages show times; the API always answers UTC.
+TRASH_TIME_ZONE = os.environ.get("TRASH_TIME_ZONE") or "UTC"
+#: Where a local stack keeps its files.
+TRASH_DATA = Path(os.environ.get("TRASH_DATA") or BASE_DIR / ".data")
+#: Proxies in front of the web server whose X-Forwarded-For is believed, for rate limits.
+TRASH_PROXIES = _whole("TRASH_PROXIES", 0, 0, 10)
+
+DEBUG = _flag("DJANGO_DEBUG")
+SECRET_KEY = os.environ.get("DJANGO_SECRET_KEY", "")
+if TRASH_LOCAL:
+    SECRET_KEY = SECRET_KEY or "known to everybody: this machine only"  # noqa: S105
+elif not SECRET_KEY:
+    raise ImproperlyConfigured(
+        "DJANGO_SECRET_KEY is not set. Set it to 50 random characters, or start with `make run` on a laptop."
+    )
+elif DEBUG:
+    raise ImproperlyConfigured("DJANGO_DEBUG is for local mode only: it shows settings to visitors. Unset it.")
+
+ALLOWED_HOSTS = _list("DJANGO_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if TRASH_LOCAL else "")
+CSRF_TRUSTED_ORIGINS = _list("DJANGO_CSRF_TRUSTED_ORIGINS")
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "csp",
+    "accounts",
+    "reports",
+    "simulator",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+ROOT_URLCONF = "trashsite.urls"
+WSGI_APPLICATION = "trashsite.wsgi.application"
+# GET /reports/420 has no slash at its end, in the lab and here; nothing is redirected.
+APPEND_SLASH = False
+
+DATABASES = {
+    "default": dj_database_url.parse(
+        os.environ.get("DATABASE_URL") or f"sqlite:///{TRASH_DATA / 'db.sqlite3'}",
+        conn_max_age=60,
+        conn_health_checks=True,
+    )
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LOGIN_REDIRECT_URL = "/"
+LOGIN_URL = "/login/"
+LOGOUT_REDIRECT_URL = "/"
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+# A laptop serves each app's files from where they are; a deployment collects them once, compressed and hashed.
+WHITENOISE_USE_FINDERS = TRASH_LOCAL
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if TRASH_LOCAL
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+# Nothing inline, nothing from elsewhere.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+if not TRASH_LOCAL:
+    SECURE_SSL_REDIRECT = True
+    # Health checks come from inside, without TLS.
+    SECURE_REDIRECT_EXEMPT = [r"^health/"]
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRASH_PROXIES else None
+    SECURE_HSTS_SECONDS = 365 * 24 * 3600
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+
+REST_FRAMEWORK = {
+    "NUM_PROXIES": TRASH_PROXIES,
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"()": "trashsite.logs.OneLine", "format": "%(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {
+        # Two lines a task from Celery would say less than our one a batch.
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
+    },
+}
+
+# -- the worker ------------------------------------------------------------------------------------------
+
+_QUEUE = f"trash-level-{TRASH_SUFFIX}" if TRASH_SUFFIX else "trash-level"
+
+CELERY_BROKER_URL = "sqs://"
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    # Device messages become calls of `task`; the one call that a producer may name is `call`.
+    "task": "reports.store_messages",
+    "call": "reports.record_reports",
+}
+CELERY_TASK_DEFAULT_QUEUE = _QUEUE
+CELERY_TASK_CREATE_MISSING_QUEUES = True
+# The promise rests on these: reports/startup.py refuses to start without them.
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_ACKS_ON_FAILURE_OR_TIMEOUT = False
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SERIALIZER = "json"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_RESULT_BACKEND = None
+CELERY_WORKER_CONCURRENCY = _whole("TRASH_CONCURRENCY", 4, 1, 64)
+# A prefetch slot is a batch of messages; the next batch is folded as late as possible.
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_REDIRECT_STDOUTS = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

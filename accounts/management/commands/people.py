@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from accounts import local
+from accounts.models import Token, digest, new_key
+from accounts.roles import ROLES, give_role, make_roles
+
+
+class Command(BaseCommand):
+    help = "Make the roles viewer, operator and admin; and, by option, a user or an API token."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--add", metavar="NAME", help="make this user, or change its role")
+        parser.add_argument("--role", choices=ROLES, default="viewer", help="for --add (default: viewer)")
+        parser.add_argument("--token", metavar="NAME", help="make an API token for this user, and print it")
+        parser.add_argument("--for", dest="purpose", default="api", help="what uses the token")
+        parser.add_argument("--read-only", action="store_true", help="the token may change nothing")
+        parser.add_argument("--days", type=int, help="the token expires after so many days")
+        parser.add_argument("--local", action="store_true", help="one user a role, for a stack of one's own")
+
+    def handle(self, **options: Any) -> None:
+        make_roles()
+        if options["local"]:
+            self.make_local()
+        if options["add"]:
+            user, made = User.objects.get_or_create(username=options["add"])
+            give_role(user, options["role"])
+            if made:
+                user.set_unusable_password()
+                user.save()
+                self.stderr.write(f"Give them a password: manage.py changepassword {user.username}")
+        if options["token"]:
+            self.stdout.write(self.make_token(**options))
+
+    def make_local(self) -> None:
+        if not settings.TRASH_LOCAL:
+            raise CommandError("--local writes passwords to a file: it works under TRASH_LOCAL=1 alone.")
+        path = settings.TRASH_DATA / "credentials"
+        done = "wrote" if local.make_people(path) else "kept"
+        self.stderr.write(f"{done} users viewer, operator and admin, and a token, in {path}")
+
+    def make_token(self, **options: Any) -> str:
+        user = User.objects.filter(username=options["token"]).first()
+        if user is None:
+            raise CommandError(f"No user {options['token']}: make one with --add {options['token']}.")
+        days, key = options["days"], new_key()
+        Token.objects.create(
+            user=user,
+            name=options["purpose"],
+            digest=digest(key),
+            read_only=options["read_only"],
+            expires_at=timezone.now() + timedelta(days=days) if days else None,
+        )
+        return key

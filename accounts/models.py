@@ -1,0 +1,79 @@
+"""API tokens, kept as digests, and the rights that roles are made of."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+#: Lets secret scanners and people recognise one.
+PREFIX = "trash_"
+#: How often at most a token in use costs a write.
+USE_NOTED_EVERY = timedelta(minutes=1)
+
+
+class Right(models.Model):
+    """No table: the permissions that belong to no model, which the roles hand out."""
+
+    class Meta:
+        managed = False
+        default_permissions = ()
+        permissions = (
+            ("post_reports", "Can post reports through the API"),
+            ("see_pipeline", "Can see the queue, the workers and the dead letters"),
+            ("redrive", "Can send dead letters back or discard them"),
+        )
+
+
+class Token(models.Model):
+    """
+    One key to the API, which acts as its user.
+
+    The key itself is shown once, when it is made; only its SHA-256 is kept. Its 256 random bits need no slow
+    hash. read_only: it may not change anything, whatever its user may.
+    """
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="tokens")
+    name = models.CharField(max_length=64, help_text="what uses it, so that it can be told from the others")
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    read_only = models.BooleanField(default=False, help_text="it may look, and change nothing")
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="empty: never")
+    revoked_at = models.DateTimeField(null=True, blank=True, help_text="refused from then on")
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="to the minute")
+
+    class Meta:
+        ordering = ("user", "name")
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.user.get_username()})"
+
+    def usable(self, now: datetime) -> bool:
+        """Say whether it opens anything at this instant."""
+        return (
+            (self.revoked_at is None or now < self.revoked_at)
+            and (self.expires_at is None or now < self.expires_at)
+            and self.user.is_active
+        )
+
+    def note_use(self, now: datetime) -> None:
+        """Write down that it was used, unless the last minute's use is written down already."""
+        due = now - USE_NOTED_EVERY
+        if self.last_used_at is None or self.last_used_at <= due:
+            # The condition again, in the database: of many requests at once, one writes.
+            not_noted = Q(last_used_at=None) | Q(last_used_at__lte=due)
+            Token.objects.filter(not_noted, pk=self.pk).update(last_used_at=now)
+
+
+def new_key() -> str:
+    """Make a key for a token: 256 random bits behind our prefix."""
+    return PREFIX + secrets.token_urlsafe(32)
+
+
+def digest(key: str) -> str:
+    """Return what is kept of a key."""
+    return hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()

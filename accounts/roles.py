@@ -1,0 +1,38 @@
+"""The three roles, each a Django group, and what each may do."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import Group, Permission, User
+
+OPERATOR = frozenset(
+    {
+        "accounts.post_reports",
+        "accounts.see_pipeline",
+        "accounts.redrive",
+    }
+)
+#: Applications whose every permission the role admin has.
+ADMINISTERED = ("accounts", "auth", "reports")
+ROLES = ("viewer", "operator", "admin")
+STAFF = frozenset({"operator", "admin"})
+
+
+def make_roles() -> None:
+    """Make the groups, or put them right: viewer (nothing beyond reading), operator, admin."""
+    everything = Permission.objects.filter(content_type__app_label__in=ADMINISTERED)
+    named = {f"{one.content_type.app_label}.{one.codename}": one for one in everything}
+    given = {
+        "viewer": [],
+        "operator": [named[name] for name in sorted(OPERATOR)],
+        "admin": list(everything),
+    }
+    for role in ROLES:
+        group, _ = Group.objects.get_or_create(name=role)
+        group.permissions.set(given[role])
+
+
+def give_role(user: User, role: str) -> None:
+    """Give a user this role, and no other; operators and admins may enter the admin site."""
+    user.groups.set([Group.objects.get(name=role)])
+    user.is_staff = role in STAFF
+    user.save(update_fields=["is_staff"])

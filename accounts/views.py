@@ -1,0 +1,26 @@
+"""Signing in and out, by session."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.views import LoginView
+from django.http import HttpRequest, HttpResponse
+
+from reports.problems import plain
+from reports.throttles import SigningIn
+
+
+class SignInView(LoginView):
+    """Django's own, with a limit on how often one address may try."""
+
+    template_name = "accounts/login.html"
+    redirect_authenticated_user = True
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        throttle = SigningIn()
+        if not throttle.allow(request):
+            refusal = plain(request, 429, "Too many attempts to sign in. Try again in a minute.")
+            refusal["Retry-After"] = str(int(throttle.wait()))
+            return refusal
+        return super().post(request, *args, **kwargs)

@@ -1,0 +1,120 @@
+"""Answers as bytes: JSON that keeps every digit, and pages."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from django.template import loader
+from rest_framework.renderers import BaseRenderer
+
+from reports.permissions import may
+from reports.problems import MEDIA_TYPE, Problem
+from reports.serializers import JsonText
+
+#: Stands for a ready text while the rest is written. No client can know it, so none can send it.
+_MARK = secrets.token_hex(16)
+_MARKED = re.compile(f'"{_MARK}([0-9]+)"')
+
+
+def to_json(data: Any, *, indent: int | None = None) -> bytes:
+    """
+    Write an answer: values that know their JSON are asked for it, ready texts are spliced in as they stand.
+
+    The standard encoder does the work, in C; a ready text is a mark to it, replaced afterwards. Splicing in a
+    hand-written walk over 500 rows cost five times as much.
+    """
+    ready: list[str] = []
+
+    def other(value: Any) -> Any:
+        if isinstance(value, JsonText):
+            ready.append(value.text)
+            return f"{_MARK}{len(ready) - 1}"
+        return value.json()
+
+    text = json.dumps(
+        data,
+        default=other,
+        ensure_ascii=False,
+        allow_nan=False,
+        indent=indent,
+        separators=None if indent else (",", ":"),
+    )
+    if ready:
+        text = _MARKED.sub(lambda mark: ready[int(mark[1])], text)
+    # A lone surrogate, which UTF-8 cannot hold, becomes its JSON escape.
+    return text.encode(errors="backslashreplace")
+
+
+class JSONRenderer(BaseRenderer):
+    media_type = "application/json"
+    format = "json"
+    charset = None
+    render_style = "binary"
+
+    def render(
+        self,
+        data: Any,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        if data is None:
+            return b""
+        if isinstance(data, Problem) and renderer_context:
+            renderer_context["response"]["Content-Type"] = MEDIA_TYPE
+        return to_json(data)
+
+
+class PageRenderer(BaseRenderer):
+    """
+    An answer as a page: the view's own template where it has one, else what was asked and answered.
+
+    A view may name its template in `page` and add to what that is given in `page_context(data)`.
+    """
+
+    media_type = "text/html"
+    format = "api"
+    charset = "utf-8"
+    #: More JSON than this is a link, not part of the page.
+    shown_bytes = 8_000
+
+    def render(
+        self,
+        data: Any,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
+    ) -> str:
+        around = renderer_context or {}
+        view, request, response = (around[name] for name in ("view", "request", "response"))
+        own = getattr(view, "page", None)
+        context: dict[str, Any] = {
+            "data": data,
+            "view": view,
+            "name": view.get_view_name(),
+            "method": request.method,
+            "address": request.build_absolute_uri(),
+            "json_address": _with_format(request, "json"),
+            "response": response,
+            "status_text": f"{response.status_code} {response.reason_phrase}",
+            "allowed_methods": view.allowed_methods,
+            "may_post": "POST" in view.allowed_methods and may(request, "accounts.post_reports"),
+        }
+        if isinstance(data, Problem):
+            template = "reports/problem.html"
+        elif own and response.status_code == 200:
+            template = own
+            context |= view.page_context(data)
+        else:
+            template = "rest_framework/api.html"
+        body = to_json(data, indent=2).decode()
+        context["body"] = body if len(body) <= self.shown_bytes else None
+        return str(loader.get_template(template).render(context, request._request))
+
+
+def _with_format(request: Any, name: str) -> str:
+    query = request.query_params.copy()
+    query["format"] = name
+    return f"{request.path}?{query.urlencode()}"

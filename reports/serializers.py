@@ -1,0 +1,172 @@
+"""
+What the API answers, written once as values that know their JSON, and once as the schema's description of it.
+
+The values stay values until a renderer asks: a page shows the same report that the JSON does, and attributes
+are spliced into the answer as the text that was stored, so that no number in them is ever a float.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from rest_framework import serializers
+
+from reports.wire import Report, iso
+
+
+@dataclass(frozen=True, slots=True)
+class JsonText:
+    """JSON that is ready: a renderer writes it as it stands."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One report in an answer. root: the absolute address under which every can has its own."""
+
+    report: Report
+    root: str
+
+    @property
+    def links(self) -> dict[str, str]:
+        return can_links(self.root, self.report.can_id)
+
+    def json(self) -> dict[str, Any]:
+        report = self.report
+        return {
+            "can_id": report.can_id,
+            "level": report.level,
+            "measured_at": instant(report.measured_at),
+            "received_at": instant(report.received_at),
+            "attributes": JsonText(report.attributes),
+            "links": self.links,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class PastRow:
+    """One report in a can's history, whose links stand once, around the list."""
+
+    report: Report
+
+    def json(self) -> dict[str, Any]:
+        report = self.report
+        return {
+            "level": report.level,
+            "measured_at": instant(report.measured_at),
+            "received_at": instant(report.received_at),
+            "attributes": JsonText(report.attributes),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A page of rows, after members that say what they are of; `next` is the address of the next page."""
+
+    rows: Sequence[Row] | Sequence[PastRow]
+    next: str | None
+    about: Mapping[str, Any]
+    links: Mapping[str, str]
+
+    def json(self) -> dict[str, Any]:
+        return {**self.about, "results": list(self.rows), "next": self.next, "links": self.links}
+
+
+def can_links(root: str, can_id: str) -> dict[str, str]:
+    """Return the addresses of one can under the absolute address of the fleet."""
+    address = root + quote(can_id, safe="")
+    return {"self": address, "history": address + "/history"}
+
+
+def instant(at: datetime | None) -> str | None:
+    return None if at is None else iso(at)
+
+
+# What follows describes the answers in the OpenAPI schema; tests hold the two together.
+
+
+class CanLinks(serializers.Serializer[Any]):
+    self = serializers.URLField()
+    history = serializers.URLField()
+
+
+class ReportAnswer(serializers.Serializer[Any]):
+    level = serializers.CharField(help_text="Percent full, 0-100, the digits as the device sent them.")
+    measured_at = serializers.DateTimeField(allow_null=True, help_text="Null where another service wrote it.")
+    received_at = serializers.DateTimeField(allow_null=True)
+    attributes = serializers.DictField(help_text="Whatever else the device sent, as it came.")
+
+
+class CanAnswer(ReportAnswer):
+    can_id = serializers.CharField()
+    links = CanLinks()
+
+
+class FleetAnswer(serializers.Serializer[Any]):
+    page_size = serializers.IntegerField()
+    results = CanAnswer(many=True)
+    next = serializers.URLField(allow_null=True, help_text="The next page, null at the end.")
+    links = serializers.DictField(child=serializers.URLField())
+
+
+class HistoryAnswer(serializers.Serializer[Any]):
+    can_id = serializers.CharField()
+    order = serializers.ChoiceField(["newest", "oldest"])
+    page_size = serializers.IntegerField()
+    results = ReportAnswer(many=True)
+    next = serializers.URLField(allow_null=True)
+    links = serializers.DictField(child=serializers.URLField())
+
+
+class ReportSent(serializers.Serializer[Any]):
+    can_id = serializers.CharField(max_length=128, help_text="1-128 characters, none of them `/`.")
+    level = serializers.CharField(max_length=32, help_text="Percent full, 0-100: a string or a number.")
+    measured_at = serializers.DateTimeField(required=False, help_text="ISO 8601 with zone, or an epoch.")
+
+
+class Taken(serializers.Serializer[Any]):
+    can_id = serializers.CharField()
+    links = CanLinks()
+
+
+class Accepted(serializers.Serializer[Any]):
+    accepted = serializers.IntegerField(help_text="How many reports were sent to the queue.")
+    message_ids = serializers.ListField(child=serializers.CharField())
+    results = Taken(many=True)
+
+
+class Wrong(serializers.Serializer[Any]):
+    index = serializers.IntegerField(required=False, allow_null=True, help_text="Which report of an array.")
+    field = serializers.CharField()
+    rule = serializers.CharField()
+
+
+class ProblemAnswer(serializers.Serializer[Any]):
+    """RFC 9457 problem details."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    errors = Wrong(many=True, required=False)  # type: ignore[assignment]
+
+
+class Live(serializers.Serializer[Any]):
+    status = serializers.CharField()
+
+
+class WorkerSeen(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    seen_at = serializers.DateTimeField()
+    counters = serializers.DictField(child=serializers.IntegerField())
+
+
+class Ready(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(["ready", "not ready"])
+    checks = serializers.DictField(child=serializers.CharField(), help_text="`ok`, or what is wrong.")
+    workers = WorkerSeen(many=True)

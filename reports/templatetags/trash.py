@@ -1,0 +1,142 @@
+"""What pages show of levels and times; nothing here touches a store."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django import template
+from django.conf import settings
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+
+register = template.Library()
+
+#: From here on a can is full.
+FULL = Decimal(80)
+NEARLY = Decimal(60)
+
+
+@register.simple_tag(takes_context=True)
+def here(context: template.Context, *names: str) -> str:
+    """Mark the link to the page that one is on."""
+    match = getattr(context.get("request"), "resolver_match", None)
+    return mark_safe(' aria-current="page"') if match and match.url_name in names else ""
+
+
+@register.filter
+def percent(level: str) -> str:
+    """Round a level for reading: one decimal, and none where it would be zero."""
+    number = _number(level)
+    if number is None:
+        return level
+    return f"{number:.1f}".removesuffix(".0")
+
+
+@register.simple_tag
+def level(text: str) -> SafeString:
+    """Draw a level as a bar with its figure; its digits as sent are in the title."""
+    number = _number(text)
+    if number is None:
+        return format_html('<span class="level">{}</span>', text)
+    tone = "full" if number >= FULL else "nearly" if number >= NEARLY else "fine"
+    width = f"{min(max(number, Decimal(0)), Decimal(100)):.1f}"
+    return format_html(
+        '<span class="level {}" title="{} %">'
+        '<svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
+        '<rect class="track" width="100" height="8"/><rect class="fill" width="{}" height="8"/></svg>'
+        "<span>{} %</span></span>",
+        tone,
+        text,
+        width,
+        percent(text),
+    )
+
+
+@register.simple_tag
+def ago(at: datetime | None) -> SafeString:
+    """Say how long ago, with the exact time on hover; the site's zone."""
+    if at is None:
+        return mark_safe('<span class="unknown">unknown</span>')
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>', at.isoformat(), _local(at), age(at, timezone.now())
+    )
+
+
+@register.simple_tag
+def time(at: datetime | None) -> SafeString:
+    """Say when, in the site's zone."""
+    if at is None:
+        return mark_safe('<span class="unknown">unknown</span>')
+    return format_html('<time datetime="{}">{}</time>', at.isoformat(), _local(at))
+
+
+def age(at: datetime, now: datetime) -> str:
+    """Return the time from then to now in its largest whole unit."""
+    seconds = (now - at).total_seconds()
+    if seconds < 0:
+        return "just now" if seconds > -5 else "in the future"
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit} ago"
+    return "just now" if seconds < 5 else f"{int(seconds)} s ago"
+
+
+@register.simple_tag
+def attributes(text: str) -> SafeString:
+    """List what else a device sent: each attribute, nested ones as JSON, every number as it came."""
+    # Numbers stay the texts they were.
+    parsed = json.loads(text, parse_float=_Digits, parse_int=_Digits)
+    if not parsed:
+        return mark_safe("")
+    rows = ((name, _shown(value)) for name, value in parsed.items())
+    return format_html('<dl class="facts">{}</dl>', format_html_join("", "<dt>{}</dt><dd>{}</dd>", rows))
+
+
+@register.filter
+def shell(text: str) -> str:
+    """Make a text safe between a shell's single quotes."""
+    return text.replace("'", "'\\''")
+
+
+class _Digits(str):
+    """A number's own digits."""
+
+    __slots__ = ()
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, str):
+        return value
+    return format_html("<code>{}</code>", _json(value))
+
+
+def _json(value: Any) -> str:
+    match value:
+        case _Digits():
+            return value
+        case dict():
+            members = (
+                f"{json.dumps(name, ensure_ascii=False)}: {_json(inner)}" for name, inner in value.items()
+            )
+            return "{" + ", ".join(members) + "}"
+        case list():
+            return "[" + ", ".join(map(_json, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _number(level: str) -> Decimal | None:
+    try:
+        number = Decimal(level)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+def _local(at: datetime) -> str:
+    zone = ZoneInfo(settings.TRASH_TIME_ZONE)
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S} {settings.TRASH_TIME_ZONE}"

@@ -1,0 +1,92 @@
+"""How often one client may ask, counted in fixed windows, and told in every answer."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.core.cache import cache
+from django.http import HttpRequest
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+
+if TYPE_CHECKING:  # The framework's views import this module, by its settings.
+    from rest_framework.views import APIView
+
+SECONDS = {"s": 1, "min": 60, "h": 3600}
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """What a client may still do: `left` of `limit` requests until `reset_s` seconds from now."""
+
+    limit: int
+    left: int
+    reset_s: int
+
+
+class Window(BaseThrottle):
+    """
+    At most so many requests in each window of the clock, by user, else by address.
+
+    The address is what NUM_PROXIES says, so a client cannot change it with X-Forwarded-For. Each web
+    process counts for itself.
+    """
+
+    scope: str
+
+    reset_s = 0
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        user = request.user
+        who = f"user {user.pk}" if user and user.is_authenticated else self.get_ident(request)
+        rate_limit = self.count(who, time.time())
+        if rate_limit is None:
+            return True
+        # The views put it into the headers.
+        request.rate_limit = rate_limit  # type: ignore[attr-defined]
+        return rate_limit.left >= 0
+
+    def count(self, who: str, now_s: float) -> RateLimit | None:
+        """Count one request of this client; below 0 left it is one too many. None: there is no limit."""
+        rate = settings.TRASH_RATES[self.scope]
+        if not rate:
+            return None
+        limit, _, unit = rate.partition("/")
+        window_s = SECONDS[unit]
+        self.reset_s = window_s - int(now_s % window_s)
+        key = f"throttle:{self.scope}:{who}:{int(now_s // window_s)}"
+        cache.add(key, 0, window_s)
+        try:
+            used = cache.incr(key)
+        except ValueError:  # It expired in between: a new window has begun.
+            used = 1
+        return RateLimit(int(limit), int(limit) - used, self.reset_s)
+
+    def wait(self) -> float:
+        return self.reset_s
+
+
+class Reading(Window):
+    scope = "read"
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        return request.method == "POST" or super().allow_request(request, view)
+
+
+class Posting(Window):
+    scope = "post"
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        return request.method != "POST" or super().allow_request(request, view)
+
+
+class SigningIn(Window):
+    scope = "login"
+
+    def allow(self, request: HttpRequest) -> bool:
+        """Count an attempt to sign in, from an address."""
+        rate_limit = self.count(self.get_ident(Request(request)), time.time())
+        return rate_limit is None or rate_limit.left >= 0

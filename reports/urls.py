@@ -1,0 +1,30 @@
+"""Addresses: those of the API end with or without a slash, and neither form redirects to the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.urls import URLPattern, path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from reports import views
+
+
+def either(route: str, view: Callable[..., Any], name: str) -> list[URLPattern]:
+    """Serve a route under both its forms, and name the one that links use."""
+    return [path(route, view, name=name), path(route + "/", view)]
+
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="fleet"), name="home"),
+    path("reports/", views.FleetView.as_view(), name="fleet"),
+    path("reports", views.FleetView.as_view()),
+    *either("reports/<str:can_id>", views.CanView.as_view(), "can"),
+    *either("reports/<str:can_id>/history", views.HistoryView.as_view(), "history"),
+    *either("health/live", views.LiveView.as_view(), "live"),
+    *either("health/ready", views.ReadyView.as_view(), "ready"),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+]

@@ -31,7 +31,7 @@ lint: .venv/.dev ## Style, types and layers alone
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	TRASH_LOCAL=1 .venv/bin/mypy
-	.venv/bin/lint-imports
+	.venv/bin/lint-imports --no-cache
 
 format: .venv/.dev ## Put the code into shape
 	.venv/bin/ruff check --fix .
@@ -47,7 +47,7 @@ upgrade: $(UV) stack/.node/.done ## Take the newest releases of every dependency
 #: Parts of it
 
 environments: ## Install what run needs
-	@$(MAKE) --no-print-directory -j2 .venv/.run stack/.$(STACK)
+	@$(MAKE) -s --no-print-directory -j2 .venv/.run stack/.$(STACK)
 
 clean: ## Remove the environments and caches; the data in .data stays
 	rm -rf .venv stack/.uv stack/.node stack/node_modules stack/.embedded stack/.java stack/java/lib

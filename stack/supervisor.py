@@ -104,6 +104,13 @@ class Supervisor:
         for child in self._children:
             child.kill()
 
+    def process_of(self, name: str) -> int:
+        """The id of the process that is this service now."""
+        (process,) = (child.process for child in self._children if child.service.name == name)
+        if process is None:
+            raise LookupError(f"{name} has no process")
+        return process.pid
+
     def say(self, text: str) -> None:
         self.output.line(self.name, text)
 

@@ -31,7 +31,7 @@ lint: .venv/.dev ## Style, types and layers alone
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	TRASH_LOCAL=1 .venv/bin/mypy
-	.venv/bin/lint-imports --no-cache
+	.venv/bin/lint-imports --no-logo
 
 format: .venv/.dev ## Put the code into shape
 	.venv/bin/ruff check --fix .

@@ -130,7 +130,11 @@ def services(settings: Settings) -> list[Service]:
         Service("prepare", Program([python, "-m", "stack.prepare"]), once=True),
         Service(
             "worker",
-            Program([python, "-m", "celery", "-A", "trashsite", "worker"]),
+            # Quiet: no banner. As root, as in many containers, Celery warns of itself at length.
+            Program(
+                [python, "-m", "celery", "--quiet", "-A", "trashsite", "worker"],
+                {"PYTHONWARNINGS": "ignore:You're running the worker with superuser"},
+            ),
             ready_line=r"\bready\b",
             stop_within_s=4.5,
         ),
@@ -217,9 +221,10 @@ def check_ports(settings: Settings) -> None:
     wanted = {"PORT": settings.port, "SQS_PORT": settings.sqs_port, "DYNAMODB_PORT": settings.dynamodb_port}
     for variable, port in wanted.items():
         if not is_free(port):
+            other = next(p for p in range(port + 1, 65536) if p not in wanted.values() and is_free(p))
             raise StackError(
                 f"Port {port} is taken by another program. Stop that, or choose another port: "
-                f"make run {variable}={port + 1}"
+                f"make run {variable}={other}"
             )
 
 

@@ -38,10 +38,10 @@ MISSED = 0.04
 
 
 class Place(NamedTuple):
-    """A place in the order of measurements; the earlier can number goes first where instants are equal."""
+    """A place in the order of measurements; the lower can number goes first where instants are equal."""
 
     measured_at: datetime
-    index: int = -1
+    number: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Measurement:
     @property
     def place(self) -> Place:
         """Where this measurement stands in the fleet's order."""
-        return Place(self.measured_at, self.can.index)
+        return Place(self.measured_at, self.can.number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class _Day:
     """
     One can's local day: the true level at its beginning, may be past full, and what happens to it.
 
-    filled: percent that goes in over the day. by_hour: the share of it that is in by each full hour, 25 values.
+    filled: percent that goes in over the day. by_hour: the share of it that is in at each of 25 full hours.
     emptied_at: the hour of the collection, with its fraction; None on other days. residue: what it leaves.
     """
 
@@ -89,7 +89,7 @@ class _Turn(NamedTuple):
     """A sensor's turn to measure, in the order of Place; noise: the draws that blur its reading."""
 
     at_s: int
-    index: int
+    number: int
     turn: int
     noise: tuple[float, ...]
 
@@ -111,25 +111,21 @@ class Fleet:
     @cached_property
     def cans(self) -> tuple[Can, ...]:
         """All cans, by number."""
-        return tuple(town.can(self.seed, index) for index in range(self.size))
-
-    def place(self, can_id: str, measured_at: datetime) -> Place:
-        """Return the place of the measurement that this can made at this instant."""
-        return Place(measured_at, int(can_id) - town.FIRST_ID)
+        return tuple(town.can(self.seed, number) for number in range(self.size))
 
     def measurements(self, after: Place) -> Iterator[Measurement]:
         """
         Yield what the sensors measure, each about every 2.5 hours, in order of time, without end.
 
-        after: the first one yielded is the one that follows this place; Place(instant) begins at that instant.
+        after: the first one yielded is the one after this place; Place(instant) begins at that instant.
         """
         since_s = _seconds(after.measured_at) - 1
         turns = [self._turn(can, _turn(can, since_s)) for can in self.cans]
         heapify(turns)
         while turns:
             taken = turns[0]
-            can, at = self.cans[taken.index], EPOCH + timedelta(seconds=taken.at_s)
-            if Place(at, can.index) > after and not self._silent(can, taken.turn):
+            can, at = self.cans[taken.number], EPOCH + timedelta(seconds=taken.at_s)
+            if Place(at, can.number) > after and not self._silent(can, taken.turn):
                 yield Measurement(can, self._reading(can, at, taken.noise), at)
             heapreplace(turns, self._turn(can, taken.turn + 1))
 
@@ -150,15 +146,21 @@ class Fleet:
 
         In each turn of the fleet every can measures once, in an order that differs from turn to turn.
         """
-        number = -int(-_seconds(since) * per_second // 1)
+        nth = -int(-_seconds(since) * per_second // 1)
         while True:
-            turn, position = divmod(number, self.size)
-            order = sorted(range(self.size), key=lambda index: draws(1, self.seed, "order", turn, index))  # noqa: B023
-            for index in order[position:]:
-                at = EPOCH + timedelta(microseconds=round(number / per_second * 1e6))
-                noise = draws(3, self.seed, "rate", turn, index)
-                yield Measurement(self.cans[index], self._reading(self.cans[index], at, noise), at)
-                number += 1
+            turn, position = divmod(nth, self.size)
+            order = sorted(
+                (draws(1, self.seed, "order", turn, number), number) for number in range(self.size)
+            )
+            for _, number in order[position:]:
+                at = EPOCH + timedelta(microseconds=round(nth / per_second * 1e6))
+                noise = draws(3, self.seed, "rate", turn, number)
+                yield Measurement(self.cans[number], self._reading(self.cans[number], at, noise), at)
+                nth += 1
+
+    def end_of(self, instant: datetime) -> Place:
+        """Return the place after all measurements up to this instant, itself included."""
+        return Place(instant, self.size)
 
     def expected(self, since: datetime, until: datetime) -> int:
         """Return about how many measurements the fleet makes in this time."""
@@ -176,7 +178,7 @@ class Fleet:
         if not can.rounds.on(day):
             return None
         (cancelled,) = draws(1, self.seed, "truck", can.stream, day)
-        missed, hour, left, how = draws(4, self.seed, "round", can.index, day)
+        missed, hour, left, how = draws(4, self.seed, "round", can.number, day)
         if cancelled < CANCELLED or missed < MISSED:
             return None
         # From 5 to 11, most at 7; one can in twenty is tipped badly.
@@ -184,17 +186,17 @@ class Fleet:
         return min(max(7 + 1.3 * normal(hour), 5), 11), residue
 
     def _day(self, can: Can, day: int) -> _Day:
-        known, state = self._days.get(can.index, (None, None))
+        known, state = self._days.get(can.number, (None, None))
         if state is not None and known == day:
             return state
         opening = state.level(24) if state is not None and known == day - 1 else self._opening(can, day)
         made = self._made(can, day, opening)
-        self._days[can.index] = (day, made)
+        self._days[can.number] = (day, made)
         return made
 
     def _made(self, can: Can, day: int, opening: float) -> _Day:
         # Rubbish comes in bags: each hour's share is part habit, part chance.
-        lumps = draws(24, self.seed, "hours", can.index, day)
+        lumps = draws(24, self.seed, "hours", can.number, day)
         shares = [usual * (0.4 - 0.6 * log(draw)) for usual, draw in zip(can.habit.hours, lumps, strict=True)]
         total = sum(shares)
         by_hour = (0.0, *(share / total for share in accumulate(shares)))
@@ -210,17 +212,17 @@ class Fleet:
         return self._made(can, day - 1, 0.0).level(24) + since
 
     def _filled(self, can: Can, day: int) -> float:
-        (luck,) = draws(1, self.seed, "day", can.index, day)
+        (luck,) = draws(1, self.seed, "day", can.number, day)
         return can.pace * can.habit.weekdays[(day - 1) % 7] * exp(0.3 * normal(luck))
 
     def _turn(self, can: Can, turn: int) -> _Turn:
-        jitter, *noise = draws(4, self.seed, "turn", can.index, turn)
+        jitter, *noise = draws(4, self.seed, "turn", can.number, turn)
         at_s = can.phase_s + turn * can.every_s + round(JITTER_S * (2 * jitter - 1))
-        return _Turn(at_s, can.index, turn, tuple(noise))
+        return _Turn(at_s, can.number, turn, tuple(noise))
 
     def _silent(self, can: Can, turn: int) -> bool:
         run, position = divmod(turn, RUN)
-        silent, length = draws(2, self.seed, "silent", can.index, run)
+        silent, length = draws(2, self.seed, "silent", can.number, run)
         return silent < SILENT_RUNS and position <= int(length * RUN)
 
     def _reading(self, can: Can, at: datetime, noise: tuple[float, ...]) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from hashlib import shake_128
+from itertools import accumulate
 from math import cos, exp, radians
 from statistics import NormalDist
 from struct import unpack
@@ -43,7 +44,7 @@ def normal(draw: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Habit:
-    """When people throw away: shares of an average day by hour (sum 1) and of an average week by day (mean 1)."""
+    """When people throw away: shares of the day by hour (sum 1), weight of each weekday (mean 1)."""
 
     hours: tuple[float, ...]
     weekdays: tuple[float, ...]
@@ -111,7 +112,7 @@ class Can:
     every_s, phase_s: the sensor measures about every `every_s` seconds, counted from `phase_s` after 1970.
     """
 
-    index: int
+    number: int
     can_id: str
     stream: str
     location: tuple[Decimal, Decimal]
@@ -123,17 +124,17 @@ class Can:
     phase_s: int
 
 
-def can(seed: int, index: int) -> Can:
-    """Return can number `index`, from 0, of the town that this seed makes."""
-    site = index // CANS_PER_SITE
-    choice, turn, full, noise, every, phase, east, north = draws(8, seed, "can", index)
+def can(seed: int, number: int) -> Can:
+    """Return can number `number`, from 0, of the town that this seed makes."""
+    site = number // CANS_PER_SITE
+    choice, turn, full, noise, every, phase, east, north = draws(8, seed, "can", number)
     stream, rounds = _stream(choice, turn)
     # Most cans are half to three quarters full when the truck comes; some overflow between two rounds.
     filled_at_round = min(max(62 * exp(0.35 * normal(full)), 20), 150)
     every_s = round(7200 + 3600 * every)
     return Can(
-        index=index,
-        can_id=str(FIRST_ID + index),
+        number=number,
+        can_id=str(FIRST_ID + number),
         stream=stream,
         location=_beside(_site(seed, site), 0.006, east, north),
         habit=_quarter_habit(seed, site // SITES_PER_QUARTER),
@@ -146,11 +147,9 @@ def can(seed: int, index: int) -> Can:
 
 
 def _stream(choice: float, turn: float) -> tuple[str, Rounds]:
-    passed = 0.0
-    for stream, (share, rounds) in STREAMS.items():
-        passed += share
-        if choice < passed:
-            break
+    shares = accumulate(share for share, _ in STREAMS.values())
+    stream = next(name for name, passed in zip(STREAMS, shares, strict=True) if choice < passed + 1e-9)
+    rounds = STREAMS[stream][1]
     return stream, rounds[int(turn * len(rounds))]
 
 

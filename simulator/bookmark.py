@@ -1,0 +1,51 @@
+"""Where the last run ended, per fleet, in a small file."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from simulator.fleet import Fleet, Place
+
+
+class Bookmark:
+    """
+    The place up to which the queue has taken all measurements of this fleet; a fleet is its seed and size.
+
+    Losing the file, or its last second, costs nothing but sending some reports twice, which are stored once.
+    """
+
+    def __init__(self, path: Path, name: str) -> None:
+        self.path = path
+        self._name = name
+
+    @classmethod
+    def of(cls, fleet: Fleet, data: Path) -> Bookmark:
+        """Return the fleet's bookmark among the files of a local stack."""
+        return cls(data / "simulator.json", f"seed {fleet.seed}, {fleet.size} cans")
+
+    def read(self) -> Place | None:
+        """Return the place, or None where no run of this fleet left one that can be read."""
+        try:
+            ended = self._all()[self._name]
+            place = Place(datetime.fromisoformat(ended["measured_at"]), int(ended["can"]))
+        except (KeyError, TypeError, ValueError):
+            return None
+        return place if place.measured_at.tzinfo else None
+
+    def write(self, place: Place) -> None:
+        """Keep the place, in one step: a reader finds the old one or the new. Raises OSError."""
+        ended = {"measured_at": place.measured_at.isoformat(), "can": place.number}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self.path.with_suffix(".new")
+        fresh.write_text(json.dumps({**self._all(), self._name: ended}, indent=1) + "\n")
+        fresh.replace(self.path)
+
+    def _all(self) -> dict[str, Any]:
+        try:
+            fleets = json.loads(self.path.read_text())
+        except (OSError, ValueError):
+            return {}
+        return fleets if isinstance(fleets, dict) else {}

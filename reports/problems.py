@@ -72,6 +72,16 @@ class InvalidReports(ValueError):
 
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response | None:
     """Answer what a view raised; None, and so a 500, for what nobody foresaw."""
+    from reports.renderers import JSONRenderer, PageRenderer
+
+    request = context["request"]
+    # Whoever asked for CSV or YAML reads a problem as JSON all the same.
+    if not isinstance(getattr(request, "accepted_renderer", None), JSONRenderer | PageRenderer | None):
+        request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
+    return _answered(error)
+
+
+def _answered(error: Exception) -> Response | None:
     match error:
         case StoreUnavailable():
             log.warning("store unavailable: %s", error)
@@ -110,7 +120,7 @@ def answer(error: exceptions.APIException) -> Response:
     if wait := getattr(error, "wait", None):
         headers["Retry-After"] = str(int(wait))
     detail = error.detail
-    text = detail if isinstance(detail, str) else json.dumps(detail)
+    text = str(detail) if isinstance(detail, str) else json.dumps(detail)
     return Response(Problem(error.status_code, text), status=error.status_code, headers=headers)
 
 

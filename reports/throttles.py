@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from django.conf import settings
 from django.core.cache import cache
@@ -41,7 +42,7 @@ class Window(BaseThrottle):
 
     def allow_request(self, request: Request, view: APIView) -> bool:
         user = request.user
-        who = f"user {user.pk}" if user and user.is_authenticated else self.get_ident(request)
+        who = f"user-{user.pk}" if user and user.is_authenticated else self.get_ident(request)
         rate_limit = self.count(who, time.time())
         if rate_limit is None:
             return True
@@ -57,7 +58,7 @@ class Window(BaseThrottle):
         limit, _, unit = rate.partition("/")
         window_s = SECONDS[unit]
         self.reset_s = window_s - int(now_s % window_s)
-        key = f"throttle:{self.scope}:{who}:{int(now_s // window_s)}"
+        key = f"throttle:{self.scope}:{quote(who)}:{int(now_s // window_s)}"
         cache.add(key, 0, window_s)
         try:
             used = cache.incr(key)

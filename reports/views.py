@@ -15,13 +15,13 @@ from rest_framework.views import APIView
 
 from reports import filters, pagination, queue, store
 from reports import serializers as answers
-from reports.parsers import MAX_BYTES, ReportFormParser, ReportParser
+from reports.parsers import MAX_BYTES, ReportFormParser, ReportParser, reports_in
 from reports.permissions import MayPost
 from reports.problems import InvalidReports, TooLarge, UnknownCan
 from reports.queue import QueueUnavailable
 from reports.serializers import Listing, PastRow, Row, can_links
 from reports.store import StoreUnavailable
-from reports.wire import InvalidReport, parse
+from reports.wire import MAX_CAN_ID, InvalidReport, Report, parse
 
 _REFUSALS = {
     400: answers.ProblemAnswer,
@@ -93,8 +93,7 @@ class FleetView(Paced):
 
         All are sent or none: one invalid report refuses the request.
         """
-        # The parsers hand over the text; an empty request has none, and DRF makes it an empty dict.
-        body: bytes = request.data or b""  # type: ignore[assignment]
+        body = reports_in(request.data)
         judged = parse(body, timezone.now())
         if invalid := [one for one in judged if isinstance(one, InvalidReport)]:
             raise InvalidReports(invalid)
@@ -132,9 +131,7 @@ class CanView(Paced):
     )
     def get(self, request: Request, can_id: str) -> Response:
         """The newest report of one can."""
-        report = store.latest(can_id)
-        if report is None:
-            raise UnknownCan
+        report = latest(can_id)
         return Response(Row(report, root_address(request)))
 
     def page_context(self, data: Row) -> dict[str, Any]:
@@ -160,6 +157,7 @@ class HistoryView(Paced):
     def get(self, request: Request, can_id: str) -> Response:
         """What one can reported, newest first, or oldest."""
         query = filters.history_query(request.query_params, can_id)
+        check_id(can_id)
         found = store.history(
             can_id,
             since=query.since,
@@ -169,8 +167,8 @@ class HistoryView(Paced):
             size=query.size,
             now=timezone.now(),
         )
-        if not found.items and query.after is None and store.latest(can_id) is None:
-            raise UnknownCan
+        if not found.items and query.after is None:
+            latest(can_id)
         root = root_address(request)
         links = can_links(root, can_id)
         after = found.next and pagination.seal(found.next, query.scope)
@@ -236,6 +234,21 @@ class ReadyView(APIView):
             status=200 if ready else 503,
             headers=None if ready else {"Retry-After": "5"},
         )
+
+
+def latest(can_id: str) -> Report:
+    """Return a can's newest report. Raises UnknownCan where there is none."""
+    check_id(can_id)
+    report = store.latest(can_id)
+    if report is None:
+        raise UnknownCan
+    return report
+
+
+def check_id(can_id: str) -> None:
+    """Raise UnknownCan for what can be no can's id: the store need not be asked, and would refuse it."""
+    if len(can_id) > MAX_CAN_ID:
+        raise UnknownCan
 
 
 def root_address(request: Request) -> str:

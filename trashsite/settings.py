@@ -152,8 +152,8 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
 # A laptop serves each app's files from where they are; a deployment collects them once, compressed and hashed.
+STATIC_ROOT = None if TRASH_LOCAL else BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = TRASH_LOCAL
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -229,6 +229,7 @@ LOGGING = {
         # Two lines a task from Celery would say less than our one a batch.
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
+        "botocore": {"level": "WARNING"},
     },
 }
 
@@ -236,7 +237,9 @@ LOGGING = {
 
 _QUEUE = f"trash-level-{TRASH_SUFFIX}" if TRASH_SUFFIX else "trash-level"
 
-CELERY_BROKER_URL = "sqs://"
+# The host has no meaning here: AWS's own variables tell where SQS is.
+CELERY_BROKER_URL = "sqs://aws//"
+CELERY_IMPORTS = ("reports.startup",)
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     # Device messages become calls of `task`; the one call that a producer may name is `call`.
     "task": "reports.store_messages",

@@ -1,0 +1,284 @@
+"""What the API answers, asked through Django's client over a real store."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.test import Client
+
+from reports import store
+from reports.wire import Report
+
+pytestmark = pytest.mark.usefixtures("aws")
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+def put(can_id: str, level: str = "50", *, ago_s: int = 0, attributes: str = "{}") -> Report:
+    at = NOW - timedelta(seconds=ago_s)
+    report = Report(can_id, level, at, at, attributes)
+    store.put_reports([report])
+    return report
+
+
+@pytest.mark.parametrize("address", ["/reports/420", "/reports/420/"])
+def test_a_can_is_answered_with_and_without_a_slash(client: Client, address: str) -> None:
+    put("420", "70.69237046207665")
+
+    answer = client.get(address)
+
+    assert answer.status_code == 200
+    assert answer["Content-Type"] == "application/json"
+    assert list(answer.json())[:4] == ["can_id", "level", "measured_at", "received_at"]
+    assert answer.json()["can_id"] == "420"
+    assert answer.json()["level"] == "70.69237046207665"
+
+
+def test_no_number_among_the_attributes_is_rounded(client: Client) -> None:
+    sent = '{"a":1.10,"big":123456789012345678901234567890.5,"huge":1e400,"deep":{"b":[0.1e-7,-0.0]}}'
+    put("digits", attributes=sent)
+
+    for address in ("/reports/digits", "/reports/digits/history"):
+        assert sent in client.get(address).content.decode()
+
+
+def test_text_that_looks_like_a_mark_stays_text(client: Client) -> None:
+    put("marks", attributes='{"a":"\\u0000 \\"0\\" {} [] \\ud83d\\ude00"}')
+
+    assert client.get("/reports/marks").json()["attributes"] == {"a": '\x00 "0" {} [] 😀'}
+
+
+def test_an_unknown_can_is_404_in_the_labs_words(client: Client) -> None:
+    answer = client.get("/reports/nobody")
+
+    assert answer.status_code == 404
+    assert answer["Content-Type"] == "application/problem+json"
+    assert b"Error: Trash Can not found" in answer.content
+
+
+@pytest.mark.parametrize("can_id", ["a b", "Náměstí Míru 🗑️", "50%", "?x=1", "<script>", "a;b", "x" * 128])
+def test_any_id_that_the_wire_takes_has_an_address_that_works(client: Client, can_id: str) -> None:
+    put(can_id, "12")
+
+    (row,) = [row for row in pages(client, "/reports/?page_size=500") if row["can_id"] == can_id]
+
+    assert client.get(row["links"]["self"]).json()["can_id"] == can_id
+    assert client.get(row["links"]["history"]).json()["can_id"] == can_id
+
+
+@pytest.mark.parametrize(
+    "path", ["/reports/..", "/reports/a%2Fb", "/reports/" + "x" * 10_000, "/reports/%00"]
+)
+def test_an_address_that_can_be_no_can_is_404(client: Client, path: str) -> None:
+    assert client.get(path).status_code == 404
+
+
+def test_the_fleet_is_walked_by_cursor_and_each_can_met_once(client: Client) -> None:
+    for number in range(7):
+        put(f"walk-{number}")
+
+    met = [row["can_id"] for row in pages(client, "/reports/?page_size=3")]
+
+    assert len(met) == len(set(met))
+    assert {f"walk-{number}" for number in range(7)} <= set(met)
+
+
+def test_history_runs_either_way_between_two_instants(client: Client) -> None:
+    for ago_s in (0, 60, 120, 180):
+        put("past", str(ago_s // 60), ago_s=ago_s)
+    since = (NOW - timedelta(seconds=120)).isoformat()
+
+    newest = list(pages(client, "/reports/past/history", since=since, page_size="2"))
+    oldest = client.get("/reports/past/history", {"order": "oldest", "until": since}).json()["results"]
+
+    assert [row["level"] for row in newest] == ["0", "1", "2"]
+    assert [row["level"] for row in oldest] == ["3"]
+
+
+def test_history_of_an_unknown_can_is_404_and_an_empty_span_is_not(client: Client) -> None:
+    put("young")
+
+    assert client.get("/reports/nobody/history").status_code == 404
+    early = client.get("/reports/young/history", {"until": "2001-01-01"})
+    assert (early.status_code, early.json()["results"]) == (200, [])
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("page_size=0", "page_size"),
+        ("page_size=501", "page_size"),
+        ("page_size=five", "page_size"),
+        ("page_size=%D9%A5", "page_size"),
+        ("page_size=1e2", "page_size"),
+        ("cursor=abc", "cursor"),
+        ("cursor=%00", "cursor"),
+        ("sort=level", "sort"),
+        ("%ED%A0%80=1", "\ufffd\ufffd\ufffd"),
+    ],
+)
+def test_a_bad_parameter_is_400_and_named(client: Client, query: str, field: str) -> None:
+    answer = client.get(f"/reports/?{query}")
+
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["field"] == field
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("since=yesterday", "since"),
+        ("until=2026-13-01T00:00Z", "until"),
+        ("since=0001-01-01", "since"),
+        ("since=2026-01-02&until=2026-01-01", "until"),
+        ("order=fullest", "order"),
+    ],
+)
+def test_a_bad_parameter_of_the_history_is_400_and_named(client: Client, query: str, field: str) -> None:
+    answer = client.get(f"/reports/420/history?{query}")
+
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["field"] == field
+
+
+def test_a_zone_whose_plus_nobody_escaped_is_understood(client: Client) -> None:
+    put("zoned")
+
+    assert client.get("/reports/zoned/history?since=2026-01-01T00:00:00+01:00").status_code == 200
+
+
+def test_every_changed_byte_of_a_cursor_is_400(client: Client) -> None:
+    for number in range(3):
+        put(f"cursor-{number}")
+    address = client.get("/reports/?page_size=1").json()["next"]
+    cursor = address.partition("cursor=")[2]
+
+    for at in range(len(cursor)):
+        changed = cursor[:at] + ("A" if cursor[at] != "A" else "B") + cursor[at + 1 :]
+        answer = client.get("/reports/", {"page_size": "1", "cursor": changed})
+        assert answer.status_code == 400, changed
+        assert answer.json()["errors"][0]["field"] == "cursor"
+
+
+def test_a_cursor_is_good_for_its_own_list_alone(client: Client) -> None:
+    for number in range(3):
+        put("lists", str(number), ago_s=number)
+    cursor = client.get("/reports/lists/history?page_size=1").json()["next"].partition("cursor=")[2]
+
+    for address in (
+        f"/reports/lists/history?page_size=2&cursor={cursor}",
+        f"/reports/lists/history?page_size=1&order=oldest&cursor={cursor}",
+        f"/reports/lists/history?page_size=1&since=2020-01-01&cursor={cursor}",
+        f"/reports/others/history?page_size=1&cursor={cursor}",
+        f"/reports/?page_size=1&cursor={cursor}",
+    ):
+        assert client.get(address).status_code == 400, address
+
+
+def test_a_browser_gets_pages_and_all_else_gets_json(client: Client) -> None:
+    put("420", "70.69")
+
+    for accept, expected in (
+        ("*/*", "application/json"),
+        ("application/json", "application/json"),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", "text/html; charset=utf-8"),
+    ):
+        for address in ("/reports/", "/reports/420", "/reports/420/history", "/health/live"):
+            assert client.get(address, headers={"Accept": accept})["Content-Type"] == expected
+    assert client.get("/reports/420").json() == client.get("/reports/420?format=json").json()
+
+
+def test_what_a_device_sends_is_inert_on_pages(client: Client) -> None:
+    evil = '{"x":"<script>alert(1)</script>","{{ 7*7 }}":"javascript:alert(1)","y":["</code><img src=x>"]}'
+    put("<b>{{ 7*7 }}", attributes=evil)
+
+    address = next(r for r in pages(client, "/reports/?page_size=500") if "7*7" in r["can_id"])["links"][
+        "self"
+    ]
+    for page in (address, address + "/history", "/reports/?page_size=500"):
+        text = client.get(page, headers={"Accept": "text/html"}).content.decode()
+        for raw in ("<script>alert", "<b>{{", "<img", ">49<", 'href="javascript:'):
+            assert raw not in text
+
+
+def test_an_address_of_nothing_is_a_problem_or_a_page(client: Client) -> None:
+    assert client.get("/nothing").json()["status"] == 404
+    page = client.get("/nothing", headers={"Accept": "text/html"})
+    assert page.status_code == 404
+    assert b"There is nothing at this address" in page.content
+
+
+@pytest.mark.django_db
+def test_an_anonymous_read_asks_the_database_nothing(
+    client: Client, django_assert_num_queries: object
+) -> None:
+    put("420")
+
+    with django_assert_num_queries(0):  # type: ignore[operator]
+        assert client.get("/reports/420").status_code == 200
+
+
+def test_a_store_out_of_reach_is_503_with_retry_after(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: object, **_named: object) -> None:
+        raise store.StoreUnavailable("out of reach")
+
+    for verb in ("latest", "fleet", "history", "ping"):
+        monkeypatch.setattr(store, verb, fail)
+
+    for address in ("/reports/", "/reports/420", "/reports/420/history", "/health/ready"):
+        answer = client.get(address)
+        assert (answer.status_code, answer["Retry-After"]) == (503, "5"), address
+    page = client.get("/reports/420", headers={"Accept": "text/html"})
+    assert page.status_code == 503
+    assert b"Try again" in page.content
+    assert client.get("/health/ready").json()["checks"] == {"sqs": "ok", "dynamodb": "out of reach"}
+    assert client.get("/health/live").status_code == 200
+
+
+def test_ready_shows_when_each_worker_was_last_heard_of(client: Client) -> None:
+    store.beat("worker-1", {"stored": 7}, NOW)
+
+    answer = client.get("/health/ready")
+
+    assert (answer.status_code, answer.json()["status"]) == (200, "ready")
+    assert {"name": "worker-1", "counters": {"stored": 7}}.items() <= answer.json()["workers"][0].items()
+
+
+def test_every_answer_tells_what_is_left_of_the_rate_limit(
+    client: Client, settings: pytest.FixtureRequest
+) -> None:
+    settings.TRASH_RATES = {**settings.TRASH_RATES, "read": "2/h"}  # type: ignore[attr-defined]
+    mine = {"REMOTE_ADDR": "192.0.2.7"}
+
+    answers = [
+        client.get("/reports/", headers={"X-Forwarded-For": f"10.0.0.{turn}"}, **mine) for turn in range(3)
+    ]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert [answer["RateLimit-Remaining"] for answer in answers] == ["1", "0", "0"]
+    assert 0 < int(answers[2]["Retry-After"]) <= 3600
+    assert answers[2]["Content-Type"] == "application/problem+json"
+
+
+def test_the_schema_and_its_console_load_nothing_from_elsewhere(client: Client) -> None:
+    schema = client.get("/api/schema/", headers={"Accept": "application/vnd.oai.openapi+json"}).json()
+    page = client.get("/api/docs/", headers={"Accept": "text/html"}).content.decode()
+
+    assert {"/reports/", "/reports/{can_id}", "/reports/{can_id}/history"} <= schema["paths"].keys()
+    assert "http" not in page.replace("http://www.w3.org", "")
+    assert "<style" not in page
+
+
+def pages(client: Client, address: str, **query: str) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    answer = client.get(address, query) if query else client.get(address)
+    while True:
+        found = json.loads(answer.content)
+        rows += found["results"]
+        if not found["next"]:
+            return rows
+        answer = client.get(found["next"])

@@ -14,9 +14,11 @@ import random
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any
+from itertools import count
+from typing import Any, TypeVar
 
 import boto3
 import urllib3
@@ -42,11 +44,14 @@ TRANSIENT = frozenset(
 #: Credentials that ran out are renewed by whoever issued them: wait, do not give up.
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "RequestExpired"})
 
-CONNECT_TIMEOUT_S = 3.0
-READ_TIMEOUT_S = 5.0
-POOL_SIZE = 16
+CONNECT_TIMEOUT_S = 2.0
+READ_TIMEOUT_S = 2.5
+PATIENCE_S = 5.0
+POOL_SIZE = 32
 
 Answer = dict[str, Any]
+Job = TypeVar("Job")
+Result = TypeVar("Result")
 
 
 class AwsUnavailable(Exception):
@@ -122,16 +127,23 @@ class Client:
             raise AwsUnavailable(f"{self.service} {operation}: {error!r}") from error
         return self._judge(operation, response.status, data)
 
-    def patiently(
-        self, operation: str, request: Mapping[str, Any], *, attempts: int = 4, read_timeout_s: float = READ_TIMEOUT_S
-    ) -> Answer:
-        """Like call, but ask again up to `attempts` times with growing, jittered pauses (0.05 to 1 s)."""
-        for attempt in range(1, attempts):
+    def patiently(self, operation: str, request: Mapping[str, Any], *, within_s: float = PATIENCE_S) -> Answer:
+        """
+        Like call, but ask again, after growing and jittered pauses, while `within_s` seconds allow.
+
+        Raises AwsUnavailable once the time is over: a worker that is told to stop must not wait longer.
+        """
+        deadline = time.monotonic() + within_s
+        for attempt in count(1):
             try:
-                return self.call(operation, request, read_timeout_s=read_timeout_s)
+                timeout_s = min(READ_TIMEOUT_S, max(0.1, deadline - time.monotonic()))
+                return self.call(operation, request, read_timeout_s=timeout_s)
             except AwsUnavailable:
-                time.sleep(pause_s(attempt, first_s=0.05, most_s=1.0))
-        return self.call(operation, request, read_timeout_s=read_timeout_s)
+                pause = pause_s(attempt, first_s=0.05, most_s=1.0)
+                if time.monotonic() + pause >= deadline:
+                    raise
+                time.sleep(pause)
+        raise AssertionError("unreachable")
 
     def _sign(self, request: AWSRequest) -> None:
         if self._credentials is None:
@@ -159,6 +171,8 @@ def pause_s(attempt: int, *, first_s: float, most_s: float) -> float:
 
 
 _making = threading.Lock()
+# A pool child forked while another thread held the lock would wait for it for ever.
+os.register_at_fork(after_in_child=lambda: globals().update(_making=threading.Lock()))
 
 
 @cache
@@ -175,3 +189,15 @@ def client(service: str) -> Client:
     """
     with _making:
         return _client(service, os.getpid())
+
+
+@cache
+def _threads(_pid: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=16, thread_name_prefix="aws")
+
+
+def side_by_side(run: Callable[[Job], Result], jobs: Sequence[Job]) -> list[Result]:
+    """Return run(job) for each job, in order, all at once: who waits, waits for the slowest and not for the sum."""
+    others = [_threads(os.getpid()).submit(run, job) for job in jobs[1:]]
+    # The first runs here: one job needs no thread at all.
+    return [run(jobs[0]), *(other.result() for other in others)] if jobs else []

@@ -2,12 +2,17 @@
 
 import os
 
-from celery import Celery
+from celery import Celery, signals
 from kombu.transport import TRANSPORT_ALIASES
+
+from trashsite import logs
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "trashsite.settings")  # noqa: TID251
 # kombu resolves "sqs://" by this table; ours takes device messages, and survives what the stock one does not.
 TRANSPORT_ALIASES["sqs"] = "trashsite.sqs:Transport"
+
+# Without this Celery would replace Django's LOGGING by its own format.
+signals.setup_logging.connect(logs.set_level)
 
 app = Celery("trashsite")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -18,5 +18,11 @@ class OneLine(logging.Formatter):
         return _escaped(super().formatException(ei))  # type: ignore[arg-type]
 
 
+def set_level(loglevel: int | None = None, **_: object) -> None:
+    """Let `celery worker -l debug` say more; its default of WARNING must not silence our line a batch."""
+    if loglevel is not None and loglevel < logging.INFO:
+        logging.getLogger().setLevel(loglevel)
+
+
 def _escaped(text: str) -> str:
     return _UNPRINTABLE.sub(lambda found: found.group().encode("unicode_escape", "surrogatepass").decode(), text)

@@ -1,0 +1,95 @@
+"""What a worker checks before it takes a single message, and the sign of life that it gives afterwards."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from celery import signals
+
+from reports import metrics, queue, store
+from reports.queue import QueueUnavailable
+from reports.store import StoreUnavailable
+from trashsite.aws import pause_s
+from trashsite.sqs.outage import Outage
+
+logger = logging.getLogger(__name__)
+
+#: The pool that measured best (bench/), for a worker that was not told which.
+DEFAULT_POOL = "threads"
+BEAT_S = 10.0
+
+#: Celery settings on which the promise rests, with what goes wrong otherwise.
+NEEDED = {
+    "task_acks_late": (True, "a crash would lose what was in hand"),
+    "task_reject_on_worker_lost": (True, "a killed pool process would lose what it held"),
+    "task_acks_on_failure_or_timeout": (False, "a report that could not be stored would be deleted"),
+    "task_serializer": ("json", "other formats can carry code"),
+    "accept_content": (["json"], "other formats can carry code"),
+    "worker_enable_remote_control": (False, "SQS has no broadcast: each worker would litter queues"),
+}
+
+
+@signals.worker_init.connect
+def prepare(sender: Any, **_: Any) -> None:
+    """Refuse what would break the promise, wait for AWS, and only then let the worker start."""
+    if _pool_by_default():
+        sender.pool_cls = DEFAULT_POOL
+    # SQS has no broadcast, so these would only make queues that nobody reads.
+    sender.options.update(without_gossip=True, without_mingle=True, without_heartbeat=True)
+    for name, (needed, otherwise) in NEEDED.items():
+        if sender.app.conf[name] != needed:
+            _refuse(f"{name} must be {needed!r}: {otherwise}")
+    queues = list(sender.app.amqp.queues.consume_from)
+    outage = Outage("reaching AWS")
+    attempt = 0
+    while True:
+        try:
+            found = [flaw for name in queues for flaw in queue.flaws(name)]
+            found += [f"table {name} does not exist: run `manage.py provision`" for name in store.missing()]
+            break
+        except (QueueUnavailable, StoreUnavailable) as error:
+            attempt += 1
+            outage.failed(error)
+            time.sleep(pause_s(attempt, first_s=0.5, most_s=5.0))
+    outage.ended()
+    if found:
+        _refuse("; ".join(found))
+
+
+@signals.worker_ready.connect
+@signals.worker_process_init.connect
+def give_signs_of_life(**_: Any) -> None:
+    """Write a heartbeat every 10 s, from the main process and from each child of a prefork pool."""
+    threading.Thread(target=_beat_on, name="heartbeat", daemon=True).start()
+
+
+def _beat_on() -> None:
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    outage = Outage("writing the heartbeat")
+    while True:
+        try:
+            store.beat(name, metrics.counters(), datetime.now(UTC))
+            outage.ended()
+        except StoreUnavailable as error:
+            outage.failed(error)
+        time.sleep(BEAT_S)
+
+
+def _pool_by_default() -> bool:
+    """Return whether nobody asked for a pool: Celery itself cannot tell its default from `-P prefork`."""
+    context = click.get_current_context(silent=True)
+    source = context and context.get_parameter_source("pool_cls")
+    return source in (None, click.core.ParameterSource.DEFAULT)
+
+
+def _refuse(reason: str) -> None:
+    # The log is not set up yet, and a traceback would hide the one line that matters.
+    sys.exit(f"the worker does not start: {reason}")

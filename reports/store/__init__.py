@@ -1,0 +1,17 @@
+"""
+The store: all that is known of DynamoDB, as verbs. Rows leave as Report or Page, errors as StoreUnavailable.
+
+Three tables: `trash-levels` holds the newest report of each can, `trash-level-history` each report,
+`trash-pipeline` the workers' heartbeats.
+"""
+
+from reports.store.errors import StoreUnavailable
+from reports.store.pipeline import Heartbeat, beat, workers
+from reports.store.reading import Page, fleet, history, latest, ping
+from reports.store.tables import missing, provision
+from reports.store.writing import Outcome, put_reports
+
+__all__ = (
+    "Heartbeat", "Outcome", "Page", "StoreUnavailable", "beat", "fleet", "history", "latest", "missing", "ping",
+    "provision", "put_reports", "workers",
+)  # fmt: skip

@@ -1,0 +1,111 @@
+"""How a report lies in DynamoDB: names of tables and attributes, sort keys, and the way there and back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+
+from reports.wire import Report, iso
+from trashsite import aws
+
+Item = dict[str, dict[str, Any]]
+
+LEVELS = "trash-levels"
+HISTORY = "trash-level-history"
+PIPELINE = "trash-pipeline"
+
+#: Who asks for a page waits for it: better a 503 than a long silence.
+READ_WITHIN_S = 2.5
+
+
+def table(name: str) -> str:
+    """Return a table's name in this deployment: with the suffix, as the lab's `trash-levels-wra`."""
+    return f"{name}-{settings.TRASH_SUFFIX}" if settings.TRASH_SUFFIX else name
+
+
+def dynamodb() -> aws.Client:
+    """Return this process's client for DynamoDB."""
+    return aws.client("dynamodb")
+
+
+def instant_key(instant: datetime) -> str:
+    """Return an instant in fixed width, so that text order is time order: `2026-11-24T09:30:00.000000Z`."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+
+
+def order_key(report: Report) -> str:
+    """
+    Return the sort key of a report: when it was measured, `#`, and a digest of what it says.
+
+    Equal for a report sent twice, different for two reports of one instant, and ordered alike everywhere.
+    received_at has no part in it. Keys that start with no digit are free for summaries.
+    """
+    assert report.measured_at is not None
+    said = f"{json.dumps(report.can_id)}{report.level}{_canonical(report.attributes)}"
+    return f"{instant_key(report.measured_at)}#{hashlib.blake2b(said.encode(), digest_size=8).hexdigest()}"
+
+
+def _canonical(attributes: str) -> str:
+    """Return a JSON object's text without its accidents: white space and the order of members."""
+    if attributes == "{}":
+        return ""
+    return json.dumps(json.loads(attributes, parse_float=str, parse_int=str), sort_keys=True)
+
+
+def history_item(report: Report, key: str) -> Item:
+    """Return the row that the history keeps of a report, to be swept TRASH_HISTORY_DAYS after its receipt."""
+    assert report.received_at is not None
+    expires_at = report.received_at + timedelta(days=settings.TRASH_HISTORY_DAYS)
+    item: Item = {
+        "id": {"S": report.can_id},
+        "order_key": {"S": key},
+        "level": {"S": report.level},
+        "received_at": {"S": iso(report.received_at)},
+        "expires_at": {"N": str(int(expires_at.timestamp()))},
+    }
+    if report.attributes != "{}":
+        item["attributes"] = {"S": report.attributes}
+    return item
+
+
+def latest_values(report: Report, key: str) -> Item:
+    """Return the attributes that the levels table keeps of a can's newest report, all but its id."""
+    assert report.received_at is not None
+    place = report.location
+    return {
+        "level": {"S": report.level},
+        "received_at": {"S": iso(report.received_at)},
+        "order_key": {"S": key},
+        "attributes": {"S": report.attributes},
+        "stream": {"S": report.stream or ""},
+        "location": {"S": f"{place[0]},{place[1]}" if place else ""},
+    }
+
+
+def report_of(item: Item) -> Report | None:
+    """
+    Return the report that a row of either table holds, None where it holds no level.
+
+    The lab's own service writes `id` and `level` alone: its times are None.
+    """
+    sent = item.get("level", {})
+    level = sent.get("S") or sent.get("N")
+    if not level:
+        return None
+    key = item.get("order_key", {}).get("S")
+    received_at = item.get("received_at", {}).get("S")
+    lat, _, lon = item.get("location", {}).get("S", "").partition(",")
+    return Report(
+        can_id=item["id"]["S"],
+        level=level,
+        measured_at=datetime.fromisoformat(key.partition("#")[0]) if key else None,
+        received_at=datetime.fromisoformat(received_at) if received_at else None,
+        attributes=item.get("attributes", {}).get("S") or "{}",
+        stream=item.get("stream", {}).get("S") or None,
+        location=(Decimal(lat), Decimal(lon)) if lon else None,
+    )

@@ -1,0 +1,103 @@
+"""Reading: a can's latest report, the fleet in pages, a can's history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from reports.store.errors import as_store_errors
+from reports.store.items import HISTORY, LEVELS, READ_WITHIN_S, dynamodb, instant_key, report_of, table
+from reports.wire import Report
+
+#: No measurement sorts after this: a digit is followed by nothing greater in any order key.
+_AFTER_ALL = ":"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some reports, and the position after the last, None at the end. The position is not secret, nor signed."""
+
+    items: Sequence[Report]
+    next: str | None = None
+
+
+def latest(can_id: str) -> Report | None:
+    """
+    Return a can's newest report, None where none was ever stored.
+
+    Read as DynamoDB reads by default: a write of the last second may be missing. Costs half a read unit.
+    Raises StoreUnavailable.
+    """
+    with as_store_errors():
+        answer = dynamodb().patiently(
+            "GetItem", {"TableName": table(LEVELS), "Key": {"id": {"S": can_id}}}, within_s=READ_WITHIN_S
+        )
+    return report_of(answer["Item"]) if "Item" in answer else None
+
+
+def fleet(*, after: str | None = None, size: int) -> Page:
+    """
+    Return up to `size` cans with their newest report, in the table's own order, from after the can `after`.
+
+    Raises StoreUnavailable.
+    """
+    request: dict[str, Any] = {"TableName": table(LEVELS)}
+    return _page("Scan", request, {"id": {"S": after}} if after else None, "id", size)
+
+
+def history(
+    can_id: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    newest_first: bool = True,
+    after: str | None = None,
+    size: int,
+    now: datetime,
+) -> Page:
+    """
+    Return up to `size` reports of a can measured from `since` and before `until`, from after the position `after`.
+
+    What has expired at `now` is skipped: DynamoDB sweeps it days later. Raises StoreUnavailable.
+    """
+    request = {
+        "TableName": table(HISTORY),
+        "KeyConditionExpression": "id = :id AND order_key BETWEEN :since AND :until",
+        "FilterExpression": "expires_at > :now",
+        "ExpressionAttributeValues": {
+            ":id": {"S": can_id},
+            ":since": {"S": instant_key(since) if since else "0"},
+            ":until": {"S": instant_key(until) if until else _AFTER_ALL},
+            ":now": {"N": str(int(now.timestamp()))},
+        },
+        "ScanIndexForward": not newest_first,
+    }
+    start = {"id": {"S": can_id}, "order_key": {"S": after}} if after else None
+    return _page("Query", request, start, "order_key", size)
+
+
+def _page(operation: str, request: dict[str, Any], start: dict[str, Any] | None, position: str, size: int) -> Page:
+    """Ask until `size` reports are there or the table ends: a filter may leave an answer short, even empty."""
+    items: list[Report] = []
+    with as_store_errors():
+        while True:
+            asked = {**request, "Limit": size - len(items)}
+            if start:
+                asked["ExclusiveStartKey"] = start
+            answer = dynamodb().patiently(operation, asked, within_s=READ_WITHIN_S)
+            items += [report for item in answer["Items"] if (report := report_of(item))]
+            start = answer.get("LastEvaluatedKey")
+            if not start:
+                return Page(items)
+            if len(items) >= size:
+                return Page(items, start[position]["S"])
+
+
+def ping() -> None:
+    """Ask the levels table for nothing in particular. Raises StoreUnavailable, also where the table is missing."""
+    with as_store_errors():
+        dynamodb().call(
+            "GetItem", {"TableName": table(LEVELS), "Key": {"id": {"S": "-"}}}, read_timeout_s=2
+        )

@@ -1,0 +1,95 @@
+"""The three tables: made where they are missing, told where they are not as they should be."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from reports.store.errors import StoreUnavailable, as_store_errors
+from reports.store.items import HISTORY, LEVELS, PIPELINE, dynamodb, table
+from trashsite.aws import AwsError
+
+#: Hash and range key of each table, all of type S; the levels table is the lab's to the letter.
+KEYS = {LEVELS: ("id",), HISTORY: ("id", "order_key"), PIPELINE: ("kind", "id")}
+SWEPT = (HISTORY, PIPELINE)
+
+
+def provision(*, throughput: tuple[int, int] | None = None) -> Iterator[str]:
+    """
+    Make each table that is missing, and yield a line on each: what was found, what was made.
+
+    throughput: read and write units a second, None for on-demand capacity. Safe to run again.
+    Raises StoreUnavailable; a table with other keys than ours is one, for nothing of ours would fit it.
+    """
+    with as_store_errors():
+        for name, keys in KEYS.items():
+            description = _describe(table(name))
+            if description is None:
+                _create(table(name), keys, throughput)
+                yield f"made table {table(name)}"
+            else:
+                _check_keys(description, keys)
+                yield f"found table {table(name)}"
+            if name in SWEPT and _sweep(table(name)):
+                yield f"set table {table(name)} to forget what has expired"
+
+
+def missing() -> list[str]:
+    """Return the names of tables that do not exist. Raises StoreUnavailable where DynamoDB does not answer."""
+    with as_store_errors():
+        return [table(name) for name in KEYS if _describe(table(name)) is None]
+
+
+def _describe(name: str) -> dict[str, Any] | None:
+    try:
+        return dict(dynamodb().patiently("DescribeTable", {"TableName": name})["Table"])
+    except AwsError as error:
+        if error.code == "ResourceNotFoundException":
+            return None
+        raise
+
+
+def _check_keys(description: dict[str, Any], keys: tuple[str, ...]) -> None:
+    found = tuple(key["AttributeName"] for key in description["KeySchema"])
+    if found != keys:
+        raise StoreUnavailable(f"table {description['TableName']} has the keys {found}, not {keys}")
+
+
+def _create(name: str, keys: tuple[str, ...], throughput: tuple[int, int] | None) -> None:
+    request: dict[str, Any] = {
+        "TableName": name,
+        "AttributeDefinitions": [{"AttributeName": key, "AttributeType": "S"} for key in keys],
+        "KeySchema": [
+            {"AttributeName": key, "KeyType": kind}
+            for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
+        ],
+    }
+    if throughput:
+        request["ProvisionedThroughput"] = {
+            "ReadCapacityUnits": throughput[0],
+            "WriteCapacityUnits": throughput[1],
+        }
+    else:
+        request["BillingMode"] = "PAY_PER_REQUEST"
+    dynamodb().patiently("CreateTable", request)
+    for _ in range(120):
+        if (description := _describe(name)) and description["TableStatus"] == "ACTIVE":
+            return
+        time.sleep(0.5)
+    raise StoreUnavailable(f"table {name} was still not active after a minute")
+
+
+def _sweep(name: str) -> bool:
+    """Let DynamoDB delete rows past their expires_at; return whether that was not so before."""
+    answer = dynamodb().patiently("DescribeTimeToLive", {"TableName": name})
+    if answer["TimeToLiveDescription"].get("TimeToLiveStatus") in {"ENABLED", "ENABLING"}:
+        return False
+    dynamodb().patiently(
+        "UpdateTimeToLive",
+        {
+            "TableName": name,
+            "TimeToLiveSpecification": {"Enabled": True, "AttributeName": "expires_at"},
+        },
+    )
+    return True

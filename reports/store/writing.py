@@ -1,0 +1,227 @@
+"""Writing: each report once into the history, the newest of each can into the levels table."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from django.conf import settings
+
+from reports.store.errors import DEFECTS, StoreUnavailable, as_store_errors
+from reports.store.items import HISTORY, LEVELS, Item, dynamodb, history_item, latest_values, order_key, table
+from reports.wire import Report
+from trashsite.aws import AwsError, pause_s, side_by_side
+
+#: Source: AWS, BatchWriteItem and BatchExecuteStatement: 25 a request, no item twice.
+BATCH = 25
+#: Tries of one batch before the store counts as unavailable: with the pauses between them about 3 s.
+TRIES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of the reports given: stored as their can's newest, stale (history only), or repeated."""
+
+    stored: int = 0
+    stale: int = 0
+    repeated: int = 0
+
+    def __add__(self, other: Outcome) -> Outcome:
+        return Outcome(
+            self.stored + other.stored, self.stale + other.stale, self.repeated + other.repeated
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Keyed:
+    """A report with its sort key, which costs a digest and is needed often."""
+
+    report: Report
+    key: str
+
+
+def put_reports(reports: Sequence[Report]) -> Outcome:
+    """
+    Store each report once and keep, per can, the one measured last.
+
+    reports: any number, any order, repeats allowed; `level` in percent, 0-100.
+    Returns counts that sum to len(reports). Safe to call again with the same reports.
+
+    Raises StoreUnavailable; its `unsaved` holds exactly those not yet known to be stored.
+    """
+    keyed = [_Keyed(report, order_key(report)) for report in reports]
+    rows = {each.key: each for each in keyed}
+    newest: dict[str, _Keyed] = {}
+    for each in rows.values():
+        if each.key >= newest.setdefault(each.report.can_id, each).key:
+            newest[each.report.can_id] = each
+
+    jobs: list[_Job] = []
+    if settings.TRASH_HISTORY_DAYS:
+        jobs += [(_put_history, batch) for batch in _batches(rows)]
+    jobs += [(_put_latest, batch) for batch in _batches(newest)]
+
+    outcome, unsaved, reason = Outcome(), set[str](), ""
+    for result in side_by_side(_attempted, jobs):
+        if isinstance(result, _Unsaved):
+            unsaved |= result.keys
+            reason = result.reason
+        else:
+            outcome += result
+    if unsaved:
+        raise StoreUnavailable(reason, [each.report for each in keyed if each.key in unsaved])
+    return outcome + Outcome(stale=len(rows) - len(newest), repeated=len(reports) - len(rows))
+
+
+_Batch = dict[str, _Keyed]
+_Job = tuple[Callable[[_Batch], Outcome], _Batch]
+
+
+@dataclass(frozen=True, slots=True)
+class _Unsaved:
+    """The keys of the reports that a job could not write, and why."""
+
+    keys: frozenset[str]
+    reason: str
+
+
+def _batches(rows: Mapping[str, _Keyed]) -> list[_Batch]:
+    every = iter(rows.items())
+    return list(iter(lambda: dict(islice(every, BATCH)), {}))
+
+
+def _attempted(job: _Job) -> Outcome | _Unsaved:
+    write, waiting = job
+    try:
+        with as_store_errors():
+            return write(waiting)
+    except StoreUnavailable as error:
+        return _Unsaved(frozenset(each.key for each in waiting.values()), str(error))
+
+
+def _put_history(waiting: _Batch) -> Outcome:
+    """Write each row, taking it out of `waiting`; a row that is there already is written over by its equal."""
+    name = table(HISTORY)
+    for attempt in range(1, TRIES + 1):
+        wanted = [{"PutRequest": {"Item": history_item(each.report, each.key)}} for each in waiting.values()]
+        answer = dynamodb().patiently("BatchWriteItem", {"RequestItems": {name: wanted}})
+        unprocessed = {
+            request["PutRequest"]["Item"]["order_key"]["S"]
+            for request in answer.get("UnprocessedItems", {}).get(name, ())
+        }
+        for key in [key for key in waiting if key not in unprocessed]:
+            del waiting[key]
+        if not waiting:
+            return Outcome()
+        time.sleep(pause_s(attempt, first_s=0.1, most_s=2.0))
+    raise StoreUnavailable(f"{len(waiting)} history rows are still unprocessed after {TRIES} tries")
+
+
+def _put_latest(waiting: _Batch) -> Outcome:
+    """
+    Make each report its can's latest unless the table holds a newer one, taking it out of `waiting` once judged.
+
+    In the steady state this is one request. Where a condition fails, the row that stands there tells why:
+    none (the can is new: insert it), an equal one (a repeat, or our own write whose answer was lost),
+    a newer one (ours is stale), an older one (another worker was in between: again).
+    """
+    outcome, absent = Outcome(), set[str]()
+    for attempt in range(1, TRIES + 1):
+        failed: list[_Failed] = []
+        for cans, statement in ((waiting.keys() - absent, _update), (waiting.keys() & absent, _insert)):
+            passed, refused = _execute([waiting[can_id] for can_id in cans], statement)
+            outcome += Outcome(stored=len(passed))
+            for can_id in passed:
+                del waiting[can_id]
+            failed += refused
+        absent.clear()
+        for can_id, standing in _standing(failed).items():
+            ours = waiting[can_id].key
+            if standing is None:
+                absent.add(can_id)
+            elif standing >= ours:
+                outcome += Outcome(repeated=1) if standing == ours else Outcome(stale=1)
+                del waiting[can_id]
+        if not waiting:
+            return outcome
+        if len(failed) < len(waiting):
+            # Some were throttled, not judged.
+            time.sleep(pause_s(attempt, first_s=0.1, most_s=2.0))
+    raise StoreUnavailable(f"{len(waiting)} levels are still refused after {TRIES} tries")
+
+
+_Failed = tuple[str, Item | None]
+
+
+def _execute(
+    batch: Sequence[_Keyed], statement: Callable[[_Keyed], dict[str, Any]]
+) -> tuple[list[str], list[_Failed]]:
+    """
+    Run one statement a report; return the cans whose statement passed, and those whose condition failed.
+
+    The row that stood in the way comes with the latter, where the answer has it. Cans in neither list were
+    throttled or hit an error that passes.
+    """
+    passed: list[str] = []
+    failed: list[_Failed] = []
+    if not batch:
+        return passed, failed
+    answer = dynamodb().patiently("BatchExecuteStatement", {"Statements": [statement(each) for each in batch]})
+    for each, result in zip(batch, answer["Responses"], strict=True):
+        error = result.get("Error") or {}
+        code = error.get("Code", "")
+        if not error:
+            passed.append(each.report.can_id)
+        elif code in {"ConditionalCheckFailed", "ConditionalCheckFailedException", "DuplicateItem"}:
+            failed.append((each.report.can_id, error.get("Item")))
+        elif code in DEFECTS:
+            raise AwsError("ValidationException", f"{error.get('Message')} (can {each.report.can_id!r})")
+    return passed, failed
+
+
+def _update(each: _Keyed) -> dict[str, Any]:
+    values = latest_values(each.report, each.key)
+    assignments = ", ".join(f'"{name}"=?' for name in values)
+    ours_is_newer = "order_key < ?"
+    # An item that the lab's own service wrote has no order_key; that one tells no time, so ours wins.
+    it_tells_no_time = "order_key IS MISSING"
+    return {
+        "Statement": f'UPDATE "{table(LEVELS)}" SET {assignments} '  # noqa: S608 (values are parameters)
+        f"WHERE id=? AND ({ours_is_newer} OR {it_tells_no_time})",
+        "Parameters": [*values.values(), {"S": each.report.can_id}, {"S": each.key}],
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+def _insert(each: _Keyed) -> dict[str, Any]:
+    values = {"id": {"S": each.report.can_id}, **latest_values(each.report, each.key)}
+    members = ", ".join(f"'{name}': ?" for name in values)
+    return {
+        "Statement": f'INSERT INTO "{table(LEVELS)}" VALUE {{{members}}}',
+        "Parameters": list(values.values()),
+    }
+
+
+def _standing(failed: Sequence[_Failed]) -> dict[str, str | None]:
+    """
+    Return the order key that the table holds for each can, "" where its row has none, None where there is no row.
+
+    AWS sends the row that stood in the way along; where the answer has none, one BatchGetItem tells.
+    """
+    keys = {can_id: item.get("order_key", {}).get("S", "") if item else None for can_id, item in failed}
+    name = table(LEVELS)
+    unknown = [{"id": {"S": can_id}} for can_id, item in failed if not item]
+    for attempt in range(1, TRIES + 1):
+        if not unknown:
+            return keys
+        wanted = {"Keys": unknown, "ProjectionExpression": "id, order_key", "ConsistentRead": True}
+        answer = dynamodb().patiently("BatchGetItem", {"RequestItems": {name: wanted}})
+        for item in answer["Responses"].get(name, ()):
+            keys[item["id"]["S"]] = item.get("order_key", {}).get("S", "")
+        unknown = answer.get("UnprocessedKeys", {}).get(name, {}).get("Keys", [])
+        if unknown:
+            time.sleep(pause_s(attempt, first_s=0.1, most_s=2.0))
+    raise StoreUnavailable(f"{len(unknown)} levels are still unread after {TRIES} tries")

@@ -1,0 +1,57 @@
+"""One message as SQS delivered it, in the form in which it travels to a task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass
+from typing import Any
+
+#: The message attributes that a redrive sends along, so that a report keeps its first time and name.
+CARRIED = ("message_id", "sent_at_ms")
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """
+    A message in hand: its body untouched, or the reports of a Celery call as JSON text.
+
+    sent_at_ms: when the queue first took it, in epoch milliseconds. receive_count: 1 for the first delivery.
+    problem: why it cannot be read although it names our task, "" for all others.
+    """
+
+    queue_url: str
+    message_id: str
+    first_message_id: str
+    receipt_handle: str
+    body: str
+    receive_count: int
+    sent_at_ms: int
+    problem: str = ""
+
+    @classmethod
+    def received(cls, queue_url: str, message: Mapping[str, Any]) -> Delivery:
+        """Take a message from an answer of ReceiveMessage."""
+        attributes = message.get("Attributes", {})
+        carried = {
+            name: str(value.get("StringValue", ""))
+            for name, value in message.get("MessageAttributes", {}).items()
+            if name in CARRIED
+        }
+        sent_at_ms = int(attributes.get("SentTimestamp", 0))
+        first_sent = carried.get("sent_at_ms", "")
+        if first_sent.isascii() and first_sent.isdigit():
+            # Whoever can send can send this too, so it may only make a report older.
+            sent_at_ms = min(sent_at_ms, int(first_sent[:15]))
+        return cls(
+            queue_url=queue_url,
+            message_id=message["MessageId"],
+            first_message_id=carried.get("message_id") or message["MessageId"],
+            receipt_handle=message["ReceiptHandle"],
+            body=message["Body"],
+            receive_count=int(attributes.get("ApproximateReceiveCount", 1)),
+            sent_at_ms=sent_at_ms,
+        )
+
+    def fields(self) -> list[Any]:
+        """Return it as JSON can carry it: Delivery(*fields) is the way back."""
+        return list(astuple(self))

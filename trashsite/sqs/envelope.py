@@ -1,0 +1,107 @@
+"""
+Which messages are Celery calls: those of one public task, and nothing else that looks like one.
+
+A device must not be able to call a task, and no call may ask for more than to be run once: what it carries
+besides its reports (an eta, callbacks, a chain) could make the worker publish what a stranger wrote.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import replace
+
+from trashsite import spans
+from trashsite.sqs.delivery import Delivery
+
+#: What a call may not carry. Source: Celery, message protocol 2: headers, and the third part of the body.
+FORBIDDEN_HEADERS = ("eta", "expires", "stamps")
+FORBIDDEN_EMBED = ("callbacks", "errbacks", "chain", "chord")
+
+
+class Unreadable(ValueError):
+    """A message that calls our task in a way that cannot be obeyed; the text says how."""
+
+
+def unpacked(delivery: Delivery, call: str) -> Delivery:
+    """
+    Return a call of the task named `call` with its reports as the body; anything else is returned as it came.
+
+    A call that cannot be obeyed keeps its body and gets a `problem`: it is poison like any other. Never raises.
+    """
+    text = _plain(delivery.body)
+    # A device's message is not even parsed here unless it holds the task's name.
+    if call not in text:
+        return delivery
+    try:
+        return replace(delivery, body=_reports(text, call) or delivery.body)
+    except (Unreadable, ValueError, RecursionError) as error:
+        return replace(delivery, problem=str(error) or repr(error))
+
+
+def _plain(body: str) -> str:
+    """Return a body as text: Celery's own SQS transport sends each call whole in base64 unless told otherwise."""
+    # What begins so is base64 of `{"`; no JSON begins with a letter e.
+    if not body.startswith("eyJ"):
+        return body
+    try:
+        return base64.b64decode(body, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return body
+
+
+def _reports(body: str, call: str) -> str | None:
+    """Return the JSON text of the reports that the call was given; None where the body is no call of ours."""
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    headers = message.get("headers") if isinstance(message, dict) else None
+    if not isinstance(headers, dict) or headers.get("task") != call:
+        return None
+    _refuse(headers, FORBIDDEN_HEADERS)
+    if headers.get("compression") or message.get("content-type") != "application/json":
+        raise Unreadable("the call must be plain, uncompressed JSON")
+    text = _decoded(message)
+    parts = spans.value(text)
+    spans.finish(text, parts.end)
+    if not isinstance(parts.parsed, list) or len(parts.parsed) != 3:
+        raise Unreadable("the call must have three parts: args, kwargs, embed")
+    args, kwargs, embed = spans.elements(text, parts.start)
+    if isinstance(embed.parsed, dict):
+        _refuse(embed.parsed, FORBIDDEN_EMBED)
+    return _argument(text, args, kwargs)
+
+
+def _argument(text: str, args: spans.Value, kwargs: spans.Value) -> str:
+    """Return the text of the one argument, `reports`, given by place or by name."""
+    given = list(spans.elements(text, args.start)) if isinstance(args.parsed, list) else []
+    if isinstance(kwargs.parsed, dict):
+        named = list(spans.members(text, kwargs.start))
+        if any(name != "reports" for name, _ in named):
+            raise Unreadable("the call takes one argument, reports")
+        given += [value for _, value in named]
+    if len(given) != 1 or not isinstance(given[0].parsed, list):
+        raise Unreadable("the call takes one argument, a list of reports")
+    return text[given[0].start : given[0].end]
+
+
+def _refuse(carried: dict[str, object], names: tuple[str, ...]) -> None:
+    for name in names:
+        if carried.get(name):
+            raise Unreadable(f"the call must not carry {name}")
+
+
+def _decoded(message: dict[str, object]) -> str:
+    body = message.get("body")
+    properties = message.get("properties")
+    encoding = properties.get("body_encoding") if isinstance(properties, dict) else None
+    if not isinstance(body, str):
+        raise Unreadable("the call's body must be a string")
+    if encoding != "base64":
+        return body
+    try:
+        return base64.b64decode(body, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise Unreadable(f"the call's body is no base64 of UTF-8: {error}") from None

@@ -1,0 +1,220 @@
+"""Takes messages from one queue in threads of its own, and keeps them invisible while they are in hand."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from trashsite import aws
+from trashsite.sqs.delivery import CARRIED, Delivery
+from trashsite.sqs.outage import Outage
+
+logger = logging.getLogger(__name__)
+
+#: Source: AWS, ReceiveMessage: at most 10 messages a request.
+RECEIVE = 10
+#: A worker that stops waits this long for its last poll: one that it left would bring ten messages to nobody, and
+#: hide them for VISIBILITY_S. AWS allows 20 s, which would save 9 requests a minute of an idle worker.
+WAIT_S = 5
+#: A receive that is not answered by then never will be.
+RECEIVE_TIMEOUT_S = WAIT_S + 5
+#: Given with each receive, so that a message answered to a worker that is gone is back this soon.
+VISIBILITY_S = 30
+EXTEND_AFTER_S = 12.0
+IN_FLIGHT = 3
+#: Bodies in hand; ten more receives of 10 times 1 MiB can be on their way when it is reached.
+MAX_BYTES = 16 * 1024 * 1024
+
+
+class Receiver:
+    """
+    Asks a queue for ten messages at a time and hands them over by `deliver`, called from its threads.
+
+    Several receives are in flight while the last one came back full, else one. It asks only while what is in
+    hand leaves room below `limit` messages, and not at all while held: so memory is bounded and nothing spins.
+    A message is in hand from its arrival until `done` or `release`; meanwhile its visibility is extended.
+    """
+
+    def __init__(self, queue_url: str, deliver: Callable[[list[Delivery]], None], *, limit: int) -> None:
+        self.queue_url = queue_url
+        self.limit = limit
+        self.received = 0
+        #: When a receive was last answered, on the monotonic clock.
+        self.answered_at = time.monotonic()
+        self._deliver = deliver
+        self._changed = threading.Condition()
+        self._in_hand: dict[str, float] = {}
+        self._bytes = 0
+        self._in_flight = 0
+        self._full = False
+        self._held = False
+        self._stopping = threading.Event()
+        self._outage = Outage(f"receiving from {queue_url.rpartition('/')[2]}")
+        self._threads = [
+            threading.Thread(target=self._receive_on, name=f"receive-{at}", daemon=True)
+            for at in range(IN_FLIGHT)
+        ]
+        self._keeper = threading.Thread(target=self._keep, name="keep-invisible", daemon=True)
+
+    # -- what the dispatcher tells it --------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to receive."""
+        for thread in (*self._threads, self._keeper):
+            thread.start()
+
+    def hold(self, held: bool) -> None:
+        """Stop asking for more, or go on: what is in hand stays in hand."""
+        with self._changed:
+            self._held = held
+            self._changed.notify_all()
+
+    def stop(self) -> None:
+        """Ask for nothing more, for good. What still arrives is given back at once."""
+        self._stopping.set()
+        with self._changed:
+            self._changed.notify_all()
+
+    def join(self, timeout_s: float) -> None:
+        """Wait a little for receives that are in flight: what an abandoned one brings is invisible for 30 s."""
+        deadline = time.monotonic() + timeout_s
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stopping.is_set()
+
+    @property
+    def busy(self) -> bool:
+        """Whether more is on its way: the last answer was full and another receive is in flight."""
+        return self._full and self._in_flight > 0
+
+    @property
+    def in_hand(self) -> int:
+        """How many messages are between their arrival and their end."""
+        return len(self._in_hand)
+
+    def done(self, deliveries: Iterable[Delivery]) -> None:
+        """These need no more care: deleted, or left to come back."""
+        with self._changed:
+            for each in deliveries:
+                if self._in_hand.pop(each.receipt_handle, None) is not None:
+                    self._bytes -= len(each.body)
+            self._changed.notify_all()
+
+    def release(self, deliveries: Sequence[Delivery], *, within_s: float = aws.PATIENCE_S) -> None:
+        """
+        Give messages back to the queue: at once for one received the first time, later each time it comes again.
+
+        A message that breaks our code, or the process that runs it, so does not burn its receives in seconds.
+        """
+        self.done(deliveries)
+        deadline = time.monotonic() + within_s
+        for at in range(0, len(deliveries), RECEIVE):
+            if not self._set_visibility(
+                [
+                    (each.receipt_handle, 0 if self._stopping.is_set() else back_in_s(each.receive_count))
+                    for each in deliveries[at : at + RECEIVE]
+                ],
+                within_s=deadline - time.monotonic(),
+            ):
+                return
+
+    # -- its threads -------------------------------------------------------------------------------------
+
+    def _receive_on(self) -> None:
+        failures = 0
+        while self._take_turn():
+            messages: list[Delivery] = []
+            try:
+                messages = self._receive()
+                failures = 0
+            except Exception as error:  # a receiver that ends would be a worker that idles for ever
+                failures += 1
+                self._outage.failed(error)
+            with self._changed:
+                self._in_flight -= 1
+                self._full = len(messages) == RECEIVE
+                self.received += len(messages)
+                now = time.monotonic()
+                self._bytes += sum(
+                    len(each.body) for each in messages if each.receipt_handle not in self._in_hand
+                )
+                self._in_hand.update((each.receipt_handle, now) for each in messages)
+                self._changed.notify_all()
+            if messages:
+                self.release(messages) if self._stopping.is_set() else self._deliver(messages)
+            elif failures:
+                # Under 5 s, so that the end of an outage is noticed by then.
+                self._stopping.wait(aws.pause_s(failures, first_s=0.5, most_s=4.0))
+
+    def _take_turn(self) -> bool:
+        """Wait until another receive is wanted and there is room for it; False once stopped."""
+        with self._changed:
+            while not self._stopping.is_set():
+                wanted = IN_FLIGHT if self._full and not self._outage.lasts else 1
+                room = self.limit - len(self._in_hand) - RECEIVE * self._in_flight
+                if not self._held and self._in_flight < wanted and room >= RECEIVE and self._bytes < MAX_BYTES:
+                    self._in_flight += 1
+                    return True
+                self._changed.wait()
+        return False
+
+    def _receive(self) -> list[Delivery]:
+        answer = aws.client("sqs").call(
+            "ReceiveMessage",
+            {
+                "QueueUrl": self.queue_url,
+                "MaxNumberOfMessages": RECEIVE,
+                "WaitTimeSeconds": WAIT_S,
+                "VisibilityTimeout": VISIBILITY_S,
+                "MessageSystemAttributeNames": ["ApproximateReceiveCount", "SentTimestamp"],
+                "MessageAttributeNames": list(CARRIED),
+            },
+            read_timeout_s=RECEIVE_TIMEOUT_S,
+        )
+        messages = [Delivery.received(self.queue_url, message) for message in answer.get("Messages") or ()]
+        self.answered_at = time.monotonic()
+        self._outage.ended()
+        return messages
+
+    def _keep(self) -> None:
+        """Extend what has been in hand for long, again and again, until nothing is left after the stop."""
+        while not (self._stopping.is_set() and not self._in_hand):
+            time.sleep(1.0)
+            now = time.monotonic()
+            with self._changed:
+                aged = [handle for handle, since in self._in_hand.items() if now - since >= EXTEND_AFTER_S]
+            for at in range(0, len(aged), RECEIVE):
+                batch = aged[at : at + RECEIVE]
+                if not self._set_visibility([(handle, VISIBILITY_S) for handle in batch]):
+                    break
+                with self._changed:
+                    self._in_hand.update((handle, now) for handle in batch if handle in self._in_hand)
+
+    def _set_visibility(self, wanted: Sequence[tuple[str, int]], *, within_s: float = aws.PATIENCE_S) -> bool:
+        """Say for how long each message stays invisible; False where SQS did not answer."""
+        entries: list[dict[str, Any]] = [
+            {"Id": str(at), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
+            for at, (handle, seconds) in enumerate(wanted)
+        ]
+        try:
+            aws.client("sqs").patiently(
+                "ChangeMessageVisibilityBatch",
+                {"QueueUrl": self.queue_url, "Entries": entries},
+                within_s=max(0.1, within_s),
+            )
+        except Exception as error:  # the messages come back by themselves, only later
+            logger.warning("%d messages come back only after %d s: %s", len(wanted), VISIBILITY_S, error)
+            return False
+        return True
+
+
+def back_in_s(receive_count: int) -> int:
+    """Return after how many seconds a message that could not be worked on is delivered again: 2, 4, 8 ... 900."""
+    return min(900, 2 ** min(receive_count, 10))

@@ -49,6 +49,8 @@ upgrade: $(UV) stack/.node/.done ## Take the newest releases of every dependency
 environments: ## Install what run needs
 	@$(MAKE) -s --no-print-directory -j2 .venv/.run stack/.$(STACK)
 
+servers: stack/.java ## Fetch DynamoDB Local and ElasticMQ, for STACK=java (needs a JDK of 17 or later, and Maven)
+
 clean: ## Remove the environments and caches; the data in .data stays
 	rm -rf .venv stack/.uv stack/.node stack/node_modules stack/.embedded stack/.java stack/java/lib
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
@@ -57,7 +59,7 @@ help: ## Show this
 	@awk -F ':.*## ' '/^#: / { printf "\n%s\n", substr($$0, 4) } \
 	  /^[a-z]+:.*## / { gsub(/\$$\$$/, "$$", $$2); printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: run env test lint format upgrade environments clean help
+.PHONY: run env test lint format upgrade environments servers clean help
 
 # -- environments: each made anew when the file that locks it has changed ----------------------------------
 
@@ -86,4 +88,8 @@ stack/.node/.done: stack/requirements.txt | $(UV)
 
 stack/.embedded: stack/package-lock.json stack/.node/.done
 	@$(NPM) ci --omit=dev --ignore-scripts >/dev/null
+	@touch $@
+
+stack/.java: stack/jars.py stack/java/lib.sha256 stack/java/Loopback.java $(wildcard stack/java/*/pom.xml) | .venv/.run
+	@.venv/bin/python -m stack.jars
 	@touch $@

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import signal
 import socket
 import subprocess
@@ -28,6 +29,8 @@ from typing import Literal
 HERE = Path(__file__).resolve().parent
 LOOPBACK = "127.0.0.1"
 REGION = "us-west-1"
+JARS = HERE / "java/lib"
+ELASTICMQ_CONF = HERE.parent / "deploy/elasticmq.conf"
 
 Kind = Literal["embedded", "java"]
 
@@ -62,6 +65,18 @@ def node() -> Path:
 
 def sqs_program(port: int, data: Path, kind: Kind = "embedded") -> Program:
     """The local SQS on `port`, its messages in the directory `data`."""
+    if kind == "java":
+        return _java(
+            "elasticmq",
+            "org.elasticmq.server.Main",
+            properties={
+                "config.file": str(ELASTICMQ_CONF),
+                "rest-sqs.bind-hostname": LOOPBACK,
+                "rest-sqs.bind-port": str(port),
+                "aws.region": REGION,
+                "messages-storage.uri": f"jdbc:h2:{data / 'messages'};WRITE_DELAY=0;RETENTION_TIME=0",
+            },
+        )
     if not (HERE / "node_modules/fauxqs").is_dir():
         raise StackError("The local SQS is not installed. Run `make environments` first.")
     return Program([str(node()), "--no-warnings", str(HERE / "sqs.mjs"), str(port), str(data)])
@@ -69,6 +84,14 @@ def sqs_program(port: int, data: Path, kind: Kind = "embedded") -> Program:
 
 def dynamodb_program(port: int, data: Path, kind: Kind = "embedded") -> Program:
     """The local DynamoDB on `port`, its tables in the directory `data`."""
+    if kind == "java":
+        return _java(
+            "dynamodb",
+            "Loopback",
+            # One set of tables whatever the region and the keys, and no word of it to AWS.
+            *("-sharedDb", "-disableTelemetry", "-dbPath", str(data), "-port", str(port)),
+            properties={"sqlite4java.library.path": str(JARS / "dynamodb")},
+        )
     binary = HERE / "node_modules/@dynoxide/linux-x64/dynoxide"
     if not binary.exists():
         machine = f"{platform.system()} on {platform.machine()}"
@@ -79,6 +102,16 @@ def dynamodb_program(port: int, data: Path, kind: Kind = "embedded") -> Program:
     return Program(
         [str(binary), "--host", LOOPBACK, "--port", str(port), "--db-path", str(data / "tables.sqlite3")]
     )
+
+
+def _java(name: str, main: str, *arguments: str, properties: Mapping[str, str]) -> Program:
+    """A program of stack/java/lib/`name` and of what is compiled beside it."""
+    if not (JARS / name).is_dir():
+        raise StackError("The Java servers are not installed. Run `make servers` first.")
+    if not (java := shutil.which("java")):
+        raise StackError("The Java servers need Java 17 or later, and there is no java.")
+    flags = ["-XX:+UseSerialGC", "-Xmx512m", *(f"-D{key}={value}" for key, value in properties.items())]
+    return Program([java, *flags, "-cp", f"{JARS / 'classes'}:{JARS / name}/*", main, *arguments])
 
 
 # -- a server in the background --------------------------------------------------------------------------

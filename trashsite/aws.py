@@ -201,3 +201,8 @@ def side_by_side(run: Callable[[Job], Result], jobs: Sequence[Job]) -> list[Resu
     others = [_threads(os.getpid()).submit(run, job) for job in jobs[1:]]
     # The first runs here: one job needs no thread at all.
     return [run(jobs[0]), *(other.result() for other in others)] if jobs else []
+
+
+def forget() -> None:
+    """Forget every client, so that the next is made from the environment as it is then."""
+    _client.cache_clear()

@@ -1,0 +1,84 @@
+"""What every test can ask for: stand-ins for AWS, fresh queues and tables, a worker."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from reports import queue, store
+from stack.servers import Kind
+from tests.servers import Worker, aws_stand_ins
+from trashsite import aws
+
+
+@pytest.fixture(scope="session")
+def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Kind], dict[str, str]]]:
+    """Start each kind of stand-ins when first asked for; returns the environment that leads to them."""
+    running: dict[Kind, dict[str, str]] = {}
+    with ExitStack() as stack:
+
+        def start(kind: Kind) -> dict[str, str]:
+            if kind not in running:
+                data = tmp_path_factory.mktemp(kind)
+                running[kind] = stack.enter_context(aws_stand_ins(data, kind))
+            return running[kind]
+
+        yield start
+
+
+@pytest.fixture
+def kind() -> Kind:
+    """Which stand-ins to use; a suite that runs on both overrides it with parameters."""
+    return "embedded"
+
+
+@pytest.fixture
+def aws_environment(
+    kind: Kind, stand_ins: Callable[[Kind], dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[dict[str, str]]:
+    """Lead this process, and those that it starts, to the stand-ins."""
+    environ = stand_ins(kind)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    aws.forget()
+    yield environ
+    aws.forget()
+
+
+@pytest.fixture
+def pipeline(
+    aws_environment: dict[str, str], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """Fresh queues and tables, whose names end with the suffix returned."""
+    suffix = secrets.token_hex(4)
+    settings.TRASH_SUFFIX = suffix
+    monkeypatch.setenv("TRASH_SUFFIX", suffix)
+    list(queue.provision())
+    list(store.provision())
+    return suffix
+
+
+@pytest.fixture
+def worker(pipeline: str, tmp_path: Path) -> Iterator[Callable[..., Worker]]:
+    """Start workers on the fresh pipeline; each is killed at the end if the test did not stop it."""
+    started: list[Worker] = []
+
+    def start(*arguments: str, **environ: str) -> Worker:
+        started.append(Worker(tmp_path / f"worker-{len(started)}.log", *arguments, **environ))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.kill()
+
+
+@pytest.fixture(autouse=True)
+def local_mode() -> None:
+    """Fail at once, and say why, where the tests are started by hand without local mode."""
+    assert os.environ.get("TRASH_LOCAL") == "1", "run the tests by `make test`, or set TRASH_LOCAL=1"

@@ -163,23 +163,36 @@ def box(settings: Settings) -> str:
     people = dict(line.split("=", 1) for line in settings.credentials.read_text().splitlines() if "=" in line)
     token = people.pop("token", "")
     may = {"viewer": "sees everything", "operator": "also sends reports", "admin": "may do all, and /admin/"}
-    make = f"make {f'PORT={settings.port} ' if settings.port != 8000 else ''}"
     lines = [
         f"Open      {settings.site}/",
         "",
         *(f"{name:<9} {password:<14} {may.get(name, '')}" for name, password in people.items()),
         f"{'token':<9} {token}",
-        f"          (kept in {_short(settings.credentials)})",
+        f"          (all kept in {_short(settings.credentials)})",
         "",
         "Try",
         f"  curl -s {settings.site}/reports/420",
-        f"  curl -s {settings.site}/reports/ -H 'Authorization: Bearer {token}' \\",
-        """    -H 'Content-Type: application/json' -d '{"can_id": "432", "level": "70.69237046207665"}'""",
-        f'  eval "$({make}env)"; .venv/bin/python manage.py simulate --count 10',
+        f"  curl -s {settings.site}/reports/ -H 'Content-Type: application/json' \\",
+        f"    -H 'Authorization: Bearer {token}' \\",
+        """    -d '{"can_id": "432", "level": "70.69237046207665"}'""",
+        f'  eval "$(make -s env{_changed(settings)})"; .venv/bin/python manage.py simulate --count 10',
     ]
     width = max(map(len, lines))
     rule = "─" * (width + 2)
     return "\n".join([f"┌{rule}┐", *(f"│ {line:<{width}} │" for line in lines), f"└{rule}┘"])
+
+
+def _changed(settings: Settings) -> str:
+    """The variables that another make needs to find this stack."""
+    names = {
+        "SQS_PORT": settings.sqs_port,
+        "DYNAMODB_PORT": settings.dynamodb_port,
+        "TRASH_DATA": settings.data,
+    }
+    usual = Settings.from_environment({})
+    unchanged = (usual.sqs_port, usual.dynamodb_port, usual.data)
+    differ = zip(names.items(), unchanged, strict=True)
+    return "".join(f" {name}={shlex.quote(str(value))}" for (name, value), same in differ if value != same)
 
 
 def _short(path: Path) -> str:

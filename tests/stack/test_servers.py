@@ -80,11 +80,12 @@ def test_they_listen_on_127_0_0_1_alone(servers: tuple[Server, Server]) -> None:
 
 def test_messages_and_items_survive_kill_9(kind: Kind, tmp_path: Path) -> None:
     sqs, dynamodb = start_both(tmp_path, kind=kind)
-    queue = sqs_client(sqs).create_queue(QueueName="survivors")["QueueUrl"]
-    make_table(dynamodb_client(dynamodb), "survivors")
+    messages, items = sqs_client(sqs), dynamodb_client(dynamodb)
+    queue = messages.create_queue(QueueName="survivors")["QueueUrl"]
+    make_table(items, "survivors")
     for number in range(20):
-        sqs_client(sqs).send_message(QueueUrl=queue, MessageBody=str(number))
-        dynamodb_client(dynamodb).put_item(TableName="survivors", Item={"id": {"S": str(number)}})
+        messages.send_message(QueueUrl=queue, MessageBody=str(number))
+        items.put_item(TableName="survivors", Item={"id": {"S": str(number)}})
     sqs.kill()
     dynamodb.kill()
 
@@ -96,10 +97,10 @@ def test_messages_and_items_survive_kill_9(kind: Kind, tmp_path: Path) -> None:
         received = [
             message["Body"]
             for _ in range(2)
-            for message in sqs_client(sqs).receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
+            for message in messages.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
         ]
         assert sorted(received, key=int) == [str(number) for number in range(20)]
-        assert dynamodb_client(dynamodb).scan(TableName="survivors")["Count"] == 20
+        assert items.scan(TableName="survivors")["Count"] == 20
     finally:
         for server in again:
             server.stop()

@@ -146,7 +146,7 @@ def provision() -> Iterator[str]:
 
 def flaws(name: str) -> list[str]:
     """
-    Return what forbids a worker to take messages from the queue `name` (its full name): sentences, none where all is well.
+    Return what forbids a worker to take messages from the queue of that full name, nothing where all is well.
 
     Raises QueueUnavailable where SQS does not answer.
     """
@@ -194,9 +194,7 @@ def _letters(rejected: Rejected) -> Iterator[dict[str, Any]]:
 
 def _message_attributes(facts: Mapping[str, str]) -> dict[str, Any]:
     return {
-        name: {"DataType": "String", "StringValue": _carriable(value)[:256]}
-        for name, value in facts.items()
-        if value
+        name: {"DataType": "String", "StringValue": _carriable(value)[:256]} for name, value in facts.items() if value
     }
 
 
@@ -208,8 +206,7 @@ def _carriable(text: str) -> str:
 def _size(entry: Mapping[str, Any]) -> int:
     attributes = entry.get("MessageAttributes", {})
     return len(entry["MessageBody"].encode()) + sum(
-        len(name.encode()) + len("String") + len(value["StringValue"].encode())
-        for name, value in attributes.items()
+        len(name.encode()) + len("String") + len(value["StringValue"].encode()) for name, value in attributes.items()
     )
 
 
@@ -292,9 +289,7 @@ def _as_queue_errors() -> Iterator[QueueUnavailable]:
 
 
 def _is_missing(error: BaseException | None) -> bool:
-    return isinstance(error, aws.AwsError) and (
-        "NonExistentQueue" in error.code or error.code == "QueueDoesNotExist"
-    )
+    return isinstance(error, aws.AwsError) and ("NonExistentQueue" in error.code or error.code == "QueueDoesNotExist")
 
 
 def _sqs() -> aws.Client:

@@ -84,7 +84,7 @@ def _parse(delivery: Delivery) -> list[Report | InvalidReport]:
 
 
 def _settle(parsed: Sequence[_Parsed]) -> int:
-    """Set aside what is invalid in messages whose reports are stored, delete them, and return how many were set aside."""
+    """Set aside what is invalid in messages whose reports are stored, delete them, and return how many it was."""
     rejected = [
         Rejected(result, delivery)
         for delivery, results in parsed

@@ -162,7 +162,7 @@ def _texts(text: str, sent: spans.Value, names: set[str]) -> Iterator[str]:
 
 
 def _check_member(name: str, member: object) -> None:
-    """Refuse flaws, NUL and lone surrogates at any depth, and what nests past MAX_NESTING, the report being level one."""
+    """Refuse flaws, NUL and lone surrogates at any depth, and what nests past MAX_NESTING (the report is 1)."""
     level = [member]
     for _ in range(MAX_NESTING):
         inner: list[object] = []

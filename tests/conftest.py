@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from django.core.cache import cache
 from pytest_django.fixtures import Settings
 
 from reports import queue, store
@@ -52,9 +53,7 @@ def aws_environment(
 
 
 @pytest.fixture
-def pipeline(
-    aws_environment: dict[str, str], settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> str:
+def pipeline(aws_environment: dict[str, str], settings: Settings, monkeypatch: pytest.MonkeyPatch) -> str:
     """Fresh queues and tables, whose names end with the suffix returned."""
     suffix = secrets.token_hex(4)
     settings.TRASH_SUFFIX = suffix
@@ -82,3 +81,10 @@ def worker(pipeline: str, tmp_path: Path) -> Iterator[Callable[..., Worker]]:
 def local_mode() -> None:
     """Fail at once, and say why, where the tests are started by hand without local mode."""
     assert os.environ.get("TRASH_LOCAL") == "1", "run the tests by `make test`, or set TRASH_LOCAL=1"
+
+
+@pytest.fixture(autouse=True)
+def quick(settings: Settings) -> None:
+    """Hash passwords in no time, and forget what earlier tests counted against the rate limits."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    cache.clear()

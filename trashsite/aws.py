@@ -93,14 +93,11 @@ class Client:
         self._credentials = session.get_credentials()
         parsed = parse_url(self._url)
         self._host = parsed.netloc or ""
-        self._http = urllib3.PoolManager(
-            num_pools=1, maxsize=POOL_SIZE, retries=False,
-            **({"ssl_context": ssl.create_default_context(cafile=get_cert_path(True))} if parsed.scheme == "https" else {}),
-        )  # fmt: skip
+        # The certificates that botocore would trust, AWS_CA_BUNDLE included.
+        tls = ssl.create_default_context(cafile=get_cert_path(True)) if parsed.scheme == "https" else None
+        self._http = urllib3.PoolManager(num_pools=1, maxsize=POOL_SIZE, retries=False, ssl_context=tls)
 
-    def call(
-        self, operation: str, request: Mapping[str, Any], *, read_timeout_s: float = READ_TIMEOUT_S
-    ) -> Answer:
+    def call(self, operation: str, request: Mapping[str, Any], *, read_timeout_s: float = READ_TIMEOUT_S) -> Answer:
         """
         Send one request once and return its answer.
 
@@ -167,7 +164,7 @@ class Client:
 
 def pause_s(attempt: int, *, first_s: float, most_s: float) -> float:
     """Return how long to wait before attempt number `attempt` + 1: doubling, with full jitter above half."""
-    return min(most_s, first_s * 2 ** min(attempt - 1, 16)) * random.uniform(0.5, 1.0)  # noqa: S311
+    return min(most_s, first_s * 2.0 ** min(attempt - 1, 16)) * random.uniform(0.5, 1.0)  # noqa: S311
 
 
 _making = threading.Lock()

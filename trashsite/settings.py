@@ -72,7 +72,7 @@ TRASH_RATES = {
 DEBUG = _flag("DJANGO_DEBUG")
 SECRET_KEY = os.environ.get("DJANGO_SECRET_KEY", "")
 if TRASH_LOCAL:
-    SECRET_KEY = SECRET_KEY or "known to everybody: this machine only"  # noqa: S105
+    SECRET_KEY = SECRET_KEY or "known to everybody: this machine only"
 elif not SECRET_KEY:
     raise ImproperlyConfigured(
         "DJANGO_SECRET_KEY is not set. Set it to 50 random characters, or start with `make run` on a laptop."

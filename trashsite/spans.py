@@ -7,6 +7,7 @@ The standard library's decoder parses; this module only remembers positions on t
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -38,9 +39,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any] | Flaw:
     members = dict(pairs)
     if len(members) == len(pairs):
         return members
-    seen: set[str] = set()
-    twice = next(name for name, _ in pairs if name in seen or seen.add(name))
-    return Flaw(twice, "must not stand twice in one object")
+    counts = Counter(name for name, _ in pairs)
+    return Flaw(counts.most_common(1)[0][0], "must not stand twice in one object")
 
 
 def _no_constant(name: str) -> Flaw:

@@ -59,8 +59,6 @@ def workers(now: datetime) -> list[Heartbeat]:
             within_s=READ_WITHIN_S,
         )
     return [
-        Heartbeat(
-            item["id"]["S"], datetime.fromisoformat(item["seen_at"]["S"]), json.loads(item["counters"]["S"])
-        )
+        Heartbeat(item["id"]["S"], datetime.fromisoformat(item["seen_at"]["S"]), json.loads(item["counters"]["S"]))
         for item in answer["Items"]
     ]

@@ -98,6 +98,4 @@ def _page(operation: str, request: dict[str, Any], start: dict[str, Any] | None,
 def ping() -> None:
     """Ask the levels table for nothing in particular. Raises StoreUnavailable, also where the table is missing."""
     with as_store_errors():
-        dynamodb().call(
-            "GetItem", {"TableName": table(LEVELS), "Key": {"id": {"S": "-"}}}, read_timeout_s=2
-        )
+        dynamodb().call("GetItem", {"TableName": table(LEVELS), "Key": {"id": {"S": "-"}}}, read_timeout_s=2)

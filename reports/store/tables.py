@@ -61,8 +61,7 @@ def _create(name: str, keys: tuple[str, ...], throughput: tuple[int, int] | None
         "TableName": name,
         "AttributeDefinitions": [{"AttributeName": key, "AttributeType": "S"} for key in keys],
         "KeySchema": [
-            {"AttributeName": key, "KeyType": kind}
-            for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
+            {"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
         ],
     }
     if throughput:

@@ -30,9 +30,7 @@ class Outcome:
     repeated: int = 0
 
     def __add__(self, other: Outcome) -> Outcome:
-        return Outcome(
-            self.stored + other.stored, self.stale + other.stale, self.repeated + other.repeated
-        )
+        return Outcome(self.stored + other.stored, self.stale + other.stale, self.repeated + other.repeated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +154,7 @@ def _put_latest(waiting: _Batch) -> Outcome:
 _Failed = tuple[str, Item | None]
 
 
-def _execute(
-    batch: Sequence[_Keyed], statement: Callable[[_Keyed], dict[str, Any]]
-) -> tuple[list[str], list[_Failed]]:
+def _execute(batch: Sequence[_Keyed], statement: Callable[[_Keyed], dict[str, Any]]) -> tuple[list[str], list[_Failed]]:
     """
     Run one statement a report; return the cans whose statement passed, and those whose condition failed.
 

@@ -54,8 +54,7 @@ class Receiver:
         self._stopping = threading.Event()
         self._outage = Outage(f"receiving from {queue_url.rpartition('/')[2]}")
         self._threads = [
-            threading.Thread(target=self._receive_on, name=f"receive-{at}", daemon=True)
-            for at in range(IN_FLIGHT)
+            threading.Thread(target=self._receive_on, name=f"receive-{at}", daemon=True) for at in range(IN_FLIGHT)
         ]
         self._keeper = threading.Thread(target=self._keep, name="keep-invisible", daemon=True)
 
@@ -142,9 +141,7 @@ class Receiver:
                 self._full = len(messages) == RECEIVE
                 self.received += len(messages)
                 now = time.monotonic()
-                self._bytes += sum(
-                    len(each.body) for each in messages if each.receipt_handle not in self._in_hand
-                )
+                self._bytes += sum(len(each.body) for each in messages if each.receipt_handle not in self._in_hand)
                 self._in_hand.update((each.receipt_handle, now) for each in messages)
                 self._changed.notify_all()
             if messages:
@@ -217,4 +214,4 @@ class Receiver:
 
 def back_in_s(receive_count: int) -> int:
     """Return after how many seconds a message that could not be worked on is delivered again: 2, 4, 8 ... 900."""
-    return min(900, 2 ** min(receive_count, 10))
+    return min(900, 1 << min(receive_count, 10))

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -40,10 +39,10 @@ class Consuming:
     """One queue that a channel consumes: its receiver, what waits, and what was given out."""
 
     def __init__(self, channel: Channel, queue: str) -> None:
-        options = channel.connection.client.transport_options
+        options: dict[str, str] = channel.connection.client.transport_options
         self.queue = queue
-        self.task: str = options["task"]
-        self.call: str = options["call"]
+        self.task = options["task"]
+        self.call = options["call"]
         self.dispatcher = Dispatcher()
         self.given: dict[str, Batch] = {}
         self.arrived: SimpleQueue[list[Delivery]] = SimpleQueue()
@@ -94,6 +93,7 @@ class QoS(virtual.QoS):
 class Channel(virtual.Channel):
     """A channel that consumes by receivers; publishing is one SendMessage."""
 
+    connection: Any  # the Transport; kombu's own name for it
     QoS = QoS
     do_restore = False
     supports_fanout = False
@@ -105,7 +105,7 @@ class Channel(virtual.Channel):
 
     # -- consuming ---------------------------------------------------------------------------------------
 
-    def basic_consume(
+    def basic_consume(  # type: ignore[override] # the published types are those of AMQP
         self, queue: str, no_ack: bool, callback: Callable[..., Any], consumer_tag: str, **kwargs: Any
     ) -> None:
         """Begin to receive from a queue. Raises ValueError for no_ack, which would lose what a crash interrupts."""
@@ -165,7 +165,7 @@ class Channel(virtual.Channel):
 
     def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
         """Free a slot: the task has stored, or set aside, and deleted its messages."""
-        self._finish(delivery_tag, lambda consuming, batch: self._passed(consuming, batch))
+        self._finish(delivery_tag, self._passed)
 
     def basic_reject(self, delivery_tag: str, requeue: bool = False) -> None:
         """
@@ -176,9 +176,7 @@ class Channel(virtual.Channel):
         """
         self._finish(
             delivery_tag,
-            lambda consuming, batch: (
-                self._give_back(consuming, batch) if requeue else self._stall(consuming, batch)
-            ),
+            lambda consuming, batch: self._give_back(consuming, batch) if requeue else self._stall(consuming, batch),
         )
 
     def _finish(self, delivery_tag: str, then: Callable[[Consuming, Batch], None]) -> None:
@@ -247,6 +245,7 @@ class Transport(virtual.Transport):
     """AWS SQS for Celery: plain device messages in batches, and calls of one public task."""
 
     Channel = Channel
+    channels: Any
     driver_type = "sqs"
     driver_name = "trashsite"
     connection_errors = (*virtual.Transport.connection_errors, aws.AwsUnavailable)
@@ -290,7 +289,7 @@ class Transport(virtual.Transport):
         """Wait for work and give it out. Raises socket.timeout where none came in time."""
         wait_s = timeout if self._due is None else min(timeout or 60.0, self._due - time.monotonic())
         if not self._woken.wait(wait_s) and self._due is None:
-            raise socket.timeout
+            raise TimeoutError
         self._pump()
 
     def _pump(self) -> None:

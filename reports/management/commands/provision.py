@@ -30,7 +30,10 @@ class Command(BaseCommand):
         """Declare --suffix and --throughput."""
         parser.add_argument("--suffix", help="end of all names, as in trash-level-wra; else TRASH_SUFFIX")
         parser.add_argument(
-            "--throughput", type=throughput, metavar="READ/WRITE", help="provisioned units a second, as 3/3; else on demand"
+            "--throughput",
+            type=throughput,
+            metavar="READ/WRITE",
+            help="units a second, as 3/3; else on demand",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -43,4 +46,6 @@ class Command(BaseCommand):
             for line in chain(queue.provision(), store.provision(throughput=options["throughput"])):
                 self.stdout.write(line)
         except (QueueUnavailable, StoreUnavailable) as error:
-            raise CommandError(f"{error}\nSet AWS_REGION, credentials and, for a local stack, `eval $(make env)`.") from error
+            raise CommandError(
+                f"{error}\nSet AWS_REGION, credentials and, for a local stack, `eval $(make env)`."
+            ) from error

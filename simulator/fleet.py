@@ -79,6 +79,13 @@ class _Day:
             return self.opening + self.filled * self._share(hour)
         return self.residue + self.filled * (self._share(hour) - self._share(self.emptied_at))
 
+    @property
+    def closing(self) -> float:
+        """The true level at the day's end."""
+        if self.emptied_at is None:
+            return self.opening + self.filled
+        return self.residue + self.filled * (1 - self._share(self.emptied_at))
+
     def _share(self, hour: float) -> float:
         whole = min(int(hour), 23)
         before, after = self.by_hour[whole : whole + 2]
@@ -189,7 +196,7 @@ class Fleet:
         known, state = self._days.get(can.number, (None, None))
         if state is not None and known == day:
             return state
-        opening = state.level(24) if state is not None and known == day - 1 else self._opening(can, day)
+        opening = state.closing if state is not None and known == day - 1 else self._opening(can, day)
         made = self._made(can, day, opening)
         self._days[can.number] = (day, made)
         return made
@@ -205,11 +212,14 @@ class Fleet:
 
     def _opening(self, can: Can, day: int) -> float:
         """Return the level at the day's beginning: what came in since the last collection before it."""
-        since = 0.0
-        while self.collection(can, day - 1) is None:
-            day -= 1
-            since += self._filled(can, day)
-        return self._made(can, day - 1, 0.0).level(24) + since
+        emptied = day - 1
+        while self.collection(can, emptied) is None:
+            emptied -= 1
+        level = self._made(can, emptied, 0.0).closing
+        # Added in the order of days: another order gives another last digit, and so another report.
+        for later in range(emptied + 1, day):
+            level += self._filled(can, later)
+        return level
 
     def _filled(self, can: Can, day: int) -> float:
         (luck,) = draws(1, self.seed, "day", can.number, day)

@@ -95,9 +95,7 @@ def add_to(parser: ArgumentParser) -> None:
         "further columns as attributes, numbers where they look like it",
     )  # fmt: skip
     parser.add_argument("--count", type=_whole(1, 10**12), metavar="N", help="end after N reports")
-    parser.add_argument(
-        "--format", choices=("device", "lab"), default="device", help="lab: the lab's two fields alone"
-    )
+    parser.add_argument("--format", choices=("device", "lab"), default="device", help="lab: the lab's two fields alone")
     parser.add_argument("--json", action="store_true", help="print nothing but one JSON object at the end")
 
 

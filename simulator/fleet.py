@@ -156,9 +156,7 @@ class Fleet:
         nth = -int(-_seconds(since) * per_second // 1)
         while True:
             turn, position = divmod(nth, self.size)
-            order = sorted(
-                (draws(1, self.seed, "order", turn, number), number) for number in range(self.size)
-            )
+            order = sorted((draws(1, self.seed, "order", turn, number), number) for number in range(self.size))
             for _, number in order[position:]:
                 at = EPOCH + timedelta(microseconds=round(nth / per_second * 1e6))
                 noise = draws(3, self.seed, "rate", turn, number)

@@ -52,9 +52,7 @@ class Habit:
 
 def _habit(hours: str, weekdays: str) -> Habit:
     by_hour, by_day = [int(share) for share in hours.split()], [int(share) for share in weekdays.split()]
-    return Habit(
-        tuple(share / sum(by_hour) for share in by_hour), tuple(7 * share / sum(by_day) for share in by_day)
-    )
+    return Habit(tuple(share / sum(by_hour) for share in by_hour), tuple(7 * share / sum(by_day) for share in by_day))
 
 
 #: By hour from midnight, by day from Monday. Public levels of street containers show the same shape:
@@ -86,9 +84,7 @@ class Rounds:
 
 
 def _rounds(*plans: str, weeks: int = 1) -> tuple[Rounds, ...]:
-    return tuple(
-        Rounds(frozenset(map(int, plan.split())), weeks, offset) for plan in plans for offset in range(weeks)
-    )
+    return tuple(Rounds(frozenset(map(int, plan.split())), weeks, offset) for plan in plans for offset in range(weeks))
 
 
 #: Per stream: the share of all cans, and the rounds of which each can is on one.
@@ -171,9 +167,7 @@ def _quarter_habit(seed: int, quarter: int) -> Habit:
     return HABITS["homes" if kind < 0.6 else "shops" if kind < 0.8 else "offices"]
 
 
-def _beside(
-    place: tuple[Decimal, Decimal], spread_km: float, east: float, north: float
-) -> tuple[Decimal, Decimal]:
+def _beside(place: tuple[Decimal, Decimal], spread_km: float, east: float, north: float) -> tuple[Decimal, Decimal]:
     lat, lon = float(place[0]), float(place[1])
     lat += spread_km * normal(north) / KM_PER_DEGREE
     lon += spread_km * normal(east) / (KM_PER_DEGREE * cos(radians(lat)))

@@ -9,6 +9,13 @@ OPERATOR = frozenset(
         "accounts.post_reports",
         "accounts.see_pipeline",
         "accounts.redrive",
+        "reports.add_can",
+        "reports.change_can",
+        "reports.view_can",
+        "reports.add_savedview",
+        "reports.change_savedview",
+        "reports.delete_savedview",
+        "reports.view_savedview",
     }
 )
 #: Applications whose every permission the role admin has.

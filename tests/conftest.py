@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from django.core.cache import cache
+from django.test import override_settings
 from pytest_django.fixtures import Settings
 
 from reports import queue, store
@@ -61,6 +62,20 @@ def pipeline(aws_environment: dict[str, str], settings: Settings, monkeypatch: p
     list(queue.provision())
     list(store.provision())
     return suffix
+
+
+@pytest.fixture(scope="module")
+def shared_pipeline(stand_ins: Callable[[Kind], dict[str, str]]) -> Iterator[str]:
+    """As `pipeline`, but one for the whole module: for tests that need no empty tables, and run often."""
+    suffix = secrets.token_hex(4)
+    with pytest.MonkeyPatch.context() as patch, override_settings(TRASH_SUFFIX=suffix):
+        for name, value in {**stand_ins("embedded"), "TRASH_SUFFIX": suffix}.items():
+            patch.setenv(name, value)
+        aws.forget()
+        list(queue.provision())
+        list(store.provision())
+        yield suffix
+    aws.forget()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.models import Token, digest, new_key
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("aws")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shared_pipeline")]
 
 
 @pytest.fixture

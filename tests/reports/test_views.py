@@ -11,7 +11,7 @@ from django.test import Client
 from reports import store
 from reports.wire import Report
 
-pytestmark = pytest.mark.usefixtures("aws")
+pytestmark = pytest.mark.usefixtures("shared_pipeline")
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 

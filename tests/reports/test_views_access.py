@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.models import Token, digest
 from accounts.roles import give_role, make_roles
 
-pytestmark = [pytest.mark.usefixtures("aws"), pytest.mark.django_db]
+pytestmark = [pytest.mark.usefixtures("shared_pipeline"), pytest.mark.django_db]
 
 VISITORS = (
     "anonymous", "viewer", "operator", "admin", "token", "read-only token", "revoked token", "expired token",

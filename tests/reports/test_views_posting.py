@@ -14,7 +14,7 @@ from django.test import Client
 from accounts.models import Token, digest
 from accounts.roles import give_role, make_roles
 
-pytestmark = [pytest.mark.usefixtures("aws"), pytest.mark.django_db]
+pytestmark = [pytest.mark.usefixtures("shared_pipeline"), pytest.mark.django_db]
 
 KEY = "trash_operators-key"
 

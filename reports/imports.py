@@ -1,0 +1,136 @@
+"""Facts of the fleet from a CSV file: read, compared with what is known, and only then written."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from reports.models import Can
+
+COLUMNS = ("can_id", "name", "address", "stream", "latitude", "longitude")
+MAX_BYTES = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One can that an import would make or alter: per column the text before and after."""
+
+    can_id: str
+    is_new: bool
+    columns: Mapping[str, tuple[str, str]]
+
+
+@dataclass(slots=True)
+class Plan:
+    """What an import would do; nothing is done while there are errors."""
+
+    changes: list[Change] = field(default_factory=list)
+    same: int = 0
+    errors: list[str] = field(default_factory=list)
+
+
+def plan(text: str) -> Plan:
+    """
+    Compare a CSV file with what is known.
+
+    Columns: can_id, and any of name, address, stream, latitude, longitude. An empty cell clears the fact; a column that is not there leaves it alone. Writes nothing.
+    """
+    found = Plan()
+    rows = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
+    columns = [name.strip() for name in rows.fieldnames or ()]
+    rows.fieldnames = columns
+    if "can_id" not in columns:
+        found.errors.append(f"The first line must name the columns, among them can_id: {', '.join(COLUMNS)}.")
+        return found
+    if unknown := [name for name in columns if name not in COLUMNS]:
+        found.errors.append(f"Unknown columns: {', '.join(unknown)}. Known: {', '.join(COLUMNS)}.")
+        return found
+    sent: dict[str, dict[str, str]] = {}
+    try:
+        for row in rows:
+            values = {name: (row.get(name) or "").strip() for name in columns}
+            can_id = values.pop("can_id")
+            if None in row:
+                found.errors.append(f"Line {rows.line_num} has more cells than the first line.")
+            elif can_id in sent:
+                found.errors.append(f"Line {rows.line_num}: can {can_id} stands in the file twice.")
+            else:
+                sent[can_id] = values
+                found.errors += _errors(rows.line_num, can_id, values)
+            if len(found.errors) >= 20:
+                found.errors.append("Further lines were not looked at.")
+                return found
+    except csv.Error as error:
+        found.errors.append(f"Line {rows.line_num} is not CSV: {error}.")
+    known = Can.objects.in_bulk(list(sent))
+    for can_id, values in sent.items():
+        change = _change(can_id, values, known.get(can_id))
+        if change.columns or change.is_new:
+            found.changes.append(change)
+        else:
+            found.same += 1
+    return found
+
+
+def apply(changes: Sequence[Change]) -> None:
+    """Write the changes of a plan, all or none."""
+    with transaction.atomic():
+        known = Can.objects.in_bulk([change.can_id for change in changes])
+        cans = []
+        for change in changes:
+            can = known.get(change.can_id) or Can(can_id=change.can_id)
+            for name, (_, after) in change.columns.items():
+                setattr(can, name, _value(name, after))
+            cans.append(can)
+        facts = [name for name in COLUMNS if name != "can_id"]
+        Can.objects.bulk_create(
+            cans, batch_size=500, update_conflicts=True, unique_fields=["can_id"], update_fields=facts
+        )
+
+
+def _errors(line: int, can_id: str, values: Mapping[str, str]) -> list[str]:
+    can = Can(can_id=can_id, **{name: _value(name, text) for name, text in values.items()})
+    try:
+        can.clean_fields()
+    except ValidationError as error:
+        return [f"Line {line}: {name}: {' '.join(said)}" for name, said in error.message_dict.items()]
+    return []
+
+
+def _change(can_id: str, values: Mapping[str, str], known: Can | None) -> Change:
+    columns = {}
+    for name, after in values.items():
+        before = _text(getattr(known, name)) if known else ""
+        if _text(_cleaned(name, after)) != before:
+            columns[name] = (before, after)
+    return Change(can_id, known is None, columns)
+
+
+def _value(name: str, text: str) -> str | None:
+    """Return a cell as the field takes it: an empty coordinate is none, a finer one than 0.1 m is rounded."""
+    if name not in ("latitude", "longitude"):
+        return text
+    try:
+        return str(round(Decimal(text), 6)) if text else None
+    except ArithmeticError:
+        return text
+
+
+def _cleaned(name: str, text: str) -> object:
+    value = _value(name, text)
+    try:
+        return Can._meta.get_field(name).to_python(value)
+    except ValidationError:
+        return value
+
+
+def _text(value: object) -> str:
+    return (
+        "" if value is None else format(value.normalize(), "f") if hasattr(value, "normalize") else str(value)
+    )

@@ -1,0 +1,1 @@
+"""What levels mean: pure functions, no clock, no store."""

@@ -1,0 +1,47 @@
+"""The status of a can, from its newest report alone."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+
+#: Percent from which on a can is full.
+FULL_FROM = Decimal(80)
+#: A can that was not heard of for so long is silent, and its level no longer to be trusted.
+SILENT_AFTER = timedelta(hours=24)
+
+
+class Status(StrEnum):
+    """What an operator should know of a can first."""
+
+    FULL = "FULL"
+    SILENT = "SILENT"
+    OK = "OK"
+
+
+def status(level: str, measured_at: datetime | None, now: datetime) -> Status:
+    """
+    Return a can's status at this instant: FULL, else SILENT, else OK.
+
+    level: percent as sent. measured_at: None where another service wrote the level without a time; such a can
+    is not called silent.
+    """
+    number = percent(level)
+    if number is not None and number >= FULL_FROM:
+        return Status.FULL
+    return Status.SILENT if is_old(measured_at, now) else Status.OK
+
+
+def is_old(measured_at: datetime | None, now: datetime) -> bool:
+    """Say whether a level measured then is too old to be trusted now."""
+    return measured_at is not None and now - measured_at > SILENT_AFTER
+
+
+def percent(level: str) -> Decimal | None:
+    """Return a level as a number; None for what another service wrote and is none."""
+    try:
+        number = Decimal(level)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None

@@ -1,0 +1,76 @@
+"""What the fleet's owner knows of a can, and no device sends: facts, in Django's database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+
+
+class Can(models.Model):
+    """
+    The facts of one can, under the id that its device sends.
+
+    retired_at: out of service from then on, gone from lists and counts; a newer report revives it.
+    """
+
+    can_id = models.CharField(
+        "can", max_length=128, primary_key=True, validators=[RegexValidator(r"^[^/\x00-\x1f]+$")]
+    )
+    name = models.CharField(max_length=120, blank=True)
+    address = models.CharField(max_length=240, blank=True)
+    stream = models.CharField(max_length=64, blank=True, help_text="paper, glass, plastic, ...")
+    latitude = models.DecimalField(
+        max_digits=9, decimal_places=6, null=True, blank=True,
+        validators=[MinValueValidator(-90), MaxValueValidator(90)],
+    )  # fmt: skip
+    longitude = models.DecimalField(
+        max_digits=9, decimal_places=6, null=True, blank=True,
+        validators=[MinValueValidator(-180), MaxValueValidator(180)],
+    )  # fmt: skip
+    retired_at = models.DateTimeField(null=True, blank=True, help_text="out of service from then on")
+
+    class Meta:
+        ordering = ("can_id",)
+
+    def __str__(self) -> str:
+        return f"{self.can_id} {self.name}".strip()
+
+    def is_retired(self, measured_at: datetime | None) -> bool:
+        """Say whether it is out of service, given when its newest report was measured."""
+        return self.retired_at is not None and (measured_at is None or measured_at <= self.retired_at)
+
+
+class SavedView(models.Model):
+    """A filter of the fleet under a name: the query string that shows it."""
+
+    name = models.CharField(max_length=64)
+    query = models.CharField(
+        max_length=500, blank=True, help_text="as in the address: status=FULL&stream=paper"
+    )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        help_text="empty: everybody's",
+    )
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def facts_of(can_ids: Iterable[str]) -> Mapping[str, Can]:
+    """Return what is known of these cans, by id, in one query."""
+    return Can.objects.in_bulk(list(can_ids))
+
+
+def retired() -> dict[str, Can]:
+    """Return the cans that were taken out of service, by id: few."""
+    return {can.can_id: can for can in Can.objects.exclude(retired_at=None)}

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 #: The time that an end may take: what is in hand is given back within this.
 RELEASE_WITHIN_S = 3.0
-JOIN_S = WAIT_S + 0.5
+JOIN_S = WAIT_S + 0.3
 
 
 class Consuming:

@@ -175,7 +175,7 @@ def box(settings: Settings) -> str:
         f"  curl -s {settings.site}/reports/ -H 'Content-Type: application/json' \\",
         f"    -H 'Authorization: Bearer {token}' \\",
         """    -d '{"can_id": "432", "level": "70.69237046207665"}'""",
-        f'  eval "$(make -s env{_changed(settings)})"; .venv/bin/python manage.py simulate --count 10',
+        f'  eval "$(make -s env{_changed(settings)})"; .venv/bin/python manage.py simulate --rate 2 --count 10',
     ]
     width = max(map(len, lines))
     rule = "─" * (width + 2)

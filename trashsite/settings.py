@@ -60,6 +60,8 @@ TRASH_READS = _choice("TRASH_READS", ("open", "authenticated"), "open" if TRASH_
 TRASH_TIME_ZONE = os.environ.get("TRASH_TIME_ZONE") or "UTC"
 #: Where a local stack keeps its files.
 TRASH_DATA = Path(os.environ.get("TRASH_DATA") or BASE_DIR / ".data")
+#: Whether visitors come by HTTPS; "off" suits only a site that nothing but its own machine can reach.
+TRASH_HTTPS = _choice("TRASH_HTTPS", ("on", "off"), "off" if TRASH_LOCAL else "on")
 #: Proxies in front of the web server whose X-Forwarded-For is believed, for rate limits.
 TRASH_PROXIES = _whole("TRASH_PROXIES", 0, 0, 10)
 #: Requests one client may make, as COUNT/UNIT with the unit s, min or h; empty: no limit.
@@ -182,7 +184,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-if not TRASH_LOCAL:
+if TRASH_HTTPS == "on":
     SECURE_SSL_REDIRECT = True
     # Health checks come from inside, without TLS.
     SECURE_REDIRECT_EXEMPT = [r"^health/"]

@@ -17,10 +17,7 @@ from stack.servers import Program, StackError
 from stack.supervisor import Output, Service, Supervisor
 
 #: A program that says it is there, and ends when it is asked to.
-LIVES = (
-    "import signal, sys; signal.signal(15, lambda *_: sys.exit(print('goodbye')));"
-    "print('ready'); signal.pause()"
-)
+LIVES = "import signal, sys; signal.signal(15, lambda *_: sys.exit(print('goodbye')));print('ready'); signal.pause()"
 #: It leaves a child that ignores the request to end.
 LEAVES_A_CHILD = (
     "import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', "

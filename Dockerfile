@@ -1,0 +1,26 @@
+# One image for web, worker, simulator and commands; docker-compose.yml shows each one's command.
+
+FROM python:3.11-slim-bookworm AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+WORKDIR /build
+COPY stack/bootstrap.txt ./
+RUN pip install --quiet --no-cache-dir --require-hashes -r bootstrap.txt
+COPY requirements.txt ./
+RUN python -m venv --without-pip /venv \
+    && uv pip sync --quiet --no-cache --require-hashes --compile-bytecode --python /venv/bin/python requirements.txt
+
+FROM python:3.11-slim-bookworm
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 TRASH_DATA=/data
+RUN useradd --system --uid 10001 --no-create-home --home-dir /nonexistent trashsite \
+    && install -d -o trashsite /data
+WORKDIR /srv/trashsite
+COPY --from=build /venv /venv
+COPY . .
+# The key signs nothing here; a real one comes with the container's environment.
+RUN DJANGO_SECRET_KEY=build python manage.py collectstatic --noinput --verbosity 0 \
+    && python -m compileall -q .
+USER trashsite
+# SQLite's file, where DATABASE_URL names no other database, and where the simulator's next run begins.
+VOLUME /data
+EXPOSE 8000
+CMD ["gunicorn", "--config", "deploy/gunicorn.conf.py", "--bind", "0.0.0.0:8000", "trashsite.wsgi"]

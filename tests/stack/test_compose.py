@@ -1,0 +1,64 @@
+"""
+The containers: the file is well formed, and nothing in it is laxer than it should be.
+
+compose-spec.json is the Compose Specification's own schema (github.com/compose-spec/compose-go, Apache-2.0).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPOSE_FILE = ROOT / "docker-compose.yml"
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load(COMPOSE_FILE.read_text())
+    return loaded
+
+
+def test_the_file_follows_the_specification(compose: dict[str, Any]) -> None:
+    schema = json.loads((Path(__file__).parent / "compose-spec.json").read_text())
+    jsonschema.validate(compose, schema)
+
+
+def test_docker_compose_itself_takes_the_file() -> None:
+    docker = shutil.which("docker")
+    command = [docker or "docker", "compose"]
+    if not docker or subprocess.run([*command, "version"], capture_output=True, check=False).returncode:
+        pytest.skip("docker compose is not installed; the specification's schema was checked")
+    done = subprocess.run(
+        [*command, "--file", str(COMPOSE_FILE), "config", "--quiet"],
+        env={"PATH": "/usr/local/bin:/usr/bin:/bin", "DJANGO_SECRET_KEY": "any"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_container_is_confined(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+
+
+def test_only_the_site_is_published_and_on_this_machine_alone(compose: dict[str, Any]) -> None:
+    published = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
+    assert published == {"web": ["127.0.0.1:${PORT:-8000}:8000"]}
+
+
+def test_containers_never_run_in_local_mode(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        assert "TRASH_LOCAL" not in service.get("environment", {}), name
+    assert "TRASH_LOCAL" not in (ROOT / "Dockerfile").read_text()

@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from celery import shared_task
@@ -62,7 +62,7 @@ def _store(deliveries: Sequence[Delivery]) -> None:
     parsed = [(delivery, _parse(delivery)) for delivery in deliveries]
     reports = [each for _, results in parsed for each in results if isinstance(each, Report)]
     try:
-        outcome = store.put_reports(reports)
+        outcome = store.put_reports(reports, now=datetime.now(UTC))
     except StoreUnavailable as error:
         # What is safe need not wait for the rest, which comes again with the batch.
         unsaved = {id(report) for report in error.unsaved}

@@ -19,6 +19,11 @@ LEVELS = "trash-levels"
 HISTORY = "trash-level-history"
 PIPELINE = "trash-pipeline"
 
+#: Partitions of each index of the levels table: a write to one never waits for more than an eighth of the fleet.
+SHARDS = 8
+#: Hash and range key of each index of the levels table; they hold keys alone.
+INDEXES: dict[str, tuple[str, ...]] = {"by-level": ("shard", "level_key"), "by-heard": ("shard", "heard_key"), "by-id": ("shard", "id")}
+
 #: Who asks for a page waits for it: better a 503 than a long silence.
 READ_WITHIN_S = 2.5
 
@@ -84,7 +89,33 @@ def latest_values(report: Report, key: str) -> Item:
         "attributes": {"S": report.attributes},
         "stream": {"S": report.stream or ""},
         "location": {"S": f"{place[0]},{place[1]}" if place else ""},
+        **index_keys(report),
     }
+
+
+def index_keys(report: Report) -> Item:
+    """
+    Return the attributes by which the indexes of the levels table order it.
+
+    Coarse, so that an uneventful report moves no index row: the whole percent, the hour. The can's id behind
+    them makes each key unique, so that one key is a position in all shards.
+    """
+    assert report.measured_at is not None
+    return {
+        "shard": {"S": shard_of(report.can_id)},
+        "level_key": {"S": f"{int(Decimal(report.level)):03d}#{report.can_id}"},
+        "heard_key": {"S": f"{instant_key(report.measured_at)[:13]}#{report.can_id}"},
+    }
+
+
+def shard_of(can_id: str) -> str:
+    """Return the index partition of a can, the same for ever."""
+    return str(hashlib.blake2b(can_id.encode(), digest_size=1).digest()[0] % SHARDS)
+
+
+def day_key(day: str) -> str:
+    """Return the history sort key of a can's summary of one UTC day, as "2026-11-24"."""
+    return f"d#{day}"
 
 
 def report_of(item: Item) -> Report | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from reports.store.errors import StoreUnavailable, as_store_errors
-from reports.store.items import HISTORY, LEVELS, PIPELINE, dynamodb, table
+from reports.store.items import HISTORY, INDEXES, LEVELS, PIPELINE, dynamodb, table
 from trashsite.aws import AwsError
 
 #: Hash and range key of each table, all of type S; the levels table is the lab's to the letter.
@@ -26,11 +26,12 @@ def provision(*, throughput: tuple[int, int] | None = None) -> Iterator[str]:
         for name, keys in KEYS.items():
             description = _describe(table(name))
             if description is None:
-                _create(table(name), keys, throughput)
+                _create(table(name), keys, INDEXES if name == LEVELS else {}, throughput)
                 yield f"made table {table(name)}"
             else:
                 _check_keys(description, keys)
                 yield f"found table {table(name)}"
+                yield from _add_indexes(description, INDEXES if name == LEVELS else {}, throughput)
             if name in SWEPT and _sweep(table(name)):
                 yield f"set table {table(name)} to forget what has expired"
 
@@ -56,27 +57,76 @@ def _check_keys(description: dict[str, Any], keys: tuple[str, ...]) -> None:
         raise StoreUnavailable(f"table {description['TableName']} has the keys {found}, not {keys}")
 
 
-def _create(name: str, keys: tuple[str, ...], throughput: tuple[int, int] | None) -> None:
+def _create(
+    name: str, keys: tuple[str, ...], indexes: dict[str, tuple[str, ...]], throughput: tuple[int, int] | None
+) -> None:
     request: dict[str, Any] = {
         "TableName": name,
-        "AttributeDefinitions": [{"AttributeName": key, "AttributeType": "S"} for key in keys],
-        "KeySchema": [
-            {"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
-        ],
+        "AttributeDefinitions": _definitions(keys, *indexes.values()),
+        "KeySchema": _key_schema(keys),
+        **_capacity(throughput),
     }
-    if throughput:
-        request["ProvisionedThroughput"] = {
-            "ReadCapacityUnits": throughput[0],
-            "WriteCapacityUnits": throughput[1],
-        }
-    else:
+    if not throughput:
         request["BillingMode"] = "PAY_PER_REQUEST"
+    if indexes:
+        request["GlobalSecondaryIndexes"] = [_index(index, indexes[index], throughput) for index in indexes]
     dynamodb().patiently("CreateTable", request)
-    for _ in range(120):
-        if (description := _describe(name)) and description["TableStatus"] == "ACTIVE":
+    _wait_until_active(name)
+
+
+def _add_indexes(
+    description: dict[str, Any], indexes: dict[str, tuple[str, ...]], throughput: tuple[int, int] | None
+) -> Iterator[str]:
+    """Add what an older table lacks, one index at a time as DynamoDB wants it; it fills each by itself."""
+    name = description["TableName"]
+    there = {index["IndexName"] for index in description.get("GlobalSecondaryIndexes", ())}
+    for index, keys in indexes.items():
+        if index not in there:
+            dynamodb().patiently(
+                "UpdateTable",
+                {
+                    "TableName": name,
+                    "AttributeDefinitions": _definitions(("id",), *indexes.values()),
+                    "GlobalSecondaryIndexUpdates": [{"Create": _index(index, keys, throughput)}],
+                },
+            )
+            _wait_until_active(name)
+            yield f"added index {index} to table {name}"
+
+
+def _definitions(*schemas: tuple[str, ...]) -> list[dict[str, str]]:
+    names = sorted({key for schema in schemas for key in schema})
+    return [{"AttributeName": name, "AttributeType": "S"} for name in names]
+
+
+def _key_schema(keys: tuple[str, ...]) -> list[dict[str, str]]:
+    return [{"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)]
+
+
+def _capacity(throughput: tuple[int, int] | None) -> dict[str, Any]:
+    if not throughput:
+        return {}
+    read, write = throughput
+    return {"ProvisionedThroughput": {"ReadCapacityUnits": read, "WriteCapacityUnits": write}}
+
+
+def _index(name: str, keys: tuple[str, ...], throughput: tuple[int, int] | None) -> dict[str, Any]:
+    return {
+        "IndexName": name,
+        "KeySchema": _key_schema(keys),
+        "Projection": {"ProjectionType": "KEYS_ONLY"},
+        **_capacity(throughput),
+    }
+
+
+def _wait_until_active(name: str) -> None:
+    for _ in range(600):
+        description = _describe(name) or {"TableStatus": "CREATING"}
+        indexes = description.get("GlobalSecondaryIndexes", ())
+        if all(each == "ACTIVE" for each in (description["TableStatus"], *(index["IndexStatus"] for index in indexes))):
             return
         time.sleep(0.5)
-    raise StoreUnavailable(f"table {name} was still not active after a minute")
+    raise StoreUnavailable(f"table {name} was still not active after five minutes")
 
 
 def _sweep(name: str) -> bool:

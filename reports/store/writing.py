@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any
 
 from django.conf import settings
 
 from reports.store.errors import DEFECTS, StoreUnavailable, as_store_errors
-from reports.store.items import HISTORY, LEVELS, Item, dynamodb, history_item, latest_values, order_key, table
+from reports.store.items import (
+    HISTORY,
+    LEVELS,
+    Item,
+    day_key,
+    dynamodb,
+    history_item,
+    instant_key,
+    latest_values,
+    order_key,
+    table,
+)
 from reports.wire import Report
 from trashsite.aws import AwsError, pause_s, side_by_side
 
 #: Source: AWS, BatchWriteItem and BatchExecuteStatement: 25 a request, no item twice.
 BATCH = 25
+#: A day's summary is made an hour after its end (reports.store.summaries); half of that is room for clocks.
+SETTLED = timedelta(minutes=30)
 #: Tries of one batch before the store counts as unavailable: with the pauses between them about 3 s.
 TRIES = 6
 
@@ -41,11 +56,12 @@ class _Keyed:
     key: str
 
 
-def put_reports(reports: Sequence[Report]) -> Outcome:
+def put_reports(reports: Sequence[Report], *, now: datetime) -> Outcome:
     """
     Store each report once and keep, per can, the one measured last.
 
-    reports: any number, any order, repeats allowed; `level` in percent, 0-100.
+    reports: any number, any order, repeats allowed; `level` in percent, 0-100. now: the time, by which the
+    summary of a day that is over is told that a report came late.
     Returns counts that sum to len(reports). Safe to call again with the same reports.
 
     Raises StoreUnavailable; its `unsaved` holds exactly those not yet known to be stored.
@@ -59,7 +75,8 @@ def put_reports(reports: Sequence[Report]) -> Outcome:
 
     jobs: list[_Job] = []
     if settings.TRASH_HISTORY_DAYS:
-        jobs += [(_put_history, batch) for batch in _batches(rows)]
+        put_history = partial(_put_history, over_before=instant_key(now - SETTLED)[:10])
+        jobs += [(put_history, batch) for batch in _batches(rows)]
     jobs += [(_put_latest, batch) for batch in _batches(newest)]
 
     outcome, unsaved, reason = Outcome(), set[str](), ""
@@ -100,9 +117,14 @@ def _attempted(job: _Job) -> Outcome | _Unsaved:
         return _Unsaved(frozenset(each.key for each in waiting.values()), str(error))
 
 
-def _put_history(waiting: _Batch) -> Outcome:
-    """Write each row, taking it out of `waiting`; a row that is there already is written over by its equal."""
+def _put_history(waiting: _Batch, *, over_before: str) -> Outcome:
+    """
+    Write each row, taking it out of `waiting`; a row that is there already is written over by its equal.
+
+    over_before: days before this one, as "2026-11-24", may have been summed up.
+    """
     name = table(HISTORY)
+    late = {(each.report.can_id, each.key[:10]): each for each in waiting.values() if each.key[:10] < over_before}
     for attempt in range(1, TRIES + 1):
         wanted = [{"PutRequest": {"Item": history_item(each.report, each.key)}} for each in waiting.values()]
         answer = dynamodb().patiently("BatchWriteItem", {"RequestItems": {name: wanted}})
@@ -110,12 +132,41 @@ def _put_history(waiting: _Batch) -> Outcome:
             request["PutRequest"]["Item"]["order_key"]["S"]
             for request in answer.get("UnprocessedItems", {}).get(name, ())
         }
-        for key in [key for key in waiting if key not in unprocessed]:
-            del waiting[key]
-        if not waiting:
+        if not unprocessed:
+            # Until its day's summary knows, a late report is not safe; the rows of others are written over once more.
+            _outdate(late)
+            waiting.clear()
             return Outcome()
+        for key in [key for key in waiting if key not in unprocessed and key[:10] >= over_before]:
+            del waiting[key]
         time.sleep(pause_s(attempt, first_s=0.1, most_s=2.0))
     raise StoreUnavailable(f"{len(waiting)} history rows are still unprocessed after {TRIES} tries")
+
+
+def _outdate(days: Collection[tuple[str, str]]) -> None:
+    """Mark the summaries of these cans and days, where there are any, as made before the last report came."""
+    name = table(HISTORY)
+    left = list(days)
+    for attempt in range(1, TRIES + 1):
+        if not left:
+            return
+        batch = left[:BATCH]
+        statements = [
+            {
+                "Statement": f'UPDATE "{name}" SET dirty=? WHERE id=? AND order_key=?',  # noqa: S608
+                "Parameters": [{"BOOL": True}, {"S": can_id}, {"S": day_key(day)}],
+            }
+            for can_id, day in batch
+        ]
+        answer = dynamodb().patiently("BatchExecuteStatement", {"Statements": statements})
+        codes = [(result.get("Error") or {}).get("Code") for result in answer["Responses"]]
+        # No summary, nothing to outdate.
+        settled = {None, "ConditionalCheckFailed", "ConditionalCheckFailedException"}
+        again = [each for each, code in zip(batch, codes, strict=True) if code not in settled]
+        left = again + left[BATCH:]
+        if again:
+            time.sleep(pause_s(attempt, first_s=0.1, most_s=2.0))
+    raise StoreUnavailable(f"{len(left)} summaries could not be marked after {TRIES} tries")
 
 
 def _put_latest(waiting: _Batch) -> Outcome:

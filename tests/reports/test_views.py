@@ -19,7 +19,7 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 def put(can_id: str, level: str = "50", *, ago_s: int = 0, attributes: str = "{}") -> Report:
     at = NOW - timedelta(seconds=ago_s)
     report = Report(can_id, level, at, at, attributes)
-    store.put_reports([report])
+    store.put_reports([report], now=datetime.now(UTC))
     return report
 
 

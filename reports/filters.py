@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -40,14 +40,14 @@ class HistoryQuery:
 
 
 def fleet_query(query: Mapping[str, str]) -> FleetQuery:
-    _known(query, {"page_size", "cursor"})
+    known(query, {"page_size", "cursor"})
     size = pagination.page_size(query)
     scope = f"fleet {size}"
     return FleetQuery(size, pagination.unseal(query.get("cursor", ""), scope), scope)
 
 
 def history_query(query: Mapping[str, str], can_id: str) -> HistoryQuery:
-    _known(query, {"since", "until", "order", "page_size", "cursor"})
+    known(query, {"since", "until", "order", "page_size", "cursor"})
     since, until = instant(query, "since"), instant(query, "until")
     if since and until and since >= until:
         raise InvalidQuery("until", "must be later than since")
@@ -59,6 +59,18 @@ def history_query(query: Mapping[str, str], can_id: str) -> HistoryQuery:
     scope = f"history {size} {order} {since} {until} {can_id}"
     after = pagination.unseal(query.get("cursor", ""), scope)
     return HistoryQuery(since, until, order == "newest", size, after, scope)
+
+
+#: How far back a chart reaches, by the name of its range; None: to the first report.
+SPANS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30), "all": None}
+
+
+def span(query: Mapping[str, str], default: str = "24h") -> str:
+    """Return the name of the range asked for. Raises InvalidQuery."""
+    name = query.get("range") or default
+    if name not in SPANS:
+        raise InvalidQuery("range", f"must be one of {', '.join(SPANS)}")
+    return name
 
 
 def instant(query: Mapping[str, str], name: str) -> datetime | None:
@@ -85,7 +97,7 @@ def instant(query: Mapping[str, str], name: str) -> datetime | None:
     raise InvalidQuery(name, "must be an ISO 8601 date or time, like 2026-11-24T09:30:00Z")
 
 
-def _known(query: Mapping[str, str], names: set[str]) -> None:
+def known(query: Mapping[str, str], names: set[str]) -> None:
     """Refuse parameters that mean nothing here: a mistyped filter would answer with the whole fleet."""
     for name in query:
         if name not in names and name != "format":

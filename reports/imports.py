@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import models, transaction
 
 from reports.models import Can
 
@@ -30,16 +31,17 @@ class Change:
 class Plan:
     """What an import would do; nothing is done while there are errors."""
 
-    changes: list[Change] = field(default_factory=list)
+    changes: list[Change] = dataclasses.field(default_factory=list)
     same: int = 0
-    errors: list[str] = field(default_factory=list)
+    errors: list[str] = dataclasses.field(default_factory=list)
 
 
 def plan(text: str) -> Plan:
     """
     Compare a CSV file with what is known.
 
-    Columns: can_id, and any of name, address, stream, latitude, longitude. An empty cell clears the fact; a column that is not there leaves it alone. Writes nothing.
+    Columns: can_id, and any of name, address, stream, latitude, longitude. An empty cell
+    clears the fact; a column that is not there leaves it alone. Writes nothing.
     """
     found = Plan()
     rows = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
@@ -125,12 +127,11 @@ def _value(name: str, text: str) -> str | None:
 def _cleaned(name: str, text: str) -> object:
     value = _value(name, text)
     try:
-        return Can._meta.get_field(name).to_python(value)
+        field: models.Field[object, object] = Can._meta.get_field(name)  # type: ignore[assignment]
+        return field.to_python(value)
     except ValidationError:
         return value
 
 
 def _text(value: object) -> str:
-    return (
-        "" if value is None else format(value.normalize(), "f") if hasattr(value, "normalize") else str(value)
-    )
+    return "" if value is None else format(value.normalize(), "f") if hasattr(value, "normalize") else str(value)

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from django.conf import settings
 from django.template import loader
 from rest_framework.renderers import BaseRenderer
 
@@ -100,6 +101,8 @@ class PageRenderer(BaseRenderer):
             "response": response,
             "status_text": f"{response.status_code} {response.reason_phrase}",
             "allowed_methods": view.allowed_methods,
+            "time_zone": settings.TRASH_TIME_ZONE,
+            "reads_open": settings.TRASH_READS == "open",
             "may_post": "POST" in view.allowed_methods and may(request, "accounts.post_reports"),
         }
         if isinstance(data, Problem):

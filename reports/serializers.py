@@ -49,6 +49,33 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Course:
+    """
+    How a can's level went, as a chart draws it: instants in epoch seconds, levels in percent, oldest first.
+
+    reports: how many lie behind the points. complete: False where older ones than the first were left out.
+    """
+
+    can_id: str
+    span: str
+    since: datetime | None
+    points: Sequence[tuple[float, float]]
+    reports: int
+    complete: bool
+
+    def json(self) -> dict[str, Any]:
+        return {
+            "can_id": self.can_id,
+            "range": self.span,
+            "since": instant(self.since),
+            "points": self.points,
+            "reports": self.reports,
+            "thinned": len(self.points) < self.reports,
+            "complete": self.complete,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class PastRow:
     """One report in a can's history, whose links stand once, around the list."""
 
@@ -121,6 +148,19 @@ class HistoryAnswer(serializers.Serializer[Any]):
     results = ReportAnswer(many=True)
     next = serializers.URLField(allow_null=True)
     links = serializers.DictField(child=serializers.URLField())
+
+
+class CourseAnswer(serializers.Serializer[Any]):
+    can_id = serializers.CharField()
+    range = serializers.ChoiceField(["24h", "7d", "30d", "all"])
+    since = serializers.DateTimeField(allow_null=True)
+    points = serializers.ListField(
+        child=serializers.ListField(child=serializers.FloatField()),
+        help_text="Pairs of epoch seconds and percent, oldest first, at most 1,000.",
+    )
+    reports = serializers.IntegerField(help_text="How many reports lie behind the points.")
+    thinned = serializers.BooleanField()
+    complete = serializers.BooleanField(help_text="False where the oldest of this range were left out.")
 
 
 class ReportSent(serializers.Serializer[Any]):

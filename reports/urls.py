@@ -9,7 +9,7 @@ from django.urls import URLPattern, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from reports import views
+from reports import pages, views
 
 
 def either(route: str, view: Callable[..., Any], name: str) -> list[URLPattern]:
@@ -23,6 +23,9 @@ urlpatterns = [
     path("reports", views.FleetView.as_view()),
     *either("reports/<str:can_id>", views.CanView.as_view(), "can"),
     *either("reports/<str:can_id>/history", views.HistoryView.as_view(), "history"),
+    *either("reports/<str:can_id>/chart", views.ChartView.as_view(), "chart"),
+    path("cans/import/", pages.ImportView.as_view(), name="import"),
+    path("cans/<str:can_id>/facts/", pages.FactsView.as_view(), name="facts"),
     *either("health/live", views.LiveView.as_view(), "live"),
     *either("health/ready", views.ReadyView.as_view(), "ready"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 from urllib.parse import urlencode
 
+from django.http import HttpResponseBase
 from django.utils import timezone
+from django.utils.cache import get_conditional_response
+from django.utils.http import http_date
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -15,11 +19,15 @@ from rest_framework.views import APIView
 
 from reports import filters, pagination, queue, store
 from reports import serializers as answers
+from reports.insight.status import is_old, percent, status
+from reports.insight.thinning import thin
+from reports.models import Can
 from reports.parsers import MAX_BYTES, ReportFormParser, ReportParser, reports_in
 from reports.permissions import MayPost
 from reports.problems import InvalidReports, TooLarge, UnknownCan
 from reports.queue import QueueUnavailable
-from reports.serializers import Listing, PastRow, Row, can_links
+from reports.renderers import PageRenderer
+from reports.serializers import Course, Listing, PastRow, Row, can_links
 from reports.store import StoreUnavailable
 from reports.wire import MAX_CAN_ID, InvalidReport, Report, parse
 
@@ -120,7 +128,7 @@ class FleetView(Paced):
 
 
 class CanView(Paced):
-    """One can's newest report."""
+    """One can: its newest report, how it went, and what is known of it."""
 
     page = "reports/can.html"
 
@@ -129,13 +137,62 @@ class CanView(Paced):
         responses={200: answers.CanAnswer, 404: answers.ProblemAnswer, **_REFUSALS},
         tags=["reports"],
     )
-    def get(self, request: Request, can_id: str) -> Response:
+    def get(self, request: Request, can_id: str) -> Response | HttpResponseBase:
         """The newest report of one can."""
+        filters.known(request.query_params, {"range"})
         report = latest(can_id)
-        return Response(Row(report, root_address(request)))
+        response = Response(Row(report, root_address(request)), headers={"Cache-Control": "private, no-cache"})
+        if isinstance(request.accepted_renderer, PageRenderer):
+            # A page holds more than the report, and is never the same twice.
+            return response
+        return unless_known(request, report, response)
 
     def page_context(self, data: Row) -> dict[str, Any]:
-        return {}
+        report, now = data.report, timezone.now()
+        span = filters.span(self.request.query_params)
+        recent = store.history(report.can_id, newest_first=True, size=25, now=now)
+        return {
+            "facts": Can.objects.filter(can_id=report.can_id).first(),
+            "status": status(report.level, report.measured_at, now),
+            "is_old": is_old(report.measured_at, now),
+            "recent": recent.items,
+            "more": recent.next is not None,
+            "span": span,
+            "spans": tuple(filters.SPANS),
+            "chart_address": f"{reverse('chart', [report.can_id])}?range={span}",
+        }
+
+
+class ChartView(Paced):
+    """How one can's level went, thinned to what a chart can show."""
+
+    #: Reports read for one chart: two pages of a megabyte, and then some.
+    most = 20_000
+    points = 1_000
+
+    @extend_schema(
+        operation_id="chart",
+        parameters=[OpenApiParameter("range", str, enum=[*filters.SPANS], description="Default: 24h.")],
+        responses={200: answers.CourseAnswer, 404: answers.ProblemAnswer, **_REFUSALS},
+        tags=["reports"],
+    )
+    def get(self, request: Request, can_id: str) -> Response:
+        """The course of one can's level."""
+        filters.known(request.query_params, {"range"})
+        check_id(can_id)
+        name, now = filters.span(request.query_params), timezone.now()
+        reach = filters.SPANS[name]
+        since = now - reach if reach else None
+        found = store.history(can_id, since=since, newest_first=True, size=self.most, now=now)
+        if not found.items:
+            latest(can_id)
+        points = [
+            (report.measured_at.timestamp(), float(round(level, 2)))
+            for report in reversed(found.items)
+            if report.measured_at and (level := percent(report.level)) is not None
+        ]
+        course = Course(can_id, name, since, thin(points, self.points), len(points), complete=found.next is None)
+        return Response(course, headers={"Cache-Control": "private, max-age=10"})
 
 
 class HistoryView(Paced):
@@ -209,9 +266,7 @@ class ReadyView(APIView):
     authentication_classes = ()
     throttle_classes = ()
 
-    @extend_schema(
-        operation_id="ready", responses={200: answers.Ready, 503: answers.Ready}, tags=["health"], auth=[]
-    )
+    @extend_schema(operation_id="ready", responses={200: answers.Ready, 503: answers.Ready}, tags=["health"], auth=[])
     def get(self, request: Request) -> Response:
         """Asks SQS and DynamoDB; 503 tells which one does not answer."""
         checks, workers = {"sqs": "ok", "dynamodb": "ok"}, []
@@ -249,6 +304,20 @@ def check_id(can_id: str) -> None:
     """Raise UnknownCan for what can be no can's id: the store need not be asked, and would refuse it."""
     if len(can_id) > MAX_CAN_ID:
         raise UnknownCan
+
+
+def unless_known(request: Request, report: Report, response: Response) -> Response | HttpResponseBase:
+    """Return the answer with its ETag and Last-Modified, or 304 to a client that holds it already."""
+    at = report.received_at
+    said = f"{at}{report.measured_at}{report.level}{report.attributes}"
+    etag = f'"{hashlib.blake2b(said.encode(errors="surrogatepass"), digest_size=12).hexdigest()}"'
+    response["ETag"] = etag
+    if at:
+        response["Last-Modified"] = http_date(at.timestamp())
+    found = get_conditional_response(
+        request._request, etag=etag, last_modified=int(at.timestamp()) if at else None, response=response
+    )
+    return found if found is not None else response
 
 
 def root_address(request: Request) -> str:

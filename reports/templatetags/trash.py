@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,11 +14,13 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from reports.insight.status import FULL_FROM, Status
+from reports.insight.status import percent as parsed
+
 register = template.Library()
 
-#: From here on a can is full.
-FULL = Decimal(80)
-NEARLY = Decimal(60)
+#: From here on a bar warns, before the can is full.
+NEARLY_FROM = Decimal(60)
 
 
 @register.simple_tag(takes_context=True)
@@ -31,19 +33,21 @@ def here(context: template.Context, *names: str) -> str:
 @register.filter
 def percent(level: str) -> str:
     """Round a level for reading: one decimal, and none where it would be zero."""
-    number = _number(level)
+    number = parsed(level)
     if number is None:
         return level
     return f"{number:.1f}".removesuffix(".0")
 
 
 @register.simple_tag
-def level(text: str) -> SafeString:
-    """Draw a level as a bar with its figure; its digits as sent are in the title."""
-    number = _number(text)
+def level(text: str, old: bool = False) -> SafeString:
+    """Draw a level as a bar with its figure, grey where it is too old; its digits as sent are in the title."""
+    number = parsed(text)
     if number is None:
         return format_html('<span class="level">{}</span>', text)
-    tone = "full" if number >= FULL else "nearly" if number >= NEARLY else "fine"
+    tone = "full" if number >= FULL_FROM else "nearly" if number >= NEARLY_FROM else "fine"
+    if old:
+        tone = "old"
     width = f"{min(max(number, Decimal(0)), Decimal(100)):.1f}"
     return format_html(
         '<span class="level {}" title="{} %">'
@@ -58,13 +62,17 @@ def level(text: str) -> SafeString:
 
 
 @register.simple_tag
+def status_pill(status: Status) -> SafeString:
+    """Show a status as a word on a tint: never by colour alone."""
+    return format_html('<span class="pill {}">{}</span>', status.lower(), status)
+
+
+@register.simple_tag
 def ago(at: datetime | None) -> SafeString:
     """Say how long ago, with the exact time on hover; the site's zone."""
     if at is None:
         return mark_safe('<span class="unknown">unknown</span>')
-    return format_html(
-        '<time datetime="{}" title="{}">{}</time>', at.isoformat(), _local(at), age(at, timezone.now())
-    )
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), _local(at), age(at, timezone.now()))
 
 
 @register.simple_tag
@@ -120,21 +128,11 @@ def _json(value: Any) -> str:
         case _Digits():
             return value
         case dict():
-            members = (
-                f"{json.dumps(name, ensure_ascii=False)}: {_json(inner)}" for name, inner in value.items()
-            )
+            members = (f"{json.dumps(name, ensure_ascii=False)}: {_json(inner)}" for name, inner in value.items())
             return "{" + ", ".join(members) + "}"
         case list():
             return "[" + ", ".join(map(_json, value)) + "]"
     return json.dumps(value, ensure_ascii=False)
-
-
-def _number(level: str) -> Decimal | None:
-    try:
-        number = Decimal(level)
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
 
 
 def _local(at: datetime) -> str:

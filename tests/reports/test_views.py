@@ -11,7 +11,7 @@ from django.test import Client
 from reports import store
 from reports.wire import Report
 
-pytestmark = pytest.mark.usefixtures("shared_pipeline")
+pytestmark = [pytest.mark.usefixtures("shared_pipeline"), pytest.mark.django_db]
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -210,7 +210,6 @@ def test_an_address_of_nothing_is_a_problem_or_a_page(client: Client) -> None:
     assert b"There is nothing at this address" in page.content
 
 
-@pytest.mark.django_db
 def test_an_anonymous_read_asks_the_database_nothing(
     client: Client, django_assert_num_queries: object
 ) -> None:

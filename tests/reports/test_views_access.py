@@ -27,12 +27,18 @@ OPEN = (200,) * 9
 POST = (401, 403, 202, 202, 202, 403, 401, 401, 403)
 NEVER = (401, 403, 403, 403, 403, 403, 401, 401, 403)
 CLOSED = (405,) * 9
+#: Pages with forms know sessions alone: a stranger, with a key or not, is sent to sign in.
+FORM = (302, 403, 200, 200, 302, 302, 302, 302, 302)
+SAVED = (302, 403, 302, 302, 302, 302, 302, 302, 302)
 MATRIX: dict[str, dict[str, tuple[int, ...]]] = {
     "reports/": {"GET": READ, "OPTIONS": READ, "POST": POST, "PUT": NEVER, "PATCH": NEVER, "DELETE": NEVER},
     "reports/<str:can_id>": {"GET": tuple(404 if code == 200 else code for code in READ), "OPTIONS": READ,
                              "POST": NEVER, "PUT": NEVER, "PATCH": NEVER, "DELETE": NEVER},
     "reports/<str:can_id>/history": {"GET": tuple(404 if code == 200 else code for code in READ),
                                      "OPTIONS": READ, "POST": NEVER, "PUT": NEVER, "DELETE": NEVER},
+    "reports/<str:can_id>/chart": {"GET": tuple(404 if code == 200 else code for code in READ), "POST": NEVER},
+    "cans/import/": {"GET": FORM, "POST": FORM},
+    "cans/<str:can_id>/facts/": {"GET": FORM, "POST": SAVED},
     "health/live": {"GET": OPEN, "POST": CLOSED, "DELETE": CLOSED},
     "health/ready": {"GET": OPEN, "POST": CLOSED, "DELETE": CLOSED},
     "api/schema/": {"GET": READ, "POST": NEVER},

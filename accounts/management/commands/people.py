@@ -27,7 +27,10 @@ class Command(BaseCommand):
         parser.add_argument("--local", action="store_true", help="one user a role, for a stack of one's own")
 
     def handle(self, **options: Any) -> None:
-        make_roles()
+        try:
+            make_roles()
+        except KeyError as error:
+            raise CommandError(f"No permission {error}: run `manage.py migrate` first.") from error
         if options["local"]:
             self.make_local()
         if options["add"]:

@@ -1,0 +1,126 @@
+"""Pages that are no part of the API: the fleet's facts, edited in a form or imported from CSV."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
+from django.contrib.auth.mixins import PermissionRequiredMixin
+from django.core.exceptions import ValidationError
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.generic import FormView
+
+from reports import imports
+from reports.models import Can
+
+
+class FactsForm(forms.ModelForm):  # type: ignore[type-arg]
+    retired = forms.BooleanField(
+        required=False,
+        label="Out of service",
+        help_text="Gone from lists and counts, kept in the history. A newer report brings it back.",
+    )
+
+    class Meta:
+        model = Can
+        fields = ("name", "address", "stream", "latitude", "longitude")
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self.fields["retired"].initial = self.instance.retired_at is not None
+
+
+class FactsView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
+    """Edit what is known of one can."""
+
+    permission_required = ("reports.add_can", "reports.change_can")
+    form_class = FactsForm
+    template_name = "reports/facts.html"
+
+    def has_permission(self) -> bool:
+        self.raise_exception = self.request.user.is_authenticated
+        return super().has_permission()
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        can_id = self.kwargs["can_id"]
+        known = Can.objects.filter(can_id=can_id).first()
+        self.is_new = known is None
+        return super().get_form_kwargs() | {"instance": known or Can(can_id=can_id)}
+
+    def get_context_data(self, **named: Any) -> dict[str, Any]:
+        return super().get_context_data(can_id=self.kwargs["can_id"], **named)
+
+    def form_valid(self, form: FactsForm) -> HttpResponse:
+        can = form.instance
+        try:
+            can.clean_fields()
+        except ValidationError as error:
+            form.add_error(None, error)
+            return self.form_invalid(form)
+        retire = form.cleaned_data["retired"]
+        if retire != (can.retired_at is not None):
+            can.retired_at = timezone.now() if retire else None
+        can.save()
+        _log(self.request.user.pk, can, self.is_new, ", ".join(form.changed_data) or "nothing")
+        messages.success(self.request, "Saved.")
+        return redirect("can", can.can_id)
+
+
+class ImportForm(forms.Form):
+    file = forms.FileField(required=False, label="CSV file")
+    text = forms.CharField(required=False, widget=forms.Textarea, label="Or its text", strip=False)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if file := cleaned.get("file"):
+            if file.size > imports.MAX_BYTES:
+                raise ValidationError("The file is too large. Import at most 2 MB at a time.")
+            try:
+                cleaned["text"] = file.read().decode("utf-8-sig")
+            except UnicodeDecodeError:
+                raise ValidationError("The file is not UTF-8. Save it as CSV UTF-8.") from None
+        if not (cleaned.get("text") or "").strip():
+            raise ValidationError("Choose a file, or paste its text.")
+        return cleaned
+
+
+class ImportView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
+    """Import facts: first what would change, then, on a second click, the change itself."""
+
+    permission_required = ("reports.add_can", "reports.change_can")
+    form_class = ImportForm
+    template_name = "reports/import.html"
+    shown = 200
+
+    def has_permission(self) -> bool:
+        self.raise_exception = self.request.user.is_authenticated
+        return super().has_permission()
+
+    def form_valid(self, form: ImportForm) -> HttpResponse:
+        text = form.cleaned_data["text"]
+        plan = imports.plan(text)
+        if "apply" not in self.request.POST or plan.errors:
+            found = {
+                "plan": plan,
+                "text": text,
+                "shown": plan.changes[: self.shown],
+                "hidden": len(plan.changes) - self.shown,
+                "new": sum(change.is_new for change in plan.changes),
+            }
+            return render(self.request, self.template_name, self.get_context_data(form=form, **found))
+        imports.apply(plan.changes)
+        for change in plan.changes:
+            _log(self.request.user.pk, Can(can_id=change.can_id), change.is_new, "imported from CSV")
+        messages.success(self.request, f"Imported the facts of {len(plan.changes)} cans.")
+        return redirect("fleet")
+
+
+def _log(user_id: int | None, can: Can, is_new: bool, said: str) -> None:
+    """Note in the admin's log who changed what."""
+    if user_id is not None:
+        action = ADDITION if is_new else CHANGE
+        LogEntry.objects.log_actions(user_id, [can], action, change_message=said, single_object=True)

@@ -1,0 +1,132 @@
+// A can's chart: fetched, drawn by uPlot, read with the arrow keys.
+"use strict";
+
+const box = document.querySelector("[data-chart]");
+const note = document.getElementById("chart-note");
+// A canvas knows no light-dark(): a painted element tells what it came to.
+const painted = (name) => {
+  const probe = document.createElement("i");
+  probe.className = `tint-${name}`;
+  box.append(probe);
+  const found = getComputedStyle(probe).color;
+  probe.remove();
+  return found;
+};
+
+let course = null;
+let chart = null;
+
+const when = new Intl.DateTimeFormat("en-GB", {
+  timeZone: box?.dataset.zone, dateStyle: "medium", timeStyle: "short",
+});
+
+const day = new Intl.DateTimeFormat("en-GB", { timeZone: box?.dataset.zone, day: "numeric", month: "short" });
+const hour = new Intl.DateTimeFormat("en-GB", { timeZone: box?.dataset.zone, hour: "2-digit", minute: "2-digit" });
+
+function tick(at, stepS) {
+  const time = hour.format(at * 1000);
+  return stepS >= 86400 || time === "00:00" ? day.format(at * 1000) : time;
+}
+
+function say(index) {
+  const [at, level] = course.points[index];
+  note.textContent = `${when.format(at * 1000)} ${box.dataset.zone}: ${level.toFixed(1)} %`;
+}
+
+function summary() {
+  const count = course.reports.toLocaleString("en-GB");
+  const parts = [`${count} report${course.reports === 1 ? "" : "s"}`];
+  if (course.thinned) parts.push(`thinned to ${course.points.length.toLocaleString("en-GB")} points that keep the peaks and dips`);
+  if (!course.complete) parts.push("older ones are not drawn");
+  return parts.join("; ") + ". Click the chart or tab to it, then read it with the arrow keys.";
+}
+
+function draw() {
+  chart?.destroy();
+  box.replaceChildren();
+  if (course.points.length === 0) {
+    const empty = document.createElement("p");
+    empty.className = "waiting";
+    empty.textContent = "No reports in this range. Choose a longer one.";
+    box.append(empty);
+    note.textContent = "";
+    return;
+  }
+  const ink = painted("soft"), line = painted("line"), stroke = painted("accent"), full = painted("full");
+  const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
+  const [xs, ys] = [course.points.map((p) => p[0]), course.points.map((p) => p[1])];
+  chart = new uPlot({
+    width: box.clientWidth,
+    height: 300,
+    tzDate: (at) => uPlot.tzDate(new Date(at * 1e3), box.dataset.zone),
+    legend: { show: false },
+    cursor: { y: false, points: { size: 8 } },
+    scales: { y: { range: [0, 100] } },
+    axes: [{ ...axis, values: (_, splits, _axis, _space, step) => splits.map((at) => tick(at, step)) }, { ...axis, values: (_, values) => values.map((v) => `${v} %`), size: 56 }],
+    series: [{}, { stroke, width: 1.75, points: { show: xs.length < 60 }, fill: painted("wash") }],
+    hooks: {
+      setCursor: [(plot) => { if (plot.cursor.idx != null) say(plot.cursor.idx); }],
+      draw: [(plot) => {
+        const y = plot.valToPos(80, "y", true), { ctx, bbox } = plot;
+        ctx.save();
+        ctx.strokeStyle = full;
+        ctx.setLineDash([6, 5]);
+        ctx.beginPath(); ctx.moveTo(bbox.left, y); ctx.lineTo(bbox.left + bbox.width, y); ctx.stroke();
+        ctx.restore();
+      }],
+    },
+  }, [xs, ys], box);
+  note.textContent = summary();
+}
+
+function step(by) {
+  const last = course.points.length - 1;
+  const at = chart.cursor.idx ?? (by > 0 ? -1 : last + 1);
+  const index = Math.max(0, Math.min(last, Math.abs(by) === Infinity ? (by > 0 ? last : 0) : at + by));
+  const [x, y] = course.points[index];
+  chart.setCursor({ left: chart.valToPos(x, "x"), top: chart.valToPos(y, "y") });
+  chart.cursor.idx = index;
+  say(index);
+}
+
+async function load() {
+  try {
+    const answer = await fetch(box.dataset.chart, { headers: { Accept: "application/json" } });
+    if (!answer.ok) throw new Error((await answer.json()).detail);
+    course = await answer.json();
+  } catch (error) {
+    const failed = document.createElement("p");
+    failed.className = "waiting";
+    failed.setAttribute("role", "alert");
+    failed.textContent = `The chart could not be loaded. ${error.message} `;
+    const again = document.createElement("button");
+    again.type = "button";
+    again.className = "plain";
+    again.textContent = "Try again";
+    again.addEventListener("click", load);
+    failed.append(again);
+    box.replaceChildren(failed);
+    return;
+  }
+  draw();
+  const levels = course.points.map((p) => p[1]);
+  if (levels.length) {
+    box.tabIndex = 0;
+    box.setAttribute("role", "application");
+    box.setAttribute("aria-label",
+      `Chart of the level: from ${Math.min(...levels).toFixed(0)} to ${Math.max(...levels).toFixed(0)} percent. Arrow keys read it point by point.`);
+  }
+}
+
+if (box) {
+  load();
+  box.addEventListener("keydown", (event) => {
+    const by = { ArrowRight: 1, ArrowLeft: -1, PageDown: 20, PageUp: -20, End: Infinity, Home: -Infinity }[event.key];
+    if (by === undefined || !chart) return;
+    event.preventDefault();
+    step(by);
+  });
+  new ResizeObserver(() => { if (chart && chart.width !== box.clientWidth) chart.setSize({ width: box.clientWidth, height: 300 }); }).observe(box);
+  document.addEventListener("themechange", () => { if (course) draw(); });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { if (course) draw(); });
+}

@@ -22,7 +22,7 @@ PIPELINE = "trash-pipeline"
 #: Partitions of each index of the levels table: a write to one never waits for more than an eighth of the fleet.
 SHARDS = 8
 #: Hash and range key of each index of the levels table; they hold keys alone.
-INDEXES: dict[str, tuple[str, ...]] = {"by-level": ("shard", "level_key"), "by-heard": ("shard", "heard_key"), "by-id": ("shard", "id")}
+INDEXES: dict[str, tuple[str, ...]] = {"by-level": ("index_part", "level_key"), "by-heard": ("index_part", "heard_key"), "by-id": ("index_part", "id")}
 
 #: Who asks for a page waits for it: better a 503 than a long silence.
 READ_WITHIN_S = 2.5
@@ -102,7 +102,7 @@ def index_keys(report: Report) -> Item:
     """
     assert report.measured_at is not None
     return {
-        "shard": {"S": shard_of(report.can_id)},
+        "index_part": {"S": shard_of(report.can_id)},
         "level_key": {"S": f"{int(Decimal(report.level)):03d}#{report.can_id}"},
         "heard_key": {"S": f"{instant_key(report.measured_at)[:13]}#{report.can_id}"},
     }

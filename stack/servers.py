@@ -99,9 +99,7 @@ def dynamodb_program(port: int, data: Path, kind: Kind = "embedded") -> Program:
             f"dynoxide, the local DynamoDB, is published for Linux on x86-64, and this is {machine}. "
             "Run `make run STACK=java` (Java 17 and Maven), or `docker compose up`."
         )
-    return Program(
-        [str(binary), "--host", LOOPBACK, "--port", str(port), "--db-path", str(data / "tables.sqlite3")]
-    )
+    return Program([str(binary), "--host", LOOPBACK, "--port", str(port), "--db-path", str(data / "tables.sqlite3")])
 
 
 def _java(name: str, main: str, *arguments: str, properties: Mapping[str, str]) -> Program:
@@ -195,9 +193,7 @@ def wait_for(server: Server, *, timeout_s: float = 30) -> Server:
             raise StackError(f"{server.name} ended with status {status}. {_last_words(server.log)}")
         if time.monotonic() > deadline:
             server.kill()
-            raise StackError(
-                f"{server.name} did not answer within {timeout_s:g} s. {_last_words(server.log)}"
-            )
+            raise StackError(f"{server.name} did not answer within {timeout_s:g} s. {_last_words(server.log)}")
         time.sleep(0.02)
     return server
 

@@ -25,6 +25,9 @@ LONGEST_PAUSE_S = 10.0
 STEADY_S = 30.0
 #: A program that dies so often before it was ever ready has something wrong that no restart cures.
 TRIES_TO_START = 5
+STOP_WITHIN_S = 9.0
+#: What the last ones may still take when those before have used up all of it.
+LEAST_TO_STOP_S = 0.3
 #: A second Ctrl-C sooner than this is taken for the first.
 AGAIN_AFTER_S = 0.5
 
@@ -94,9 +97,10 @@ class Supervisor:
             await child.start()
 
     async def stop(self) -> None:
-        """End them, last started first; by force what does not end in its time."""
+        """End them, last started first, in STOP_WITHIN_S in all; by force what does not end in its time."""
+        deadline = time.monotonic() + STOP_WITHIN_S
         while self._children:
-            await self._children[-1].stop()
+            await self._children[-1].stop(max(LEAST_TO_STOP_S, deadline - time.monotonic()))
             self._children.pop()
 
     def kill(self) -> None:
@@ -139,7 +143,8 @@ class _Child:
             ready.cancel()
             self.keeper.result()
 
-    async def stop(self) -> None:
+    async def stop(self, within_s: float) -> None:
+        """Ask it to end; kill it after the service's own time, or `within_s` where that is shorter."""
         if self.keeper:
             self.keeper.cancel()
             with suppress(asyncio.CancelledError, StackError):
@@ -150,7 +155,7 @@ class _Child:
             with suppress(ProcessLookupError):
                 self.process.terminate()
             try:
-                async with asyncio.timeout(self.service.stop_within_s):
+                async with asyncio.timeout(min(self.service.stop_within_s, within_s)):
                     await self.process.wait()
             except TimeoutError:
                 self.supervisor.say(f"{self.service.name} did not stop in time: killed")
@@ -176,12 +181,8 @@ class _Child:
                 pause_s, deaths = FIRST_PAUSE_S, 0
             deaths += 1
             if deaths == TRIES_TO_START and not self.ready.is_set():
-                raise StackError(
-                    f"{self.service.name} ended {deaths} times before it was ready; its output is above."
-                )
-            self.supervisor.say(
-                f"{self.service.name} ended ({_how(status)}): starting it again in {pause_s:g} s"
-            )
+                raise StackError(f"{self.service.name} ended {deaths} times before it was ready; its output is above.")
+            self.supervisor.say(f"{self.service.name} ended ({_how(status)}): starting it again in {pause_s:g} s")
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 

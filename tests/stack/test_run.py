@@ -1,0 +1,162 @@
+"""`make run` as a person meets it: one start, some crashes, one Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stack.run import ROOT, Settings, box, exports
+from stack.servers import free_port, is_free
+
+
+class Run:
+    """A `make run` without the installing, on ports and data of its own."""
+
+    def __init__(self, data: Path, **variables: str) -> None:
+        self.ports = {name: free_port() for name in ("PORT", "SQS_PORT", "DYNAMODB_PORT")}
+        self.data = data
+        self.lines: list[str] = []
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        ports = {name: str(port) for name, port in self.ports.items()}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "stack.run"],
+            cwd=ROOT,
+            env=environment | ports | {"TRASH_DATA": str(data), "SIMULATE": "--count 20"} | variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip())
+
+    def until(self, pattern: str, *, times: int = 1, within_s: float = 60) -> None:
+        """Wait for lines that match."""
+        deadline = time.monotonic() + within_s
+        while sum(bool(re.search(pattern, line)) for line in self.lines) < times:
+            assert self.process.poll() is None, self.lines
+            assert time.monotonic() < deadline, self.lines
+            time.sleep(0.02)
+
+    def end(self) -> int:
+        """Ctrl-C; returns its status, all of its output read."""
+        self.process.send_signal(signal.SIGINT)
+        return self.status_at_end()
+
+    def status_at_end(self) -> int:
+        """Let it end by itself; returns its status, all of its output read."""
+        try:
+            return self.process.wait(15)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            self._reader.join()
+            assert self.process.stdout
+            self.process.stdout.close()
+
+    def child(self, words: str) -> int:
+        """The process of this run whose command line holds `words`."""
+        (pid,) = subprocess.run(
+            ["pgrep", "-P", str(self.process.pid), "-f", words], capture_output=True, text=True, check=True
+        ).stdout.split()
+        return int(pid)
+
+    def status(self, path: str) -> int:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports['PORT']}{path}", timeout=10) as answer:
+                status: int = answer.status
+                return status
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Run]:
+    run = Run(tmp_path / "data")
+    yield run
+    if run.process.poll() is None:
+        run.end()
+
+
+def test_the_stack_starts_outlives_crashes_and_leaves_nothing_behind(stack: Run) -> None:
+    stack.until("└─")
+    assert oct((stack.data / "credentials").stat().st_mode & 0o777) == "0o600"
+    assert stack.status("/health/ready") == 200
+
+    os.kill(stack.child("celery"), signal.SIGKILL)
+    os.kill(stack.child("gunicorn"), signal.SIGKILL)
+    stack.until(r"worker ended \(SIGKILL\): starting it again")
+    stack.until(r"web ended \(SIGKILL\): starting it again")
+    stack.until(r"worker +\| .*ready", times=2)
+    assert sum("SQS on" in line for line in stack.lines) == 1, "the stores were not started again"
+
+    second = Run(stack.data)
+    assert second.status_at_end() == 1
+    assert second.lines == [
+        f"make run: A stack runs on {stack.data} already (process {stack.process.pid}): use that one, "
+        "or stop it with Ctrl-C first."
+    ]
+
+    began = time.monotonic()
+    assert stack.end() == 0
+    assert time.monotonic() - began < 10
+    assert not subprocess.run(["pgrep", "-f", str(stack.data)], capture_output=True, check=False).stdout
+    assert all(is_free(port) for port in stack.ports.values())
+
+
+def test_a_taken_port_is_one_line_that_says_what_to_do(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        run = Run(tmp_path, PORT=str(port))
+        assert run.status_at_end() == 1
+    (line,) = run.lines
+    assert re.fullmatch(
+        f"make run: Port {port} is taken by another program. Stop that, or choose another port: "
+        r"make run PORT=\d+",
+        line,
+    )
+
+
+def settings(tmp_path: Path, **environ: str) -> Settings:
+    return Settings.from_environment({"TRASH_DATA": str(tmp_path), **environ})
+
+
+def test_the_box_names_people_token_and_commands(tmp_path: Path) -> None:
+    (tmp_path / "credentials").write_text("viewer=v1\noperator=o1\nadmin=a1\ntoken=trash_t1\n")
+    text = box(settings(tmp_path, PORT="8123"))
+    for words in ("http://localhost:8123/", "viewer    v1", "operator  o1", "admin     a1", "Bearer trash_t1"):
+        assert words in text
+    assert len({len(line) for line in text.splitlines()}) == 1, "its right side is straight"
+
+
+def test_the_exports_are_a_shells_and_hide_an_account_of_ones_own(tmp_path: Path) -> None:
+    shell = exports(settings(tmp_path, SQS_PORT="1234")) + "\nenv"
+    done = subprocess.run(
+        ["sh", "-c", shell],
+        env={"PATH": os.environ["PATH"], "AWS_PROFILE": "mine", "AWS_SESSION_TOKEN": "mine"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "mine" not in done.stdout
+    assert "AWS_ENDPOINT_URL_SQS=http://127.0.0.1:1234" in done.stdout.splitlines()
+    assert "TRASH_LOCAL=1" in done.stdout.splitlines()

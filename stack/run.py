@@ -136,7 +136,7 @@ def services(settings: Settings) -> list[Service]:
                 {"PYTHONWARNINGS": "ignore:You're running the worker with superuser"},
             ),
             ready_line=r"\bready\b",
-            stop_within_s=5.5,
+            stop_within_s=6,
         ),
         Service(
             "web",
@@ -144,7 +144,7 @@ def services(settings: Settings) -> list[Service]:
                 [python, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "--bind", web, "trashsite.wsgi"],
             ),
             is_ready=partial(answers, f"http://{web}/health/live"),
-            stop_within_s=1.5,
+            stop_within_s=4,
         ),
         Service(
             "simulator",

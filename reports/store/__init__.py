@@ -7,11 +7,12 @@ Three tables: `trash-levels` holds the newest report of each can, `trash-level-h
 
 from reports.store.errors import StoreUnavailable
 from reports.store.pipeline import Heartbeat, beat, workers
+from reports.store.ranking import Order, Ranked, each_can, mend, ranked, some
 from reports.store.reading import Page, fleet, history, latest, ping
 from reports.store.tables import missing, provision
 from reports.store.writing import Outcome, put_reports
 
 __all__ = (
-    "Heartbeat", "Outcome", "Page", "StoreUnavailable", "beat", "fleet", "history", "latest", "missing", "ping",
-    "provision", "put_reports", "workers",
+    "Heartbeat", "Order", "Outcome", "Page", "Ranked", "StoreUnavailable", "beat", "each_can", "fleet", "history",
+    "latest", "mend", "missing", "ping", "provision", "put_reports", "ranked", "some", "workers",
 )  # fmt: skip

@@ -1,0 +1,273 @@
+"""The fleet in an order: read from sharded indexes that hold keys alone, merged here, without a scan of the table."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial
+from typing import Any, Literal
+
+from reports.insight.status import percent
+from reports.store.errors import StoreUnavailable, as_store_errors
+from reports.store.items import (
+    INDEXES,
+    LEVELS,
+    READ_WITHIN_S,
+    SHARDS,
+    Item,
+    dynamodb,
+    instant_key,
+    report_of,
+    shard_of,
+    table,
+)
+from reports.wire import Report
+from trashsite.aws import AwsError, pause_s, side_by_side
+
+Order = Literal["fullest", "emptiest", "silent", "id"]
+
+#: Source: AWS, BatchGetItem: 100 items a request.
+BATCH = 100
+TRIES = 5
+#: Rows that a filtered page looks at before it stops: with eight queries, at most 11 requests.
+BUDGET = 300
+
+_INDEX = {"fullest": "by-level", "emptiest": "by-level", "silent": "by-heard", "id": "by-id"}
+#: Sort before and after every key: a trimmed id without control characters begins with `!` or higher.
+_FIRST, _LAST = " ", "\U0010ffff"
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """
+    A page of the fleet in an order.
+
+    first, last: positions of the first and last row looked at. more: there are rows beyond, in the direction
+    asked. stopped: the page is short only because enough rows were looked at: search on from `last`
+    (or, where it was asked for what is before a position, from `first`).
+    """
+
+    items: Sequence[Report]
+    first: str | None
+    last: str | None
+    more: bool
+    stopped: bool = False
+
+
+def ranked(
+    order: Order,
+    *,
+    after: str | None = None,
+    before: str | None = None,
+    low: int | None = None,
+    high: int | None = None,
+    until: datetime | None = None,
+    prefix: str = "",
+    keep: Callable[[Report], bool] | None = None,
+    size: int,
+    budget: int = BUDGET,
+) -> Ranked:
+    """
+    Return up to `size` cans in an order, from after a position, or those just before one.
+
+    order: by level either way, the one silent for longest first, or by id. low, high: whole percents, both
+    included, where the order is by level. until: heard of last in that hour or before, where it is `silent`.
+    prefix: of the id, where it is `id`. keep: which rows are wanted. Indexes are coarse, so within a page the
+    rows are put into their exact order. Costs a Query a shard and a BatchGetItem a hundred rows looked at.
+    Cans that another service wrote are missing until `mend` has seen them. Raises StoreUnavailable.
+    """
+    backwards = before is not None
+    forwards = (order != "fullest") != backwards
+    least, most = _bounds(order, low, high, until, prefix)
+    position = before if backwards else after
+    items: list[Report] = []
+    looked: list[str] = []
+    more = stopped = False
+    while len(items) < size:
+        need = budget - len(looked) if keep else size - len(items)
+        if need <= 0:
+            stopped = more = True
+            break
+        keys, beyond = _keys(order, forwards, least, most, position, need)
+        seen = len(looked)
+        # Of a filtered page the first hundred may be enough; of another, every row is wanted.
+        step = BATCH if keep else need
+        for at in range(0, len(keys), step):
+            rows = some([_can_of(order, key) for key in keys[at : at + step]])
+            for key in keys[at : at + step]:
+                looked.append(key)
+                report = rows.get(_can_of(order, key))
+                # A row may have gone since its key was read.
+                if report and (keep is None or keep(report)):
+                    items.append(report)
+                if len(items) == size:
+                    break
+            if len(items) == size:
+                break
+        more = beyond or len(looked) - seen < len(keys)
+        if not beyond:
+            break
+        position = looked[-1]
+    items.sort(key=_exact(order), reverse=order == "fullest")
+    if backwards:
+        looked.reverse()
+    return Ranked(items, looked[0] if looked else None, looked[-1] if looked else None, more, stopped)
+
+
+def some(can_ids: Collection[str]) -> dict[str, Report]:
+    """Return the newest report of each of these cans that has one, by id. Raises StoreUnavailable."""
+    wanted = list(dict.fromkeys(can_ids))
+    batches = [wanted[at : at + BATCH] for at in range(0, len(wanted), BATCH)]
+    with as_store_errors():
+        found = side_by_side(_get, batches)
+    return {report.can_id: report for reports in found for report in reports}
+
+
+def each_can(*, segment: int, segments: int) -> Iterator[list[tuple[Report, bool]]]:
+    """
+    Walk one of `segments` parts of the fleet, a page at a time: each can, and whether the indexes lack it.
+
+    Attributes are left out. Reads the whole part: for a count of everything, not for a page.
+    """
+    shard = INDEXES["by-id"][0]
+    request: dict[str, Any] = {
+        "TableName": table(LEVELS),
+        "Segment": segment,
+        "TotalSegments": segments,
+        "ProjectionExpression": "id, #level, order_key, #stream, #location, #shard",
+        "ExpressionAttributeNames": {
+            "#level": "level", "#stream": "stream", "#location": "location", "#shard": shard,
+        },
+    }  # fmt: skip
+    while True:
+        with as_store_errors():
+            answer = dynamodb().patiently("Scan", request)
+        yield [(report, shard not in item) for item in answer["Items"] if (report := report_of(item))]
+        if not (start := answer.get("LastEvaluatedKey")):
+            return
+        request["ExclusiveStartKey"] = start
+
+
+def mend(reports: Sequence[Report]) -> int:
+    """
+    Bring cans into the indexes that another service wrote without our keys; return how many.
+
+    One that was written anew meanwhile is left alone. Raises StoreUnavailable.
+    """
+    with as_store_errors():
+        return sum(side_by_side(_mend, reports))
+
+
+def _mend(report: Report) -> bool:
+    shard, id_ = INDEXES["by-id"]
+    keys: Item = {shard: {"S": shard_of(report.can_id)}}
+    level = percent(report.level)
+    if level is not None and 0 <= level <= 100:
+        keys["level_key"] = {"S": f"{int(level):03d}#{report.can_id}"}
+    if report.measured_at:
+        keys["heard_key"] = {"S": f"{instant_key(report.measured_at)[:13]}#{report.can_id}"}
+    request = {
+        "TableName": table(LEVELS),
+        "Key": {id_: {"S": report.can_id}},
+        "UpdateExpression": "SET " + ", ".join(f"#{at} = :{at}" for at in range(len(keys))),
+        "ConditionExpression": "attribute_exists(id) AND attribute_not_exists(#0)",
+        "ExpressionAttributeNames": {f"#{at}": name for at, name in enumerate(keys)},
+        "ExpressionAttributeValues": {f":{at}": value for at, value in enumerate(keys.values())},
+    }
+    try:
+        dynamodb().patiently("UpdateItem", request)
+    except AwsError as error:
+        if error.code != "ConditionalCheckFailedException":
+            raise
+        return False
+    return True
+
+
+def _bounds(order: Order, low: int | None, high: int | None, until: datetime | None, prefix: str) -> tuple[str, str]:
+    """Return the least and the greatest key that the filter allows; `$` sorts right behind `#`."""
+    if order in ("fullest", "emptiest"):
+        return f"{low or 0:03d}#", f"{100 if high is None else high:03d}$"
+    if order == "silent":
+        return _FIRST, f"{instant_key(until)[:13]}$" if until else _LAST
+    return prefix or _FIRST, prefix + _LAST
+
+
+def _keys(
+    order: Order, forwards: bool, least: str, most: str, position: str | None, need: int
+) -> tuple[list[str], bool]:
+    """Return the next `need` keys from beyond a position, all shards merged, and whether there are more."""
+    found: list[str] = []
+    while True:
+        low = max(least, position) if position and forwards else least
+        high = min(most, position) if position and not forwards else most
+        if low > high:
+            return found, False
+        # A shard's fair part, and some: rarely must it be asked twice. The position itself comes along.
+        limit = (need - len(found)) * 3 // (2 * SHARDS) + 10
+        ask = partial(_query, order, forwards, low, high, limit)
+        answers = side_by_side(ask, [str(shard) for shard in range(SHARDS)])
+        merged = sorted((key for keys, _ in answers for key in keys if key != position), reverse=not forwards)
+        # Beyond the first shard's end that has more, keys of that shard may be missing from the merge.
+        ends = [keys[-1] for keys, ended in answers if keys and not ended]
+        end = (min(ends) if forwards else max(ends)) if ends else None
+        for key in merged:
+            if end is not None and (key > end if forwards else key < end):
+                break
+            if len(found) == need:
+                return found, True
+            found.append(key)
+        if end is None or len(found) == need:
+            return found, end is not None
+        position = end
+
+
+def _query(order: Order, forwards: bool, low: str, high: str, limit: int, shard: str) -> tuple[list[str], bool]:
+    """Return the first keys of one shard between two bounds, both included, and whether they are all."""
+    index = _INDEX[order]
+    hash_name, range_name = INDEXES[index]
+    request = {
+        "TableName": table(LEVELS),
+        "IndexName": index,
+        "KeyConditionExpression": "#hash = :shard AND #range BETWEEN :low AND :high",
+        "ExpressionAttributeNames": {"#hash": hash_name, "#range": range_name},
+        "ExpressionAttributeValues": {":shard": {"S": shard}, ":low": {"S": low}, ":high": {"S": high}},
+        "ScanIndexForward": forwards,
+        "Limit": limit,
+    }
+    with as_store_errors():
+        answer = dynamodb().patiently("Query", request, within_s=READ_WITHIN_S)
+    return [item[range_name]["S"] for item in answer["Items"]], "LastEvaluatedKey" not in answer
+
+
+def _get(can_ids: Sequence[str]) -> list[Report]:
+    """Return the reports of up to a hundred cans."""
+    name = table(LEVELS)
+    keys = [{"id": {"S": can_id}} for can_id in can_ids]
+    reports: list[Report] = []
+    for attempt in range(1, TRIES + 1):
+        answer = dynamodb().patiently("BatchGetItem", {"RequestItems": {name: {"Keys": keys}}}, within_s=READ_WITHIN_S)
+        reports += [report for item in answer["Responses"].get(name, ()) if (report := report_of(item))]
+        keys = answer.get("UnprocessedKeys", {}).get(name, {}).get("Keys", [])
+        if not keys:
+            return reports
+        time.sleep(pause_s(attempt, first_s=0.05, most_s=0.5))
+    raise StoreUnavailable(f"{len(keys)} levels are still unread after {TRIES} tries")
+
+
+def _can_of(order: Order, key: str) -> str:
+    """Return the can's id in an index's range key: behind the coarse part, or the whole of it."""
+    return key if order == "id" else key.partition("#")[2]
+
+
+def _exact(order: Order) -> Callable[[Report], Any]:
+    """Return by what a page is sorted: what the index has coarsely, exactly."""
+    if order == "id":
+        return lambda report: report.can_id.encode()
+    if order == "silent":
+        # Without a time it has no place in this index; it may have lost it since.
+        return lambda report: (report.measured_at or _LONG_AGO, report.can_id.encode())
+    return lambda report: (percent(report.level) or Decimal(-1), report.can_id.encode())

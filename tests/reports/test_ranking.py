@@ -1,0 +1,143 @@
+"""The fleet in an order, read from its indexes on a real store."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import boto3
+import pytest
+from django.conf import settings
+
+from reports import store
+from reports.store import Order, Ranked, ranked
+from reports.wire import Report
+from trashsite import aws
+
+pytestmark = pytest.mark.usefixtures("shared_pipeline")
+
+NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
+SIZE = 137
+
+
+@pytest.fixture(scope="module")
+def fleet(shared_pipeline: str) -> dict[str, Report]:
+    """Cans of many levels and ages, two of which share each level, under ids that sort oddly."""
+    chance = random.Random(7)
+    cans = {}
+    for number in range(SIZE):
+        can_id = chance.choice(("{}", "č{}", "🗑{}", "z {}", "{}#9")).format(number)
+        level = str(Decimal(number // 2 * 14593 % 10001) / 100)
+        measured_at = NOW - timedelta(minutes=chance.randrange(6000))
+        cans[can_id] = Report(can_id, level, measured_at, NOW, stream=chance.choice(("paper", "glass")))
+    store.put_reports(list(cans.values()), now=NOW)
+    return cans
+
+
+def walk(order: Order, size: int, **filters: object) -> list[Ranked]:
+    pages = [ranked(order, size=size, **filters)]
+    while pages[-1].more:
+        pages.append(ranked(order, size=size, after=pages[-1].last, **filters))
+        assert len(pages) < 200
+    return pages
+
+
+@pytest.mark.parametrize("order", ["fullest", "emptiest", "silent", "id"])
+@pytest.mark.parametrize("size", [1, 20, 50, 500])
+def test_each_can_is_met_once_in_its_order(fleet: dict[str, Report], order: Order, size: int) -> None:
+    met = [report for page in walk(order, size) for report in page.items]
+
+    assert Counter(report.can_id for report in met) == Counter(fleet.keys())
+    coarse = {
+        "fullest": lambda report: -int(Decimal(report.level)),
+        "emptiest": lambda report: int(Decimal(report.level)),
+        "silent": lambda report: report.measured_at.strftime("%F %H"),
+        "id": lambda report: report.can_id.encode(),
+    }[order]
+    assert [coarse(report) for report in met] == sorted(coarse(report) for report in met)
+
+
+def test_within_a_page_the_order_is_exact(fleet: dict[str, Report]) -> None:
+    (page,) = walk("fullest", 500)
+
+    levels = [Decimal(report.level) for report in page.items]
+    assert levels == sorted(levels, reverse=True)
+
+
+@pytest.mark.parametrize("order", ["fullest", "emptiest", "silent", "id"])
+def test_pages_go_back_the_way_they_came(fleet: dict[str, Report], order: Order) -> None:
+    there = walk(order, 20)
+
+    back = [there[-1]]
+    while len(back) < len(there):
+        back.append(ranked(order, size=20, before=back[-1].first))
+
+    ids = [[report.can_id for report in page.items] for page in there]
+    assert [[report.can_id for report in page.items] for page in reversed(back)] == ids
+    assert [page.more for page in back[1:]] == [True] * (len(back) - 2) + [False]
+
+
+def test_a_range_of_levels_is_exactly_that(fleet: dict[str, Report]) -> None:
+    met = {report.can_id for page in walk("emptiest", 7, low=40, high=59) for report in page.items}
+
+    assert met == {can_id for can_id, report in fleet.items() if 40 <= int(Decimal(report.level)) <= 59}
+
+
+def test_those_heard_of_long_ago_are_found_by_the_hour(fleet: dict[str, Report]) -> None:
+    until = NOW - timedelta(hours=24)
+
+    met = {report.can_id for page in walk("silent", 50, until=until) for report in page.items}
+
+    assert {can_id for can_id, report in fleet.items() if report.measured_at <= until} <= met
+    assert all(fleet[can_id].measured_at <= until + timedelta(hours=1) for can_id in met)
+
+
+@pytest.mark.parametrize("prefix", ["1", "č", "🗑1", "none such"])
+def test_ids_are_searched_by_how_they_begin(fleet: dict[str, Report], prefix: str) -> None:
+    met = [report.can_id for page in walk("id", 10, prefix=prefix) for report in page.items]
+
+    assert met == sorted((can_id for can_id in fleet if can_id.startswith(prefix)), key=str.encode)
+
+
+def test_a_filtered_page_stops_at_its_budget_and_can_be_searched_on(fleet: dict[str, Report]) -> None:
+    wanted = {can_id for can_id, report in fleet.items() if report.stream == "glass"}
+
+    pages = walk("fullest", 10, keep=lambda report: report.stream == "glass", budget=15)
+
+    assert {report.can_id for page in pages for report in page.items} == wanted
+    assert any(page.stopped for page in pages)
+    assert all(len(page.items) == 10 for page in pages[:-1] if not page.stopped)
+
+
+@pytest.mark.parametrize(("filters", "most"), [({}, 9), ({"keep": lambda report: False}, 11)])
+def test_a_page_costs_a_fixed_number_of_requests(
+    fleet: dict[str, Report], filters: dict[str, object], most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(aws.Client, "observe", staticmethod(lambda service, operation: asked.append(operation)))
+
+    ranked("fullest", size=50, **filters)
+
+    assert len(asked) <= most
+
+
+def test_what_another_service_wrote_is_found_and_mended(pipeline: str) -> None:
+    table = f"trash-levels-{settings.TRASH_SUFFIX}"
+    for can_id, level in (("lab", "88.81585003341274"), ("odd", "full")):
+        boto3.client("dynamodb").put_item(TableName=table, Item={"id": {"S": can_id}, "level": {"S": level}})
+    store.put_reports([Report("ours", "12", NOW, NOW)], now=NOW)
+
+    lacking = [report for page in each() for report, lacks in page if lacks]
+    assert store.mend(lacking) == 2
+    assert store.mend(lacking) == 0
+
+    assert [report.can_id for report in ranked("fullest", size=5).items] == ["lab", "ours"]
+    assert [report.can_id for report in ranked("id", size=5).items] == ["lab", "odd", "ours"]
+    assert [report.can_id for report in ranked("silent", size=5).items] == ["ours"]
+    assert not any(lacks for page in each() for _, lacks in page)
+
+
+def each() -> list[list[tuple[Report, bool]]]:
+    return [page for segment in range(3) for page in store.each_can(segment=segment, segments=3)]

@@ -80,10 +80,10 @@ def publish(bodies: Sequence[str]) -> list[str]:
     """
     ids: list[str] = []
     entries = [{"MessageBody": body} for body in bodies]
-    with _as_queue_errors() as failure:
-        for batch in _batches(entries):
+    with as_queue_errors() as failure:
+        for batch in in_batches(entries):
             failure.unsent = bodies[len(ids) :]
-            ids += _send(_url(REPORTS), batch)
+            ids += send_batch(url_of(REPORTS), batch)
     return ids
 
 
@@ -94,9 +94,9 @@ def quarantine(rejected: Sequence[Rejected]) -> None:
     Raises QueueUnavailable. Safe to call again: a second copy has the same first message id and index.
     """
     letters = [letter for each in rejected for letter in _letters(each)]
-    with _as_queue_errors():
-        for batch in _batches(letters):
-            _send(_url(DEAD), batch)
+    with as_queue_errors():
+        for batch in in_batches(letters):
+            send_batch(url_of(DEAD), batch)
 
 
 def delete(deliveries: Sequence[Delivery]) -> None:
@@ -111,9 +111,9 @@ def delete(deliveries: Sequence[Delivery]) -> None:
 
 def depth() -> Depth:
     """Return how many messages are where. Raises QueueUnavailable."""
-    with _as_queue_errors():
+    with as_queue_errors():
         main, dead = (
-            {name: int(count) for name, count in _attributes(_url(name), "ApproximateNumberOfMessages",
+            {name: int(count) for name, count in _attributes(url_of(name), "ApproximateNumberOfMessages",
                                                               "ApproximateNumberOfMessagesNotVisible").items()}
             for name in (REPORTS, DEAD)
         )  # fmt: skip
@@ -126,7 +126,7 @@ def depth() -> Depth:
 
 def ping() -> None:
     """Ask for the queue. Raises QueueUnavailable, also where it is missing."""
-    with _as_queue_errors():
+    with as_queue_errors():
         _sqs().call("GetQueueUrl", {"QueueName": full_name(REPORTS)}, read_timeout_s=2)
 
 
@@ -137,9 +137,9 @@ def full_name(name: str) -> str:
 
 def provision() -> Iterator[str]:
     """Make each queue that is missing, and yield a line on each. Safe to run again. Raises QueueUnavailable."""
-    with _as_queue_errors():
+    with as_queue_errors():
         yield _ensure(full_name(DEAD), DEAD_ATTRIBUTES)
-        arn = _attributes(_url(DEAD), "QueueArn")["QueueArn"]
+        arn = _attributes(url_of(DEAD), "QueueArn")["QueueArn"]
         policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": MAX_RECEIVES})
         yield _ensure(full_name(REPORTS), {**ATTRIBUTES, "RedrivePolicy": policy})
 
@@ -151,7 +151,7 @@ def flaws(name: str) -> list[str]:
     Raises QueueUnavailable where SQS does not answer.
     """
     try:
-        with _as_queue_errors():
+        with as_queue_errors():
             url = _sqs().patiently("GetQueueUrl", {"QueueName": name})["QueueUrl"]
             sent = _attributes(url, "RedrivePolicy").get("RedrivePolicy")
     except QueueUnavailable as error:
@@ -183,16 +183,17 @@ def _letters(rejected: Rejected) -> Iterator[dict[str, Any]]:
         "receive_count": str(delivery.receive_count),
     }
     body = _carriable(error.text) or " "
-    letter = {"MessageBody": body, "MessageAttributes": _message_attributes(facts)}
-    if _size(letter) <= MAX_BYTES:
+    letter = {"MessageBody": body, "MessageAttributes": message_attributes(facts)}
+    if size_bytes(letter) <= MAX_BYTES:
         yield letter
         return
     half = len(body) // 2
     for part, text in (("1/2", body[:half]), ("2/2", body[half:])):
-        yield {"MessageBody": text, "MessageAttributes": _message_attributes({**facts, "part": part})}
+        yield {"MessageBody": text, "MessageAttributes": message_attributes({**facts, "part": part})}
 
 
-def _message_attributes(facts: Mapping[str, str]) -> dict[str, Any]:
+def message_attributes(facts: Mapping[str, str]) -> dict[str, Any]:
+    """Return facts as SQS carries them beside a body: those that say something, at most 256 characters of each."""
     return {
         name: {"DataType": "String", "StringValue": _carriable(value)[:256]} for name, value in facts.items() if value
     }
@@ -203,19 +204,20 @@ def _carriable(text: str) -> str:
     return _FORBIDDEN.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
-def _size(entry: Mapping[str, Any]) -> int:
+def size_bytes(entry: Mapping[str, Any]) -> int:
+    """Return what a message counts for SQS: its body and its attributes."""
     attributes = entry.get("MessageAttributes", {})
     return len(entry["MessageBody"].encode()) + sum(
         len(name.encode()) + len("String") + len(value["StringValue"].encode()) for name, value in attributes.items()
     )
 
 
-def _batches(entries: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+def in_batches(entries: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
     """Split by count and by bytes, as SQS limits a batch request in both."""
     batch: list[Mapping[str, Any]] = []
     room = MAX_BYTES
     for entry in entries:
-        size = _size(entry)
+        size = size_bytes(entry)
         if batch and (len(batch) == BATCH or size > room):
             yield batch
             batch, room = [], MAX_BYTES
@@ -225,8 +227,8 @@ def _batches(entries: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str,
         yield batch
 
 
-def _send(url: str, batch: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Send a batch until each entry is taken; return their message ids in order."""
+def send_batch(url: str, batch: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Send a batch until each entry is taken; return their message ids in order. Raises what AWS said."""
     taken: dict[int, str] = {}
     for attempt in range(1, TRIES + 1):
         entries = [{"Id": str(at), **entry} for at, entry in enumerate(batch) if at not in taken]
@@ -276,7 +278,7 @@ def _delete(batch: Sequence[Delivery]) -> None:
 
 
 @contextmanager
-def _as_queue_errors() -> Iterator[QueueUnavailable]:
+def as_queue_errors() -> Iterator[QueueUnavailable]:
     """Turn what AWS said into QueueUnavailable: the object given to the body, to put `unsent` into."""
     failure = QueueUnavailable("")
     try:
@@ -284,7 +286,7 @@ def _as_queue_errors() -> Iterator[QueueUnavailable]:
     except (aws.AwsUnavailable, aws.AwsError) as error:
         if _is_missing(error):
             # It may have been made anew, elsewhere.
-            _url_of.cache_clear()
+            _cached_url.cache_clear()
         raise QueueUnavailable(error, failure.unsent) from error
 
 
@@ -296,12 +298,13 @@ def _sqs() -> aws.Client:
     return aws.client("sqs")
 
 
-def _url(name: str) -> str:
-    return _url_of(full_name(name))
+def url_of(name: str) -> str:
+    """Return the URL of REPORTS or DEAD in this deployment. Raises what AWS said."""
+    return _cached_url(full_name(name))
 
 
 @cache
-def _url_of(name: str) -> str:
+def _cached_url(name: str) -> str:
     return str(_sqs().patiently("GetQueueUrl", {"QueueName": name})["QueueUrl"])
 
 

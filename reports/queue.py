@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from itertools import count
 from typing import Any
 
@@ -188,7 +189,9 @@ def _letters(rejected: Rejected) -> Iterator[dict[str, Any]]:
         yield letter
         return
     half = len(body) // 2
-    for part, text in (("1/2", body[:half]), ("2/2", body[half:])):
+    # The digest tells which halves belong together, whatever names a device gave its messages.
+    digest = sha256(body.encode()).hexdigest()[:16]
+    for part, text in ((f"1/2 {digest}", body[:half]), (f"2/2 {digest}", body[half:])):
         yield {"MessageBody": text, "MessageAttributes": message_attributes({**facts, "part": part})}
 
 

@@ -91,11 +91,14 @@ class Client:
         self._region = model.meta.region_name
         self._signing_name = metadata.get("signingName", metadata["endpointPrefix"])
         self._credentials = session.get_credentials()
+        # The certificates that botocore would trust, AWS_CA_BUNDLE included.
+        tls = {"ssl_context": ssl.create_default_context(cafile=get_cert_path(True))}
         parsed = parse_url(self._url)
         self._host = parsed.netloc or ""
-        # The certificates that botocore would trust, AWS_CA_BUNDLE included.
-        tls = ssl.create_default_context(cafile=get_cert_path(True)) if parsed.scheme == "https" else None
-        self._http = urllib3.PoolManager(num_pools=1, maxsize=POOL_SIZE, retries=False, ssl_context=tls)
+        self._path = parsed.request_uri
+        self._pool = urllib3.connection_from_url(
+            self._url, maxsize=POOL_SIZE, retries=False, **(tls if parsed.scheme == "https" else {})
+        )
 
     def call(self, operation: str, request: Mapping[str, Any], *, read_timeout_s: float = READ_TIMEOUT_S) -> Answer:
         """
@@ -115,10 +118,14 @@ class Client:
             self._sign(signed)
             if self.observe is not None:
                 self.observe(self.service, operation)
-            response = self._http.request(
-                "POST", self._url, body=body, headers=dict(signed.headers.items()), redirect=False,
+            response = self._pool.urlopen(
+                "POST",
+                self._path,
+                body=body,
+                headers=dict(signed.headers.items()),
+                redirect=False,
                 timeout=Timeout(connect=CONNECT_TIMEOUT_S, read=read_timeout_s),
-            )  # fmt: skip
+            )
             data = response.data
         except (BotoCoreError, urllib3.exceptions.HTTPError, OSError) as error:
             raise AwsUnavailable(f"{self.service} {operation}: {error!r}") from error

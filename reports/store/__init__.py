@@ -9,10 +9,11 @@ from reports.store.errors import StoreUnavailable
 from reports.store.pipeline import Heartbeat, beat, workers
 from reports.store.ranking import Order, Ranked, each_can, mend, ranked, some
 from reports.store.reading import Page, fleet, history, latest, ping
+from reports.store.summaries import Course, course
 from reports.store.tables import missing, provision
 from reports.store.writing import Outcome, put_reports
 
 __all__ = (
-    "Heartbeat", "Order", "Outcome", "Page", "Ranked", "StoreUnavailable", "beat", "each_can", "fleet", "history",
-    "latest", "mend", "missing", "ping", "provision", "put_reports", "ranked", "some", "workers",
+    "Course", "Heartbeat", "Order", "Outcome", "Page", "Ranked", "StoreUnavailable", "beat", "course", "each_can", "fleet",
+    "history", "latest", "mend", "missing", "ping", "provision", "put_reports", "ranked", "some", "workers",
 )  # fmt: skip

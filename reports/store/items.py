@@ -22,7 +22,11 @@ PIPELINE = "trash-pipeline"
 #: Partitions of each index of the levels table: a write to one never waits for more than an eighth of the fleet.
 SHARDS = 8
 #: Hash and range key of each index of the levels table; they hold keys alone.
-INDEXES: dict[str, tuple[str, ...]] = {"by-level": ("index_part", "level_key"), "by-heard": ("index_part", "heard_key"), "by-id": ("index_part", "id")}
+INDEXES: dict[str, tuple[str, ...]] = {
+    "by-level": ("index_part", "level_key"),
+    "by-heard": ("index_part", "heard_key"),
+    "by-id": ("index_part", "id"),
+}
 
 #: Who asks for a page waits for it: better a 503 than a long silence.
 READ_WITHIN_S = 2.5

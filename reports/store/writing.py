@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from itertools import islice
 from typing import Any
 
@@ -229,15 +229,19 @@ def _execute(batch: Sequence[_Keyed], statement: Callable[[_Keyed], dict[str, An
     return passed, failed
 
 
-def _update(each: _Keyed) -> dict[str, Any]:
-    values = latest_values(each.report, each.key)
-    assignments = ", ".join(f'"{name}"=?' for name in values)
+@cache
+def _update_statement(name: str, attributes: tuple[str, ...]) -> str:
+    assignments = ", ".join(f'"{attribute}"=?' for attribute in attributes)
     ours_is_newer = "order_key < ?"
     # An item that the lab's own service wrote has no order_key; that one tells no time, so ours wins.
     it_tells_no_time = "order_key IS MISSING"
+    return f'UPDATE "{name}" SET {assignments} WHERE id=? AND ({ours_is_newer} OR {it_tells_no_time})'  # noqa: S608
+
+
+def _update(each: _Keyed) -> dict[str, Any]:
+    values = latest_values(each.report, each.key)
     return {
-        "Statement": f'UPDATE "{table(LEVELS)}" SET {assignments} '  # noqa: S608 (values are parameters)
-        f"WHERE id=? AND ({ours_is_newer} OR {it_tells_no_time})",
+        "Statement": _update_statement(table(LEVELS), tuple(values)),
         "Parameters": [*values.values(), {"S": each.report.can_id}, {"S": each.key}],
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 #: The message attributes that a redrive sends along, so that a report keeps its first time and name.
@@ -54,4 +54,5 @@ class Delivery:
 
     def fields(self) -> list[Any]:
         """Return it as JSON can carry it: Delivery(*fields) is the way back."""
-        return list(astuple(self))
+        # Not dataclasses.astuple, which copies deeply: that was an eighth of the worker's time.
+        return [getattr(self, name) for name in self.__slots__]

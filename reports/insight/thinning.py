@@ -28,8 +28,6 @@ def thin(points: Sequence[Point], size: int) -> list[Point]:
         last_x, last_y = chosen[-1]
         across, up = last_x - middle_x, middle_y - last_y
         # Twice the triangle's area; its sign does not matter.
-        chosen.append(
-            max(points[start:end], key=lambda p: abs(across * (p[1] - last_y) - (last_x - p[0]) * up))
-        )
+        chosen.append(max(points[start:end], key=lambda p: abs(across * (p[1] - last_y) - (last_x - p[0]) * up)))
     chosen.append(points[-1])
     return chosen

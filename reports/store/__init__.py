@@ -14,6 +14,6 @@ from reports.store.tables import missing, provision
 from reports.store.writing import Outcome, put_reports
 
 __all__ = (
-    "Course", "Heartbeat", "Order", "Outcome", "Page", "Ranked", "StoreUnavailable", "beat", "course", "each_can", "fleet",
-    "history", "latest", "mend", "missing", "ping", "provision", "put_reports", "ranked", "some", "workers",
+    "Course", "Heartbeat", "Order", "Outcome", "Page", "Ranked", "StoreUnavailable", "beat", "course", "each_can",
+    "fleet", "history", "latest", "mend", "missing", "ping", "provision", "put_reports", "ranked", "some", "workers",
 )  # fmt: skip

@@ -1,0 +1,55 @@
+"""A can's reports by the hour, and by the day: how low, how high, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from itertools import groupby
+
+from reports.insight.status import percent
+from reports.wire import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What was reported from `start` on, for an hour or a day: levels in percent, the digits as sent."""
+
+    start: datetime
+    low: str
+    high: str
+    last: str
+    count: int
+
+
+def by_hour(reports: Iterable[Report]) -> list[Span]:
+    """Sum up reports, oldest first, each of which says when it was measured, by the hour of the clock (UTC)."""
+    timed = [(report.measured_at, report.level) for report in reports if report.measured_at]
+    spans = []
+    for start, group in groupby(timed, key=lambda pair: pair[0].replace(minute=0, second=0, microsecond=0)):
+        levels = [level for _, level in group if percent(level) is not None]
+        if levels:
+            spans.append(Span(start, min(levels, key=_number), max(levels, key=_number), levels[-1], len(levels)))
+    return spans
+
+
+def by_day(hours: Sequence[Span]) -> list[Span]:
+    """Sum up hours, oldest first, by the day (UTC)."""
+    days = []
+    for start, group in groupby(hours, key=lambda hour: hour.start.replace(hour=0)):
+        parts = list(group)
+        days.append(
+            Span(
+                start,
+                min((part.low for part in parts), key=_number),
+                max((part.high for part in parts), key=_number),
+                parts[-1].last,
+                sum(part.count for part in parts),
+            )
+        )
+    return days
+
+
+def _number(level: str) -> Decimal:
+    return percent(level) or Decimal(0)

@@ -1,0 +1,248 @@
+"""
+A can's history by the hour: one row a UTC day that is over, made when somebody first looks at it.
+
+The row `d#2026-11-24` holds the hours of that day. It stays right under late reports: whoever makes it first
+announces that, then reads the reports, then writes the hours on condition that nobody marked the row meanwhile;
+whoever stores a report of a day that is over marks that day's row, if there is one, after the report is safe.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+
+from reports.insight.hours import Span, by_hour
+from reports.store.errors import as_store_errors
+from reports.store.items import HISTORY, READ_WITHIN_S, Item, day_key, dynamodb, instant_key, report_of, table
+from reports.wire import Report
+
+#: A day is summed up when it is over for so long: most of its late reports have come.
+SETTLED = timedelta(hours=1)
+#: Days summed up in one call at most, so that a first look at a long history stays quick.
+DAYS = 60
+#: Source: AWS, BatchExecuteStatement: 25 statements.
+BATCH = 25
+_DAY = timedelta(days=1)
+
+#: Hours by the day that they are of.
+_Days = dict[date, Sequence[Span]]
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """
+    How a can's level went: by the hour, oldest first.
+
+    complete: False where what lies before the first hour is not summed up yet; asking again goes on there.
+    """
+
+    hours: Sequence[Span]
+    complete: bool
+
+
+def course(can_id: str, *, since: datetime | None, now: datetime, pages: int = 3) -> Course:
+    """
+    Return how a can's level went since the day of an instant, or since its history begins.
+
+    Costs a Query for the days that are summed up and one for the reports after them. Where days are missing:
+    one more, then for at most 60 of them the reports (`pages` pages of a megabyte) and two writes a day.
+    Raises StoreUnavailable.
+    """
+    if not settings.TRASH_HISTORY_DAYS:
+        return Course((), True)
+    begin = now - timedelta(days=settings.TRASH_HISTORY_DAYS)
+    first, today = max(since or begin, begin).date(), (now - SETTLED).date()
+    with as_store_errors():
+        rows = _rows(can_id, first, today)
+        days: _Days = {day: _read(day, row["hours"]["S"]) for day, row in rows.items() if _is_good(row)}
+        missing = [day for day in _range(first, today) if day not in days]
+        if missing:
+            oldest = _oldest(can_id, _start(first), now)
+            missing = [day for day in missing if oldest and day >= oldest]
+        made = _make(can_id, missing[-DAYS:], rows, now, pages) if missing else {}
+        fresh = [report for page in _raw(can_id, _start(today), None, now) for report in page]
+    days |= made
+    left = [day for day in missing if day not in made]
+    hours = [hour for day in sorted(days) if not left or day > left[-1] for hour in days[day]]
+    return Course([*hours, *by_hour(reversed(fresh))], not left)
+
+
+def _rows(can_id: str, first: date, end: date) -> dict[date, Item]:
+    """Return the summaries' rows of the days from `first` and before `end`, good ones or not."""
+    request: dict[str, Any] = {
+        "TableName": table(HISTORY),
+        "KeyConditionExpression": "id = :id AND order_key BETWEEN :first AND :last",
+        "ExpressionAttributeValues": {
+            ":id": {"S": can_id},
+            ":first": {"S": day_key(first.isoformat())},
+            ":last": {"S": day_key((end - _DAY).isoformat())},
+        },
+    }
+    if first >= end:
+        return {}
+    answer = dynamodb().patiently("Query", request, within_s=READ_WITHIN_S)
+    return {date.fromisoformat(item["order_key"]["S"][2:]): item for item in answer["Items"]}
+
+
+def _is_good(row: Item) -> bool:
+    """Say whether a row's hours are all that is known of its day."""
+    is_made = bool(row.get("hours", {}).get("S"))
+    is_outdated = row.get("dirty", {}).get("BOOL", False)
+    return is_made and not is_outdated
+
+
+def _make(can_id: str, days: Sequence[date], rows: Collection[date], now: datetime, pages: int) -> _Days:
+    """Sum up days, the newest first, as far as `pages` pages of reports reach; return those that are whole."""
+    token = secrets.token_hex(8)
+    _announce(can_id, days, rows, token)
+    made: _Days = {}
+    for run in _runs(days):
+        reports: dict[date, list[Report]] = {day: [] for day in run}
+        whole_from = run[-1] + _DAY
+        for page in _raw(can_id, _start(run[0]), _start(run[-1] + _DAY), now, consistent=True):
+            if pages <= 0:
+                break
+            pages -= 1
+            for report in page:
+                reports[report.measured_at.date()].append(report)  # type: ignore[union-attr]
+            # The page may have ended within the day of its last report.
+            whole_from = page[-1].measured_at.date() + _DAY if page else whole_from  # type: ignore[union-attr]
+        else:
+            whole_from = run[0]
+        made |= {day: by_hour(reversed(reports[day])) for day in run if day >= whole_from}
+        if pages <= 0:
+            break
+    _finish(can_id, made, token)
+    return made
+
+
+def _raw(
+    can_id: str, since: datetime, until: datetime | None, now: datetime, *, consistent: bool = False
+) -> Iterator[list[Report]]:
+    """Yield the reports measured from `since` and before `until`, newest first, by the page of a megabyte."""
+    request: dict[str, Any] = {
+        "TableName": table(HISTORY),
+        "KeyConditionExpression": "id = :id AND order_key BETWEEN :since AND :until",
+        "FilterExpression": "expires_at > :now",
+        # Of attributes, which may be large, nothing is needed here.
+        "ProjectionExpression": "id, order_key, #level",
+        "ExpressionAttributeNames": {"#level": "level"},
+        "ExpressionAttributeValues": {
+            ":id": {"S": can_id},
+            ":since": {"S": instant_key(since)},
+            # No measurement sorts after a colon.
+            ":until": {"S": instant_key(until) if until else ":"},
+            ":now": {"N": str(int(now.timestamp()))},
+        },
+        "ScanIndexForward": False,
+        "ConsistentRead": consistent,
+    }
+    while True:
+        answer = dynamodb().patiently("Query", request, within_s=READ_WITHIN_S)
+        yield [report for item in answer["Items"] if (report := report_of(item))]
+        if not (start := answer.get("LastEvaluatedKey")):
+            return
+        request["ExclusiveStartKey"] = start
+
+
+def _oldest(can_id: str, since: datetime, now: datetime) -> date | None:
+    """Return the day of a can's first report since then."""
+    request = {
+        "TableName": table(HISTORY),
+        "KeyConditionExpression": "id = :id AND order_key BETWEEN :since AND :until",
+        "ProjectionExpression": "order_key",
+        "ExpressionAttributeValues": {
+            ":id": {"S": can_id},
+            ":since": {"S": instant_key(since)},
+            ":until": {"S": instant_key(now)},
+        },
+        "Limit": 1,
+    }
+    items = dynamodb().patiently("Query", request, within_s=READ_WITHIN_S)["Items"]
+    return date.fromisoformat(items[0]["order_key"]["S"][:10]) if items else None
+
+
+def _announce(can_id: str, days: Sequence[date], rows: Collection[date], token: str) -> None:
+    """Put our token into each day's row before its reports are read: from now on a late report marks it."""
+    name = table(HISTORY)
+    statements = []
+    for day in days:
+        key, expires = {"S": day_key(day.isoformat())}, {"N": str(int(_expiry(day).timestamp()))}
+        if day in rows:
+            statement = f'UPDATE "{name}" SET making=?, dirty=?, hours=? WHERE id=? AND order_key=?'  # noqa: S608
+            values = [{"S": token}, {"BOOL": False}, {"S": ""}, {"S": can_id}, key]
+        else:
+            names = ("id", "order_key", "making", "dirty", "hours", "expires_at")
+            members = ", ".join(f"'{each}': ?" for each in names)
+            statement = f'INSERT INTO "{name}" VALUE {{{members}}}'
+            values = [{"S": can_id}, key, {"S": token}, {"BOOL": False}, {"S": ""}, expires]
+        statements.append({"Statement": statement, "Parameters": values})
+    # A row that another one announced in between stays theirs: our hours will not be written to it.
+    _execute(statements)
+
+
+def _finish(can_id: str, days: Mapping[date, Sequence[Span]], token: str) -> None:
+    """Write the hours of days that we announced and nobody marked since; the others are made another time."""
+    unmarked = "making=? AND dirty=?"
+    statement = f'UPDATE "{table(HISTORY)}" SET hours=? WHERE id=? AND order_key=? AND {unmarked}'  # noqa: S608
+    _execute(
+        [
+            {
+                "Statement": statement,
+                "Parameters": [
+                    {"S": _written(hours)},
+                    {"S": can_id},
+                    {"S": day_key(day.isoformat())},
+                    {"S": token},
+                    {"BOOL": False},
+                ],
+            }
+            for day, hours in days.items()
+        ]
+    )
+
+
+def _execute(statements: Sequence[Mapping[str, Any]]) -> None:
+    """Run statements of which any may fail: a summary that is not written now is written another time."""
+    for at in range(0, len(statements), BATCH):
+        dynamodb().patiently(
+            "BatchExecuteStatement", {"Statements": statements[at : at + BATCH]}, within_s=READ_WITHIN_S
+        )
+
+
+def _written(hours: Sequence[Span]) -> str:
+    return json.dumps([[hour.start.hour, hour.low, hour.high, hour.last, hour.count] for hour in hours])
+
+
+def _read(day: date, text: str) -> list[Span]:
+    midnight = _start(day)
+    return [Span(midnight + timedelta(hours=hour), *rest) for hour, *rest in json.loads(text)]
+
+
+def _range(first: date, end: date) -> list[date]:
+    return [first + timedelta(days=count) for count in range((end - first).days)]
+
+
+def _runs(days: Sequence[date]) -> list[list[date]]:
+    """Return days, given in order, as runs of consecutive ones, the newest run first."""
+    runs: list[list[date]] = []
+    for day in days:
+        if runs and day == runs[-1][-1] + _DAY:
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    return runs[::-1]
+
+
+def _start(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def _expiry(day: date) -> datetime:
+    return _start(day) + timedelta(days=settings.TRASH_HISTORY_DAYS + 1)

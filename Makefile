@@ -24,7 +24,7 @@ env: .venv/.run ## Print exports with which any AWS tool talks to it: eval "$$(m
 
 #: Work on it
 
-test: lint stack/.embedded ## Lint, types, layers and all tests (ARGS="-k wire")
+test: lint stack/.embedded java-where-possible ## Lint, types, layers and all tests (ARGS="-k wire")
 	TRASH_LOCAL=1 .venv/bin/python -m pytest $(ARGS)
 
 lint: .venv/.dev ## Style, types and layers alone
@@ -47,6 +47,7 @@ upgrade: $(UV) stack/.node/.done ## Take the newest releases of every dependency
 #: Parts of it
 
 environments: ## Install what run needs
+	@case "$(STACK)" in embedded|java) ;; *) echo "STACK is '$(STACK)'; it must be embedded or java." >&2; exit 1;; esac
 	@$(MAKE) -s --no-print-directory -j2 .venv/.run stack/.$(STACK)
 
 servers: stack/.java ## Fetch DynamoDB Local and ElasticMQ, for STACK=java (needs a JDK of 17 or later, and Maven)
@@ -59,6 +60,12 @@ help: ## Show this
 	@awk -F ':.*## ' '/^#: / { printf "\n%s\n", substr($$0, 4) } \
 	  /^[a-z]+:.*## / { gsub(/\$$\$$/, "$$", $$2); printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
+# Both kinds of stores are tested where there is a JDK and Maven; elsewhere the tests say what they skipped.
+java-where-possible: .venv/.dev
+	@if command -v javac >/dev/null && command -v mvn >/dev/null; then \
+	  $(MAKE) -s --no-print-directory stack/.java || echo "Going on without the Java servers" >&2; fi
+
+.PHONY: java-where-possible
 .PHONY: run env test lint format upgrade environments servers clean help
 
 # -- environments: each made anew when the file that locks it has changed ----------------------------------

@@ -194,7 +194,8 @@ class _Child:
         reading, writing = os.pipe()
         try:
             self.process = await asyncio.create_subprocess_exec(
-                *program.following(signal.SIGTERM),
+                # Without this process and its stores, nothing that the others finish would be kept.
+                *program.following(signal.SIGKILL),
                 env={**self.supervisor.environment, **program.env},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=writing,

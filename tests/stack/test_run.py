@@ -121,6 +121,21 @@ def test_the_stack_starts_outlives_crashes_and_leaves_nothing_behind(stack: Run)
     assert all(is_free(port) for port in stack.ports.values())
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent has died")
+def test_a_killed_stack_takes_its_programs_with_it(stack: Run) -> None:
+    stack.until(r"dynamodb +\|")
+    children = subprocess.run(
+        ["pgrep", "-P", str(stack.process.pid)], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert len(children) >= 2
+    stack.process.kill()
+    stack.status_at_end()
+    deadline = time.monotonic() + 5
+    while not all(is_free(port) for port in stack.ports.values()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def test_a_taken_port_is_one_line_that_says_what_to_do(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))

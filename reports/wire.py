@@ -28,6 +28,8 @@ MAX_STREAM = 64
 MAX_AHEAD = timedelta(minutes=5)
 #: Epochs below this are seconds, others milliseconds: 1e11 s is the year 5138, 1e11 ms is 1973.
 EPOCH_MS_FROM = Decimal("1e11")
+#: No epoch lies beyond: 1e15 ms is far past the year 9999.
+EPOCH_MOST = Decimal("1e15")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 OURS = frozenset({"can_id", "level", "measured_at"})
@@ -163,24 +165,23 @@ def _texts(text: str, sent: spans.Value, names: set[str]) -> Iterator[str]:
 
 def _check_member(name: str, member: object) -> None:
     """Refuse flaws, NUL and lone surrogates at any depth, and what nests past MAX_NESTING (the report is 1)."""
-    level = [member]
-    for _ in range(MAX_NESTING):
+    level, nesting = [member], 1
+    while level:
+        nesting += 1
         inner: list[object] = []
         for each in level:
             if isinstance(each, Flaw):
                 raise InvalidReport(each.name or name, each.rule)
             if isinstance(each, str):
                 _check_characters(name, each)
-            elif isinstance(each, dict):
-                for key in each:
-                    _check_characters(name, key)
-                inner.extend(each.values())
-            elif isinstance(each, list):
-                inner.extend(each)
-        if not inner:
-            return
+            elif isinstance(each, dict | list):
+                if nesting > MAX_NESTING:
+                    raise InvalidReport(name, f"must not nest deeper than {MAX_NESTING}")
+                if isinstance(each, dict):
+                    for key in each:
+                        _check_characters(name, key)
+                inner.extend(each.values() if isinstance(each, dict) else each)
         level = inner
-    raise InvalidReport(name, f"must not nest deeper than {MAX_NESTING}")
 
 
 def _check_characters(name: str, sent: str) -> None:
@@ -246,6 +247,9 @@ def _measured_at(fields: dict[str, Any], received_at: datetime) -> datetime:
 
 def _from_epoch(sent: str) -> datetime:
     epoch = _decimal("measured_at", sent)
+    # Judged before it becomes an int: eight characters, 1e999990, name one of a million digits (28 s of CPU).
+    if not -EPOCH_MOST <= epoch <= EPOCH_MOST:
+        raise InvalidReport("measured_at", "is out of range")
     try:
         micros = epoch * (1_000_000 if abs(epoch) < EPOCH_MS_FROM else 1_000)
         return EPOCH + timedelta(microseconds=int(micros))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,9 +19,10 @@ from celery import signals
 
 from reports import metrics, queue, store
 from reports.queue import QueueUnavailable
-from reports.store import StoreUnavailable
+from reports.store import Heartbeat, StoreUnavailable
 from trashsite.aws import pause_s
 from trashsite.sqs.outage import Outage
+from trashsite.sqs.transport import problems
 
 logger = logging.getLogger(__name__)
 
@@ -65,22 +69,59 @@ def prepare(sender: Any, **_: Any) -> None:
 
 
 @signals.worker_ready.connect
-@signals.worker_process_init.connect
 def give_signs_of_life(**_: Any) -> None:
-    """Write a heartbeat every 10 s, from the main process and from each child of a prefork pool."""
-    threading.Thread(target=_beat_on, name="heartbeat", daemon=True).start()
+    """Write a heartbeat every 10 s for the main process, and forget processes of this host that died unheard."""
+    pulse = Pulse()
+    threading.Thread(target=pulse.beat_on, args=(problems,), name="heartbeat", daemon=True).start()
+    signals.worker_shutdown.connect(lambda **_: pulse.end(), weak=False)
 
 
-def _beat_on() -> None:
-    name = f"{socket.gethostname()}:{os.getpid()}"
-    outage = Outage("writing the heartbeat")
-    while True:
-        try:
-            store.beat(name, metrics.counters(), datetime.now(UTC))
-            outage.ended()
-        except StoreUnavailable as error:
-            outage.failed(error)
-        time.sleep(BEAT_S)
+@signals.worker_process_init.connect
+def give_signs_of_life_in_a_child(**_: Any) -> None:
+    """Write a heartbeat every 10 s for a child of a prefork pool, whose counters are its own."""
+    pulse = Pulse()
+    threading.Thread(target=pulse.beat_on, args=(list,), name="heartbeat", daemon=True).start()
+    signals.worker_process_shutdown.connect(lambda **_: pulse.end(), weak=False)
+
+
+class Pulse:
+    """The sign of life of one process: its name, its counters, and what it should do but cannot."""
+
+    def __init__(self) -> None:
+        self.host = socket.gethostname()
+        self.name = f"{self.host}:{os.getpid()}"
+        self._ended = threading.Event()
+
+    def beat_on(self, find_problems: Callable[[], list[str]]) -> None:
+        """Beat until the end. A hang is told once, with the stacks of all threads: they say where it hangs."""
+        outage = Outage("writing the heartbeat")
+        self._forget_the_dead()
+        told = False
+        while not self._ended.is_set():
+            found = find_problems()
+            if found and not told:
+                logger.error("this worker should work and does not: %s", "; ".join(found))
+                faulthandler.dump_traceback(sys.stderr, all_threads=True)
+            told = bool(found)
+            try:
+                store.beat(Heartbeat(self.name, datetime.now(UTC), metrics.counters(), "; ".join(found)))
+                outage.ended()
+            except StoreUnavailable as error:
+                outage.failed(error)
+            self._ended.wait(BEAT_S)
+
+    def end(self) -> None:
+        """Take the heartbeat away: who stops as told is not missed."""
+        self._ended.set()
+        with suppress(StoreUnavailable):
+            store.leave(self.name)
+
+    def _forget_the_dead(self) -> None:
+        with suppress(StoreUnavailable):
+            for worker in store.workers(datetime.now(UTC)):
+                host, _, pid = worker.name.rpartition(":")
+                if host == self.host and not os.path.exists(f"/proc/{pid}"):
+                    store.leave(worker.name)
 
 
 def _pool_by_default() -> bool:

@@ -17,15 +17,21 @@ KEPT = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """One worker process, as it last said: `counters` since its start, as stored or set_aside."""
+    """
+    One worker process, as it last said.
+
+    name: host:pid. counters: since its start, as stored or set_aside (reports.metrics). problem: what it cannot
+    do although it should, "" where all is well.
+    """
 
     name: str
     seen_at: datetime
     counters: Mapping[str, int]
+    problem: str = ""
 
 
-def beat(name: str, counters: Mapping[str, int], now: datetime) -> None:
-    """Say that the worker process `name` is alive. Raises StoreUnavailable."""
+def beat(heartbeat: Heartbeat) -> None:
+    """Say that a worker process is alive. Raises StoreUnavailable."""
     with as_store_errors():
         dynamodb().call(
             "PutItem",
@@ -33,12 +39,21 @@ def beat(name: str, counters: Mapping[str, int], now: datetime) -> None:
                 "TableName": table(PIPELINE),
                 "Item": {
                     "kind": {"S": "worker"},
-                    "id": {"S": name},
-                    "seen_at": {"S": iso(now)},
-                    "counters": {"S": json.dumps(dict(counters))},
-                    "expires_at": {"N": str(int((now + KEPT).timestamp()))},
+                    "id": {"S": heartbeat.name},
+                    "seen_at": {"S": iso(heartbeat.seen_at)},
+                    "counters": {"S": json.dumps(dict(heartbeat.counters))},
+                    "problem": {"S": heartbeat.problem},
+                    "expires_at": {"N": str(int((heartbeat.seen_at + KEPT).timestamp()))},
                 },
             },
+        )
+
+
+def leave(name: str) -> None:
+    """Say that a worker process has ended as it should, so that nobody misses it. Raises StoreUnavailable."""
+    with as_store_errors():
+        dynamodb().call(
+            "DeleteItem", {"TableName": table(PIPELINE), "Key": {"kind": {"S": "worker"}, "id": {"S": name}}}
         )
 
 
@@ -59,6 +74,11 @@ def workers(now: datetime) -> list[Heartbeat]:
             within_s=READ_WITHIN_S,
         )
     return [
-        Heartbeat(item["id"]["S"], datetime.fromisoformat(item["seen_at"]["S"]), json.loads(item["counters"]["S"]))
+        Heartbeat(
+            name=item["id"]["S"],
+            seen_at=datetime.fromisoformat(item["seen_at"]["S"]),
+            counters=json.loads(item["counters"]["S"]),
+            problem=item.get("problem", {}).get("S", ""),
+        )
         for item in answer["Items"]
     ]

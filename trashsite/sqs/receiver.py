@@ -42,8 +42,6 @@ class Receiver:
         self.queue_url = queue_url
         self.limit = limit
         self.received = 0
-        #: When a receive was last answered, on the monotonic clock.
-        self.answered_at = time.monotonic()
         self._deliver = deliver
         self._changed = threading.Condition()
         self._in_hand: dict[str, float] = {}
@@ -51,6 +49,7 @@ class Receiver:
         self._in_flight = 0
         self._full = False
         self._held = False
+        self._silent_since: float | None = None
         self._stopping = threading.Event()
         self._outage = Outage(f"receiving from {queue_url.rpartition('/')[2]}")
         self._threads = [
@@ -92,6 +91,11 @@ class Receiver:
     def busy(self) -> bool:
         """Whether more is on its way: the last answer was full and another receive is in flight."""
         return self._full and self._in_flight > 0
+
+    def silent_s(self) -> float:
+        """Return for how long the queue has answered nothing although it was asked."""
+        since = self._silent_since
+        return 0.0 if since is None else time.monotonic() - since
 
     @property
     def in_hand(self) -> int:
@@ -158,6 +162,8 @@ class Receiver:
                 room = self.limit - len(self._in_hand) - RECEIVE * self._in_flight
                 if not self._held and self._in_flight < wanted and room >= RECEIVE and self._bytes < MAX_BYTES:
                     self._in_flight += 1
+                    if self._silent_since is None:
+                        self._silent_since = time.monotonic()
                     return True
                 self._changed.wait()
         return False
@@ -176,7 +182,7 @@ class Receiver:
             read_timeout_s=RECEIVE_TIMEOUT_S,
         )
         messages = [Delivery.received(self.queue_url, message) for message in answer.get("Messages") or ()]
-        self.answered_at = time.monotonic()
+        self._silent_since = None
         self._outage.ended()
         return messages
 

@@ -1,244 +1,23 @@
 """
-Gives batches of device messages to Celery's consumer, as a kombu transport.
+A kombu transport over AWS SQS, and how its threads wake the loop that delivers.
 
-Everything that may block happens in the receiver's threads or in tasks. They wake the consumer's loop through a
-pipe, and only the loop delivers: a hub that has no reader of its own sleeps 0.1 s, and what one of its timers
-queues waits for the next poll (kombu 5.7.0, measured).
+They write to a pipe, since a hub that has no reader of its own sleeps 0.1 s, and what one of its timers queues waits
+for the next poll (kombu 5.7.0, measured). A green pool has no hub; it waits in drain_events instead.
 """
 
 from __future__ import annotations
 
-import json
-import logging
 import os
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
-from queue import Empty, SimpleQueue
-from typing import Any, NoReturn
+from typing import Any
+from weakref import WeakSet
 
-from celery import signals
 from kombu.transport import virtual
-from kombu.utils.uuid import uuid
 
 from trashsite import aws
-from trashsite.sqs.delivery import Delivery
-from trashsite.sqs.dispatch import BATCH, Batch, Dispatcher
-from trashsite.sqs.envelope import unpacked
-from trashsite.sqs.receiver import RECEIVE, WAIT_S, Receiver
-
-logger = logging.getLogger(__name__)
-
-#: The time that an end may take: what is in hand is given back within this.
-RELEASE_WITHIN_S = 3.0
-JOIN_S = WAIT_S + 0.3
-
-
-class Consuming:
-    """One queue that a channel consumes: its receiver, what waits, and what was given out."""
-
-    def __init__(self, channel: Channel, queue: str) -> None:
-        options: dict[str, str] = channel.connection.client.transport_options
-        self.queue = queue
-        self.task = options["task"]
-        self.call = options["call"]
-        self.dispatcher = Dispatcher()
-        self.given: dict[str, Batch] = {}
-        self.arrived: SimpleQueue[list[Delivery]] = SimpleQueue()
-        self._wake = channel.connection.wake
-        self.receiver = Receiver(queue_url(queue), self._on_arrival, limit=BATCH + RECEIVE)
-
-    def _on_arrival(self, deliveries: list[Delivery]) -> None:
-        self.arrived.put([unpacked(each, self.call) for each in deliveries])
-        self._wake()
-
-    def take_in(self, now: float) -> None:
-        """Move what arrived to what waits."""
-        with suppress(Empty):
-            while True:
-                self.dispatcher.add(self.arrived.get_nowait(), now)
-
-    def give(self, batch: Batch) -> dict[str, Any]:
-        """Return a batch as a Celery task message, which kombu's virtual channel takes for one from the broker."""
-        tag = uuid()
-        self.given[tag] = batch
-        return {
-            "body": json.dumps([[[each.fields() for each in batch]], {}, {}]),
-            "content-type": "application/json",
-            "content-encoding": "utf-8",
-            "headers": {
-                "task": self.task, "id": tag, "root_id": tag, "parent_id": None, "group": None, "lang": "py",
-                "argsrepr": f"({len(batch)} messages)", "kwargsrepr": "{}", "ignore_result": True,
-            },
-            "properties": {
-                "delivery_tag": tag, "delivery_info": {"exchange": "", "routing_key": self.queue},
-            },
-        }  # fmt: skip
-
-    def all_in_hand(self) -> Batch:
-        """Return and forget everything between arrival and end."""
-        self.take_in(0.0)
-        given = [each for batch in self.given.values() for each in batch]
-        self.given.clear()
-        return self.dispatcher.empty() + given
-
-
-class QoS(virtual.QoS):
-    """Counts the slots in use. At the end SQS needs no restoring of ours: see Channel.close."""
-
-    restore_at_shutdown = False
-
-
-class Channel(virtual.Channel):
-    """A channel that consumes by receivers; publishing is one SendMessage."""
-
-    connection: Any  # the Transport; kombu's own name for it
-    QoS = QoS
-    do_restore = False
-    supports_fanout = False
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._consuming: dict[str, Consuming] = {}
-        signals.worker_shutting_down.connect(self._on_shutting_down)
-
-    # -- consuming ---------------------------------------------------------------------------------------
-
-    def basic_consume(  # type: ignore[override] # the published types are those of AMQP
-        self, queue: str, no_ack: bool, callback: Callable[..., Any], consumer_tag: str, **kwargs: Any
-    ) -> None:
-        """Begin to receive from a queue. Raises ValueError for no_ack, which would lose what a crash interrupts."""
-        if no_ack:
-            raise ValueError("no_ack is refused: a message is deleted only after its reports are stored")
-        super().basic_consume(queue, no_ack, callback, consumer_tag, **kwargs)
-        consuming = self._consuming[consumer_tag] = Consuming(self, queue)
-        self._fit_limit()
-        consuming.receiver.start()
-
-    def basic_cancel(self, consumer_tag: str) -> None:
-        """Receive no more from a queue; what no task has yet goes back at once."""
-        consuming = self._consuming.get(consumer_tag)
-        if consuming:
-            consuming.receiver.stop()
-            consuming.take_in(0.0)
-            back = consuming.dispatcher.empty()
-            if back:
-                consuming.receiver.release(back, within_s=RELEASE_WITHIN_S)
-        super().basic_cancel(consumer_tag)
-
-    def basic_qos(self, prefetch_size: int = 0, prefetch_count: int = 0, apply_global: bool = False) -> None:
-        """Set how many batches may be given out at once."""
-        super().basic_qos(prefetch_size, prefetch_count, apply_global)
-        self._fit_limit()
-        self.connection.wake()
-
-    def pump(self) -> float | None:
-        """
-        Give out what there is room for, and return the time at which to come back, None for when woken.
-
-        Called by the loop alone: a green pool's callback may run in a greenlet where delivering would deadlock.
-        """
-        due: list[float] = []
-        for consuming in list(self._consuming.values()):
-            dispatcher, receiver = consuming.dispatcher, consuming.receiver
-            consuming.take_in(time.monotonic())
-            while self.qos.can_consume():
-                batch = dispatcher.next(time.monotonic(), more_to_come=receiver.busy)
-                if batch is None:
-                    if (at := dispatcher.due(time.monotonic())) is not None:
-                        due.append(at)
-                    break
-                self._deliver(consuming, batch)
-            receiver.hold(dispatcher.failures > 0)
-        return min(due, default=None)
-
-    def _deliver(self, consuming: Consuming, batch: Batch) -> None:
-        payload = consuming.give(batch)
-        tag = payload["properties"]["delivery_tag"]
-        try:
-            self.connection.on_message_ready(self, payload, consuming.queue)
-        except Exception:
-            # Whatever the consumer trips over, the slot must not leak and the messages must come back.
-            logger.exception("a batch of %d messages could not be given to a task", len(batch))
-            self.basic_reject(tag, requeue=True)
-
-    def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
-        """Free a slot: the task has stored, or set aside, and deleted its messages."""
-        self._finish(delivery_tag, self._passed)
-
-    def basic_reject(self, delivery_tag: str, requeue: bool = False) -> None:
-        """
-        Free a slot whose task did not do its work.
-
-        requeue False: the store or the queue is down; keep the batch and try again here. requeue True: the task
-        broke or its process died; give its messages back, from where each comes again alone.
-        """
-        self._finish(
-            delivery_tag,
-            lambda consuming, batch: self._give_back(consuming, batch) if requeue else self._stall(consuming, batch),
-        )
-
-    def _finish(self, delivery_tag: str, then: Callable[[Consuming, Batch], None]) -> None:
-        try:
-            for consuming in self._consuming.values():
-                if (batch := consuming.given.pop(delivery_tag, None)) is not None:
-                    then(consuming, batch)
-                    return
-        finally:
-            self.qos.ack(delivery_tag)
-            self.connection.wake()
-
-    def _passed(self, consuming: Consuming, batch: Batch) -> None:
-        consuming.dispatcher.passed()
-        consuming.receiver.done(batch)
-
-    def _stall(self, consuming: Consuming, batch: Batch) -> None:
-        if self._is_ending(consuming):
-            self._give_back(consuming, batch)
-        else:
-            consuming.dispatcher.failed(batch, time.monotonic())
-
-    def _give_back(self, consuming: Consuming, batch: Batch) -> None:
-        consuming.dispatcher.abandoned()
-        # Not in the loop: SQS may not answer.
-        threading.Thread(target=consuming.receiver.release, args=(batch,), daemon=True).start()
-
-    # -- the end -----------------------------------------------------------------------------------------
-
-    def _is_ending(self, consuming: Consuming) -> bool:
-        return bool(self.closed) or consuming.receiver.stopping
-
-    def _on_shutting_down(self, **_: Any) -> None:
-        # Celery cancels its consumers only later; until then nothing new should come in.
-        for consuming in self._consuming.values():
-            consuming.receiver.stop()
-
-    def close(self) -> None:
-        """Give everything in hand back to the queue, within a few seconds whether SQS answers or not."""
-        if not self.closed:
-            signals.worker_shutting_down.disconnect(self._on_shutting_down)
-            for consuming in self._consuming.values():
-                consuming.receiver.stop()
-                if back := consuming.all_in_hand():
-                    logger.info("giving %d messages back to %s", len(back), consuming.queue)
-                    consuming.receiver.release(back, within_s=RELEASE_WITHIN_S)
-                consuming.receiver.join(JOIN_S)
-            self._consuming.clear()
-        super().close()
-
-    # -- publishing and the rest of the contract ---------------------------------------------------------
-
-    def _put(self, queue: str, message: dict[str, Any], **kwargs: Any) -> None:
-        aws.client("sqs").patiently("SendMessage", {"QueueUrl": queue_url(queue), "MessageBody": json.dumps(message)})
-
-    def _purge(self, queue: str) -> NoReturn:
-        raise NotImplementedError("reports are never purged: retire the queue in AWS if you must")
-
-    def _fit_limit(self) -> None:
-        """Let the receivers hold what the slots can take and one batch more."""
-        for consuming in self._consuming.values():
-            consuming.receiver.limit = BATCH * ((self.qos.prefetch_count or 1) + 1) + RECEIVE
+from trashsite.sqs.channel import STALLED_S, Channel
 
 
 class Transport(virtual.Transport):
@@ -258,11 +37,14 @@ class Transport(virtual.Transport):
         self._woken = threading.Event()
         self._alarm: Any = None
         self._due: float | None = None
+        self._woken_at = 0.0
+        _live.add(self)
 
     def wake(self) -> None:
         """Let the loop look for work. Safe from any thread, and cheap where it was woken already."""
         if self._woken.is_set():
             return
+        self._woken_at = time.monotonic()
         self._woken.set()
         if self._pipe:
             with suppress(OSError):
@@ -301,6 +83,17 @@ class Transport(virtual.Transport):
                 self._alarm.cancel()
             self._alarm = self._loop.call_later(max(0.001, self._due - time.monotonic()), self._pump)
 
+    def problems(self) -> list[str]:
+        """Return what should happen and has not for too long, in words; and wake the loop, to see whether it lives."""
+        channels = [channel for channel in list(self.channels) if channel.consumes]
+        found = [problem for channel in channels for problem in channel.problems()]
+        slept_s = time.monotonic() - self._woken_at
+        if channels and self._woken.is_set() and slept_s > STALLED_S:
+            found.append(f"the consumer's loop has not looked up for {slept_s:.0f} s")
+        if channels:
+            self.wake()
+        return found
+
     def close_connection(self, connection: Any) -> None:
         """Close the channels, then the pipe."""
         super().close_connection(connection)
@@ -314,6 +107,9 @@ class Transport(virtual.Transport):
                 os.close(end)
 
 
-def queue_url(name: str) -> str:
-    """Return a queue's URL by its full name. Raises AwsUnavailable, or AwsError where there is none."""
-    return str(aws.client("sqs").patiently("GetQueueUrl", {"QueueName": name})["QueueUrl"])
+_live: WeakSet[Transport] = WeakSet()
+
+
+def problems() -> list[str]:
+    """Return what this process should do and has not done for too long, in words: nothing where all is well."""
+    return [problem for transport in list(_live) for problem in transport.problems()]

@@ -24,8 +24,10 @@ from django.conf import settings
 from reports.wire import InvalidReport
 from trashsite import aws
 from trashsite.sqs.delivery import Delivery
+from trashsite.sqs.outage import Outage
 
 logger = logging.getLogger(__name__)
+_deleting = Outage("deleting messages")
 
 REPORTS = "trash-level"
 DEAD = "trash-level-dead"
@@ -189,10 +191,10 @@ def _letters(rejected: Rejected) -> Iterator[dict[str, Any]]:
         yield letter
         return
     half = len(body) // 2
-    # The digest tells which halves belong together, whatever names a device gave its messages.
-    digest = sha256(body.encode()).hexdigest()[:16]
-    for part, text in ((f"1/2 {digest}", body[:half]), (f"2/2 {digest}", body[half:])):
-        yield {"MessageBody": text, "MessageAttributes": message_attributes({**facts, "part": part})}
+    for part, text in (("1/2", body[:half]), ("2/2", body[half:])):
+        # The digest tells which halves belong together, whatever names a device gave its messages.
+        named = message_attributes({**facts, "part": f"{part} {digest(body)}"})
+        yield {"MessageBody": text, "MessageAttributes": named}
 
 
 def message_attributes(facts: Mapping[str, str]) -> dict[str, Any]:
@@ -205,6 +207,11 @@ def message_attributes(facts: Mapping[str, str]) -> dict[str, Any]:
 def _carriable(text: str) -> str:
     """Return a text with what SQS does not take written as JSON escapes."""
     return _FORBIDDEN.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+
+
+def digest(body: str) -> str:
+    """Return a short digest by which to know a text again."""
+    return sha256(body.encode()).hexdigest()[:16]
 
 
 def size_bytes(entry: Mapping[str, Any]) -> int:
@@ -274,7 +281,9 @@ def _delete(batch: Sequence[Delivery]) -> None:
             break
         time.sleep(pause)
     if left:
-        logger.warning("%d messages could not be deleted and will come back: %s", len(left), problem)
+        _deleting.failed(f"{len(left)} messages will come back, to no effect: {problem}")
+    else:
+        _deleting.ended()
 
 
 # -- asking ----------------------------------------------------------------------------------------------

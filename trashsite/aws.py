@@ -47,6 +47,9 @@ EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidClientToke
 CONNECT_TIMEOUT_S = 2.0
 READ_TIMEOUT_S = 2.5
 PATIENCE_S = 5.0
+SILENCE_S = 1.0
+#: Set when this process is told to stop: nobody waits for a second answer any more.
+stopping = threading.Event()
 POOL_SIZE = 32
 
 Answer = dict[str, Any]
@@ -55,7 +58,11 @@ Result = TypeVar("Result")
 
 
 class AwsUnavailable(Exception):
-    """No usable answer: refused, reset, cut short, too slow, 5xx, throttled. Asking again may help."""
+    """No usable answer: 5xx, throttled, not what was asked for. Asking again may help."""
+
+
+class AwsSilent(AwsUnavailable):
+    """No answer at all: refused, reset, cut short, too slow."""
 
 
 class AwsError(Exception):
@@ -85,6 +92,8 @@ class Client:
             raise AwsUnavailable(f"{service}: {error}") from error
         metadata = model.meta.service_model.metadata
         self.service = service
+        self._silence = ""
+        self._silent_until = 0.0
         self._url = model.meta.endpoint_url.rstrip("/") + "/"
         self._target = metadata["targetPrefix"]
         self._type = f"application/x-amz-json-{metadata['jsonVersion']}"
@@ -128,25 +137,30 @@ class Client:
             )
             data = response.data
         except (BotoCoreError, urllib3.exceptions.HTTPError, OSError) as error:
-            raise AwsUnavailable(f"{self.service} {operation}: {error!r}") from error
+            raise AwsSilent(f"{self.service} {operation}: {error!r}") from error
         return self._judge(operation, response.status, data)
 
     def patiently(self, operation: str, request: Mapping[str, Any], *, within_s: float = PATIENCE_S) -> Answer:
         """
         Like call, but ask again, after growing and jittered pauses, while `within_s` seconds allow.
 
-        Raises AwsUnavailable once the time is over: a worker that is told to stop must not wait longer.
+        Raises AwsUnavailable once the time is over, after one try once this process is told to stop, and without
+        any try for a second after others waited in vain: hundreds of batches must not wait one after another.
         """
         deadline = time.monotonic() + within_s
+        if time.monotonic() < self._silent_until:
+            raise AwsSilent(f"{self._silence} (others were told a moment ago)")
         for attempt in count(1):
             try:
                 timeout_s = min(READ_TIMEOUT_S, max(0.1, deadline - time.monotonic()))
                 return self.call(operation, request, read_timeout_s=timeout_s)
-            except AwsUnavailable:
+            except AwsUnavailable as error:
                 pause = pause_s(attempt, first_s=0.05, most_s=1.0)
-                if time.monotonic() + pause >= deadline:
+                if time.monotonic() + pause >= deadline or stopping.wait(pause):
+                    if isinstance(error, AwsSilent):
+                        self._silence = str(error)
+                        self._silent_until = time.monotonic() + SILENCE_S
                     raise
-                time.sleep(pause)
         raise AssertionError("unreachable")
 
     def _sign(self, request: AWSRequest) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import re
 
-_UNPRINTABLE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# With the marks that turn the direction of writing: they could make a terminal show another text.
+_UNPRINTABLE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class OneLine(logging.Formatter):
     """Escapes control characters; a message's own line breaks are escaped too, a traceback keeps its lines."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        return _escaped(super().formatMessage(record)).replace("\n", "\\n")
+        return one_line(super().formatMessage(record))
 
     def formatException(self, ei: object) -> str:
         return _escaped(super().formatException(ei))  # type: ignore[arg-type]
@@ -22,6 +23,11 @@ def set_level(loglevel: int | None = None, **_: object) -> None:
     """Let `celery worker -l debug` say more; its default of WARNING must not silence our line a batch."""
     if loglevel is not None and loglevel < logging.INFO:
         logging.getLogger().setLevel(loglevel)
+
+
+def one_line(text: str) -> str:
+    """Return a text as one line that a terminal can only print: what else it holds is written as escapes."""
+    return _escaped(text).replace("\n", "\\n")
 
 
 def _escaped(text: str) -> str:

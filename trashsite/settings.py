@@ -228,9 +228,10 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
-        # Two lines a task from Celery would say less than our one a batch.
+        # Two lines a task from Celery would say less than our one a batch, and a batch that is kept for later
+        # is no reason for a traceback.
         "celery.worker.strategy": {"level": "WARNING"},
-        "celery.app.trace": {"level": "WARNING"},
+        "celery.app.trace": {"level": "ERROR"},
         "botocore": {"level": "WARNING"},
     },
 }

@@ -231,7 +231,8 @@ class Channel(virtual.Channel):
         return bool(self.closed) or consuming.receiver.stopping
 
     def _on_shutting_down(self, **_: Any) -> None:
-        # Celery cancels its consumers only later; until then nothing new should come in.
+        # Celery cancels its consumers only later; until then nothing new should come in, and nobody should wait.
+        aws.stopping.set()
         for consuming in self._consuming.values():
             consuming.receiver.stop()
 

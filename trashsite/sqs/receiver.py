@@ -52,6 +52,7 @@ class Receiver:
         self._silent_since: float | None = None
         self._stopping = threading.Event()
         self._outage = Outage(f"receiving from {queue_url.rpartition('/')[2]}")
+        self._visibility = Outage("telling SQS how long messages stay invisible")
         self._threads = [
             threading.Thread(target=self._receive_on, name=f"receive-{at}", daemon=True) for at in range(IN_FLIGHT)
         ]
@@ -213,8 +214,9 @@ class Receiver:
                 within_s=max(0.1, within_s),
             )
         except Exception as error:  # the messages come back by themselves, only later
-            logger.warning("%d messages come back only after %d s: %s", len(wanted), VISIBILITY_S, error)
+            self._visibility.failed(f"{len(wanted)} messages come back up to {VISIBILITY_S} s late: {error}")
             return False
+        self._visibility.ended()
         return True
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, cast, get_args
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.utils.dateparse import parse_date, parse_datetime
 
 from reports import pagination
+from reports.insight.status import FULL_FROM, SILENT_AFTER, Status, percent, status
 from reports.problems import InvalidQuery
+from reports.store import Order
+from reports.wire import MAX_CAN_ID, MAX_LEVEL, Report
 
 #: What a `+` before a zone becomes in a query string that nobody escaped.
 _UNESCAPED_ZONE = re.compile(r" (?=\d\d:?\d\d$)")
@@ -20,11 +26,56 @@ _UNESCAPED_ZONE = re.compile(r" (?=\d\d:?\d\d$)")
 
 @dataclass(frozen=True, slots=True)
 class FleetQuery:
-    """Which page of the fleet is asked for."""
+    """Which cans are asked for, in which order, and which page of them. level_min, level_max: percent."""
 
+    order: Order
+    status: Status | None
+    stream: str
+    level_min: Decimal | None
+    level_max: Decimal | None
+    prefix: str
     size: int
-    after: str | None
     scope: str
+    after: str | None = None
+    before: str | None = None
+
+    @property
+    def is_filtered(self) -> bool:
+        has_level = self.level_min is not None or self.level_max is not None
+        return bool(self.status or self.stream or self.prefix) or has_level
+
+    def matches(self, report: Report, stream: str, now: datetime) -> bool:
+        """Say whether a can is among those asked for; stream: the one that it is known under."""
+        level = percent(report.level)
+        return (
+            report.can_id.startswith(self.prefix)
+            and (not self.status or status(report.level, report.measured_at, now) == self.status)
+            and (not self.stream or stream == self.stream)
+            and (self.level_min is None or (level is not None and level >= self.level_min))
+            and (self.level_max is None or (level is not None and level <= self.level_max))
+        )
+
+    def bounds(self, now: datetime) -> tuple[dict[str, Any], bool]:
+        """
+        Return what of the filter the order's index knows, as arguments of store.ranked, and whether that is all.
+
+        What is not all is narrowed by `matches`, row by row.
+        """
+        low, high = self.level_min, self.level_max
+        by_level = low is not None or high is not None
+        if self.order == "id":
+            return {"prefix": self.prefix}, not (self.status or self.stream or by_level)
+        if self.order == "silent":
+            # The index knows the hour, not the minute.
+            until = now - SILENT_AFTER if self.status == Status.SILENT else None
+            return {"until": until}, not self.is_filtered
+        if self.status == Status.FULL:
+            low = max(low or FULL_FROM, FULL_FROM)
+        elif self.status:
+            high = min(FULL_FROM if high is None else high, FULL_FROM)
+        # The whole percent 73 stands for levels up to 73.99: only 100 is all of what it says.
+        is_all = (low is None or low == int(low)) and high in (None, 100) and not (self.stream or self.prefix)
+        return {"low": None if low is None else int(low), "high": None if high is None else int(high)}, is_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +90,51 @@ class HistoryQuery:
     scope: str
 
 
+#: Every parameter of the fleet but the page's own.
+FLEET_FILTERS = ("order", "status", "stream", "level_min", "level_max", "q")
+
+
 def fleet_query(query: Mapping[str, str]) -> FleetQuery:
-    known(query, {"page_size", "cursor"})
-    size = pagination.page_size(query)
-    scope = f"fleet {size}"
-    return FleetQuery(size, pagination.unseal(query.get("cursor", ""), scope), scope)
+    known(query, {*FLEET_FILTERS, "page_size", "cursor"})
+    wanted = _choice(query, "status", tuple(Status), str.upper)
+    prefix = query.get("q", "").strip()
+    if len(prefix) > MAX_CAN_ID:
+        raise InvalidQuery("q", f"must be at most {MAX_CAN_ID} characters long")
+    # The order that finds what is asked for without looking at anything else.
+    natural = "id" if prefix else "silent" if wanted == Status.SILENT else "fullest"
+    order = _choice(query, "order", get_args(Order), str.lower) or natural
+    level_min, level_max = _level(query, "level_min"), _level(query, "level_max")
+    if level_min is not None and level_max is not None and level_min > level_max:
+        raise InvalidQuery("level_max", "must not be below level_min")
+    size, stream = pagination.page_size(query), query.get("stream", "").strip()
+    scope = json.dumps(["fleet", size, order, wanted, stream, str(level_min), str(level_max), prefix])
+    position = pagination.unseal(query.get("cursor", ""), scope)
+    found = FleetQuery(
+        cast(Order, order), Status(wanted) if wanted else None, stream, level_min, level_max, prefix, size, scope
+    )
+    if position is None:
+        return found
+    towards, key = position[0], position[1:]
+    return replace(found, after=key) if towards == ">" else replace(found, before=key)
+
+
+def _choice(query: Mapping[str, str], name: str, allowed: Sequence[str], fold: Callable[[str], str]) -> str:
+    """Return one of the allowed words, "" where the parameter is missing or empty. Raises InvalidQuery."""
+    text = fold(query.get(name, "").strip())
+    if text and text not in allowed:
+        raise InvalidQuery(name, f"must be one of {', '.join(allowed)}")
+    return text
+
+
+def _level(query: Mapping[str, str], name: str) -> Decimal | None:
+    """Return a level asked for, None where the parameter is missing or empty. Raises InvalidQuery."""
+    text = query.get(name, "").strip()
+    if not text:
+        return None
+    level = percent(text) if len(text) <= MAX_LEVEL and text.isascii() else None
+    if level is None or not 0 <= level <= 100:
+        raise InvalidQuery(name, "must be a number from 0 to 100")
+    return level
 
 
 def history_query(query: Mapping[str, str], can_id: str) -> HistoryQuery:
@@ -63,6 +154,8 @@ def history_query(query: Mapping[str, str], can_id: str) -> HistoryQuery:
 
 #: How far back a chart reaches, by the name of its range; None: to the first report.
 SPANS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30), "all": None}
+#: Those that are drawn report by report; longer ones by the hour.
+RAW_SPANS = ("24h", "7d")
 
 
 def span(query: Mapping[str, str], default: str = "24h") -> str:

@@ -17,9 +17,7 @@ class Can(models.Model):
     retired_at: out of service from then on, gone from lists and counts; a newer report revives it.
     """
 
-    can_id = models.CharField(
-        "can", max_length=128, primary_key=True, validators=[RegexValidator(r"^[^/\x00-\x1f]+$")]
-    )
+    can_id = models.CharField("can", max_length=128, primary_key=True, validators=[RegexValidator(r"^[^/\x00-\x1f]+$")])
     name = models.CharField(max_length=120, blank=True)
     address = models.CharField(max_length=240, blank=True)
     stream = models.CharField(max_length=64, blank=True, help_text="paper, glass, plastic, ...")
@@ -48,9 +46,7 @@ class SavedView(models.Model):
     """A filter of the fleet under a name: the query string that shows it."""
 
     name = models.CharField(max_length=64)
-    query = models.CharField(
-        max_length=500, blank=True, help_text="as in the address: status=FULL&stream=paper"
-    )
+    query = models.CharField(max_length=500, blank=True, help_text="as in the address: status=FULL&stream=paper")
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,
@@ -69,6 +65,11 @@ class SavedView(models.Model):
 def facts_of(can_ids: Iterable[str]) -> Mapping[str, Can]:
     """Return what is known of these cans, by id, in one query."""
     return Can.objects.in_bulk(list(can_ids))
+
+
+def streams() -> dict[str, str]:
+    """Return the stream of every can of which it is known here, by id."""
+    return dict(Can.objects.exclude(stream="").values_list("can_id", "stream"))
 
 
 def retired() -> dict[str, Can]:

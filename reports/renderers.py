@@ -69,6 +69,13 @@ class JSONRenderer(BaseRenderer):
         return to_json(data)
 
 
+class CSVRenderer(BaseRenderer):
+    """Only a name to ask for: the fleet's rows are streamed by the view itself."""
+
+    media_type = "text/csv"
+    format = "csv"
+
+
 class PageRenderer(BaseRenderer):
     """
     An answer as a page: the view's own template where it has one, else what was asked and answered.

@@ -15,6 +15,8 @@ from urllib.parse import quote
 
 from rest_framework import serializers
 
+from reports.insight.status import Status
+from reports.models import Can
 from reports.wire import Report, iso
 
 
@@ -27,10 +29,21 @@ class JsonText:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One report in an answer. root: the absolute address under which every can has its own."""
+    """
+    One can in an answer.
+
+    root: the absolute address under which every can has its own. is_old: its level is not to be trusted any more.
+    """
 
     report: Report
     root: str
+    status: Status
+    is_old: bool = False
+    facts: Can | None = None
+
+    @property
+    def stream(self) -> str:
+        return (self.facts.stream if self.facts else "") or self.report.stream or ""
 
     @property
     def links(self) -> dict[str, str]:
@@ -45,6 +58,7 @@ class Row:
             "received_at": instant(report.received_at),
             "attributes": JsonText(report.attributes),
             "links": self.links,
+            "status": self.status,
         }
 
 
@@ -53,15 +67,18 @@ class Course:
     """
     How a can's level went, as a chart draws it: instants in epoch seconds, levels in percent, oldest first.
 
-    reports: how many lie behind the points. complete: False where older ones than the first were left out.
+    low, high: of the hour or day that each point stands for; none where each point is a report. count: how many
+    reports lie behind the points. complete: False where older ones than the first are not there yet.
     """
 
     can_id: str
     span: str
     since: datetime | None
     points: Sequence[tuple[float, float]]
-    reports: int
+    count: int
     complete: bool
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
 
     def json(self) -> dict[str, Any]:
         return {
@@ -69,8 +86,10 @@ class Course:
             "range": self.span,
             "since": instant(self.since),
             "points": self.points,
-            "reports": self.reports,
-            "thinned": len(self.points) < self.reports,
+            "low": self.low,
+            "high": self.high,
+            "reports": self.count,
+            "thinned": len(self.points) < self.count,
             "complete": self.complete,
         }
 
@@ -93,15 +112,22 @@ class PastRow:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A page of rows, after members that say what they are of; `next` is the address of the next page."""
+    """A page of rows, after members that say what they are of; `next` and `previous` are addresses of pages."""
 
     rows: Sequence[Row] | Sequence[PastRow]
     next: str | None
+    previous: str | None
     about: Mapping[str, Any]
     links: Mapping[str, str]
 
     def json(self) -> dict[str, Any]:
-        return {**self.about, "results": list(self.rows), "next": self.next, "links": self.links}
+        return {
+            **self.about,
+            "results": list(self.rows),
+            "next": self.next,
+            "previous": self.previous,
+            "links": self.links,
+        }
 
 
 def can_links(root: str, can_id: str) -> dict[str, str]:
@@ -132,12 +158,16 @@ class ReportAnswer(serializers.Serializer[Any]):
 class CanAnswer(ReportAnswer):
     can_id = serializers.CharField()
     links = CanLinks()
+    status = serializers.ChoiceField([*Status], help_text="FULL from 80 %, SILENT after 24 hours, else OK.")
 
 
 class FleetAnswer(serializers.Serializer[Any]):
+    order = serializers.ChoiceField(["fullest", "emptiest", "silent", "id"])
+    stopped = serializers.BooleanField(help_text="The page is short since enough rows were looked at: go on by next.")
     page_size = serializers.IntegerField()
     results = CanAnswer(many=True)
     next = serializers.URLField(allow_null=True, help_text="The next page, null at the end.")
+    previous = serializers.URLField(allow_null=True, help_text="The page before, null at the beginning.")
     links = serializers.DictField(child=serializers.URLField())
 
 
@@ -147,6 +177,7 @@ class HistoryAnswer(serializers.Serializer[Any]):
     page_size = serializers.IntegerField()
     results = ReportAnswer(many=True)
     next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True, help_text="Always null: ask with the other order.")
     links = serializers.DictField(child=serializers.URLField())
 
 
@@ -158,6 +189,8 @@ class CourseAnswer(serializers.Serializer[Any]):
         child=serializers.ListField(child=serializers.FloatField()),
         help_text="Pairs of epoch seconds and percent, oldest first, at most 1,000.",
     )
+    low = serializers.ListField(child=serializers.FloatField(), help_text="Per point, of its hour or day.")
+    high = serializers.ListField(child=serializers.FloatField(), help_text="Per point, of its hour or day.")
     reports = serializers.IntegerField(help_text="How many reports lie behind the points.")
     thinned = serializers.BooleanField()
     complete = serializers.BooleanField(help_text="False where the oldest of this range were left out.")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import HttpResponseBase
+from django.db.models import Q
+from django.http import HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
 from django.utils.http import http_date
@@ -17,16 +19,18 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
-from reports import filters, pagination, queue, store
+from reports import filters, overview, pagination, queue, store
 from reports import serializers as answers
-from reports.insight.status import is_old, percent, status
+from reports.insight.hours import by_day
+from reports.insight.status import Status, is_old, percent, status
 from reports.insight.thinning import thin
-from reports.models import Can
+from reports.listing import FleetListing, csv_of
+from reports.models import Can, SavedView
 from reports.parsers import MAX_BYTES, ReportFormParser, ReportParser, reports_in
 from reports.permissions import MayPost
 from reports.problems import InvalidReports, TooLarge, UnknownCan
 from reports.queue import QueueUnavailable
-from reports.renderers import PageRenderer
+from reports.renderers import CSVRenderer, JSONRenderer, PageRenderer
 from reports.serializers import Course, Listing, PastRow, Row, can_links
 from reports.store import StoreUnavailable
 from reports.wire import MAX_CAN_ID, InvalidReport, Report, parse
@@ -41,6 +45,8 @@ _PAGE = [
     OpenApiParameter("page_size", int, description="Rows a page, 1-500 (default 50)."),
     OpenApiParameter("cursor", str, description="From `next`; good for the same filter and page_size alone."),
 ]
+#: The orders of the fleet, in the words of the page.
+ORDERS = {"fullest": "fullest first", "emptiest": "emptiest first", "silent": "longest silent first", "id": "by id"}
 _LEVEL = OpenApiExample("One report", {"can_id": "420", "level": "70.69237046207665"}, request_only=True)
 
 
@@ -62,23 +68,41 @@ class FleetView(Paced):
     parser_classes = (ReportParser, ReportFormParser)
     page = "reports/fleet.html"
 
+    renderer_classes = (JSONRenderer, PageRenderer, CSVRenderer)
+
     @extend_schema(
         operation_id="fleet",
-        parameters=_PAGE,
+        parameters=[
+            OpenApiParameter("order", str, enum=["fullest", "emptiest", "silent", "id"]),
+            OpenApiParameter("status", str, enum=[*Status]),
+            OpenApiParameter("stream", str, description="Paper, glass, ...: exactly this one."),
+            OpenApiParameter("level_min", float, description="Percent, 0-100."),
+            OpenApiParameter("level_max", float, description="Percent, 0-100."),
+            OpenApiParameter("q", str, description="How the id begins."),
+            *_PAGE,
+        ],
         responses={200: answers.FleetAnswer, **_REFUSALS},
         tags=["reports"],
     )
-    def get(self, request: Request) -> Response:
-        """The fleet, a page of cans with their newest reports."""
+    def get(self, request: Request) -> Response | StreamingHttpResponse:
+        """
+        The fleet: cans with their newest reports, in an order, filtered, a page at a time.
+
+        No order serves every filter: a page that had to look at many rows stops short and says so; its `next`
+        goes on. To walk the whole fleet while it changes, ask for order=id.
+        """
         query = filters.fleet_query(request.query_params)
-        found = store.fleet(after=query.after, size=query.size)
+        self.listing = FleetListing(query, root_address(request), timezone.now())
+        if isinstance(request.accepted_renderer, CSVRenderer):
+            return csv_of(self.listing)
+        rows, next_, previous, stopped = self.listing.page()
         root = root_address(request)
-        after = found.next and pagination.seal(found.next, query.scope)
         return Response(
             Listing(
-                rows=[Row(report, root) for report in found.items],
-                next=next_address(request, root, after),
-                about={"page_size": query.size},
+                rows=rows,
+                next=page_address(request, root, next_),
+                previous=page_address(request, root, previous),
+                about={"order": query.order, "stopped": stopped, "page_size": query.size},
                 links={"self": root},
             )
         )
@@ -124,7 +148,20 @@ class FleetView(Paced):
         )
 
     def page_context(self, data: Listing) -> dict[str, Any]:
-        return {}
+        user = self.request.user
+        own = Q(owner=user.pk) if user.is_authenticated else Q()
+        taken = overview.current()
+        return {
+            "query": self.listing.query,
+            "taken": taken,
+            "counts": taken.overview.by_status if taken else {},
+            "streams": [name for name in taken.overview.by_stream if name] if taken else [],
+            "orders": ORDERS,
+            "statuses": list(Status),
+            "views": SavedView.objects.filter(Q(owner=None) | own) if own else SavedView.objects.filter(owner=None),
+            "asked": asked(self.request, "cursor", "format"),
+            "csv_address": f"{reverse('fleet')}?{asked(self.request, 'cursor', format='csv')}",
+        }
 
 
 class CanView(Paced):
@@ -140,12 +177,14 @@ class CanView(Paced):
     def get(self, request: Request, can_id: str) -> Response | HttpResponseBase:
         """The newest report of one can."""
         filters.known(request.query_params, {"range"})
-        report = latest(can_id)
-        response = Response(Row(report, root_address(request)), headers={"Cache-Control": "private, no-cache"})
+        report, now = latest(can_id), timezone.now()
+        found = status(report.level, report.measured_at, now)
+        row = Row(report, root_address(request), found, is_old(report.measured_at, now))
+        response = Response(row, headers={"Cache-Control": "private, no-cache"})
         if isinstance(request.accepted_renderer, PageRenderer):
             # A page holds more than the report, and is never the same twice.
             return response
-        return unless_known(request, report, response)
+        return unless_known(request, row, response)
 
     def page_context(self, data: Row) -> dict[str, Any]:
         report, now = data.report, timezone.now()
@@ -153,8 +192,6 @@ class CanView(Paced):
         recent = store.history(report.can_id, newest_first=True, size=25, now=now)
         return {
             "facts": Can.objects.filter(can_id=report.can_id).first(),
-            "status": status(report.level, report.measured_at, now),
-            "is_old": is_old(report.measured_at, now),
             "recent": recent.items,
             "more": recent.next is not None,
             "span": span,
@@ -177,22 +214,47 @@ class ChartView(Paced):
         tags=["reports"],
     )
     def get(self, request: Request, can_id: str) -> Response:
-        """The course of one can's level."""
+        """
+        The course of one can's level: report by report up to a week, then by the hour or day.
+
+        Where it is not complete yet, asking again brings more.
+        """
         filters.known(request.query_params, {"range"})
         check_id(can_id)
         name, now = filters.span(request.query_params), timezone.now()
         reach = filters.SPANS[name]
         since = now - reach if reach else None
-        found = store.history(can_id, since=since, newest_first=True, size=self.most, now=now)
-        if not found.items:
+        if name in filters.RAW_SPANS:
+            course = self._by_report(can_id, name, since, now)
+        else:
+            course = self._by_hour(can_id, name, since, now)
+        if not course.points:
             latest(can_id)
+        return Response(course, headers={"Cache-Control": "private, max-age=10"})
+
+    def _by_report(self, can_id: str, name: str, since: datetime | None, now: datetime) -> Course:
+        found = store.history(can_id, since=since, newest_first=True, size=self.most, now=now)
         points = [
             (report.measured_at.timestamp(), float(round(level, 2)))
             for report in reversed(found.items)
             if report.measured_at and (level := percent(report.level)) is not None
         ]
-        course = Course(can_id, name, since, thin(points, self.points), len(points), complete=found.next is None)
-        return Response(course, headers={"Cache-Control": "private, max-age=10"})
+        whole = found.next is None
+        return Course(can_id, name, since, thin(points, self.points), count=len(points), complete=whole)
+
+    def _by_hour(self, can_id: str, name: str, since: datetime | None, now: datetime) -> Course:
+        found = store.course(can_id, since=since, now=now)
+        spans = found.hours if len(found.hours) <= self.points else by_day(found.hours)
+        return Course(
+            can_id,
+            name,
+            since,
+            [(span.start.timestamp(), float(span.last)) for span in spans],
+            low=[float(span.low) for span in spans],
+            high=[float(span.high) for span in spans],
+            count=sum(span.count for span in spans),
+            complete=found.complete,
+        )
 
 
 class HistoryView(Paced):
@@ -232,7 +294,8 @@ class HistoryView(Paced):
         return Response(
             Listing(
                 rows=[PastRow(report) for report in found.items],
-                next=next_address(request, links["history"], after),
+                next=page_address(request, links["history"], after),
+                previous=None,
                 about={
                     "can_id": can_id,
                     "order": "newest" if query.newest_first else "oldest",
@@ -306,10 +369,10 @@ def check_id(can_id: str) -> None:
         raise UnknownCan
 
 
-def unless_known(request: Request, report: Report, response: Response) -> Response | HttpResponseBase:
+def unless_known(request: Request, row: Row, response: Response) -> Response | HttpResponseBase:
     """Return the answer with its ETag and Last-Modified, or 304 to a client that holds it already."""
-    at = report.received_at
-    said = f"{at}{report.measured_at}{report.level}{report.attributes}"
+    report, at = row.report, row.report.received_at
+    said = f"{at}{report.measured_at}{report.level}{report.attributes}{row.status}{row.root}"
     etag = f'"{hashlib.blake2b(said.encode(errors="surrogatepass"), digest_size=12).hexdigest()}"'
     response["ETag"] = etag
     if at:
@@ -325,8 +388,12 @@ def root_address(request: Request) -> str:
     return str(request.build_absolute_uri(reverse("fleet")))
 
 
-def next_address(request: Request, path: str, after: str | None) -> str | None:
-    """Return the address of the next page: this one's filter, and the new cursor."""
-    if not after:
-        return None
-    return f"{path}?{urlencode({**request.query_params.dict(), 'cursor': after})}"
+def page_address(request: Request, path: str, cursor: str | None) -> str | None:
+    """Return the address of another page: this one's filter, and the cursor."""
+    return f"{path}?{asked(request, cursor=cursor)}" if cursor else None
+
+
+def asked(request: Request, *without: str, **changed: str) -> str:
+    """Return the query string, but for some parameters, and with some changed; empty ones are left out."""
+    query = {**request.query_params.dict(), **changed}
+    return urlencode({name: value for name, value in query.items() if value and name not in without})

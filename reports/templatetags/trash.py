@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -103,6 +104,18 @@ def attributes(text: str) -> SafeString:
         return mark_safe("")
     rows = ((name, _shown(value)) for name, value in parsed.items())
     return format_html('<dl class="facts">{}</dl>', format_html_join("", "<dt>{}</dt><dd>{}</dd>", rows))
+
+
+@register.filter
+def at(mapping: Mapping[str, Any], key: str) -> Any:
+    """Return what a mapping holds under a key that is itself a value of the page."""
+    return mapping.get(key, "")
+
+
+@register.filter
+def number(count: int | str) -> str:
+    """Write a count with its thousands apart."""
+    return f"{count:,}".replace(",", "\u202f") if isinstance(count, int) else str(count)
 
 
 @register.filter

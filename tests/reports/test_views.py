@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -9,6 +11,8 @@ import pytest
 from django.test import Client
 
 from reports import store
+from reports.models import Can
+from reports.store import ranking
 from reports.wire import Report
 
 pytestmark = [pytest.mark.usefixtures("shared_pipeline"), pytest.mark.django_db]
@@ -68,9 +72,7 @@ def test_any_id_that_the_wire_takes_has_an_address_that_works(client: Client, ca
     assert client.get(row["links"]["history"]).json()["can_id"] == can_id
 
 
-@pytest.mark.parametrize(
-    "path", ["/reports/..", "/reports/a%2Fb", "/reports/" + "x" * 10_000, "/reports/%00"]
-)
+@pytest.mark.parametrize("path", ["/reports/..", "/reports/a%2Fb", "/reports/" + "x" * 10_000, "/reports/%00"])
 def test_an_address_that_can_be_no_can_is_404(client: Client, path: str) -> None:
     assert client.get(path).status_code == 404
 
@@ -194,9 +196,7 @@ def test_what_a_device_sends_is_inert_on_pages(client: Client) -> None:
     evil = '{"x":"<script>alert(1)</script>","{{ 7*7 }}":"javascript:alert(1)","y":["</code><img src=x>"]}'
     put("<b>{{ 7*7 }}", attributes=evil)
 
-    address = next(r for r in pages(client, "/reports/?page_size=500") if "7*7" in r["can_id"])["links"][
-        "self"
-    ]
+    address = next(r for r in pages(client, "/reports/?page_size=500") if "7*7" in r["can_id"])["links"]["self"]
     for page in (address, address + "/history", "/reports/?page_size=500"):
         text = client.get(page, headers={"Accept": "text/html"}).content.decode()
         for raw in ("<script>alert", "<b>{{", "<img", ">49<", 'href="javascript:'):
@@ -210,22 +210,18 @@ def test_an_address_of_nothing_is_a_problem_or_a_page(client: Client) -> None:
     assert b"There is nothing at this address" in page.content
 
 
-def test_an_anonymous_read_asks_the_database_nothing(
-    client: Client, django_assert_num_queries: object
-) -> None:
+def test_an_anonymous_read_asks_the_database_nothing(client: Client, django_assert_num_queries: object) -> None:
     put("420")
 
     with django_assert_num_queries(0):  # type: ignore[operator]
         assert client.get("/reports/420").status_code == 200
 
 
-def test_a_store_out_of_reach_is_503_with_retry_after(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_store_out_of_reach_is_503_with_retry_after(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_args: object, **_named: object) -> None:
         raise store.StoreUnavailable("out of reach")
 
-    for verb in ("latest", "fleet", "history", "ping"):
+    for verb in ("latest", "ranked", "history", "ping"):
         monkeypatch.setattr(store, verb, fail)
 
     for address in ("/reports/", "/reports/420", "/reports/420/history", "/health/ready"):
@@ -239,7 +235,7 @@ def test_a_store_out_of_reach_is_503_with_retry_after(
 
 
 def test_ready_shows_when_each_worker_was_last_heard_of(client: Client) -> None:
-    store.beat("worker-1", {"stored": 7}, NOW)
+    store.beat(store.Heartbeat("worker-1", NOW, {"stored": 7}))
 
     answer = client.get("/health/ready")
 
@@ -247,15 +243,11 @@ def test_ready_shows_when_each_worker_was_last_heard_of(client: Client) -> None:
     assert {"name": "worker-1", "counters": {"stored": 7}}.items() <= answer.json()["workers"][0].items()
 
 
-def test_every_answer_tells_what_is_left_of_the_rate_limit(
-    client: Client, settings: pytest.FixtureRequest
-) -> None:
+def test_every_answer_tells_what_is_left_of_the_rate_limit(client: Client, settings: pytest.FixtureRequest) -> None:
     settings.TRASH_RATES = {**settings.TRASH_RATES, "read": "2/h"}  # type: ignore[attr-defined]
     mine = {"REMOTE_ADDR": "192.0.2.7"}
 
-    answers = [
-        client.get("/reports/", headers={"X-Forwarded-For": f"10.0.0.{turn}"}, **mine) for turn in range(3)
-    ]
+    answers = [client.get("/reports/", headers={"X-Forwarded-For": f"10.0.0.{turn}"}, **mine) for turn in range(3)]
 
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert [answer["RateLimit-Remaining"] for answer in answers] == ["1", "0", "0"]
@@ -281,3 +273,103 @@ def pages(client: Client, address: str, **query: str) -> list[dict[str, object]]
         if not found["next"]:
             return rows
         answer = client.get(found["next"])
+
+
+def test_the_fleet_is_filtered_ordered_and_paged_both_ways(client: Client) -> None:
+    for number in range(25):
+        attributes = f'{{"stream":"{("paper", "glass")[number % 2]}"}}'
+        at = NOW - timedelta(hours=number * 3)
+        report = Report(
+            f"order-{number:02}", str(number * 4), at, at, attributes, stream=("paper", "glass")[number % 2]
+        )
+        store.put_reports([report], now=NOW)
+
+    def ids(query: str) -> list[str]:
+        rows = pages(client, f"/reports/?q=order-&page_size=3&{query}")
+        return [str(row["can_id"]) for row in rows]
+
+    def numbers(*wanted: int) -> list[str]:
+        return [f"order-{number:02}" for number in wanted]
+
+    assert ids("") == numbers(*range(25))
+    assert ids("order=fullest&level_min=80") == numbers(24, 23, 22, 21, 20)
+    assert ids("order=emptiest&level_max=8") == numbers(0, 1, 2)
+    assert ids("order=fullest&level_min=40&level_max=50&stream=glass") == numbers(11)
+    assert ids("order=silent&status=silent") == numbers(*range(19, 7, -1))
+    assert ids("status=FULL&order=silent") == numbers(24, 23, 22, 21, 20)
+    assert ids("status=OK&order=emptiest") == numbers(*range(8))
+
+    there = client.get("/reports/?q=order-&page_size=10").json()
+    second = client.get(there["next"]).json()
+    back = client.get(second["previous"]).json()
+    assert back["results"] == there["results"]
+    assert (there["previous"], back["previous"]) == (None, None)
+    assert client.get(back["next"]).json()["results"] == second["results"]
+
+
+def test_a_search_that_no_index_serves_goes_on_where_it_stopped(client: Client, monkeypatch: object) -> None:
+    monkeypatch.setattr(ranking, "BUDGET", 10)  # type: ignore[attr-defined]
+    monkeypatch.setitem(ranking.ranked.__kwdefaults__, "budget", 10)  # type: ignore[attr-defined]
+    for number in range(40):
+        put(f"needle-{number}" if number % 20 == 0 else f"hay-{number}", str(number), attributes="{}")
+
+    first = client.get("/reports/?q=needle-&order=fullest").json()
+    found = pages(client, "/reports/?q=needle-&order=fullest")
+
+    assert first["stopped"] is True
+    assert {row["can_id"] for row in found} == {"needle-0", "needle-20"}
+
+
+def test_csv_is_all_that_matches_and_runs_nothing(client: Client) -> None:
+    for can_id in ("=cmd|calc", "+1", "-1", "@sum", " =1+1", 'a,"b"'):
+        put(can_id, "97.5")
+    Can.objects.create(can_id='a,"b"', name="=HYPERLINK(1)", address="Market square 3")
+
+    answer = client.get("/reports/?format=csv&level_min=97&level_max=98&page_size=1")
+    rows = list(csv.reader(io.StringIO(b"".join(answer.streaming_content).decode())))
+
+    assert answer["Content-Type"] == "text/csv; charset=utf-8"
+    assert rows[0] == ["can_id", "name", "address", "stream", "level", "status", "measured_at", "received_at"]
+    assert len(rows) >= 7
+    for row in rows:
+        assert not any(cell.lstrip().startswith(("=", "+", "-", "@")) for cell in row)
+    assert ['a,"b"', "'=HYPERLINK(1)", "Market square 3"] in [row[:3] for row in rows]
+
+
+def test_a_retired_can_is_gone_until_it_reports_again(client: Client) -> None:
+    put("retired", "77", ago_s=60)
+    Can.objects.create(can_id="retired", retired_at=NOW - timedelta(seconds=30))
+
+    assert client.get("/reports/?q=retired").json()["results"] == []
+    assert client.get("/reports/retired").status_code == 200
+
+    put("retired", "5")
+    assert [row["can_id"] for row in client.get("/reports/?q=retired").json()["results"]] == ["retired"]
+
+
+def test_a_can_that_a_client_holds_is_304(client: Client) -> None:
+    put("held", "10", ago_s=60)
+    first = client.get("/reports/held")
+
+    again = client.get("/reports/held", headers={"If-None-Match": first["ETag"]})
+    since = client.get("/reports/held", headers={"If-Modified-Since": first["Last-Modified"]})
+    assert (again.status_code, again.content, since.status_code) == (304, b"", 304)
+
+    put("held", "11")
+    assert client.get("/reports/held", headers={"If-None-Match": first["ETag"]}).status_code == 200
+
+
+def test_a_chart_is_thinned_and_says_so(client: Client) -> None:
+    times = [NOW - timedelta(seconds=40 * turn) for turn in range(1500)]
+    reports = [Report("chart", str(turn % 100), at, at) for turn, at in enumerate(times)]
+    store.put_reports(reports, now=NOW)
+
+    raw = client.get("/reports/chart/chart?range=24h").json()
+    long = client.get("/reports/chart/chart?range=all").json()
+
+    assert (raw["reports"], raw["thinned"], raw["complete"], len(raw["points"])) == (1500, True, True, 1000)
+    assert (long["reports"], long["complete"]) == (1500, True)
+    assert len(long["low"]) == len(long["high"]) == len(long["points"])
+    assert (min(long["low"]), max(long["high"])) == (0, 99)
+    assert client.get("/reports/chart/chart?range=1y").status_code == 400
+    assert client.get("/reports/nobody/chart").status_code == 404

@@ -15,6 +15,7 @@ const painted = (name) => {
 
 let course = null;
 let chart = null;
+let more = 20;
 
 const when = new Intl.DateTimeFormat("en-GB", {
   timeZone: box?.dataset.zone, dateStyle: "medium", timeStyle: "short",
@@ -30,14 +31,17 @@ function tick(at, stepS) {
 
 function say(index) {
   const [at, level] = course.points[index];
-  note.textContent = `${when.format(at * 1000)} ${box.dataset.zone}: ${level.toFixed(1)} %`;
+  const range = course.high.length ? `, from ${course.low[index].toFixed(1)} to ${course.high[index].toFixed(1)} %` : "";
+  note.textContent = `${when.format(at * 1000)} ${box.dataset.zone}: ${level.toFixed(1)} %${range}`;
 }
 
 function summary() {
   const count = course.reports.toLocaleString("en-GB");
   const parts = [`${count} report${course.reports === 1 ? "" : "s"}`];
-  if (course.thinned) parts.push(`thinned to ${course.points.length.toLocaleString("en-GB")} points that keep the peaks and dips`);
-  if (!course.complete) parts.push("older ones are not drawn");
+  const points = course.points.length.toLocaleString("en-GB");
+  if (course.high.length) parts.push(`summed up in ${points} points, each with its lowest and highest`);
+  else if (course.thinned) parts.push(`thinned to ${points} points that keep the peaks and dips`);
+  if (!course.complete) parts.push(course.high.length ? "older ones are being summed up" : "older ones are not drawn");
   return parts.join("; ") + ". Click the chart or tab to it, then read it with the arrow keys.";
 }
 
@@ -54,6 +58,7 @@ function draw() {
   }
   const ink = painted("soft"), line = painted("line"), stroke = painted("accent"), full = painted("full");
   const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
+  const banded = course.high.length > 0;
   const [xs, ys] = [course.points.map((p) => p[0]), course.points.map((p) => p[1])];
   chart = new uPlot({
     width: box.clientWidth,
@@ -63,7 +68,8 @@ function draw() {
     cursor: { y: false, points: { size: 8 } },
     scales: { y: { range: [0, 100] } },
     axes: [{ ...axis, values: (_, splits, _axis, _space, step) => splits.map((at) => tick(at, step)) }, { ...axis, values: (_, values) => values.map((v) => `${v} %`), size: 56 }],
-    series: [{}, { stroke, width: 1.75, points: { show: xs.length < 60 }, fill: painted("wash") }],
+    series: [{}, ...(banded ? [{ stroke: "transparent", points: { show: false } }, { stroke: "transparent", points: { show: false } }] : []), { stroke, width: 1.75, points: { show: xs.length < 60 }, fill: banded ? undefined : painted("wash") }],
+    bands: banded ? [{ series: [2, 1], fill: painted("wash") }] : [],
     hooks: {
       setCursor: [(plot) => { if (plot.cursor.idx != null) say(plot.cursor.idx); }],
       draw: [(plot) => {
@@ -75,7 +81,7 @@ function draw() {
         ctx.restore();
       }],
     },
-  }, [xs, ys], box);
+  }, banded ? [xs, course.low, course.high, ys] : [xs, ys], box);
   note.textContent = summary();
 }
 
@@ -109,6 +115,8 @@ async function load() {
     return;
   }
   draw();
+  // The first look at a long history sums it up part by part.
+  if (!course.complete && course.high.length && more > 0) { more -= 1; setTimeout(load, 50); }
   const levels = course.points.map((p) => p[1]);
   if (levels.length) {
     box.tabIndex = 0;

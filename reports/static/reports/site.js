@@ -23,3 +23,25 @@ for (const button of document.querySelectorAll("[data-copy]")) {
     setTimeout(() => { button.textContent = label; }, 1500);
   });
 }
+
+// A can's neighbours in the list that one came from.
+const neighbours = document.querySelector(".neighbours");
+if (neighbours) {
+  let list = null;
+  try { list = JSON.parse(sessionStorage.getItem("list")); } catch { /* None is known. */ }
+  const at = list ? list.cans.findIndex(([can]) => can === neighbours.dataset.can) : -1;
+  if (at >= 0) {
+    const link = (href, text, rel) => {
+      const made = document.createElement("a");
+      made.href = href;
+      made.textContent = text;
+      made.className = "button plain";
+      if (rel) made.rel = rel;
+      neighbours.append(made);
+    };
+    if (at > 0) link(list.cans[at - 1][1], `‹ ${list.cans[at - 1][0]}`, "prev");
+    link(list.at, "List");
+    if (at < list.cans.length - 1) link(list.cans[at + 1][1], `${list.cans[at + 1][0]} ›`, "next");
+    neighbours.hidden = false;
+  }
+}

@@ -1,0 +1,118 @@
+"""The fleet in numbers: how many cans are how, and where."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from reports.insight.status import Status, is_old, percent, status
+from reports.wire import Report
+
+#: More cans than this are drawn as cells of a grid, each with its count.
+PLACES = 2_000
+#: Cells across the longer side of the map.
+GRID = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """
+    One point on the map: a can, or a cell of `count` cans with no id of its own.
+
+    level: whole percent, of a cell the highest. status: of a cell the most urgent that is in it.
+    """
+
+    lat: float
+    lon: float
+    level: int
+    status: str
+    can_id: str = ""
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Counts over the whole fleet. tenths: how many cans have a level of 0-9 %, 10-19 %, ..., 90-100 %."""
+
+    total: int
+    by_status: Mapping[str, int]
+    by_stream: Mapping[str, int]
+    tenths: Sequence[int]
+    places: Sequence[Place]
+    located: int
+
+    def packed(self) -> bytes:
+        """Return it as compressed JSON."""
+        return gzip.compress(json.dumps(asdict(self), separators=(",", ":")).encode(), compresslevel=6)
+
+    @classmethod
+    def unpacked(cls, body: bytes) -> Overview:
+        """Return what `packed` packed."""
+        read: dict[str, Any] = json.loads(gzip.decompress(body))
+        return cls(**{**read, "places": [Place(**place) for place in read["places"]]})
+
+
+@dataclass(slots=True)
+class Count:
+    """A count under way: show it each can once, then ask for the overview."""
+
+    now: datetime
+    total: int = 0
+    by_status: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(Status, 0)))
+    by_stream: Counter[str] = field(default_factory=Counter)
+    tenths: list[int] = field(default_factory=lambda: [0] * 10)
+    places: list[Place] = field(default_factory=list)
+
+    def add(self, report: Report, place: tuple[float, float] | None, stream: str | None) -> None:
+        """Count one can; place: where it is, latitude and longitude, if that is known."""
+        level = percent(report.level)
+        found = status(report.level, report.measured_at, self.now)
+        self.total += 1
+        self.by_status[found] += 1
+        self.by_stream[stream or ""] += 1
+        # What is too old to be trusted is no level of now.
+        if level is not None and not is_old(report.measured_at, self.now):
+            self.tenths[min(9, max(0, int(level) // 10))] += 1
+        if place:
+            self.places.append(Place(*place, int(level or 0), str(found), report.can_id))
+
+    def overview(self) -> Overview:
+        """Return the counts so far; more places than a map can show become cells."""
+        places = self.places if len(self.places) <= PLACES else cells(self.places)
+        return Overview(
+            self.total,
+            {str(name): count for name, count in self.by_status.items()},
+            # Devices name streams as they like: the commonest are enough.
+            dict(self.by_stream.most_common(12)),
+            self.tenths,
+            places,
+            len(self.places),
+        )
+
+
+def cells(places: Sequence[Place]) -> list[Place]:
+    """Return places gathered into the cells of a grid, each at the middle of those that are in it."""
+    south, north = min(place.lat for place in places), max(place.lat for place in places)
+    west, east = min(place.lon for place in places), max(place.lon for place in places)
+    side = max(north - south, east - west) / GRID or 1.0
+    gathered: dict[tuple[int, int], list[Place]] = {}
+    for place in places:
+        cell = (int((place.lat - south) / side), int((place.lon - west) / side))
+        gathered.setdefault(cell, []).append(place)
+    urgency = list(Status)
+    return [
+        Place(
+            round(sum(place.lat for place in inside) / len(inside), 5),
+            round(sum(place.lon for place in inside) / len(inside), 5),
+            max(place.level for place in inside),
+            min((place.status for place in inside), key=lambda name: urgency.index(Status(name))),
+            inside[0].can_id if len(inside) == 1 else "",
+            len(inside),
+        )
+        for inside in gathered.values()
+    ]

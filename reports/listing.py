@@ -1,0 +1,128 @@
+"""The fleet as it was asked for: a page of it, or all of it as CSV."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from django.http import StreamingHttpResponse
+
+from reports import pagination, store
+from reports.filters import FleetQuery
+from reports.insight.status import is_old, status
+from reports.models import Can, facts_of, retired, streams
+from reports.serializers import Row, instant
+from reports.wire import Report
+
+COLUMNS = ("can_id", "name", "address", "stream", "level", "status", "measured_at", "received_at")
+#: What a spreadsheet takes for the beginning of a formula, also behind white space that it drops.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+@dataclass(slots=True)
+class FleetListing:
+    """A query of the fleet and what it needs of Django's database: at most three queries a page."""
+
+    query: FleetQuery
+    root: str
+    now: datetime
+    retired: dict[str, Can] = field(default_factory=retired)
+    streams: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.streams = streams() if self.query.stream else {}
+
+    def page(self) -> tuple[list[Row], str | None, str | None, bool]:
+        """
+        Return the rows, the cursors of the pages after and before, and whether it stopped before it was full.
+
+        Raises StoreUnavailable.
+        """
+        query = self.query
+        found = self._ranked(query)
+        backwards = query.before is not None
+        has_next = backwards or found.more
+        has_previous = found.more if backwards else query.after is not None
+        last, first = found.last or query.after or query.before, found.first or query.before or query.after
+        return (
+            self._rows(found.items),
+            pagination.seal(f">{last}", query.scope) if has_next and last else None,
+            pagination.seal(f"<{first}", query.scope) if has_previous and first else None,
+            found.stopped,
+        )
+
+    def all(self) -> Iterator[Row]:
+        """Yield every row of the query from its page on. Raises StoreUnavailable, also in the middle."""
+        query = replace(self.query, size=pagination.MAX_SIZE)
+        while True:
+            found = self._ranked(query)
+            yield from self._rows(found.items)
+            if not found.more or query.before is not None:
+                return
+            query = replace(query, after=found.last)
+
+    def _ranked(self, query: FleetQuery) -> store.Ranked:
+        bounds, is_all = query.bounds(self.now)
+        keep = None if is_all and not self.retired else self._is_wanted
+        return store.ranked(query.order, after=query.after, before=query.before, keep=keep, size=query.size, **bounds)
+
+    def _is_wanted(self, report: Report) -> bool:
+        can = self.retired.get(report.can_id)
+        if can and can.is_retired(report.measured_at):
+            return False
+        stream = self.streams.get(report.can_id) or report.stream or ""
+        return self.query.matches(report, stream, self.now)
+
+    def _rows(self, reports: Sequence[Report]) -> list[Row]:
+        facts = facts_of(report.can_id for report in reports)
+        return [
+            Row(
+                report,
+                self.root,
+                status(report.level, report.measured_at, self.now),
+                is_old(report.measured_at, self.now),
+                facts.get(report.can_id),
+            )
+            for report in reports
+        ]
+
+
+def csv_of(listing: FleetListing) -> StreamingHttpResponse:
+    """Answer with all rows of a query as CSV, sent as they are read."""
+    return StreamingHttpResponse(
+        _lines(listing),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": 'attachment; filename="fleet.csv"'},
+    )
+
+
+def _lines(listing: FleetListing) -> Iterator[str]:
+    writer = csv.writer(_Echo())
+    yield writer.writerow(COLUMNS)
+    for row in listing.all():
+        report, facts = row.report, row.facts
+        cells = (
+            report.can_id,
+            facts.name if facts else "",
+            facts.address if facts else "",
+            row.stream,
+            report.level,
+            row.status,
+            instant(report.measured_at) or "",
+            instant(report.received_at) or "",
+        )
+        yield writer.writerow([harmless(cell) for cell in cells])
+
+
+def harmless(cell: str) -> str:
+    """Return a cell that no spreadsheet runs: behind an apostrophe where it begins as a formula does."""
+    return f"'{cell}" if cell.lstrip(" ").startswith(_FORMULA) else cell
+
+
+class _Echo:
+    """A file that hands back what is written to it."""
+
+    def write(self, text: str) -> str:
+        return text

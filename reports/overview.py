@@ -1,0 +1,126 @@
+"""
+The fleet in numbers, at most a minute old: counted by one web process at a time, kept for all of them.
+
+A count reads the whole fleet, so it is made only while somebody looks, and not in the middle of a request:
+who comes first waits a moment for it, then gets the last one with its age.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from reports import store
+from reports.insight.overview import Count, Overview
+from reports.models import Can
+from reports.store import StoreUnavailable
+from reports.wire import Report
+
+NAME = "fleet"
+MAX_AGE = timedelta(seconds=60)
+#: From this age on the next look has a new one counted, so that most never see an old one.
+RENEWED_AFTER = timedelta(seconds=40)
+#: How long a process trusts what it holds in memory before it asks the store whether another counted anew.
+HELD_S = 10.0
+#: How long a request waits for a count to end.
+PATIENCE_S = 1.5
+CLAIM_S = 120
+SEGMENTS = 4
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An overview, and when it was counted."""
+
+    overview: Overview
+    taken_at: datetime
+
+
+@dataclass(slots=True)
+class _Held:
+    """What this process holds: the last overview by the store's suffix, and until when it need not ask."""
+
+    taken: Taken | None = None
+    asked_s: float = -HELD_S
+    counting: threading.Thread | None = None
+
+
+_held = _Held()
+
+
+def current() -> Taken | None:
+    """
+    Return the newest overview, None where none was ever counted and this one takes longer than a request may.
+
+    Raises StoreUnavailable.
+    """
+    now = timezone.now()
+    taken = _latest()
+    if taken and now - taken.taken_at < RENEWED_AFTER:
+        return taken
+    counting = _held.counting
+    if counting is None or not counting.is_alive():
+        if not store.claim_snapshot(NAME, now, CLAIM_S):
+            return taken
+        # Read here: the thread leaves Django's database alone.
+        facts = {can.can_id: can for can in Can.objects.all()}
+        counting = _held.counting = threading.Thread(target=_count, args=(facts, now), daemon=True)
+        counting.start()
+    if taken is None or now - taken.taken_at > MAX_AGE:
+        counting.join(PATIENCE_S)
+        taken = _held.taken or taken
+    return taken
+
+
+def forget() -> None:
+    """Forget what this process holds: the store itself has changed, as between tests."""
+    if _held.counting:
+        _held.counting.join()
+    _held.taken, _held.asked_s, _held.counting = None, -HELD_S, None
+
+
+def _latest() -> Taken | None:
+    if time.monotonic() - _held.asked_s >= HELD_S:
+        kept = store.snapshot(NAME)
+        if kept and (_held.taken is None or kept[1] > _held.taken.taken_at):
+            _held.taken = Taken(Overview.unpacked(kept[0]), kept[1])
+        _held.asked_s = time.monotonic()
+    return _held.taken
+
+
+def _count(facts: Mapping[str, Can], now: datetime) -> None:
+    """Count the fleet, keep the overview, and mend what the indexes lack."""
+    count = Count(now)
+    lacking = []
+    try:
+        for segment in range(SEGMENTS):
+            for page in store.each_can(segment=segment, segments=SEGMENTS):
+                for report, lacks in page:
+                    can = facts.get(report.can_id)
+                    if lacks:
+                        lacking.append(report)
+                    if can and can.is_retired(report.measured_at):
+                        continue
+                    count.add(report, _place(report, can), (can.stream if can else "") or report.stream)
+        overview = count.overview()
+        _held.taken = Taken(overview, now)
+        store.keep_snapshot(NAME, overview.packed(), now)
+        if lacking:
+            log.info("brought %d cans that another service wrote into the indexes", store.mend(lacking))
+    except StoreUnavailable as error:
+        log.warning("the fleet could not be counted: %s", error)
+
+
+def _place(report: Report, can: Can | None) -> tuple[float, float] | None:
+    """Return where a can is: what is known of it, else what its device sent."""
+    if can and can.latitude is not None and can.longitude is not None:
+        return float(can.latitude), float(can.longitude)
+    return (float(report.location[0]), float(report.location[1])) if report.location else None

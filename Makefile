@@ -37,6 +37,9 @@ format: .venv/.dev ## Put the code into shape
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
+bench: .venv/.run stack/.embedded bench/express/node_modules/.done ## Measure it beside a loop by hand, a stock worker and Express (ARGS="--all --json FILE")
+	@.venv/bin/python -m bench $(ARGS)
+
 upgrade: $(UV) stack/.node/.done ## Take the newest releases of every dependency
 	$(COMPILE) --no-annotate stack/bootstrap.in -o stack/bootstrap.txt
 	$(COMPILE) stack/requirements.in -o stack/requirements.txt
@@ -66,7 +69,7 @@ java-where-possible: .venv/.dev
 	  $(MAKE) -s --no-print-directory stack/.java || echo "Going on without the Java servers" >&2; fi
 
 .PHONY: java-where-possible
-.PHONY: run env test lint format upgrade environments servers clean help
+.PHONY: run env test lint format bench upgrade environments servers clean help
 
 # -- environments: each made anew when the file that locks it has changed ----------------------------------
 
@@ -99,4 +102,8 @@ stack/.embedded: stack/package-lock.json stack/.node/.done
 
 stack/.java: stack/jars.py stack/java/lib.sha256 stack/java/Loopback.java $(wildcard stack/java/*/pom.xml) | .venv/.run
 	@.venv/bin/python -m stack.jars
+	@touch $@
+
+bench/express/node_modules/.done: bench/express/package-lock.json stack/.node/.done
+	@$(NPM) ci --prefix ../bench/express --ignore-scripts >/dev/null
 	@touch $@

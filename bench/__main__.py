@@ -1,0 +1,146 @@
+"""`make bench`: measures, prints a table on stdout, and says on stderr how far it is."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench import backlog, cases, freshness, idle, processes, reading, summary
+from bench.cases import ROWS, Case
+from bench.messages import Messages
+from bench.pipeline import ROOT, Pipeline
+from bench.results import Results
+from stack.servers import Kind, Server, StackError, start_both
+
+#: In the order in which they run; the core first.
+CORE = ("rows", "read", "java")
+PARTS = (*CORE, "late", "pools", "workers", "backlog", "freshness", "idle")
+
+
+@contextmanager
+def stand_ins(kind: Kind) -> Iterator[tuple[Server, Server]]:
+    """Start SQS and DynamoDB on an empty directory; stop them at the end."""
+    with tempfile.TemporaryDirectory(prefix="bench-servers-") as data:
+        sqs, dynamodb = start_both(Path(data), kind=kind)
+        try:
+            yield sqs, dynamodb
+        finally:
+            sqs.kill()
+            dynamodb.kill()
+
+
+def measure_cases(results: Results, wanted: list[Case], runs: int) -> None:
+    """Measure cases in turn, one run of each after the other, so that all meet the machine in the same state."""
+    kinds: set[Kind] = {case.kind for case in wanted}
+    for kind in sorted(kinds):
+        mine = [case for case in wanted if case.kind == kind]
+        if all(len(results.of(case.key)) >= runs for case in mine):
+            continue
+        with stand_ins(kind) as servers:
+            for number in range(1, runs + 1):
+                for case in mine:
+                    results.run(case.key, number, lambda case=case: backlog.measure(case, *servers))  # type: ignore[misc]
+
+
+def measure_reading(results: Results, runs: int) -> None:
+    """Measure the read path, site and peer in turn."""
+    if all(len(results.of(f"read-{name}")) >= runs for name in reading.SERVERS):
+        return
+    before = Messages.until_now(1).before()
+    with stand_ins("embedded") as servers, Pipeline.fresh(*servers, ROWS["worker"], before) as pipeline:
+        for number in range(1, runs + 1):
+            for name in reading.SERVERS:
+                results.run(f"read-{name}", number, lambda name=name: reading.measure(name, pipeline))  # type: ignore[misc]
+
+
+def measure_freshness(results: Results) -> None:
+    """Measure how soon reports can be read, at two rates."""
+    with stand_ins("embedded") as servers:
+        for rate, names in cases.FRESH.items():
+            for name in names:
+                key = f"fresh-{rate}-{name}"
+                results.run(key, 1, lambda name=name, rate=rate: freshness.measure(name, rate, *servers))  # type: ignore[misc]
+
+
+def measure(part: str, results: Results, runs: int, *, every: bool) -> None:
+    """Measure one part."""
+    match part:
+        case "rows":
+            measure_cases(results, cases.core(), runs)
+            measure_cases(results, cases.capacity(), 1)
+        case "read":
+            measure_reading(results, runs)
+        case "java":
+            measure_cases(results, cases.java(every=every), runs if every else 1)
+        case "late":
+            measure_cases(results, cases.late(), runs)
+        case "pools":
+            measure_cases(results, cases.pools(), runs)
+        case "workers":
+            measure_cases(results, cases.several(), runs)
+        case "backlog":
+            measure_cases(results, cases.backlogs(), runs)
+        case "freshness":
+            measure_freshness(results)
+        case "idle":
+            with stand_ins("embedded") as servers:
+                results.run("idle", 1, lambda: idle.measure(["worker", "loop", "stock_threads"], *servers))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--all", action="store_true", help="the rest, too: about an hour")
+    parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=f"some parts: {', '.join(PARTS)}")
+    parser.add_argument("--runs", type=int, default=3, help="runs of each, of which the median counts (default 3)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    parser.add_argument("--fresh", action="store_true", help="keep nothing of an earlier bench of the same code")
+    given = parser.parse_args()
+    # An end by SIGTERM stops the servers as Ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    started = time.monotonic()
+    machine = processes.machine()
+    results = Results(fresh=given.fresh)
+    if kept := len(list(results.directory.glob("*.json"))):
+        print(f"Going on with {kept} runs of this code that are kept in {results.directory}", file=sys.stderr)
+    for part in given.only or (PARTS if given.all else CORE):
+        try:
+            measure(part, results, given.runs, every=given.all)
+        except StackError as error:
+            # No Java here: the rest can be measured.
+            print(f"{part} is left out: {error}", file=sys.stderr)
+    found = {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "code": results.code,
+        "commit": subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+        ).stdout.strip(),
+        "machine": machine,
+        "load_generator": reading.load_generator(),
+        "failed": results.failures,
+        **summary.summarise(results),
+    }
+    print(summary.table(found))
+    print(f"\n{machine['cpu']}, {machine['cores']} cores, load {machine['load_at_start']} at the start; "
+          f"took {(time.monotonic() - started) / 60:.1f} min")  # fmt: skip
+    if given.json:
+        given.json.write_text(json.dumps(found, indent=1) + "\n")
+    for failure in results.failures:
+        print(f"FAILED {failure}", file=sys.stderr)
+    return 1 if results.failures else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("Stopped; the runs that ended are kept, and the same command goes on from there.", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,85 @@
+"""One run before a backlog: fill a queue, let the workers at it, and measure until the last message is deleted."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+
+from bench import processes
+from bench.cases import ROWS, Case
+from bench.counts import DYNAMODB, SQS
+from bench.messages import Messages
+from bench.pipeline import STALLED_S, BenchError, Pipeline, proxied
+from stack.servers import Server
+
+#: One number a measure, by name; requests by operation are under `requests`.
+Figures = dict[str, float]
+
+
+def measure(case: Case, sqs: Server, dynamodb: Server) -> Figures:
+    """
+    Work off a fresh backlog and return what it took. Raises BenchError where a report is lost, or nothing moves.
+
+    The clocks start when the workers, ready, may receive, and stop at the last delete: start-up is not in it.
+    """
+    row = ROWS[case.row]
+    messages = Messages.until_now(case.messages)
+    with Pipeline.fresh(sqs, dynamodb, row, messages.before()) as pipeline, ExitStack() as stack:
+        pipeline.publish(row, messages)
+        consumed: dict[str, float] = {}
+        ports = {"AWS_ENDPOINT_URL_SQS": sqs.port, "AWS_ENDPOINT_URL_DYNAMODB": dynamodb.port}
+        if case.delay_ms:
+            ports["AWS_ENDPOINT_URL_SQS"], _ = stack.enter_context(proxied(sqs, delay_ms=case.delay_ms))
+        if case.delay_ms or case.capacity:
+            ports["AWS_ENDPOINT_URL_DYNAMODB"], consumed = stack.enter_context(
+                proxied(dynamodb, delay_ms=case.delay_ms, capacity=case.capacity)
+            )
+        more = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+        with pipeline.workers(row, case.workers, **more) as workers:
+            pipeline.await_gate(workers)
+            # The workers' first heartbeats, and what their start left to do.
+            time.sleep(0.5)
+            figures = _timed(case, pipeline, [worker.pid for worker in workers])
+            # The last delete was counted, its acks and logs may be on their way.
+            time.sleep(0.2)
+        pipeline.verify(row, messages)
+        figures["errors"] = sum("ERROR" in line or "CRITICAL" in line for line in pipeline.log().splitlines())
+        stack.close()
+        if case.capacity and not consumed["untold"]:
+            figures = {"write_units_per_report": consumed["write_units"] / case.messages}
+    return figures
+
+
+def _timed(case: Case, pipeline: Pipeline, pids: list[int]) -> Figures:
+    tree = processes.tree(*pids)
+    servers = processes.tree(pipeline.sqs.process.pid, pipeline.dynamodb.process.pid)
+    counted = pipeline.watch.total()
+    cpu, servers_cpu = processes.cpu_s(tree), processes.cpu_s(servers)
+    started = moved = time.perf_counter()
+    pipeline.watch.open_gate()
+    done = 0
+    while done < case.messages:
+        time.sleep(0.005)
+        before, done = done, pipeline.watch.total()["deleted"]
+        now = time.perf_counter()
+        if done > before:
+            moved = now
+        elif now - moved > STALLED_S:
+            raise BenchError(f"nothing moved for {STALLED_S:.0f} s after {done} of {case.messages} messages")
+    took = time.perf_counter() - started
+    cpu, servers_cpu = processes.cpu_s(tree) - cpu, processes.cpu_s(servers) - servers_cpu
+    counted = pipeline.watch.total() - counted
+    memory = [processes.peak_mb(pid) for pid in tree]
+    count = case.messages
+    return {
+        "reports_per_s": count / took,
+        "cpu_ms_per_report": cpu / count * 1000,
+        "sqs_requests_per_report": sum(counted[name] for name in SQS) / count,
+        "dynamodb_requests_per_report": sum(counted[name] for name in DYNAMODB) / count,
+        "requests_per_report": sum(counted[name] for name in (*SQS, *DYNAMODB)) / count,
+        "peak_mb": max(memory),
+        "peak_mb_all_processes": sum(memory),
+        "servers_cpu_ms_per_report": servers_cpu / count * 1000,
+        "seconds": took,
+        **{f"requests {name}": counted[name] / count for name in (*SQS, *DYNAMODB) if counted[name]},
+    }

@@ -1,0 +1,99 @@
+"""What is measured: rows, and the conditions under which each runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bench.messages import CANS
+from stack.servers import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A way to work off the queue: its command after `python -m`, and what its environment has beyond ours."""
+
+    command: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    #: Its messages must be calls of its task.
+    calls: bool = False
+    history: bool = True
+
+
+_STOCK = ("celery", "-A", "bench.stock", "worker", "--without-gossip", "--without-mingle", "--concurrency", "4")
+_CURL = {"BENCH_CURL": "1"}
+_WORKER = ("celery", "-A", "trashsite", "worker")
+
+ROWS: dict[str, Row] = {
+    "worker": Row(_WORKER),
+    "loop": Row(("bench.loop",)),
+    "stock_threads": Row((*_STOCK, "-P", "threads"), _CURL, calls=True),
+    "stock_prefork": Row((*_STOCK, "-P", "prefork"), _CURL, calls=True),
+    "no_history": Row(_WORKER, {"TRASH_HISTORY_DAYS": "0"}, history=False),
+    "worker_prefork": Row((*_WORKER, "-P", "prefork")),
+    "worker_solo": Row((*_WORKER, "-P", "solo")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """
+    One row under one set of conditions; measured several times, each time with fresh queues and tables.
+
+    delay_ms: how late each answer of the servers is. capacity: only to learn what the writes consume.
+    """
+
+    row: str
+    messages: int
+    kind: Kind = "embedded"
+    workers: int = 1
+    delay_ms: int = 0
+    capacity: bool = False
+
+    @property
+    def key(self) -> str:
+        """Return a name that no other case has, fit for a file."""
+        extra = f"-{self.workers}-workers" * (self.workers > 1) + f"-{self.delay_ms}-ms" * (self.delay_ms > 0)
+        return f"{self.kind}-{self.row}-{self.messages}{extra}{'-capacity' * self.capacity}"
+
+
+#: Enough for some seconds of each.
+BACKLOG = {"worker": 5_000, "loop": 5_000, "no_history": 5_000, "stock_threads": 400, "stock_prefork": 200}
+#: Reports a second, and who is to keep up with them: the stock worker cannot with 200.
+FRESH = {50: ("worker", "loop", "stock_threads"), 200: ("worker", "loop")}
+
+
+def core() -> list[Case]:
+    """Return the four rows, on the embedded servers; stock in both its pools, of which the better counts."""
+    return [Case(row, count) for row, count in BACKLOG.items()]
+
+
+def capacity() -> list[Case]:
+    """Return the rows once more, for what their writes consume: one report of each can, long after its last."""
+    return [Case(row, CANS, capacity=True) for row in BACKLOG if row != "stock_prefork"]
+
+
+def java(*, every: bool) -> list[Case]:
+    """Return the rows on the servers that need Java: all, or those that a short run has time for."""
+    rows = BACKLOG if every else ("worker", "loop")
+    return [Case(row, BACKLOG[row], kind="java") for row in rows]
+
+
+def backlogs() -> list[Case]:
+    """Return worker and loop before ever longer queues."""
+    return [Case(row, count) for count in (1_000, 10_000, 100_000) for row in ("worker", "loop")]
+
+
+def several() -> list[Case]:
+    """Return one, two and four workers on one queue."""
+    return [Case("worker", 10_000, workers=workers) for workers in (1, 2, 4)]
+
+
+def late() -> list[Case]:
+    """Return the rows before servers that answer 8 ms late, as over a network."""
+    return [Case(row, BACKLOG[row], delay_ms=8) for row in ("worker", "loop", "stock_threads")]
+
+
+def pools() -> list[Case]:
+    """Return the worker in its other pools."""
+    return [Case(row, 5_000) for row in ("worker", "worker_prefork", "worker_solo")]

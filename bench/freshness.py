@@ -1,0 +1,114 @@
+"""How soon a report can be read: the time from sending it to the first answer that shows it, at a steady rate."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+from bench import processes
+from bench.cases import ROWS, Row
+from bench.counts import DYNAMODB, SQS
+from bench.messages import Messages
+from bench.pipeline import ROOT, BenchError, Pipeline
+from stack.servers import Server
+
+SECONDS = 30
+#: Reports a second that are looked for; asking for all would be work for the store.
+PROBES = 10
+POLL_S = 0.004
+GIVEN_UP_S = 30.0
+
+
+def measure(name: str, rate: int, sqs: Server, dynamodb: Server) -> dict[str, float]:
+    """Send `rate` reports a second for half a minute and return how soon they could be read, and what they cost."""
+    row = ROWS[name]
+    count = rate * SECONDS
+    messages = Messages(datetime.now(UTC) - timedelta(minutes=2), count)
+    with Pipeline.fresh(sqs, dynamodb, row, messages.before()) as pipeline, pipeline.workers(row, 1) as workers:
+        pipeline.watch.open_gate()
+        pipeline.await_receive()
+        with _sender(pipeline, row) as send, ThreadPoolExecutor(32) as probes:
+            tree = processes.tree(workers[0].pid)
+            counted, cpu = pipeline.watch.total(), processes.cpu_s(tree)
+            found = [
+                probes.submit(_readable, pipeline, body, sent_at)
+                for at, (body, sent_at) in enumerate(_paced(messages, rate, send))
+                if at % max(1, rate // PROBES) == 0
+            ]
+            waits = sorted(each.result() * 1000 for each in found)
+        _drained(pipeline, count)
+        counted, cpu = pipeline.watch.total() - counted, processes.cpu_s(tree) - cpu
+        pipeline.verify(row, messages)
+    return {
+        "p50_ms": statistics.median(waits),
+        "p99_ms": waits[int(len(waits) * 0.99)],
+        "probes": len(waits),
+        "requests_per_report": sum(counted[name] for name in (*SQS, *DYNAMODB)) / count,
+        "sqs_requests_per_report": sum(counted[name] for name in SQS) / count,
+        "cpu_ms_per_report": cpu / count * 1000,
+    }
+
+
+def _paced(messages: Messages, rate: int, send: Callable[[str], None]) -> Iterator[tuple[str, float]]:
+    """Send each message at its time, and yield it with the moment at which its sending began."""
+    started = time.monotonic()
+    for at, body in enumerate(messages.bodies()):
+        time.sleep(max(0.0, started + at / rate - time.monotonic()))
+        sent_at = time.monotonic()
+        send(body)
+        yield body, sent_at
+
+
+@contextmanager
+def _sender(pipeline: Pipeline, row: Row) -> Iterator[Callable[[str], None]]:
+    """Yield a function that sends one message and does not wait for its answer."""
+    if row.calls:
+        # Calls are made by Celery, in a process of their own.
+        with subprocess.Popen(
+            [sys.executable, "-u", "-m", "bench.stock"], cwd=ROOT, env=pipeline.environ(), text=True, bufsize=1,
+            stdin=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        ) as caller:  # fmt: skip
+            assert caller.stdin
+            stdin = caller.stdin
+            yield lambda body: print(body, file=stdin)
+        return
+    client, url = pipeline.client("sqs"), pipeline.queue_url("trash-level")
+    with ThreadPoolExecutor(4) as threads:
+
+        def send(body: str) -> None:
+            threads.submit(client.send_message, QueueUrl=url, MessageBody=body)
+
+        yield send
+
+
+_local = threading.local()
+
+
+def _readable(pipeline: Pipeline, body: str, sent_at: float) -> float:
+    """Return how many seconds after its sending a report, or a newer one of its can, could be read."""
+    report = json.loads(body)
+    if not hasattr(_local, "client") or _local.pipeline is not pipeline:
+        _local.client, _local.pipeline = pipeline.client("dynamodb"), pipeline
+    table, wanted = f"trash-levels-{pipeline.suffix}", report["measured_at"].rstrip("Z")
+    while (waited := time.monotonic() - sent_at) < GIVEN_UP_S:
+        item = _local.client.get_item(TableName=table, Key={"id": {"S": report["can_id"]}})["Item"]
+        if item["order_key"]["S"] >= wanted:
+            return time.monotonic() - sent_at
+        time.sleep(POLL_S)
+    return waited
+
+
+def _drained(pipeline: Pipeline, count: int) -> None:
+    deadline = time.monotonic() + 2 * GIVEN_UP_S
+    while pipeline.watch.total()["deleted"] < count:
+        if time.monotonic() > deadline:
+            raise BenchError(f"{count - pipeline.watch.total()['deleted']} of {count} reports were never stored")
+        time.sleep(0.1)

@@ -1,0 +1,72 @@
+"""
+The messages of a run: a fleet of 500 cans that report in turn, each report newer than the one before.
+
+Not simulator.fleet, which takes longer to think of 100,000 reports than a worker to store them.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+CANS = 500
+STREAMS = ("paper", "glass", "plastic", "mixed", "bio")
+#: Between two reports of a backlog: 100,000 of them were measured in less than the half hour within which no day's
+#: summary can be there to be told of them.
+STEP = timedelta(milliseconds=10)
+#: How long before the run each can reported, about as long as the simulator's cans are silent. Most reports of a
+#: real fleet so change the hour and the percent by which the levels table is indexed.
+SILENT = timedelta(hours=2.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """`count` messages, the first measured at `start`: one a report, as the simulator's devices send them."""
+
+    start: datetime
+    count: int
+
+    @classmethod
+    def until_now(cls, count: int) -> Messages:
+        """Return messages that were measured over the past minutes."""
+        return cls(datetime.now(UTC) - STEP * count - timedelta(minutes=1), count)
+
+    def before(self) -> Messages:
+        """Return one older report of each can: what the tables hold when the run begins."""
+        return Messages(self.start - SILENT, CANS)
+
+    def bodies(self) -> Iterator[str]:
+        """Yield each message's text."""
+        for can_id, level, measured_at in self._reports():
+            number = int(can_id)
+            yield json.dumps(
+                {
+                    "can_id": can_id,
+                    "level": level,
+                    "measured_at": measured_at,
+                    "stream": STREAMS[number % len(STREAMS)],
+                    "location": {"lat": 50 + number / 10_000, "lon": 14 + number / 10_000},
+                },
+                separators=(",", ":"),
+            )
+
+    def newest(self) -> dict[str, str]:
+        """Return when each can was measured last, as its order key begins."""
+        return {can_id: measured_at.rstrip("Z") for can_id, _, measured_at in self._reports()}
+
+    def _reports(self) -> Iterator[tuple[str, str, str]]:
+        chance = random.Random(str(self.start))
+        turn: list[int] = []
+        levels = [chance.uniform(0, 100) for _ in range(CANS + 1)]
+        for at in range(self.count):
+            if not turn:
+                turn = list(range(1, CANS + 1))
+                chance.shuffle(turn)
+            measured_at = (self.start + STEP * at).isoformat(timespec="microseconds")
+            number = turn.pop()
+            # Some percent more each time, emptied when full.
+            levels[number] = (levels[number] + chance.uniform(0, 6)) % 100
+            yield str(number), f"{levels[number]:.14f}", measured_at.replace("+00:00", "Z")

@@ -1,0 +1,97 @@
+"""
+A proxy in front of a stand-in: it makes each answer late, or asks DynamoDB what a request consumed and adds it up.
+
+    python -m bench.proxy UPSTREAM_PORT [--delay-ms 8] [--capacity]
+
+Prints the port that it listens on, and at SIGTERM, with --capacity, the write units as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+import signal
+from asyncio import StreamReader, StreamWriter
+from collections import Counter
+from contextlib import suppress
+
+WRITES = ("BatchWriteItem", "BatchExecuteStatement", "TransactWriteItems", "PutItem", "UpdateItem")
+_LENGTH = re.compile(rb"\r\ncontent-length:\s*(\d+)", re.IGNORECASE)
+_TARGET = re.compile(rb"\r\nx-amz-target:\s*[^.\r]*\.(\w+)", re.IGNORECASE)
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding:\s*chunked", re.IGNORECASE)
+
+
+class Proxy:
+    """Passes HTTP/1.1 on, one request of a connection after the other."""
+
+    def __init__(self, upstream: int, delay_s: float, *, capacity: bool) -> None:
+        self.upstream = upstream
+        self.delay_s = delay_s
+        self.capacity = capacity
+        self.requests: Counter[str] = Counter()
+        self.write_units = 0.0
+        #: Write requests whose answer did not tell what they consumed.
+        self.untold = 0
+
+    async def serve(self, reader: StreamReader, writer: StreamWriter) -> None:
+        """Answer one client, through a connection of its own, until either side ends it."""
+        behind, ahead = await asyncio.open_connection("127.0.0.1", self.upstream, limit=2**24)
+        with suppress(OSError, asyncio.IncompleteReadError):
+            while True:
+                head, body = await _message(reader)
+                operation = _TARGET.search(head)
+                name = operation[1].decode() if operation else "?"
+                self.requests[name] += 1
+                asked = self.capacity and name in WRITES
+                if asked:
+                    body = b'{"ReturnConsumedCapacity":"TOTAL",' + body.lstrip()[1:]
+                    head = _LENGTH.sub(b"\r\nContent-Length: %d" % len(body), head)
+                ahead.write(head + body)
+                head, body = await _message(behind)
+                if asked:
+                    self._add_up(body)
+                # On the way back alone: a round trip is late by as much, and what is in flight may pass it.
+                await asyncio.sleep(self.delay_s)
+                writer.write(head + body)
+        for end in (ahead, writer):
+            end.close()
+
+    def _add_up(self, body: bytes) -> None:
+        told = json.loads(body).get("ConsumedCapacity")
+        if told is None:
+            self.untold += 1
+            return
+        self.write_units += sum(each["CapacityUnits"] for each in (told if isinstance(told, list) else [told]))
+
+
+async def _message(reader: StreamReader) -> tuple[bytes, bytes]:
+    head = await reader.readuntil(b"\r\n\r\n")
+    if _CHUNKED.search(head):
+        body = b""
+        while not body.endswith(b"\r\n0\r\n\r\n") and body != b"0\r\n\r\n":
+            line = await reader.readuntil(b"\r\n")
+            body += line + await reader.readexactly(int(line, 16) + 2)
+        return head, body
+    length = _LENGTH.search(head)
+    return head, await reader.readexactly(int(length[1])) if length else b""
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("upstream", type=int)
+    parser.add_argument("--delay-ms", type=float, default=0.0)
+    parser.add_argument("--capacity", action="store_true")
+    arguments = parser.parse_args()
+    proxy = Proxy(arguments.upstream, arguments.delay_ms / 1000, capacity=arguments.capacity)
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0, limit=2**24)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    await ended.wait()
+    print(json.dumps({"write_units": proxy.write_units, "untold": proxy.untold, "requests": proxy.requests}))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

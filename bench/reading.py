@@ -1,0 +1,100 @@
+"""One run of the read path: GET /reports/<id> for known cans, from one server process, and what a request costs it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bench import processes
+from bench.messages import CANS
+from bench.pipeline import ROOT, BenchError, Pipeline, stop
+from stack import servers
+from stack.run import Settings, services
+
+CONNECTIONS = 8
+WARM_S, TIMED_S = 2, 8
+SERVERS = ("web", "express")
+EXPRESS = ROOT / "bench/express"
+
+
+def load_generator() -> str:
+    """Return which program sends the requests: wrk, or in its absence the bench's own, which is slower."""
+    return "wrk" if shutil.which("wrk") else "bench.load (wrk is not installed)"
+
+
+def measure(name: str, pipeline: Pipeline) -> dict[str, float]:
+    """Send requests to a server for some seconds. Raises BenchError where it does not answer each with 200."""
+    port = servers.free_port()
+    with _serving(name, port, pipeline) as pid:
+        url = f"http://127.0.0.1:{port}"
+        _send(url, WARM_S)
+        # A server may start its workers late.
+        tree = processes.tree(pid)
+        store = [pipeline.dynamodb.process.pid]
+        cpu, store_cpu = processes.cpu_s(tree), processes.cpu_s(processes.tree(*store))
+        requests, took = _send(url, TIMED_S)
+        cpu = processes.cpu_s(tree) - cpu
+        store_cpu = processes.cpu_s(processes.tree(*store)) - store_cpu
+        return {
+            "requests_per_s": requests / took,
+            "cpu_ms_per_request": cpu / requests * 1000,
+            "servers_cpu_ms_per_request": store_cpu / requests * 1000,
+            "peak_mb": max(map(processes.peak_mb, tree)),
+            "peak_mb_all_processes": sum(map(processes.peak_mb, tree)),
+            "processes": len(tree),
+        }
+
+
+@contextmanager
+def _serving(name: str, port: int, pipeline: Pipeline) -> Iterator[int]:
+    """Start one process of a server, the site by the command of production, and yield its process id."""
+    environ = pipeline.environ(
+        WEB_CONCURRENCY="1",
+        PORT=str(port),
+        NODE_ENV="production",
+        TRASH_DATA=str(pipeline.scratch),
+        # Counted, as in production, but never reached.
+        TRASH_READ_RATE="900000000/min",
+    )
+    if name == "web":
+        settings = Settings.from_environment({"PORT": str(port), "TRASH_DATA": str(pipeline.scratch)})
+        (program,) = [service.program for service in services(settings) if service.name == "web"]
+        command, environ = list(program.argv), environ | dict(program.env)
+    else:
+        if not (EXPRESS / "node_modules").is_dir():
+            raise BenchError("Express is not installed; run `make bench`, which installs it")
+        command = [str(servers.node()), "service.js"]
+    log = pipeline.scratch / f"{name}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=ROOT if name == "web" else EXPRESS, env=environ, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 20
+        while not servers.answers(f"http://127.0.0.1:{port}/reports/1"):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise BenchError(f"{name} did not start: {log.read_text()[-500:]}")
+            time.sleep(0.1)
+        yield process.pid
+    finally:
+        stop(process, within_s=6)
+
+
+def _send(url: str, seconds: int) -> tuple[int, float]:
+    """Ask for cans at random over a few connections; return how many answers came, in how many seconds."""
+    options = ["-c", str(CONNECTIONS), "-d", f"{seconds}s"]
+    if shutil.which("wrk"):
+        command = ["wrk", "-t", "1", *options, "-s", str(ROOT / "bench/cans.lua"), url]
+    else:
+        command = [sys.executable, "-m", "bench.load", *options, url]
+    said = subprocess.run([*command, "--", str(CANS)], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    found = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m)", said)
+    if not found or "Non-2xx" in said or "Socket errors" in said:
+        raise BenchError(f"not every request was answered: {said.strip()}")
+    return int(found[1]), float(found[2]) * {"ms": 0.001, "s": 1.0, "m": 60.0}[found[3]]

@@ -1,0 +1,187 @@
+"""Medians and spreads of what was measured, how they stand to what must be reached, and the table."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from typing import Any
+
+from bench import cases, prices
+from bench.cases import Case
+from bench.results import Results
+
+#: The table's columns: what a figure is called, its heading, its digits.
+COLUMNS = (
+    ("reports_per_s", "reports/s", 0),
+    ("cpu_ms_per_report", "CPU ms", 3),
+    ("sqs_requests_per_report", "SQS", 3),
+    ("dynamodb_requests_per_report", "DynamoDB", 3),
+    ("requests_per_report", "requests", 3),
+    ("write_units_per_report", "write units", 2),
+    ("peak_mb", "peak MB", 0),
+    ("servers_cpu_ms_per_report", "servers' CPU ms", 3),
+    ("runs", "runs", 0),
+)
+READ_COLUMNS = (
+    ("requests_per_s", "requests/s", 0),
+    ("cpu_ms_per_request", "CPU ms", 3),
+    ("peak_mb_all_processes", "peak MB", 0),
+    ("servers_cpu_ms_per_request", "servers' CPU ms", 3),
+    ("runs", "runs", 0),
+)
+
+Figures = dict[str, Any]
+
+
+def median(runs: list[dict[str, float]]) -> Figures:
+    """Return each figure's median over the runs, with the least and the most of it under `spread`."""
+    if not runs:
+        return {}
+    names = [name for name in runs[0] if all(name in run for run in runs)]
+    return {
+        **{name: round(statistics.median(run[name] for run in runs), 4) for name in names},
+        "spread": {
+            name: [round(min(run[name] for run in runs), 4), round(max(run[name] for run in runs), 4)] for name in names
+        },
+        "runs": len(runs),
+    }
+
+
+def rows(results: Results, wanted: list[Case]) -> Figures:
+    """Return the medians of some cases by their rows' names; of stock's two pools the quicker is `stock`."""
+    found = {case.row: figures for case in wanted if (figures := median(results.of(case.key)))}
+    for case in cases.capacity():
+        for figures in (of for row, of in found.items() if row.partition("_prefork")[0] == case.row):
+            figures |= {name: value for run in results.of(case.key) for name, value in run.items()}
+    if "stock_prefork" in found and "stock_threads" in found:
+        units = found["stock_threads"].get("write_units_per_report")
+        found["stock_prefork"] |= {"write_units_per_report": units} if units is not None else {}
+    stock = {name: found.pop(name) for name in list(found) if name.startswith("stock_")}
+    if stock:
+        best = max(stock, key=lambda name: stock[name]["reports_per_s"])
+        found["stock"] = {**stock[best], "pool": best.partition("_")[2]}
+        found |= {name: figures for name, figures in stock.items() if name != best}
+    return found
+
+
+def summarise(results: Results) -> Figures:
+    """Return all that was measured so far, by the names of the JSON answer."""
+    every = {
+        "rows": rows(results, cases.core()),
+        "read": {name: figures for name in ("web", "express") if (figures := median(results.of(f"read-{name}")))},
+        "java": rows(results, cases.java(every=True)),
+        "backlog": _by(results, cases.backlogs(), "messages"),
+        "workers": _by(results, cases.several(), "workers"),
+        "late_8_ms": rows(results, cases.late()),
+        "pools": rows(results, cases.pools()),
+        "freshness": {
+            str(rate): found
+            for rate in (50, 200)
+            if (found := {row: f for row in cases.FRESH[rate] if (f := median(results.of(f"fresh-{rate}-{row}")))})
+        },
+        "idle": {row: figures for run in results.of("idle") for row, figures in run.items()},
+    }
+    every["idle"] = {row.replace("stock_threads", "stock"): figures for row, figures in every["idle"].items()}
+    every["dollars_per_million"] = {
+        row: prices.dollars(figures, every["idle"].get(row.replace("no_history", "worker")))
+        for row, figures in every["rows"].items()
+    }
+    found = {name: figures for name, figures in every.items() if figures}
+    return {**found, "prices": prices.QUOTED, "must_reach": targets(found)}
+
+
+def _by(results: Results, wanted: list[Case], what: str) -> Figures:
+    found: Figures = {}
+    for case in wanted:
+        if figures := median(results.of(case.key)):
+            found.setdefault(str(getattr(case, what)), {})[case.row] = figures
+    return found
+
+
+def targets(found: Mapping[str, Any]) -> list[Figures]:
+    """Return what must be reached beside what was, as far as it was measured."""
+    every: list[Figures] = []
+
+    def compare(what: str, ours: Any, limit: float, *, most: bool = True, of: Any = 1.0) -> None:
+        if ours is not None and of is not None:
+            ratio = ours / of
+            every.append(
+                {"what": what, "is": round(ratio, 3), "must": f"{'at most' if most else 'at least'} {limit:g}",
+                 "reached": ratio <= limit if most else ratio >= limit}
+            )  # fmt: skip
+
+    def figure(*path: str) -> Any:
+        at: Any = found
+        for name in path:
+            at = at.get(name) if isinstance(at, Mapping) else None
+        return at
+
+    cpu, pace = "cpu_ms_per_report", "reports_per_s"
+    our_cpu, our_pace = figure("rows", "worker", cpu), figure("rows", "worker", pace)
+    compare("requests per report", figure("rows", "worker", "requests_per_report"), 0.30)
+    compare("CPU of the loop's", our_cpu, 1.0, of=figure("rows", "loop", cpu))
+    compare("throughput of the loop's", our_pace, 1.3, most=False, of=figure("rows", "loop", pace))
+    compare("the same, answers 8 ms late", figure("late_8_ms", "worker", pace), 2.0, most=False,
+            of=figure("late_8_ms", "loop", pace))  # fmt: skip
+    compare("CPU of stock's", our_cpu, 0.1, of=figure("rows", "stock", cpu))
+    compare("throughput of stock's", our_pace, 20, most=False, of=figure("rows", "stock", pace))
+    compare("read: CPU of Express's", figure("read", "web", "cpu_ms_per_request"), 1.0,
+            of=figure("read", "express", "cpu_ms_per_request"))  # fmt: skip
+    compare("CPU a report, 100,000 against 1,000", figure("backlog", "100000", "worker", cpu), 1.1,
+            of=figure("backlog", "1000", "worker", cpu))  # fmt: skip
+    compare("MB a process, 100,000", figure("backlog", "100000", "worker", "peak_mb"), 130)
+    return every
+
+
+# -- the table -------------------------------------------------------------------------------------------
+
+
+def table(found: Mapping[str, Any]) -> str:
+    """Return everything as text for a terminal."""
+    parts = []
+    for name, title in (
+        ("rows", "Backlog, one worker"),
+        ("java", "The same on ElasticMQ and DynamoDB Local"),
+        ("late_8_ms", "Servers that answer 8 ms late"),
+        ("pools", "The worker's pools"),
+    ):
+        if name in found:
+            parts.append(_lines(title, found[name], COLUMNS))
+    for name, title in (("backlog", "Backlog of {} reports"), ("workers", "{} workers")):
+        for each, figures in found.get(name, {}).items():
+            parts.append(_lines(title.format(f"{int(each):,}"), figures, COLUMNS))
+    if "read" in found:
+        parts.append(_lines("GET /reports/<id>, one process", found["read"], READ_COLUMNS))
+    for rate, figures in found.get("freshness", {}).items():
+        columns = (
+            ("p50_ms", "p50 ms", 0), ("p99_ms", "p99 ms", 0), ("requests_per_report", "requests", 3),
+            ("cpu_ms_per_report", "CPU ms", 3), ("runs", "runs", 0),
+        )  # fmt: skip
+        parts.append(_lines(f"Sent to readable at {rate} reports/s", figures, columns))
+    if "idle" in found:
+        names = list(next(iter(found["idle"].values())))
+        parts.append(_lines("Idle", found["idle"], tuple((name, name.replace("_", " "), 1) for name in names)))
+    if found.get("dollars_per_million"):
+        every = found["dollars_per_million"]
+        names = max((list(dollars) for dollars in every.values()), key=len)
+        title = f"Dollars for a million reports, and a month's idling ({found['prices']})"
+        parts.append(_lines(title, every, tuple((name, name.replace("_", " "), 2) for name in names)))
+    if found["must_reach"]:
+        lines = ["Must reach"]
+        for each in found["must_reach"]:
+            lines.append(f"  {'yes' if each['reached'] else 'NO ':<4}{each['what']:<38}{each['is']:>9}  {each['must']}")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def _lines(title: str, figures: Mapping[str, Any], columns: tuple[tuple[str, str, int], ...]) -> str:
+    shown = [column for column in columns if any(column[0] in row for row in figures.values())]
+    lines = [title, f"  {'':<15}" + "".join(f"{heading:>{_width(heading)}}" for _, heading, _ in shown)]
+    for row, of in figures.items():
+        cells = [f"{of[name]:,.{digits}f}" if of.get(name) is not None else "-" for name, _, digits in shown]
+        lines.append(f"  {row:<15}" + "".join(f"{c:>{_width(h)}}" for c, (_, h, _) in zip(cells, shown, strict=True)))
+    return "\n".join(lines)
+
+
+def _width(heading: str) -> int:
+    return max(11, len(heading) + 2)

@@ -233,6 +233,11 @@ class Live(serializers.Serializer[Any]):
     status = serializers.CharField()
 
 
+class Pulse(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(["well", "stuck"])
+    problems = serializers.ListField(child=serializers.CharField())
+
+
 class WorkerSeen(serializers.Serializer[Any]):
     name = serializers.CharField()
     seen_at = serializers.DateTimeField()

@@ -28,6 +28,7 @@ urlpatterns = [
     path("cans/<str:can_id>/facts/", pages.FactsView.as_view(), name="facts"),
     *either("health/live", views.LiveView.as_view(), "live"),
     *either("health/ready", views.ReadyView.as_view(), "ready"),
+    *either("health/pipeline", views.PipelineHealthView.as_view(), "pipeline-health"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
 ]

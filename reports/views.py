@@ -21,6 +21,7 @@ from rest_framework.views import APIView
 
 from reports import filters, overview, pagination, queue, store
 from reports import serializers as answers
+from reports.insight.health import worker_problems
 from reports.insight.hours import by_day
 from reports.insight.status import Status, is_old, percent, status
 from reports.insight.thinning import thin
@@ -322,6 +323,26 @@ class LiveView(APIView):
         return Response({"status": "live"})
 
 
+class PipelineHealthView(APIView):
+    """Whether reports that are sent are stored: for whoever watches the workers."""
+
+    permission_classes = (AllowAny,)
+    authentication_classes = ()
+    throttle_classes = ()
+
+    @extend_schema(
+        operation_id="pipeline_health", responses={200: answers.Pulse, 503: answers.Pulse}, tags=["health"], auth=[]
+    )
+    def get(self, request: Request) -> Response:
+        """503 where a worker is silent or stuck, or none is running; says which and since when."""
+        try:
+            problems = worker_problems(store.workers(timezone.now()), timezone.now())
+        except StoreUnavailable as error:
+            problems = [str(error)]
+        status = "stuck" if problems else "well"
+        return Response({"status": status, "problems": problems}, status=503 if problems else 200)
+
+
 class ReadyView(APIView):
     """Whether the queue and the store answer, and when each worker was last heard of."""
 
@@ -343,6 +364,8 @@ class ReadyView(APIView):
         except StoreUnavailable as error:
             checks["dynamodb"] = str(error)
         ready = set(checks.values()) == {"ok"}
+        # A web server without a worker still answers: told here, and judged by PipelineHealthView.
+        checks["workers"] = "; ".join(worker_problems(workers, timezone.now())) or "ok"
         seen = [
             {"name": worker.name, "seen_at": answers.instant(worker.seen_at), "counters": worker.counters}
             for worker in workers

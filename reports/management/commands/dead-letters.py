@@ -1,0 +1,64 @@
+"""`manage.py dead-letters`: what was set aside, and why."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from reports import dead_letters, queue
+from reports.management import letters as shown
+from reports.queue import QueueUnavailable
+
+
+class Command(BaseCommand):
+    """Lists dead letters or writes them all to a file; either leaves them where they are."""
+
+    help = "List the dead letters with their reasons, or write them all to a file. Looking leaves them where they are."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare --most, --reason, --json and --export."""
+        parser.add_argument("--most", type=int, default=100, metavar="N", help="look at N at most (100)")
+        parser.add_argument("--reason", help=f"only those with this reason: {shown.REASON}")
+        parser.add_argument("--json", action="store_true", help="print a JSON array, with the whole texts")
+        parser.add_argument("--export", type=Path, metavar="FILE", help="write all to a new file, a line of JSON each")
+
+    def handle(self, **options: Any) -> None:
+        """Print, or write, and say how many there are."""
+        try:
+            self._export(**options) if options["export"] else self._list(**options)
+        except QueueUnavailable as error:
+            raise CommandError(shown.UNREACHABLE.format(error)) from error
+
+    def _list(self, *, most: int, reason: str | None, json: bool, **_: Any) -> None:
+        seen = dead_letters.sample(most=most, hidden_s=30, release=True)
+        chosen = [letter for letter in seen if reason is None or letter.is_about(reason)]
+        for line in [_dump([shown.as_json(each) for each in chosen])] if json else shown.table(chosen):
+            self.stdout.write(line)
+        about = queue.depth().dead
+        rest = f"; {len(seen)} looked at of about {about} messages: see --most and --export" if about > most else ""
+        shown.say(self.stderr, shown.summary(chosen) + rest)
+
+    def _export(self, *, export: Path, reason: str | None, **_: Any) -> None:
+        written = 0
+        try:
+            with export.open("x") as file, closing(dead_letters.walk()) as walk:
+                for letter in (each for letters in walk for each in letters if reason is None or each.is_about(reason)):
+                    file.write(_dump(shown.as_json(letter)) + "\n")
+                    written += 1
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise CommandError(f"{error}. Name a new file that can be written.") from error
+        except KeyboardInterrupt:
+            raise CommandError(f"Stopped: {export} has {written} dead letters, not all. Name another file.") from None
+        shown.say(self.stderr, f"wrote {written} dead letters to {export}; they are still in the queue")
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value)

@@ -1,0 +1,71 @@
+"""What the commands for dead letters share: how one is shown, and how some are chosen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.core.management.base import OutputWrapper
+
+from reports.dead_letters import DeadLetter
+from reports.wire import iso
+from trashsite.logs import one_line
+
+REASON = "`invalid`, `moved` (by SQS, after too many receives), or the field that broke a rule, as `level`"
+UNREACHABLE = "{}\nSet AWS_REGION, credentials and, for a local stack, `eval $(make env)`."
+
+_ROW = "{:<36}  {:<19}  {:>8}  {:<40}  {}"
+_TEXT = 60
+
+
+def table(letters: Sequence[DeadLetter]) -> Iterator[str]:
+    """Yield a line for each letter, below a heading; what a device sent is escaped and cut short."""
+    if letters:
+        yield _ROW.format("id", "sent (UTC)", "receives", "why", "text")
+    for letter in letters:
+        why = "received too often: moved by SQS" if letter.moved_by_sqs else f"{letter.field}: {letter.error}"
+        text = letter.body if letter.complete else letter.body + " (the other half was not seen: list again)"
+        yield _ROW.format(
+            letter.message_id,
+            f"{letter.sent_at:%Y-%m-%d %H:%M:%S}",
+            letter.receive_count,
+            _short(why, 40),
+            _short(text, _TEXT),
+        )
+
+
+def as_json(letter: DeadLetter) -> dict[str, Any]:
+    """Return a letter for programs: all of it but the handles, which are stale by then."""
+    return {
+        "message_id": letter.message_id,
+        "reason": letter.reason or "moved",
+        "field": letter.field,
+        "error": letter.error,
+        "first_message_id": letter.first_message_id,
+        "index": letter.index,
+        "sent_at": iso(letter.sent_at),
+        "receive_count": letter.receive_count,
+        "moved_by_sqs": letter.moved_by_sqs,
+        "complete": letter.complete,
+        "copies": [copy.message_id for copy in letter.copies],
+        "body": letter.body,
+    }
+
+
+def summary(letters: Sequence[DeadLetter]) -> str:
+    """Say how many letters there are of which kind: "3 dead letters: 2 invalid level, 1 moved"."""
+    kinds = Counter("moved" if each.moved_by_sqs else f"{each.reason} {each.field}" for each in letters)
+    counted = ", ".join(f"{number} {one_line(kind)}" for kind, number in kinds.most_common())
+    return f"{len(letters)} dead letter{'' if len(letters) == 1 else 's'}" + (f": {counted}" if counted else "")
+
+
+def _short(text: str, length: int) -> str:
+    # Escaping makes no text shorter, so what is cut away first would be cut away anyhow.
+    line = one_line(text[: length + 1])
+    return line if len(line) <= length else line[: length - 3] + "..."
+
+
+def say(stderr: OutputWrapper, text: str) -> None:
+    """Write a line that is no error to stderr, so without the colour of one."""
+    stderr.write(text, lambda plain: plain)

@@ -16,6 +16,7 @@ from typing import Any
 
 import click
 from celery import signals
+from celery.concurrency import get_implementation
 
 from reports import metrics, queue, store
 from reports.queue import QueueUnavailable
@@ -29,6 +30,8 @@ logger = logging.getLogger(__name__)
 #: The pool that measured best (bench/), for a worker that was not told which.
 DEFAULT_POOL = "threads"
 BEAT_S = 10.0
+#: The modules of Celery's pools that can grow and shrink.
+SCALING = {"celery.concurrency.prefork", "celery.concurrency.gevent", "celery.concurrency.eventlet"}
 
 #: Celery settings on which the promise rests, with what goes wrong otherwise.
 NEEDED = {
@@ -48,6 +51,8 @@ def prepare(sender: Any, **_: Any) -> None:
         sender.pool_cls = DEFAULT_POOL
     # SQS has no broadcast, so these would only make queues that nobody reads.
     sender.options.update(without_gossip=True, without_mingle=True, without_heartbeat=True)
+    if sender.options.get("autoscale") and get_implementation(sender.pool_cls).__module__ not in SCALING:
+        _refuse("--autoscale needs a pool that can grow: add -P prefork")
     for name, (needed, otherwise) in NEEDED.items():
         if sender.app.conf[name] != needed:
             _refuse(f"{name} must be {needed!r}: {otherwise}")
@@ -127,7 +132,7 @@ class Pulse:
 def _pool_by_default() -> bool:
     """Return whether nobody asked for a pool: Celery itself cannot tell its default from `-P prefork`."""
     context = click.get_current_context(silent=True)
-    source = context and context.get_parameter_source("pool_cls")
+    source = context and context.get_parameter_source("pool")
     return source in (None, click.core.ParameterSource.DEFAULT)
 
 

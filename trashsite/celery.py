@@ -12,7 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "trashsite.settings")  # noqa: T
 TRANSPORT_ALIASES["sqs"] = "trashsite.sqs:Transport"
 
 # Without this Celery would replace Django's LOGGING by its own format.
-signals.setup_logging.connect(logs.set_level)
+signals.setup_logging.connect(logs.follow_worker)
 
 app = Celery("trashsite")
 app.config_from_object("django.conf:settings", namespace="CELERY")

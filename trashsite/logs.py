@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from logging.handlers import WatchedFileHandler
 
 # With the marks that turn the direction of writing: they could make a terminal show another text.
 _UNPRINTABLE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -19,10 +20,19 @@ class OneLine(logging.Formatter):
         return _escaped(super().formatException(ei))  # type: ignore[arg-type]
 
 
-def set_level(loglevel: int | None = None, **_: object) -> None:
-    """Let `celery worker -l debug` say more; its default of WARNING must not silence our line a batch."""
+def follow_worker(loglevel: int | None = None, logfile: str | None = None, **_: object) -> None:
+    """
+    Obey what `celery worker` and `celery multi` were told of logging, in this project's format.
+
+    -l debug says more; its default of WARNING must not silence our line a batch. --logfile goes there instead.
+    """
+    root = logging.getLogger()
     if loglevel is not None and loglevel < logging.INFO:
-        logging.getLogger().setLevel(loglevel)
+        root.setLevel(loglevel)
+    if logfile:
+        into_file = WatchedFileHandler(logfile)
+        into_file.setFormatter(root.handlers[0].formatter)
+        root.handlers = [into_file]
 
 
 def one_line(text: str) -> str:

@@ -64,12 +64,24 @@ TRASH_DATA = Path(os.environ.get("TRASH_DATA") or BASE_DIR / ".data")
 TRASH_HTTPS = _choice("TRASH_HTTPS", ("on", "off"), "off" if TRASH_LOCAL else "on")
 #: Proxies in front of the web server whose X-Forwarded-For is believed, for rate limits.
 TRASH_PROXIES = _whole("TRASH_PROXIES", 0, 0, 10)
+#: The worker's brake: when more reports than this were set aside within so many seconds, and they were this share of
+#: all, it sets no more aside than that, and says so. 0 reports: no brake.
+TRASH_BRAKE_SET_ASIDE = _whole("TRASH_BRAKE_SET_ASIDE", 1000, 0, 1_000_000)
+TRASH_BRAKE_WITHIN_S = _whole("TRASH_BRAKE_WITHIN_S", 60, 1, 3600)
+TRASH_BRAKE_PERCENT = _whole("TRASH_BRAKE_PERCENT", 90, 1, 100)
 #: Requests one client may make, as COUNT/UNIT with the unit s, min or h; empty: no limit.
 TRASH_RATES = {
     "read": _rate("TRASH_READ_RATE", "60000/min"),
     "post": _rate("TRASH_POST_RATE", "600/min"),
     "login": _rate("TRASH_LOGIN_RATE", "20/min"),
 }
+
+#: Where the map's tiles come from, as https://tiles.example.org/{z}/{x}/{y}.png; empty: points on a plain ground.
+TRASH_MAP_TILES = os.environ.get("TRASH_MAP_TILES", "")
+#: The line that the tiles' makers ask for.
+TRASH_MAP_ATTRIBUTION = os.environ.get("TRASH_MAP_ATTRIBUTION", "")
+if TRASH_MAP_TILES and not re.fullmatch(r"https?://[^/\s;,'\"]+/\S+", TRASH_MAP_TILES):
+    raise ImproperlyConfigured("TRASH_MAP_TILES must be an address with {z}, {x} and {y}.")
 
 DEBUG = _flag("DJANGO_DEBUG")
 SECRET_KEY = os.environ.get("DJANGO_SECRET_KEY", "")
@@ -166,13 +178,15 @@ STORAGES = {
     },
 }
 
-# Nothing inline, nothing from elsewhere.
+# {s} in the host stands for one of several.
+_TILE_HOSTS = [re.sub(r"\{\w+\}", "*", "/".join(TRASH_MAP_TILES.split("/")[:3]))] if TRASH_MAP_TILES else []
+# Nothing inline, nothing from elsewhere but the map's tiles.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
         "script-src": [SELF],
         "style-src": [SELF],
-        "img-src": [SELF, "data:"],
+        "img-src": [SELF, "data:", *_TILE_HOSTS],
         "object-src": [NONE],
         "base-uri": [NONE],
         "form-action": [SELF],

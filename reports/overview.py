@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -91,7 +92,9 @@ def _latest() -> Taken | None:
     if time.monotonic() - _held.asked_s >= HELD_S:
         kept = store.snapshot(NAME)
         if kept and (_held.taken is None or kept[1] > _held.taken.taken_at):
-            _held.taken = Taken(Overview.unpacked(kept[0]), kept[1])
+            # What another version of this program wrote is counted anew.
+            with suppress(KeyError, TypeError, ValueError):
+                _held.taken = Taken(Overview.unpacked(kept[0]), kept[1])
         _held.asked_s = time.monotonic()
     return _held.taken
 

@@ -28,6 +28,15 @@ class MayRead(BasePermission):
         return settings.TRASH_READS == "open" or bool(request.user and request.user.is_authenticated)
 
 
+class MaySeePipeline(BasePermission):
+    """Looking at the pipeline, and settling dead letters: operators."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        if request.method in SAFE_METHODS:
+            return bool(request.user and request.user.has_perm("accounts.see_pipeline"))
+        return request.method == "POST" and may(request, "accounts.redrive")
+
+
 class MayPost(MayRead):
     """Looking, and posting reports: operators."""
 

@@ -80,7 +80,8 @@ class PageRenderer(BaseRenderer):
     """
     An answer as a page: the view's own template where it has one, else what was asked and answered.
 
-    A view may name its template in `page` and add to what that is given in `page_context(data)`.
+    A view may name its template in `page`, add to what that is given in `page_context(data)`, and ask for the
+    form that sends a report with `takes_reports`.
     """
 
     media_type = "text/html"
@@ -110,7 +111,7 @@ class PageRenderer(BaseRenderer):
             "allowed_methods": view.allowed_methods,
             "time_zone": settings.TRASH_TIME_ZONE,
             "reads_open": settings.TRASH_READS == "open",
-            "may_post": "POST" in view.allowed_methods and may(request, "accounts.post_reports"),
+            "may_post": getattr(view, "takes_reports", False) and may(request, "accounts.post_reports"),
         }
         if isinstance(data, Problem):
             template = "reports/problem.html"

@@ -229,6 +229,94 @@ class ProblemAnswer(serializers.Serializer[Any]):
     errors = Wrong(many=True, required=False)  # type: ignore[assignment]
 
 
+class QueueAnswer(serializers.Serializer[Any]):
+    waiting = serializers.IntegerField()
+    in_flight = serializers.IntegerField()
+    dead = serializers.IntegerField()
+
+
+class WorkerAnswer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    seen_at = serializers.DateTimeField()
+    is_silent = serializers.BooleanField(help_text="Not heard of for 30 seconds.")
+    problem = serializers.CharField(allow_blank=True)
+    counters = serializers.DictField(child=serializers.IntegerField())
+
+
+class TroubleAnswer(serializers.Serializer[Any]):
+    weight = serializers.ChoiceField(["bad", "warning"])
+    text = serializers.CharField()
+    remedy = serializers.CharField()
+
+
+class PipelineAnswer(serializers.Serializer[Any]):
+    queue = QueueAnswer(allow_null=True, help_text="Null where SQS does not answer.")
+    lag_ms = serializers.IntegerField(allow_null=True)
+    stored_per_minute = serializers.IntegerField(allow_null=True)
+    last_stored_at = serializers.DateTimeField(allow_null=True)
+    workers = WorkerAnswer(many=True)
+    troubles = TroubleAnswer(many=True)
+
+
+class LetterAnswer(serializers.Serializer[Any]):
+    message_id = serializers.CharField()
+    reason = serializers.CharField(allow_null=True)
+    field = serializers.CharField(allow_null=True)
+    error = serializers.CharField(allow_null=True)
+    body = serializers.CharField(help_text="The exact text, cut where is_cut says so.")
+    is_cut = serializers.BooleanField()
+    sent_at = serializers.DateTimeField()
+    receive_count = serializers.IntegerField()
+    moved_by_sqs = serializers.BooleanField(help_text="Received too often; nobody knows why.")
+    first_message_id = serializers.CharField()
+    index = serializers.IntegerField(allow_null=True)
+    letter = serializers.CharField(allow_null=True, help_text="Names it in POST; null: use the commands.")
+
+
+class DeadLettersAnswer(serializers.Serializer[Any]):
+    letters = LetterAnswer(many=True)
+    hidden_s = serializers.IntegerField(help_text="For so long nobody else sees them.")
+
+
+class Settle(serializers.Serializer[Any]):
+    action = serializers.ChoiceField(["redrive", "discard"])
+    letters = serializers.ListField(child=serializers.CharField(), min_length=1, max_length=10)
+
+
+class Settled(serializers.Serializer[Any]):
+    action = serializers.ChoiceField(["redrive", "discard"])
+    done = serializers.ListField(child=serializers.CharField(), help_text="Message ids.")
+    again = serializers.ListField(child=serializers.CharField(), help_text="Still there: list again.")
+
+
+class PlaceAnswer(serializers.Serializer[Any]):
+    can_id = serializers.CharField(allow_blank=True, help_text="Empty where it stands for several cans.")
+    lat = serializers.FloatField()
+    lon = serializers.FloatField()
+    level = serializers.IntegerField()
+    status = serializers.ChoiceField([*Status])
+    count = serializers.IntegerField()
+
+
+class UrgentAnswer(serializers.Serializer[Any]):
+    can_id = serializers.CharField()
+    level = serializers.CharField()
+    status = serializers.ChoiceField([*Status])
+    stream = serializers.CharField(allow_blank=True)
+    measured_at = serializers.DateTimeField(allow_null=True)
+
+
+class OverviewAnswer(serializers.Serializer[Any]):
+    taken_at = serializers.DateTimeField(allow_null=True)
+    total = serializers.IntegerField(required=False)
+    by_status = serializers.DictField(child=serializers.IntegerField(), required=False)
+    by_stream = serializers.DictField(child=serializers.IntegerField(), required=False)
+    tenths = serializers.ListField(child=serializers.IntegerField(), required=False)
+    urgent = UrgentAnswer(many=True, required=False)
+    places = PlaceAnswer(many=True, required=False)
+    located = serializers.IntegerField(required=False)
+
+
 class Live(serializers.Serializer[Any]):
     status = serializers.CharField()
 

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from django.urls import URLPattern, path
-from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from reports import pages, views
+from reports import pages, pipeline, views
 
 
 def either(route: str, view: Callable[..., Any], name: str) -> list[URLPattern]:
@@ -18,7 +17,9 @@ def either(route: str, view: Callable[..., Any], name: str) -> list[URLPattern]:
 
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="fleet"), name="home"),
+    path("", views.OverviewView.as_view(), name="home"),
+    path("pipeline/", pipeline.PipelineView.as_view(), name="pipeline"),
+    path("pipeline/dead-letters/", pipeline.DeadLettersView.as_view(), name="dead_letters"),
     path("reports/", views.FleetView.as_view(), name="fleet"),
     path("reports", views.FleetView.as_view()),
     *either("reports/<str:can_id>", views.CanView.as_view(), "can"),

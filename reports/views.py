@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.db.models import Q
 from django.http import HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
@@ -36,7 +39,7 @@ from reports.serializers import Course, Listing, PastRow, Row, can_links
 from reports.store import StoreUnavailable
 from reports.wire import MAX_CAN_ID, InvalidReport, Report, parse
 
-_REFUSALS = {
+REFUSALS = {
     400: answers.ProblemAnswer,
     401: answers.ProblemAnswer,
     429: answers.ProblemAnswer,
@@ -68,6 +71,7 @@ class FleetView(Paced):
     permission_classes = (MayPost,)
     parser_classes = (ReportParser, ReportFormParser)
     page = "reports/fleet.html"
+    takes_reports = True
 
     renderer_classes = (JSONRenderer, PageRenderer, CSVRenderer)
 
@@ -82,7 +86,7 @@ class FleetView(Paced):
             OpenApiParameter("q", str, description="How the id begins."),
             *_PAGE,
         ],
-        responses={200: answers.FleetAnswer, **_REFUSALS},
+        responses={200: answers.FleetAnswer, **REFUSALS},
         tags=["reports"],
     )
     def get(self, request: Request) -> Response | StreamingHttpResponse:
@@ -115,7 +119,7 @@ class FleetView(Paced):
             202: answers.Accepted,
             403: answers.ProblemAnswer,
             413: answers.ProblemAnswer,
-            **_REFUSALS,
+            **REFUSALS,
         },
         examples=[_LEVEL],
         tags=["reports"],
@@ -169,10 +173,11 @@ class CanView(Paced):
     """One can: its newest report, how it went, and what is known of it."""
 
     page = "reports/can.html"
+    takes_reports = True
 
     @extend_schema(
         operation_id="can",
-        responses={200: answers.CanAnswer, 404: answers.ProblemAnswer, **_REFUSALS},
+        responses={200: answers.CanAnswer, 404: answers.ProblemAnswer, **REFUSALS},
         tags=["reports"],
     )
     def get(self, request: Request, can_id: str) -> Response | HttpResponseBase:
@@ -211,7 +216,7 @@ class ChartView(Paced):
     @extend_schema(
         operation_id="chart",
         parameters=[OpenApiParameter("range", str, enum=[*filters.SPANS], description="Default: 24h.")],
-        responses={200: answers.CourseAnswer, 404: answers.ProblemAnswer, **_REFUSALS},
+        responses={200: answers.CourseAnswer, 404: answers.ProblemAnswer, **REFUSALS},
         tags=["reports"],
     )
     def get(self, request: Request, can_id: str) -> Response:
@@ -271,7 +276,7 @@ class HistoryView(Paced):
             OpenApiParameter("order", str, enum=["newest", "oldest"], description="Default: newest."),
             *_PAGE,
         ],
-        responses={200: answers.HistoryAnswer, 404: answers.ProblemAnswer, **_REFUSALS},
+        responses={200: answers.HistoryAnswer, 404: answers.ProblemAnswer, **REFUSALS},
         tags=["reports"],
     )
     def get(self, request: Request, can_id: str) -> Response:
@@ -308,6 +313,45 @@ class HistoryView(Paced):
 
     def page_context(self, data: Listing) -> dict[str, Any]:
         return {}
+
+
+class OverviewView(Paced):
+    """The fleet at a glance: counts, what needs attention first, and a map."""
+
+    page = "reports/overview.html"
+
+    @extend_schema(operation_id="overview", responses={200: answers.OverviewAnswer, **REFUSALS}, tags=["reports"])
+    def get(self, request: Request) -> Response | HttpResponseBase:
+        """Counts over the whole fleet, at most a minute old, and the ten cans that need attention first."""
+        taken = overview.current()
+        if taken is None:
+            return Response({"taken_at": None})
+        data = {"taken_at": answers.instant(taken.taken_at), **asdict(taken.overview)}
+        response = Response(data, headers={"Cache-Control": "private, no-cache"})
+        if isinstance(request.accepted_renderer, PageRenderer):
+            return response
+        etag = f'"{int(taken.taken_at.timestamp() * 1000):x}"'
+        response["ETag"] = etag
+        found = get_conditional_response(request._request, etag=etag, response=response)
+        return found if found is not None else response
+
+    def page_context(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        taken_at = data["taken_at"]
+        highest = max(data.get("tenths", ()), default=0) or 1
+        return {
+            "taken_at": datetime.fromisoformat(taken_at) if taken_at else None,
+            "statuses": list(Status),
+            "urgent": [
+                {**one, "measured_at": one["measured_at"] and datetime.fromisoformat(one["measured_at"])}
+                for one in data.get("urgent", ())
+            ],
+            "tenths": [
+                {"from": at * 10, "count": count, "height": round(60 * count / highest, 1)}
+                for at, count in enumerate(data.get("tenths", ()))
+            ],
+            "tiles": settings.TRASH_MAP_TILES,
+            "tiles_by": settings.TRASH_MAP_ATTRIBUTION,
+        }
 
 
 class LiveView(APIView):

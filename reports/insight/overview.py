@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import gzip
+import heapq
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from reports.insight.status import Status, is_old, percent, status
-from reports.wire import Report
+from reports.wire import Report, iso
 
 #: More cans than this are drawn as cells of a grid, each with its count.
 PLACES = 2_000
+#: Cans that are named as needing attention first.
+URGENT = 10
 #: Cells across the longer side of the map.
 GRID = 48
 
@@ -36,8 +40,23 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Urgent:
+    """A can that needs attention. measured_at: as the API writes it."""
+
+    can_id: str
+    level: str
+    status: str
+    stream: str
+    measured_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
-    """Counts over the whole fleet. tenths: how many cans have a level of 0-9 %, 10-19 %, ..., 90-100 %."""
+    """
+    Counts over the whole fleet, and the ten cans that need attention first.
+
+    tenths: how many cans have a level of 0-9 %, 10-19 %, ..., 90-100 %. located: how many the places stand for.
+    """
 
     total: int
     by_status: Mapping[str, int]
@@ -45,6 +64,7 @@ class Overview:
     tenths: Sequence[int]
     places: Sequence[Place]
     located: int
+    urgent: Sequence[Urgent] = ()
 
     def packed(self) -> bytes:
         """Return it as compressed JSON."""
@@ -54,7 +74,8 @@ class Overview:
     def unpacked(cls, body: bytes) -> Overview:
         """Return what `packed` packed."""
         read: dict[str, Any] = json.loads(gzip.decompress(body))
-        return cls(**{**read, "places": [Place(**place) for place in read["places"]]})
+        places = [Place(**place) for place in read["places"]]
+        return cls(**{**read, "places": places, "urgent": [Urgent(**urgent) for urgent in read["urgent"]]})
 
 
 @dataclass(slots=True)
@@ -67,6 +88,7 @@ class Count:
     by_stream: Counter[str] = field(default_factory=Counter)
     tenths: list[int] = field(default_factory=lambda: [0] * 10)
     places: list[Place] = field(default_factory=list)
+    urgent: list[tuple[Decimal, float, Urgent]] = field(default_factory=list)
 
     def add(self, report: Report, place: tuple[float, float] | None, stream: str | None) -> None:
         """Count one can; place: where it is, latitude and longitude, if that is known."""
@@ -78,8 +100,20 @@ class Count:
         # What is too old to be trusted is no level of now.
         if level is not None and not is_old(report.measured_at, self.now):
             self.tenths[min(9, max(0, int(level) // 10))] += 1
+        if found != Status.OK:
+            at = report.measured_at
+            # Full cans before silent ones; of these the fullest, of those the one silent for longest.
+            rank = level or Decimal(0) if found == Status.FULL else Decimal(-1)
+            silence_s = (self.now - at).total_seconds() if at else 0.0
+            urgent = Urgent(report.can_id, report.level, str(found), stream or "", iso(at) if at else None)
+            self.urgent.append((rank, silence_s, urgent))
+            if len(self.urgent) > 200:
+                self.urgent = self._first()
         if place:
             self.places.append(Place(*place, int(level or 0), str(found), report.can_id))
+
+    def _first(self) -> list[tuple[Decimal, float, Urgent]]:
+        return heapq.nlargest(URGENT, self.urgent, key=lambda each: (each[0], each[1], each[2].can_id))
 
     def overview(self) -> Overview:
         """Return the counts so far; more places than a map can show become cells."""
@@ -92,6 +126,7 @@ class Count:
             self.tenths,
             places,
             len(self.places),
+            [urgent for _, _, urgent in self._first()],
         )
 
 

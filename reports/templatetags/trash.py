@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from reports.insight.status import FULL_FROM, Status
+from reports.insight.status import FULL_FROM
 from reports.insight.status import percent as parsed
 
 register = template.Library()
@@ -63,14 +63,16 @@ def level(text: str, old: bool = False) -> SafeString:
 
 
 @register.simple_tag
-def status_pill(status: Status) -> SafeString:
+def status_pill(status: str) -> SafeString:
     """Show a status as a word on a tint: never by colour alone."""
     return format_html('<span class="pill {}">{}</span>', status.lower(), status)
 
 
 @register.simple_tag
-def ago(at: datetime | None) -> SafeString:
-    """Say how long ago, with the exact time on hover; the site's zone."""
+def ago(at: datetime | str | None) -> SafeString:
+    """Say how long ago, with the exact time on hover; the site's zone. at: may be as the API writes it."""
+    if isinstance(at, str):
+        at = datetime.fromisoformat(at)
     if at is None:
         return mark_safe('<span class="unknown">unknown</span>')
     return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), _local(at), age(at, timezone.now()))
@@ -116,6 +118,29 @@ def at(mapping: Mapping[str, Any], key: str) -> Any:
 def number(count: int | str) -> str:
     """Write a count with its thousands apart."""
     return f"{count:,}".replace(",", "\u202f") if isinstance(count, int) else str(count)
+
+
+@register.filter
+def seconds(milliseconds: int) -> str:
+    """Write a duration in seconds, with a tenth below ten."""
+    value = milliseconds / 1000
+    return f"{value:.1f} s" if value < 10 else f"{value:,.0f} s"
+
+
+@register.filter
+def times(value: float, factor: float) -> float:
+    return value * factor
+
+
+@register.filter
+def plus(value: float, summand: float) -> float:
+    return value + summand
+
+
+@register.filter(name="from")
+def from_(value: float, whole: float) -> float:
+    """Return what is left of a whole."""
+    return round(whole - value, 1)
 
 
 @register.filter

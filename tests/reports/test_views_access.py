@@ -29,23 +29,30 @@ NEVER = (401, 403, 403, 403, 403, 403, 401, 401, 403)
 CLOSED = (405,) * 9
 #: Pages with forms know sessions alone: a stranger, with a key or not, is sent to sign in.
 FORM = (302, 403, 200, 200, 302, 302, 302, 302, 302)
+STAFF = (401, 403, 200, 200, 200, 200, 401, 401, 403)
+SETTLE = {code: (401, 403, code, code, code, 403, 401, 401, 403) for code in (400, 405)}
 SAVED = (302, 403, 302, 302, 302, 302, 302, 302, 302)
 MATRIX: dict[str, dict[str, tuple[int, ...]]] = {
+    "": {"GET": READ, "POST": NEVER},
     "reports/": {"GET": READ, "OPTIONS": READ, "POST": POST, "PUT": NEVER, "PATCH": NEVER, "DELETE": NEVER},
     "reports/<str:can_id>": {"GET": tuple(404 if code == 200 else code for code in READ), "OPTIONS": READ,
                              "POST": NEVER, "PUT": NEVER, "PATCH": NEVER, "DELETE": NEVER},
     "reports/<str:can_id>/history": {"GET": tuple(404 if code == 200 else code for code in READ),
                                      "OPTIONS": READ, "POST": NEVER, "PUT": NEVER, "DELETE": NEVER},
     "reports/<str:can_id>/chart": {"GET": tuple(404 if code == 200 else code for code in READ), "POST": NEVER},
+    "pipeline/": {"GET": STAFF, "OPTIONS": STAFF, "POST": SETTLE[405], "DELETE": NEVER},
+    "pipeline/dead-letters/": {"GET": STAFF, "POST": SETTLE[400], "PUT": NEVER},
     "cans/import/": {"GET": FORM, "POST": FORM},
     "cans/<str:can_id>/facts/": {"GET": FORM, "POST": SAVED},
     "health/live": {"GET": OPEN, "POST": CLOSED, "DELETE": CLOSED},
+    # No worker runs here, and it says so to everyone.
+    "health/pipeline": {"GET": (503,) * 9, "POST": CLOSED, "DELETE": CLOSED},
     "health/ready": {"GET": OPEN, "POST": CLOSED, "DELETE": CLOSED},
     "api/schema/": {"GET": READ, "POST": NEVER},
     "api/docs/": {"GET": READ, "POST": NEVER},
 }  # fmt: skip
 #: Django's own, tested there; ours of them are the pages around signing in.
-NOT_OURS = {"admin/", "login/", "logout/", ""}
+NOT_OURS = {"admin/", "login/", "logout/"}
 
 
 def routes() -> set[str]:
@@ -99,9 +106,7 @@ def visit(settings: object) -> object:
     return as_visitor
 
 
-@pytest.mark.parametrize(
-    ("route", "method"), [(route, method) for route in MATRIX for method in MATRIX[route]]
-)
+@pytest.mark.parametrize(("route", "method"), [(route, method) for route in MATRIX for method in MATRIX[route]])
 def test_each_visitor_gets_what_is_theirs(visit, route: str, method: str) -> None:
     path = "/" + route.replace("<str:can_id>", "nobody")
 

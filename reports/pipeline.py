@@ -1,0 +1,191 @@
+"""The pipeline as staff see it: queue, workers, what is wrong, and the dead letters, listed on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from django.contrib.admin.models import CHANGE, DELETION, LogEntry
+from django.core import signing
+from django.http import QueryDict
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.parsers import FormParser, JSONParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from reports import dead_letters, queue, store
+from reports import serializers as answers
+from reports.dead_letters import DeadLetter
+from reports.insight.troubles import Sign, Trouble, is_silent, troubles
+from reports.permissions import MaySeePipeline
+from reports.problems import InvalidQuery
+from reports.queue import Depth, QueueUnavailable
+from reports.serializers import instant
+from reports.store import Heartbeat, StoreUnavailable
+from reports.views import REFUSALS, Paced
+
+#: Listed letters are hidden from all others for so long: enough to choose and confirm.
+HIDDEN_S = 120
+#: A listing is good for as long as its letters are hidden, and a little more: then it must be listed again.
+GOOD_FOR_S = 600
+#: Larger letters are left to the commands: their text would travel through the form.
+CARRIED = 64_000
+_SALT = "reports.pipeline letter"
+
+
+class PipelineView(Paced):
+    """Queue, workers and dead letters: how reports get from the devices to the store."""
+
+    permission_classes = (MaySeePipeline,)
+    page = "reports/pipeline.html"
+
+    @extend_schema(operation_id="pipeline", responses={200: answers.PipelineAnswer, **REFUSALS}, tags=["pipeline"])
+    def get(self, request: Request) -> Response:
+        """How many messages are where, which workers are at work, and what is wrong."""
+        now = timezone.now()
+        depth: Depth | None = None
+        workers: list[Heartbeat] | None = None
+        # What does not answer is among the troubles.
+        with suppress(QueueUnavailable):
+            depth = queue.depth()
+        with suppress(StoreUnavailable):
+            workers = store.workers(now)
+        signs = None if workers is None else [Sign(each.name, each.seen_at, each.problem) for each in workers]
+        found = troubles(
+            waiting=depth.waiting if depth else None,
+            in_flight=depth.in_flight if depth else 0,
+            dead=depth.dead if depth else 0,
+            workers=signs,
+            now=now,
+        )
+        return Response(_pipeline(depth, workers or [], found, now))
+
+    def page_context(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        return {"may_redrive": self.request.user.has_perm("accounts.redrive")}
+
+
+class DeadLettersView(Paced):
+    """A sample of the dead letters, to send back or to discard."""
+
+    permission_classes = (MaySeePipeline,)
+    parser_classes = (JSONParser, FormParser)
+    page = "reports/dead_letters.html"
+
+    @extend_schema(
+        operation_id="dead_letters", responses={200: answers.DeadLettersAnswer, **REFUSALS}, tags=["pipeline"]
+    )
+    def get(self, request: Request) -> Response:
+        """
+        List up to ten dead letters: a sample.
+
+        Looking is receiving: it raises their receive counts, and hides them from everybody else for two minutes.
+        """
+        letters = dead_letters.sample(most=10, hidden_s=HIDDEN_S)
+        return Response({"letters": [_shown(letter) for letter in letters], "hidden_s": HIDDEN_S})
+
+    @extend_schema(
+        operation_id="settle_dead_letters",
+        request=answers.Settle,
+        responses={200: answers.Settled, 403: answers.ProblemAnswer, **REFUSALS},
+        tags=["pipeline"],
+    )
+    def post(self, request: Request) -> Response:
+        """
+        Send listed letters back to the queue, or discard them for good.
+
+        What cannot be held any more is left where it is, and named: list it again.
+        """
+        action, tokens = _asked(request.data)
+        letters = [_letter(token) for token in tokens]
+        if isinstance(request.data, QueryDict) and request.data.get("confirmed") != "yes":
+            return Response({"confirm": action, "letters": [_shown(letter) for letter in letters]})
+        settled = dead_letters.redrive(letters) if action == "redrive" else dead_letters.discard(letters)
+        by_id = {letter.message_id: letter for letter in letters}
+        for message_id in settled.done:
+            _log(request.user.pk, action, by_id[message_id])
+        return Response({"action": action, "done": list(settled.done), "again": list(settled.again)})
+
+    def page_context(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        return {"may_redrive": self.request.user.has_perm("accounts.redrive")}
+
+
+def _pipeline(
+    depth: Depth | None, workers: Sequence[Heartbeat], found: Sequence[Trouble], now: datetime
+) -> dict[str, Any]:
+    counters = [worker.counters for worker in workers if not is_silent(worker.seen_at, now)]
+    last = max((count.get("last_stored_at_s", 0) for count in counters), default=0)
+    lags = [count["lag_ms"] for count in counters if "lag_ms" in count]
+    rates = [count["stored_per_minute"] for count in counters if "stored_per_minute" in count]
+    return {
+        "queue": None
+        if depth is None
+        else {"waiting": depth.waiting, "in_flight": depth.in_flight, "dead": depth.dead},
+        "lag_ms": max(lags) if lags else None,
+        "stored_per_minute": sum(rates) if rates else None,
+        "last_stored_at": instant(datetime.fromtimestamp(last, now.tzinfo)) if last else None,
+        "workers": [
+            {
+                "name": worker.name,
+                "seen_at": instant(worker.seen_at),
+                "is_silent": is_silent(worker.seen_at, now),
+                "problem": worker.problem,
+                "counters": dict(worker.counters),
+            }
+            for worker in workers
+        ],
+        "troubles": [{"weight": one.weight, "text": one.text, "remedy": one.remedy} for one in found],
+    }
+
+
+def _shown(letter: DeadLetter) -> dict[str, Any]:
+    is_small = len(letter.body) <= CARRIED
+    return {
+        "message_id": letter.message_id,
+        "reason": letter.reason,
+        "field": letter.field,
+        "error": letter.error,
+        "body": letter.body if is_small else letter.body[:CARRIED],
+        "is_cut": not is_small,
+        "sent_at": instant(letter.sent_at),
+        "receive_count": letter.receive_count,
+        "moved_by_sqs": letter.moved_by_sqs,
+        "first_message_id": letter.first_message_id,
+        "index": letter.index,
+        # What a later request needs to settle it: signed, so that it is ours, and short-lived as its handle is.
+        "letter": signing.dumps(letter.fields(), salt=_SALT, compress=True) if is_small and letter.complete else None,
+    }
+
+
+def _letter(token: str) -> DeadLetter:
+    try:
+        return DeadLetter.from_fields(signing.loads(token, salt=_SALT, max_age=GOOD_FOR_S))
+    except (signing.BadSignature, KeyError, TypeError, ValueError):
+        raise InvalidQuery("letters", "must be from a listing of the last ten minutes: list again") from None
+
+
+def _asked(data: Any) -> tuple[str, list[str]]:
+    """Return what is to be done with which letters. Raises InvalidQuery."""
+    action = data.get("action") if hasattr(data, "get") else None
+    if action not in ("redrive", "discard"):
+        raise InvalidQuery("action", "must be redrive or discard")
+    tokens = data.getlist("letters") if isinstance(data, QueryDict) else data.get("letters")
+    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+        raise InvalidQuery("letters", "must be a list of what a listing gave as `letter`")
+    if not 1 <= len(tokens) <= 10:
+        raise InvalidQuery("letters", "must be one to ten letters")
+    return action, tokens
+
+
+def _log(user_id: int | None, action: str, letter: DeadLetter) -> None:
+    """Note in the admin's log who sent back or discarded what."""
+    assert user_id is not None  # None but operators come here.
+    LogEntry.objects.create(
+        user_id=user_id,
+        object_id=letter.message_id,
+        object_repr=f"dead letter {letter.message_id}",
+        action_flag=DELETION if action == "discard" else CHANGE,
+        change_message=f"{action}: {letter.reason or 'moved by SQS'} {letter.body[:200]}",
+    )

@@ -1,0 +1,185 @@
+"""The pipeline's page: what is wrong in words, and dead letters sent back or discarded by hand."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
+
+import boto3
+import pytest
+from django.conf import settings
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.http import HttpResponse
+from django.test import Client
+
+from accounts.roles import give_role, make_roles
+from reports import queue, store
+from reports.insight.troubles import Sign, troubles
+from reports.queue import QueueUnavailable
+from reports.store import Heartbeat, StoreUnavailable
+
+pytestmark = [pytest.mark.usefixtures("shared_pipeline"), pytest.mark.django_db]
+
+NOW = datetime.now(UTC)
+HTML = {"Accept": "text/html"}
+
+
+@pytest.fixture
+def staff() -> Client:
+    make_roles()
+    user = User.objects.create_user("olga")
+    give_role(user, "operator")
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def letters() -> Iterator[list[str]]:
+    """Three dead letters, as SQS itself moves them; the queues are empty before and after."""
+    sqs = boto3.client("sqs")
+    urls = {
+        name: sqs.get_queue_url(QueueName=f"{name}-{settings.TRASH_SUFFIX}")["QueueUrl"]
+        for name in ("trash-level", "trash-level-dead")
+    }
+    for url in urls.values():
+        sqs.purge_queue(QueueUrl=url)
+    bodies = [f'{{"can_id":"<script>alert({number})</script>"}}' for number in range(3)]
+    for body in bodies:
+        sqs.send_message(QueueUrl=urls["trash-level-dead"], MessageBody=body)
+    yield bodies
+    for url in urls.values():
+        sqs.purge_queue(QueueUrl=url)
+
+
+def listed(client: Client) -> list[dict[str, object]]:
+    return client.get("/pipeline/dead-letters/").json()["letters"]
+
+
+def settle(client: Client, action: str, *tokens: object) -> dict[str, list[str]]:
+    body = json.dumps({"action": action, "letters": tokens})
+    return client.post("/pipeline/dead-letters/", body, content_type="application/json").json()
+
+
+def sent(client: Client, form: dict[str, object]) -> HttpResponse:
+    """Send the page's form as a browser does."""
+    body, content_type = urlencode(form, doseq=True), "application/x-www-form-urlencoded"
+    return client.post("/pipeline/dead-letters/", body, content_type=content_type, headers=HTML)
+
+
+def test_listed_letters_are_shown_whole_and_inert(staff: Client, letters: list[str]) -> None:
+    page = staff.get("/pipeline/dead-letters/", headers=HTML).content.decode()
+
+    assert page.count("&lt;script&gt;alert(") == 3
+    assert "<script>alert(" not in page
+    assert "Received too often" in page
+
+
+def test_one_is_sent_back_and_one_discarded_and_both_are_noted(staff: Client, letters: list[str]) -> None:
+    first, second, third = listed(staff)
+
+    back = settle(staff, "redrive", first["letter"])
+    gone = settle(staff, "discard", second["letter"])
+
+    assert (back["done"], back["again"]) == ([first["message_id"]], [])
+    assert (gone["done"], gone["again"]) == ([second["message_id"]], [])
+    assert (queue.depth().waiting, queue.depth().dead) == (1, 1)
+    noted = list(LogEntry.objects.order_by("pk").values_list("user__username", "object_id", "action_flag"))
+    assert noted == [("olga", first["message_id"], 2), ("olga", second["message_id"], 3)]
+    assert third["body"] in letters
+
+
+def test_a_letter_that_is_gone_already_is_named_and_nothing_is_noted(staff: Client, letters: list[str]) -> None:
+    first, *_ = listed(staff)
+    settle(staff, "discard", first["letter"])
+    before = LogEntry.objects.count()
+
+    again = settle(staff, "redrive", first["letter"])
+
+    assert queue.depth().waiting == 0
+    assert (again["done"], again["again"]) == ([], [first["message_id"]])
+    assert LogEntry.objects.count() == before
+
+
+def test_the_page_asks_before_it_discards(staff: Client, letters: list[str]) -> None:
+    page = staff.get("/pipeline/dead-letters/", headers=HTML).content.decode()
+    tokens = re.findall(r'name="letters" value="([^"]+)"', page)[:2]
+
+    asked = sent(staff, {"action": "discard", "letters": tokens})
+    assert b"Discard 2 for good?" in asked.content
+    assert queue.depth().dead == 3
+
+    form = {"action": "discard", "letters": tokens, "confirmed": "yes"}
+    done = sent(staff, form)
+    assert b"2 discarded" in done.content
+    assert queue.depth().dead == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "action"),
+        ([], "action"),
+        ({"action": "purge", "letters": ["x"]}, "action"),
+        ({"action": "redrive"}, "letters"),
+        ({"action": "redrive", "letters": "x"}, "letters"),
+        ({"action": "redrive", "letters": []}, "letters"),
+        ({"action": "redrive", "letters": [1]}, "letters"),
+        ({"action": "redrive", "letters": ["forged:1:x"]}, "letters"),
+        ({"action": "redrive", "letters": ["x"] * 11}, "letters"),
+    ],
+)
+def test_what_no_listing_gave_is_refused(staff: Client, body: object, field: str) -> None:
+    answer = staff.post("/pipeline/dead-letters/", json.dumps(body), content_type="application/json")
+
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, field)
+
+
+def test_the_page_shows_queue_and_workers(staff: Client, letters: list[str]) -> None:
+    store.beat(Heartbeat("host:1", datetime.now(UTC), {"stored": 1234}))
+
+    found = staff.get("/pipeline/").json()
+    page = staff.get("/pipeline/", headers=HTML).content.decode()
+
+    assert found["queue"] == {"waiting": 0, "in_flight": 0, "dead": 3}
+    assert [worker["name"] for worker in found["workers"]] == ["host:1"]
+    assert "3 dead letters" in found["troubles"][0]["text"]
+    assert "1\u202f234" in page
+    assert "at work" in page
+
+
+def test_what_does_not_answer_is_said_and_the_rest_still_shown(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(error: Exception) -> object:
+        def raise_it(*_: object) -> None:
+            raise error
+
+        return raise_it
+
+    monkeypatch.setattr(queue, "depth", fail(QueueUnavailable("no")))
+    monkeypatch.setattr(store, "workers", fail(StoreUnavailable("no")))
+
+    found = staff.get("/pipeline/").json()
+    page = staff.get("/pipeline/", headers=HTML)
+
+    assert [trouble["text"] for trouble in found["troubles"]] == ["SQS does not answer.", "DynamoDB does not answer."]
+    assert page.status_code == 200
+    assert b"SQS does not answer" in page.content
+
+
+def test_troubles_are_named_the_worst_first() -> None:
+    def named(**given: object) -> list[str]:
+        usual = {"waiting": 0, "in_flight": 0, "dead": 0, "workers": [Sign("a", NOW, "")], "now": NOW}
+        return [f"{one.weight}: {one.text}" for one in troubles(**{**usual, **given})]  # type: ignore[arg-type]
+
+    silent = Sign("b", NOW - timedelta(seconds=31), "")
+    assert named() == []
+    assert named(workers=[]) == ["bad: No worker is at work."]
+    assert named(workers=[silent], waiting=7) == ["bad: No worker is at work while 7 messages wait."]
+    assert named(workers=[Sign("a", NOW, ""), silent])[0].startswith("warning: b has not been heard of")
+    assert named(workers=[Sign("a", NOW, "receives nothing")]) == ["bad: a: receives nothing"]
+    assert named(dead=1) == ["warning: 1 dead letter: reports that could not be stored."]
+    assert [text.split(":")[0] for text in named(in_flight=110_000, waiting=30_000)] == ["bad", "warning"]

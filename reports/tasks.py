@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from celery import shared_task
+from celery import shared_task, signals
 from celery.exceptions import Reject
+from django.conf import settings
 
 from reports import metrics, queue, store, wire
+from reports.brake import Alarm, Brake, Braked
 from reports.queue import QueueUnavailable, Rejected
 from reports.store import StoreUnavailable
 from reports.wire import EPOCH, InvalidReport, Report
@@ -21,6 +23,18 @@ from trashsite.sqs.outage import Outage
 
 logger = logging.getLogger(__name__)
 _outage = Outage("storing reports")
+alarm = Alarm(Brake(settings.TRASH_BRAKE_SET_ASIDE, settings.TRASH_BRAKE_WITHIN_S, settings.TRASH_BRAKE_PERCENT))
+
+
+@signals.worker_init.connect
+def _count_processes(sender: Any, **_: Any) -> None:
+    alarm.brake.processes = sender.concurrency if isinstance(sender.concurrency, int) else 1
+
+
+@signals.worker_process_init.connect
+def _share_the_brake(**_: Any) -> None:
+    # A child of a prefork pool sees its share of the messages.
+    alarm.brake.share()
 
 
 @shared_task(name="reports.record_reports", ignore_result=True)
@@ -41,13 +55,17 @@ def store_messages(batch: Sequence[Sequence[Any]]) -> None:
     Store the reports of a batch of messages, set aside what is invalid, and delete the messages that are done.
 
     batch: the fields of one Delivery each; only the transport calls this. Ends in Reject where the batch must
-    come again: without requeue while a service is down, with it when our own code broke.
+    come again: without requeue while a service is down or the brake is on, with it when our own code broke.
     """
     deliveries = [Delivery(*fields) for fields in batch]
     try:
         _store(deliveries)
     except (StoreUnavailable, QueueUnavailable) as error:
         _outage.failed(error)
+        raise Reject(str(error), requeue=False) from error
+    except Braked as error:
+        # Held as in an outage: the transport takes no more, and tries one batch at a time.
+        _outage.ended()
         raise Reject(str(error), requeue=False) from error
     except Exception as error:
         logger.exception("a batch of %d messages broke the worker's code and goes back", len(deliveries))
@@ -64,9 +82,10 @@ def _store(deliveries: Sequence[Delivery]) -> None:
     try:
         outcome = store.put_reports(reports, now=datetime.now(UTC))
     except StoreUnavailable as error:
-        # What is safe need not wait for the rest, which comes again with the batch.
+        # What is safe need not wait for the rest. The batch comes again whole, so nothing is set aside yet: it would
+        # be again with each try.
         unsaved = {id(report) for report in error.unsaved}
-        _settle([each for each in parsed if not any(id(result) in unsaved for result in each[1])])
+        _delete_clean(parsed, lambda result: id(result) in unsaved)
         raise
     set_aside = _settle(parsed)
     metrics.add(messages=len(deliveries), stored=outcome.stored, stale=outcome.stale, repeated=outcome.repeated)
@@ -91,14 +110,29 @@ def _settle(parsed: Sequence[_Parsed]) -> int:
         for result in results
         if isinstance(result, InvalidReport)
     ]
+    counts = {"valid": sum(len(results) for _, results in parsed) - len(rejected), "invalid": len(rejected)}
     try:
+        alarm.check(**counts)
         queue.quarantine(rejected)
-    except QueueUnavailable:
-        poisoned = {each.delivery.receipt_handle for each in rejected}
-        queue.delete([delivery for delivery, _ in parsed if delivery.receipt_handle not in poisoned])
+    except (QueueUnavailable, Braked):
+        _delete_clean(parsed)
         raise
     queue.delete([delivery for delivery, _ in parsed])
+    alarm.note(**counts)
     for each in rejected:
         logger.warning("set aside message %s: %s", each.delivery.first_message_id, each.error)
     metrics.add(set_aside=len(rejected))
     return len(rejected)
+
+
+def _delete_clean(
+    parsed: Sequence[_Parsed], unsaved: Callable[[Report | InvalidReport], bool] = lambda result: False
+) -> None:
+    """Delete the messages all of whose reports are stored."""
+    queue.delete(
+        [
+            delivery
+            for delivery, results in parsed
+            if not any(isinstance(result, InvalidReport) or unsaved(result) for result in results)
+        ]
+    )

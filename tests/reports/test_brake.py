@@ -1,0 +1,149 @@
+"""The brake: a flood of invalid reports is slowed, everything else is not held up for a moment."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pytest import LogCaptureFixture
+
+from reports import queue, store, tasks
+from reports.brake import Alarm, Brake, Braked
+from reports.store import StoreUnavailable
+from tests.servers import Worker, eventually
+from trashsite.sqs.delivery import Delivery
+
+LIMIT, WITHIN_S = 100, 10.0
+
+#: Seconds since the batch before, valid reports, invalid reports.
+Batches = list[tuple[float, int, int]]
+any_batches = st.lists(st.tuples(st.floats(0, 4), st.integers(0, 60), st.integers(0, 60)), max_size=120)
+
+
+def brake() -> Brake:
+    return Brake(LIMIT, WITHIN_S, 90)
+
+
+def driven(batches: Batches) -> list[tuple[float, int, int, bool]]:
+    """Return time, valid, invalid and whether it was let through, of each batch; a refused one is not asked again."""
+    asked, now, seen = brake(), 0.0, []
+    for pause, valid, invalid in batches:
+        now += pause
+        allowed = asked.allows(valid=valid, invalid=invalid, now=now)
+        if allowed:
+            asked.note(valid=valid, invalid=invalid, now=now)
+        seen.append((now, valid, invalid, allowed))
+    return seen
+
+
+@given(any_batches)
+def test_a_batch_without_an_invalid_report_is_never_held(batches: Batches) -> None:
+    assert all(allowed for _, _, invalid, allowed in driven(batches) if not invalid)
+
+
+@given(st.lists(st.tuples(st.floats(0.5, 4), st.integers(0, 60), st.integers(0, 4)), max_size=120))
+def test_below_the_limit_poison_holds_nothing_up(batches: Batches) -> None:
+    assert all(allowed for *_, allowed in driven(batches))
+
+
+@given(st.lists(st.tuples(st.floats(0, 4), st.integers(0, 60)), max_size=120))
+def test_below_nine_in_ten_poison_holds_nothing_up(batches: list[tuple[float, int]]) -> None:
+    assert all(allowed for *_, allowed in driven([(pause, 1 + invalid // 8, invalid) for pause, invalid in batches]))
+
+
+@given(st.lists(st.tuples(st.floats(0, 4), st.just(0), st.integers(1, 60)), max_size=120))
+def test_of_nothing_but_poison_no_more_than_twice_the_limit_passes_in_any_window(batches: Batches) -> None:
+    passed = [(at, invalid) for at, _, invalid, allowed in driven(batches) if allowed]
+    for end, _ in passed:
+        # Counted by whole seconds, the window is up to one shorter.
+        assert sum(invalid for at, invalid in passed if end - (WITHIN_S - 1) < at <= end) <= 2 * LIMIT + 60
+
+
+@given(any_batches, st.integers(1, 10_000))
+def test_a_batch_that_is_held_passes_within_the_window_whatever_its_size(batches: Batches, invalid: int) -> None:
+    asked, now = brake(), 0.0
+    for pause, valid, bad in batches:
+        now += pause
+        if asked.allows(valid=valid, invalid=bad, now=now):
+            asked.note(valid=valid, invalid=bad, now=now)
+    if not asked.allows(valid=0, invalid=invalid, now=now):
+        assert asked.allows(valid=0, invalid=invalid, now=now + WITHIN_S)
+
+
+def test_it_goes_on_above_the_limit_and_off_when_good_reports_come_again() -> None:
+    seen = driven([(0.1, 5, 50), (0.1, 5, 50), (0.1, 5, 50), (0.1, 5, 50), (5.0, 5, 50), (0.1, 50, 0), (0.1, 5, 50)])
+    assert [allowed for *_, allowed in seen] == [True, True, False, False, True, True, True]
+
+
+def test_a_limit_of_nothing_is_no_brake() -> None:
+    asked = Brake(0, WITHIN_S, 90)
+    for _ in range(100):
+        asked.note(valid=0, invalid=500, now=1.0)
+        assert asked.allows(valid=0, invalid=500, now=1.0)
+
+
+def test_it_calls_once_says_what_to_do_and_reminds_once_a_minute(caplog: LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    now = 0.0
+    alarm = Alarm(brake(), clock=lambda: now)
+    for _ in range(1500):
+        now += 0.1
+        try:
+            alarm.check(valid=0, invalid=10)
+        except Braked:
+            continue
+        alarm.note(valid=0, invalid=10)
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING", "WARNING"]
+    assert "manage.py dead-letters" in caplog.text
+    now += 60
+    alarm.check(valid=0, invalid=10)
+    assert caplog.records[-1].getMessage() == "the brake is off: 0 of 0 reports were invalid lately"
+
+
+# -- in the worker ---------------------------------------------------------------------------------------
+
+
+def test_an_outage_of_the_store_sets_nothing_aside_twice(pipeline: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = queue.publish(["not JSON", '{"can_id":"1","level":"5"}'])
+    batch = [
+        Delivery("", message_id, message_id, "", body, 1, 1_700_000_000_000).fields()
+        for message_id, body in zip(ids, ["not JSON", '{"can_id":"1","level":"5"}'], strict=True)
+    ]
+    monkeypatch.setattr(queue, "delete", lambda deliveries: None)
+    with monkeypatch.context() as patch:
+
+        def refused(reports: list[object], **_: object) -> None:
+            raise StoreUnavailable("down", reports)  # type: ignore[arg-type]
+
+        patch.setattr(store, "put_reports", refused)
+        for _ in range(3):
+            with pytest.raises(tasks.Reject):
+                tasks.store_messages(batch)
+    assert queue.depth().dead == 0
+    tasks.store_messages(batch)
+    assert queue.depth().dead == 1
+
+
+@pytest.mark.parametrize("pool", ["threads", "prefork"])
+def test_a_flood_of_poison_is_slowed_loses_nothing_and_holds_no_good_report_that_was_received(
+    pool: str, pipeline: str, worker: Callable[..., Worker]
+) -> None:
+    good = {str(number): f'{{"can_id":"{number}","level":"5"}}' for number in range(15)}
+    bodies = [json.dumps({"can_id": str(number)}) for number in range(600)]
+    for number, body in enumerate(good.values()):
+        bodies.insert(number * 10, body)
+    queue.publish(bodies)
+    started = worker("-P", pool, "-c", "2", TRASH_BRAKE_SET_ASIDE="100", TRASH_BRAKE_WITHIN_S="60").ready()
+    eventually(lambda: "the brake is on" in started.log)
+    eventually(lambda: all(store.latest(can_id) for can_id in good))
+    assert started.stop() == 0
+    depth = eventually(lambda: (found := queue.depth()).in_flight == 0 and found)
+    # 100 at once, then 100 a minute; a process of a prefork pool has its share of that.
+    assert 0 < depth.dead <= 250
+    assert depth.waiting + depth.dead == 600
+    alarms = re.findall("ERROR reports.brake: the brake is on", started.log)
+    assert 1 <= len(alarms) <= (2 if pool == "prefork" else 1)

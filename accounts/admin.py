@@ -27,15 +27,11 @@ class TokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         # A token never changes hands: the audit log would name the wrong person.
         return (*self.readonly_fields, "user") if obj else self.readonly_fields
 
-    def save_model(
-        self, request: HttpRequest, obj: Token, form: forms.ModelForm[Token], change: bool
-    ) -> None:
+    def save_model(self, request: HttpRequest, obj: Token, form: forms.ModelForm[Token], change: bool) -> None:
         if not change:
             key = new_key()
             obj.digest = digest(key)
-            self.message_user(
-                request, f"The key, shown this once: {key}", messages.WARNING, extra_tags="secret"
-            )
+            self.message_user(request, f"The key, shown this once: {key}", messages.WARNING, extra_tags="secret")
         super().save_model(request, obj, form, change)
 
     @admin.action(description="Revoke the selected tokens", permissions=("change",))

@@ -88,9 +88,7 @@ def _answered(error: Exception) -> Response | None:
             return answer(Unavailable("The store of levels cannot be reached. Try again in a moment."))
         case QueueUnavailable():
             log.warning("queue unavailable: %s", error)
-            return answer(
-                Unavailable("The queue cannot be reached. Nothing was sent: try again in a moment.")
-            )
+            return answer(Unavailable("The queue cannot be reached. Nothing was sent: try again in a moment."))
         case InvalidQuery():
             wrong = {"field": error.field, "rule": error.rule}
             return Response(Problem(400, str(error), [wrong]), status=400)

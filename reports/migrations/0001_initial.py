@@ -7,7 +7,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -16,30 +15,77 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Can',
+            name="Can",
             fields=[
-                ('can_id', models.CharField(max_length=128, primary_key=True, serialize=False, validators=[django.core.validators.RegexValidator('^[^/\\x00-\\x1f]+$')], verbose_name='can')),
-                ('name', models.CharField(blank=True, max_length=120)),
-                ('address', models.CharField(blank=True, max_length=240)),
-                ('stream', models.CharField(blank=True, help_text='paper, glass, plastic, ...', max_length=64)),
-                ('latitude', models.DecimalField(blank=True, decimal_places=6, max_digits=9, null=True, validators=[django.core.validators.MinValueValidator(-90), django.core.validators.MaxValueValidator(90)])),
-                ('longitude', models.DecimalField(blank=True, decimal_places=6, max_digits=9, null=True, validators=[django.core.validators.MinValueValidator(-180), django.core.validators.MaxValueValidator(180)])),
-                ('retired_at', models.DateTimeField(blank=True, help_text='out of service from then on', null=True)),
+                (
+                    "can_id",
+                    models.CharField(
+                        max_length=128,
+                        primary_key=True,
+                        serialize=False,
+                        validators=[django.core.validators.RegexValidator("^[^/\\x00-\\x1f]+$")],
+                        verbose_name="can",
+                    ),
+                ),
+                ("name", models.CharField(blank=True, max_length=120)),
+                ("address", models.CharField(blank=True, max_length=240)),
+                ("stream", models.CharField(blank=True, help_text="paper, glass, plastic, ...", max_length=64)),
+                (
+                    "latitude",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=6,
+                        max_digits=9,
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(-90),
+                            django.core.validators.MaxValueValidator(90),
+                        ],
+                    ),
+                ),
+                (
+                    "longitude",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=6,
+                        max_digits=9,
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(-180),
+                            django.core.validators.MaxValueValidator(180),
+                        ],
+                    ),
+                ),
+                ("retired_at", models.DateTimeField(blank=True, help_text="out of service from then on", null=True)),
             ],
             options={
-                'ordering': ('can_id',),
+                "ordering": ("can_id",),
             },
         ),
         migrations.CreateModel(
-            name='SavedView',
+            name="SavedView",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=64)),
-                ('query', models.CharField(blank=True, help_text='as in the address: status=FULL&stream=paper', max_length=500)),
-                ('owner', models.ForeignKey(blank=True, help_text="empty: everybody's", null=True, on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=64)),
+                (
+                    "query",
+                    models.CharField(
+                        blank=True, help_text="as in the address: status=FULL&stream=paper", max_length=500
+                    ),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="empty: everybody's",
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ('name',),
+                "ordering": ("name",),
             },
         ),
     ]

@@ -31,9 +31,7 @@ def people(*arguments: str) -> tuple[str, str]:
 def test_the_roles_differ_in_what_they_may_do() -> None:
     people()
 
-    rights = {
-        group.name: set(group.permissions.values_list("codename", flat=True)) for group in Group.objects.all()
-    }
+    rights = {group.name: set(group.permissions.values_list("codename", flat=True)) for group in Group.objects.all()}
     assert rights["viewer"] == set()
     assert {"post_reports", "redrive", "see_pipeline"} <= rights["operator"]
     assert "change_token" not in rights["operator"]

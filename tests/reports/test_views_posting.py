@@ -50,9 +50,7 @@ def sent() -> Iterator[list[str]]:
 
 
 def post(client: Client, body: str | bytes, content_type: str = "application/json") -> object:
-    return client.post(
-        "/reports/", body, content_type=content_type, headers={"Authorization": f"Bearer {KEY}"}
-    )
+    return client.post("/reports/", body, content_type=content_type, headers={"Authorization": f"Bearer {KEY}"})
 
 
 def test_a_report_goes_to_the_queue_as_the_text_that_came(client: Client, operator: User, sent: list) -> None:
@@ -84,9 +82,7 @@ def test_characters_that_sqs_refuses_are_sent_as_escapes(client: Client, operato
     assert json.loads(sent.take()[0])["x"] == "\ufffe\uffff"
 
 
-def test_one_invalid_report_refuses_all_and_each_fault_is_named(
-    client: Client, operator: User, sent: list
-) -> None:
+def test_one_invalid_report_refuses_all_and_each_fault_is_named(client: Client, operator: User, sent: list) -> None:
     body = '[{"can_id":"1","level":"1"},{"can_id":"2","level":"101"},{"level":"3"}]'
 
     answer = post(client, body)

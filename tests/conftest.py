@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from botocore.loaders import JSONFileLoader
 from django.core.cache import cache
 from django.test import override_settings
 from pytest_django.fixtures import Settings
@@ -17,6 +19,10 @@ from reports import queue, store
 from stack.servers import Kind
 from tests.servers import Worker, aws_stand_ins
 from trashsite import aws
+
+# Tests make AWS clients anew, hundreds of times: the models that botocore reads for each are read once.
+_load_file = functools.cache(JSONFileLoader().load_file)
+JSONFileLoader.load_file = lambda self, path: _load_file(path)  # type: ignore[method-assign]
 
 
 @pytest.fixture(scope="session")

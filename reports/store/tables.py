@@ -52,9 +52,11 @@ def _describe(name: str) -> dict[str, Any] | None:
 
 
 def _check_keys(description: dict[str, Any], keys: tuple[str, ...]) -> None:
-    found = tuple(key["AttributeName"] for key in description["KeySchema"])
-    if found != keys:
-        raise StoreUnavailable(f"table {description['TableName']} has the keys {found}, not {keys}")
+    types = {each["AttributeName"]: each["AttributeType"] for each in description["AttributeDefinitions"]}
+    found = ", ".join(f"{key['AttributeName']} ({types[key['AttributeName']]})" for key in description["KeySchema"])
+    needed = ", ".join(f"{key} (S)" for key in keys)
+    if found != needed:
+        raise StoreUnavailable(f"table {description['TableName']} has the keys {found}, not {needed}")
 
 
 def _create(

@@ -1,0 +1,650 @@
+"""The store on real tables: the newest wins, each report stands once in the history, nothing else is ever said."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from django.core.management import CommandError, call_command
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from pytest_django.fixtures import Settings
+
+from reports import store
+from reports.store import Heartbeat, Outcome, StoreUnavailable
+from reports.store.items import order_key
+from reports.wire import Report, dump, parse
+from stack.servers import JARS, Kind
+from tests.faults import proxy as faults
+from tests.faults.partial import all_of_them, every, statement_errors, unprocessed, unread
+from tests.faults.proxy import Fault, FaultProxy
+from trashsite import aws
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
+NEEDS_JAVA = pytest.mark.skipif(not JARS.is_dir(), reason="the Java servers are not installed: make servers")
+BOTH = ["embedded", pytest.param("java", marks=NEEDS_JAVA)]
+
+
+@pytest.fixture(params=BOTH)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    kind: Kind = request.param
+    return kind
+
+
+@pytest.fixture
+def raw(pipeline: str) -> DynamoDBClient:
+    """DynamoDB by the AWS SDK alone, as the lab's own service uses it."""
+    return boto3.client("dynamodb")
+
+
+def report(can_id: object = "432", minute: float = 0, level: str = "50.0", **attributes: object) -> Report:
+    """A report of today, `minute` minutes after NOW; minus for before."""
+    said = {"can_id": str(can_id), "level": level, "measured_at": (NOW + timedelta(minutes=minute)).isoformat()}
+    (result,) = parse(json.dumps({**said, **attributes}), NOW + timedelta(hours=1))
+    assert isinstance(result, Report)
+    return result
+
+
+def put(*reports: Report) -> Outcome:
+    outcome = store.put_reports(reports, now=NOW)
+    assert outcome.stored + outcome.stale + outcome.repeated == len(reports)
+    return outcome
+
+
+def all_history(can_id: str, size: int = 500, newest_first: bool = False) -> list[Report]:
+    return pages(can_id, size=size, newest_first=newest_first)
+
+
+def pages(
+    can_id: str,
+    *,
+    size: int,
+    newest_first: bool = False,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    now: datetime = NOW,
+) -> list[Report]:
+    """Read a can's history to its end, page after page."""
+    found: list[Report] = []
+    after = None
+    while True:
+        page = store.history(
+            can_id, since=since, until=until, newest_first=newest_first, after=after, size=size, now=now
+        )
+        assert len(page.items) <= size
+        assert page.next is None or len(page.items) == size
+        found += page.items
+        after = page.next
+        if after is None:
+            return found
+
+
+# -- the newest wins -------------------------------------------------------------------------------------
+
+
+def test_the_newest_wins_whatever_the_order_of_arrival(pipeline: str) -> None:
+    for number, order in enumerate(itertools.permutations((0, 1, 2))):
+        together, apart = f"together-{number}", f"apart-{number}"
+        put(*(report(together, minute, f"{minute}") for minute in order))
+        for minute in order:
+            put(report(apart, minute, f"{minute}"))
+        for can_id in (together, apart):
+            assert store.latest(can_id) == report(can_id, 2, "2")
+            assert all_history(can_id) == [report(can_id, minute, f"{minute}") for minute in (0, 1, 2)]
+
+
+def test_two_reports_of_one_instant_end_alike_everywhere_and_both_are_kept(pipeline: str) -> None:
+    tied = [report("{}", 0, level) for level in ("1", "2", "3")]
+
+    def end(can_id: str, order: Sequence[Report], at_once: bool) -> tuple[str, list[str]]:
+        mine = [report(can_id, 0, each.level) for each in order]
+        if at_once:
+            put(*mine)
+        else:
+            for each in mine:
+                put(each)
+        latest = store.latest(can_id)
+        assert latest
+        assert len(all_history(can_id)) == 3
+        return latest.level, [each.level for each in all_history(can_id)]
+
+    for can_id in ("a", "b"):
+        ends = []
+        for number, order in enumerate(itertools.permutations(tied)):
+            # The digest holds the can's id too, so that the same can is asked again in another pipeline's table.
+            boto3.client("dynamodb").delete_item(TableName=f"trash-levels-{pipeline}", Key={"id": {"S": can_id}})
+            ends.append(end(can_id, order, at_once=number % 2 == 0))
+        assert len({level for level, _ in ends}) == 1
+        assert ends[0][0] == ends[0][1][-1]
+
+
+def test_an_older_report_never_replaces_a_newer_one(pipeline: str) -> None:
+    assert put(report(minute=5, level="5")) == Outcome(stored=1)
+    assert put(report(minute=4, level="4")) == Outcome(stale=1)
+    assert put(report(minute=-100_000, level="1")) == Outcome(stale=1)
+    assert store.latest("432") == report(minute=5, level="5")
+    assert [each.level for each in all_history("432")] == ["1", "4", "5"]
+
+
+def test_a_report_that_comes_again_is_counted_as_repeated_and_stands_once(pipeline: str) -> None:
+    first = report(minute=1, level="1", note="x")
+    again = report(minute=1, level="1", note="x")
+    assert put(first, first) == Outcome(stored=1, repeated=1)
+    assert put(again) == Outcome(repeated=1)
+    put(report(minute=2, level="2"))
+    assert put(first) == Outcome(stale=1)
+    assert [each.level for each in all_history("432")] == ["1", "2"]
+
+
+def test_everything_of_a_report_comes_back_as_it_was_sent(pipeline: str) -> None:
+    body = (
+        '{"can_id":"🗑 Žižkov","level":70.69237046207665000,"measured_at":"2026-11-24T09:30:00.000001Z",'
+        '"stream":" glass ","location":{"lat":50.088040,"lon":-0.10},"big":123456789012345678901234567890,'
+        '"deep":[1.50,{"null":null,"":"\\u001b<script>"}]}'
+    )
+    (sent,) = parse(body, NOW + timedelta(microseconds=2))
+    assert isinstance(sent, Report)
+    put(sent)
+    assert store.latest("🗑 Žižkov") == sent
+    assert sent.location == (Decimal("50.088040"), Decimal("-0.10"))
+    (row,) = all_history("🗑 Žižkov")
+    assert (row.level, row.measured_at, row.received_at, row.attributes) == (
+        "70.69237046207665000", sent.measured_at, sent.received_at, sent.attributes,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [0, 1, 25, 26, 60, 500])
+def test_any_number_of_reports_is_stored_and_counted(size: int, pipeline: str) -> None:
+    reports = [report(at, at % 7, str(at % 101)) for at in range(size)]
+    assert put(*reports) == Outcome(stored=size)
+    assert put(*reversed(reports)) == Outcome(repeated=size)
+    found: list[Report] = []
+    page = store.fleet(size=200)
+    while True:
+        found += page.items
+        if not page.next:
+            break
+        page = store.fleet(after=page.next, size=200)
+    assert sorted(found, key=lambda each: int(each.can_id)) == reports
+
+
+def test_one_can_may_stand_in_a_batch_many_times(pipeline: str) -> None:
+    mine = [report("1", minute, str(minute)) for minute in range(60)]
+    others = [report(f"other-{at}") for at in range(7)]
+    assert put(*mine, *others, mine[3], mine[59]) == Outcome(stored=8, stale=59, repeated=2)
+    assert store.latest("1") == mine[-1]
+    assert all_history("1") == mine
+
+
+def test_a_can_whose_reports_came_at_the_edge_of_the_calendar_is_in_order(pipeline: str) -> None:
+    times = ["0001-01-01T00:00:00Z", "0999-12-31T23:59:59.999999Z", "1969-12-31T23:59:59Z", "1970-01-01T00:00:00Z"]
+    for at, time in enumerate(times):
+        (sent,) = parse(f'{{"can_id":"old","level":{at},"measured_at":"{time}"}}', NOW)
+        assert isinstance(sent, Report)
+        put(sent)
+    assert [each.level for each in all_history("old")] == ["0", "1", "2", "3"]
+    latest = store.latest("old")
+    assert latest and latest.measured_at == datetime(1970, 1, 1, tzinfo=UTC)
+
+
+# -- beside the lab's own service ------------------------------------------------------------------------
+
+
+def test_what_the_labs_service_wrote_is_read_and_gives_way_to_ours(pipeline: str, raw: DynamoDBClient) -> None:
+    raw.put_item(TableName=f"trash-levels-{pipeline}", Item={"id": {"S": "420"}, "level": {"S": "88.81585003341274"}})
+    assert store.latest("420") == Report("420", "88.81585003341274", None, None)
+    assert store.fleet(size=10).items == [Report("420", "88.81585003341274", None, None)]
+
+    ours = report("420", -100_000, "12.5")
+    assert put(ours) == Outcome(stored=1)
+    assert store.latest("420") == ours
+
+
+def test_the_labs_service_reads_what_ours_wrote_and_may_write_over_it(pipeline: str, raw: DynamoDBClient) -> None:
+    put(report("420", 0, "70.69237046207665"))
+    name, key = f"trash-levels-{pipeline}", {"id": {"S": "420"}}
+    assert raw.get_item(TableName=name, Key=key)["Item"]["level"] == {"S": "70.69237046207665"}
+    raw.put_item(TableName=name, Item={**key, "level": {"S": "1.5"}})
+    assert store.latest("420") == Report("420", "1.5", None, None)
+    assert put(report("420", 0, "70.69237046207665")) == Outcome(stored=1)
+
+
+@pytest.mark.parametrize("level", [{"NULL": True}, {"M": {}}, None])
+def test_an_item_without_a_level_is_no_report(
+    level: dict[str, object] | None, pipeline: str, raw: DynamoDBClient
+) -> None:
+    raw.put_item(TableName=f"trash-levels-{pipeline}", Item={"id": {"S": "1"}, **({"level": level} if level else {})})
+    assert store.latest("1") is None
+    assert store.fleet(size=10).items == []
+    assert put(report("1")) == Outcome(stored=1)
+    assert store.latest("1") == report("1")
+
+
+def test_a_level_that_somebody_wrote_as_a_number_is_read(pipeline: str, raw: DynamoDBClient) -> None:
+    raw.put_item(TableName=f"trash-levels-{pipeline}", Item={"id": {"S": "1"}, "level": {"N": "42"}})
+    assert store.latest("1") == Report("1", "42", None, None)
+
+
+def test_a_can_that_was_never_heard_of_has_no_latest_and_no_history(pipeline: str) -> None:
+    assert store.latest("nobody") is None
+    assert all_history("nobody") == []
+
+
+# -- the history -----------------------------------------------------------------------------------------
+
+
+def test_the_history_is_paged_in_both_directions(pipeline: str) -> None:
+    reports = [report("1", minute, str(minute)) for minute in range(30)]
+    put(*reports, report("2"), report("12"))
+    for size in (1, 7, 30, 100):
+        assert all_history("1", size) == reports
+        assert all_history("1", size, newest_first=True) == reports[::-1]
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_the_history_from_an_instant_on_and_before_another(newest_first: bool, pipeline: str) -> None:
+    put(*(report("1", minute, str(minute)) for minute in range(10)))
+
+    def levels(since: float | None, until: float | None) -> list[int]:
+        instants = [None if each is None else NOW + timedelta(minutes=each) for each in (since, until)]
+        found = pages("1", size=3, newest_first=newest_first, since=instants[0], until=instants[1])
+        return sorted(int(each.level) for each in found)
+
+    assert levels(None, None) == list(range(10))
+    assert levels(3, None) == [3, 4, 5, 6, 7, 8, 9]
+    assert levels(None, 3) == [0, 1, 2]
+    assert levels(3, 4) == [3]
+    assert levels(3.00001, 6) == [4, 5]
+    assert levels(20, 30) == []
+
+
+def test_what_has_expired_is_skipped_although_it_is_still_there(pipeline: str, settings: Settings) -> None:
+    settings.TRASH_HISTORY_DAYS = 10
+    received = [NOW + timedelta(days=day) for day in range(20)]
+    put(*(Report("1", str(at), NOW - timedelta(minutes=100 - at), when) for at, when in enumerate(received)))
+    now = NOW + timedelta(days=15, seconds=1)
+    for newest_first in (True, False):
+        for size in (1, 3, 100):
+            found = pages("1", size=size, newest_first=newest_first, now=now)
+            assert sorted(int(each.level) for each in found) == list(range(6, 20))
+    assert len(pages("1", size=100, now=NOW)) == 20
+
+
+def test_without_a_history_the_newest_is_kept_all_the_same(pipeline: str, settings: Settings) -> None:
+    settings.TRASH_HISTORY_DAYS = 0
+    assert put(report(minute=2, level="2"), report(minute=1, level="1")) == Outcome(stored=1, stale=1)
+    assert store.latest("432") == report(minute=2, level="2")
+    assert all_history("432") == []
+
+
+# -- the sort key ----------------------------------------------------------------------------------------
+
+attribute = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+attributes = st.dictionaries(st.text(max_size=4), attribute, max_size=4)
+
+
+def keyed(text: str) -> str:
+    return order_key(Report("1", "5", NOW, NOW, attributes=text))
+
+
+def shuffled(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: shuffled(member) for name, member in reversed(value.items())}
+    return [shuffled(each) for each in value] if isinstance(value, list) else value
+
+
+@hypothesis_settings(deadline=None)
+@given(attributes)
+def test_white_space_and_the_order_of_members_make_no_other_report(sent: dict[str, object]) -> None:
+    plain = keyed(json.dumps(sent))
+    assert keyed(json.dumps(sent, indent=3)) == plain
+    assert keyed(json.dumps(sent, separators=(",", ":"), ensure_ascii=False)) == plain
+    assert keyed(json.dumps(shuffled(sent))) == plain
+
+
+@hypothesis_settings(deadline=None)
+@given(attributes, attributes)
+def test_reports_that_say_different_things_have_different_keys(
+    one: dict[str, object], other: dict[str, object]
+) -> None:
+    same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    assert (keyed(json.dumps(one)) == keyed(json.dumps(other))) == same
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ('{"a":1}', '{"a":"1"}'),
+        ('{"a":1}', '{"a":1.0}'),
+        ('{"a":[1,2]}', '{"a":[2,1]}'),
+        ('{"a":null}', "{}"),
+        ('{"a":true}', '{"a":"true"}'),
+        ('{"a":null}', '{"a":"null"}'),
+        ('{"a":{"b":1}}', '{"a":{"b":-1}}'),
+    ],
+)
+def test_a_small_difference_makes_another_report(one: str, other: str) -> None:
+    assert keyed(one) != keyed(other)
+
+
+def test_can_level_and_instant_make_another_report_and_the_time_of_receipt_does_not() -> None:
+    base = Report("1", "5", NOW, NOW)
+    assert order_key(base) == order_key(Report("1", "5", NOW, NOW + timedelta(days=3)))
+    others = [
+        Report("2", "5", NOW, NOW),
+        Report("1", "5.0", NOW, NOW),
+        Report("1", "5", NOW + timedelta(microseconds=1), NOW),
+        Report("15", "", NOW, NOW),
+    ]
+    assert len({order_key(each) for each in (base, *others)}) == 5
+
+
+@hypothesis_settings(deadline=None)
+@given(st.lists(st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)), min_size=2, max_size=5))  # noqa: DTZ001
+def test_keys_sort_as_their_instants_do_and_begin_with_a_digit(instants: list[datetime]) -> None:
+    reports = [Report("1", "5", each.replace(tzinfo=UTC), NOW) for each in instants]
+    by_key = sorted(reports, key=order_key)
+    assert [each.measured_at for each in by_key] == sorted(each.measured_at for each in reports if each.measured_at)
+    assert all(order_key(each)[0].isdigit() and order_key(each).index("#") == 27 for each in reports)
+
+
+# -- what goes wrong -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def proxy(pipeline: str, aws_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
+    """A proxy that breaks things between the store and DynamoDB."""
+    with FaultProxy(aws_environment["AWS_ENDPOINT_URL_DYNAMODB"]) as started:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", started.url)
+        aws.forget()
+        yield started
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give up sooner than in earnest: the rules are the same."""
+    monkeypatch.setattr(aws.Client.patiently, "__kwdefaults__", {"within_s": 1.0})
+    monkeypatch.setattr(aws, "SILENCE_S", 0.0)
+    monkeypatch.setattr("reports.store.reading.READ_WITHIN_S", 0.2)
+    monkeypatch.setattr("reports.store.writing.TRIES", 2)
+    monkeypatch.setattr("reports.store.writing.pause_s", lambda attempt, first_s, most_s: 0.01)
+
+
+def unsaved(*reports: Report) -> list[Report]:
+    with pytest.raises(StoreUnavailable) as caught:
+        store.put_reports(reports, now=NOW)
+    return list(caught.value.unsaved)
+
+
+SIXTY = [report(at, 0, str(at)) for at in range(60)]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        faults.reset, faults.hang_up, faults.cut_short, faults.lose_answer, faults.html, faults.expired_token,
+        faults.throttled, faults.unavailable, faults.answer(500, "{}"), faults.slow(0.1),
+        faults.error("ProvisionedThroughputExceededException"), faults.answer(200, "["), faults.answer(200, "null"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["embedded"])
+def test_a_fault_that_passes_is_not_even_seen(fault: Fault, proxy: FaultProxy) -> None:
+    proxy.inject(fault, "BatchWriteItem", times=2)
+    proxy.inject(fault, "BatchExecuteStatement", times=2)
+    proxy.inject(fault, "BatchGetItem", times=1)
+    put(*SIXTY[:30])
+    assert [store.latest(each.can_id) for each in SIXTY[:30]] == SIXTY[:30]
+    assert [all_history(each.can_id) for each in SIXTY[:30]] == [[each] for each in SIXTY[:30]]
+    assert proxy.spoilt["BatchWriteItem"] == 2
+    assert proxy.spoilt["BatchExecuteStatement"] == 2
+
+
+@pytest.mark.parametrize("kind", ["embedded"])
+def test_while_nothing_answers_nothing_is_saved(proxy: FaultProxy, impatient: None) -> None:
+    proxy.refuse()
+    assert unsaved(*SIXTY) == SIXTY
+    with pytest.raises(StoreUnavailable):
+        store.ping()
+    with pytest.raises(StoreUnavailable):
+        store.latest("1")
+    with pytest.raises(StoreUnavailable):
+        store.fleet(size=1)
+    with pytest.raises(StoreUnavailable):
+        all_history("1")
+    with pytest.raises(StoreUnavailable):
+        store.beat(Heartbeat("w", NOW, {}))
+    proxy.heal()
+    assert put(*SIXTY) == Outcome(stored=60)
+
+
+@pytest.mark.parametrize("kind", ["embedded"])
+def test_only_those_whose_history_failed_are_unsaved(proxy: FaultProxy, impatient: None) -> None:
+    # Of 60, the first 25 and the last 10 pass; what is in the history alone of the others is not enough.
+    def of_the_second_batch(call: faults.Call) -> faults.Reply:
+        return call.forward() if b'"25"' not in call.body else faults.unavailable(call)
+
+    proxy.inject(of_the_second_batch, "BatchWriteItem")
+    left = unsaved(*SIXTY)
+    assert left == SIXTY[25:50]
+    stored = [each for each in SIXTY if all_history(each.can_id)]
+    assert stored == SIXTY[:25] + SIXTY[50:]
+    proxy.heal()
+    assert put(*left) == Outcome(repeated=25)
+    assert all(all_history(each.can_id) == [each] for each in SIXTY)
+
+
+@pytest.mark.parametrize("kind", ["embedded"])
+def test_only_those_whose_level_failed_are_unsaved_the_stale_ones_of_the_same_can_are_not(
+    proxy: FaultProxy, impatient: None
+) -> None:
+    older = [report(at, -1, "0") for at in range(60)]
+    proxy.inject(faults.throttled, "BatchExecuteStatement")
+    assert unsaved(*older, *SIXTY, SIXTY[7]) == [*SIXTY, SIXTY[7]]
+    proxy.heal()
+    assert put(*SIXTY, SIXTY[7]) == Outcome(stored=60, repeated=1)
+    assert all(all_history(str(at)) == [older[at], SIXTY[at]] for at in range(60))
+
+
+@pytest.mark.parametrize("kind", ["embedded"])
+def test_rows_that_are_handed_back_unprocessed_are_written_in_the_end(proxy: FaultProxy) -> None:
+    proxy.inject(unprocessed(every(3)), "BatchWriteItem", times=2)
+    proxy.inject(unprocessed(all_of_them), "BatchWriteItem", times=1)
+    assert put(*SIXTY[:25]) == Outcome(stored=25)
+    assert all(all_history(each.can_id) == [each] for each in SIXTY[:25])
+
+
+@pytest.mark.parametrize("kind", ["embedded"])
+def test_rows_that_stay_unprocessed_are_exactly_those_unsaved(proxy: FaultProxy, impatient: None) -> None:
+    def odd_ones(call: faults.Call) -> faults.Reply:
+        (items,) = call.request["RequestItems"].values()
+        ids = [int(item["PutRequest"]["Item"]["id"]["S"]) for item in items]
+        return unprocessed(lambda at: ids[at] % 2 == 1)(call)
+
+    proxy.inject(odd_ones, "BatchWriteItem")
+    assert unsaved(*SIXTY[:25]) == SIXTY[1:25:2]
+
+
+@pytest.mark.parametrize(
+    "code", ["ThrottlingError", "ProvisionedThroughputExceeded", "InternalServerError", "TransactionConflict"]
+)
+@pytest.mark.parametrize("kind", ["embedded"])
+def test_statements_that_are_throttled_one_by_one_pass_in_the_end(code: str, proxy: FaultProxy) -> None:
+    put(*(report(at, -1, "0") for at in range(20)))
+    proxy.inject(statement_errors(every(3), code), "BatchExecuteStatement", times=2)
+    proxy.inject(statement_errors(all_of_them, code), "BatchExecuteStatement", times=1)
+    assert put(*SIXTY[:25]) == Outcome(stored=25)
+    assert [store.latest(each.can_id) for each in SIXTY[:25]] == SIXTY[:25]
+
+
+@pytest.mark.parametrize("kind", ["embedded"])
+def test_statements_that_stay_throttled_are_exactly_those_unsaved(proxy: FaultProxy, impatient: None) -> None:
+    put(*(report(at, -1, "0") for at in range(25)))
+
+    def odd_ones(call: faults.Call) -> faults.Reply:
+        ids = [int(each["Parameters"][-2]["S"]) for each in call.request["Statements"]]
+        return statement_errors(lambda at: ids[at] % 2 == 1)(call)
+
+    proxy.inject(odd_ones, "BatchExecuteStatement")
+    assert unsaved(*SIXTY[:25]) == SIXTY[1:25:2]
+    assert [store.latest(each.can_id) for each in SIXTY[:25:2]] == SIXTY[:25:2]
+
+
+def test_our_own_write_whose_answer_was_lost_is_known_as_ours(proxy: FaultProxy) -> None:
+    put(*(report(at, -1, "0") for at in range(25)))
+    for _ in range(2):
+        proxy.inject(faults.lose_answer, "BatchExecuteStatement", times=1)
+    assert put(*SIXTY[:25]) == Outcome(repeated=25)
+    assert [store.latest(each.can_id) for each in SIXTY[:25]] == SIXTY[:25]
+
+
+def test_a_lost_answer_to_the_first_write_of_new_cans_is_known_as_ours(proxy: FaultProxy) -> None:
+    inserted: list[faults.Call] = []
+
+    def lose_the_insert(call: faults.Call) -> faults.Reply:
+        if b"INSERT" not in call.body or inserted:
+            return call.forward()
+        inserted.append(call)
+        return faults.lose_answer(call)
+
+    proxy.inject(lose_the_insert, "BatchExecuteStatement")
+    assert put(*SIXTY[:25]) == Outcome(repeated=25)
+    assert inserted
+    assert [store.latest(each.can_id) for each in SIXTY[:25]] == SIXTY[:25]
+
+
+@pytest.mark.parametrize("kind", ["embedded"])
+def test_keys_that_are_handed_back_unread_are_read_in_the_end(proxy: FaultProxy) -> None:
+    put(*SIXTY[:25])
+    proxy.inject(unread(every(2)), "BatchGetItem", times=2)
+    proxy.inject(unread(all_of_them), "BatchGetItem", times=1)
+    assert put(*(report(at, -1, "0") for at in range(25))) == Outcome(stale=25)
+
+
+@pytest.mark.parametrize("kind", ["embedded"])
+def test_a_missing_table_is_an_outage_and_its_return_the_end_of_it(
+    pipeline: str, raw: DynamoDBClient, impatient: None
+) -> None:
+    raw.delete_table(TableName=f"trash-levels-{pipeline}")
+    assert store.missing() == [f"trash-levels-{pipeline}"]
+    assert unsaved(*SIXTY[:3]) == SIXTY[:3]
+    with pytest.raises(StoreUnavailable):
+        store.ping()
+    list(store.provision())
+    assert put(*SIXTY[:3]) == Outcome(stored=3)
+
+
+# -- provisioning and heartbeats -------------------------------------------------------------------------
+
+
+def described(raw: DynamoDBClient, name: str) -> tuple[list[tuple[str, str]], dict[str, str]]:
+    table = raw.describe_table(TableName=name)["Table"]
+    types = {each["AttributeName"]: str(each["AttributeType"]) for each in table["AttributeDefinitions"]}
+    keys = [(each["AttributeName"], str(each["KeyType"])) for each in table["KeySchema"]]
+    return keys, {name: types[name] for name, _ in keys}
+
+
+def test_the_tables_have_the_keys_that_the_lab_and_the_specification_name(pipeline: str, raw: DynamoDBClient) -> None:
+    assert described(raw, f"trash-levels-{pipeline}") == ([("id", "HASH")], {"id": "S"})
+    assert described(raw, f"trash-level-history-{pipeline}") == (
+        [("id", "HASH"), ("order_key", "RANGE")],
+        {"id": "S", "order_key": "S"},
+    )
+    assert described(raw, f"trash-pipeline-{pipeline}") == (
+        [("kind", "HASH"), ("id", "RANGE")],
+        {"kind": "S", "id": "S"},
+    )
+    for name in ("trash-level-history", "trash-pipeline"):
+        swept = raw.describe_time_to_live(TableName=f"{name}-{pipeline}")["TimeToLiveDescription"]
+        assert swept["TimeToLiveStatus"] in {"ENABLED", "ENABLING"}
+        assert swept["AttributeName"] == "expires_at"
+
+
+def test_provisioning_again_finds_everything_and_keeps_what_is_there(pipeline: str) -> None:
+    put(report())
+    assert list(store.provision()) == [
+        f"found table {name}-{pipeline}" for name in ("trash-levels", "trash-level-history", "trash-pipeline")
+    ]
+    assert store.latest("432") == report()
+    assert store.missing() == []
+
+
+def test_provision_takes_a_suffix_and_the_labs_throughput(
+    pipeline: str, raw: DynamoDBClient, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suffix = f"wra-{pipeline}"
+    call_command("provision", suffix=suffix, throughput=(3, 3))
+    names = ("trash-levels", "trash-level-history", "trash-pipeline")
+    assert all(
+        f"made table {name}-{suffix}" in capsys_lines for capsys_lines in [capsys.readouterr().out] for name in names
+    )
+    for name in names:
+        capacity = raw.describe_table(TableName=f"{name}-{suffix}")["Table"]["ProvisionedThroughput"]
+        assert (capacity["ReadCapacityUnits"], capacity["WriteCapacityUnits"]) == (3, 3)
+    settings.TRASH_SUFFIX = pipeline
+    billing = raw.describe_table(TableName=f"trash-levels-{pipeline}")["Table"]["BillingModeSummary"]
+    assert billing["BillingMode"] == "PAY_PER_REQUEST"
+
+
+@pytest.mark.parametrize("sent", ["3", "3/", "/3", "0/3", "3/0", "a/b", "3/3/3", "-1/3"])
+def test_a_throughput_that_is_none_is_told(sent: str, pipeline: str) -> None:
+    with pytest.raises(CommandError, match="is not READ/WRITE, as 3/3"):
+        call_command("provision", f"--throughput={sent}")
+
+
+@pytest.mark.parametrize(
+    ("keys", "types"),
+    [
+        ([("can_id", "HASH")], {"can_id": "S"}),
+        ([("id", "HASH"), ("at", "RANGE")], {"id": "S", "at": "S"}),
+        ([("id", "HASH")], {"id": "N"}),
+    ],
+)
+def test_a_table_with_other_keys_is_told_and_left_alone(
+    keys: list[tuple[str, str]], types: dict[str, str], aws_environment: dict[str, str], settings: Settings
+) -> None:
+    settings.TRASH_SUFFIX = f"odd-{'-'.join(types)}-{'-'.join(types.values())}"
+    name = f"trash-levels-{settings.TRASH_SUFFIX}"
+    raw: Any = boto3.client("dynamodb")
+    raw.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in keys],
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": each} for key, each in types.items()],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    with pytest.raises(StoreUnavailable, match=f"table {name} has the keys"):
+        list(store.provision())
+    assert described(raw, name) == (keys, types)
+
+
+def test_a_workers_heartbeat_is_the_last_it_gave_and_is_forgotten_after_a_day(pipeline: str) -> None:
+    store.beat(Heartbeat("host:1", NOW, {"stored": 1}))
+    store.beat(Heartbeat("host:1", NOW + timedelta(seconds=10), {"stored": 2}, problem="receives nothing"))
+    store.beat(Heartbeat("host:2", NOW, {"stored": 0}))
+    last = Heartbeat("host:1", NOW + timedelta(seconds=10), {"stored": 2}, problem="receives nothing")
+    assert store.workers(NOW + timedelta(minutes=1)) == [last, Heartbeat("host:2", NOW, {"stored": 0})]
+    assert store.workers(NOW + timedelta(days=1, seconds=5)) == [last]
+    store.leave("host:1")
+    assert store.workers(NOW) == [Heartbeat("host:2", NOW, {"stored": 0})]
+
+
+def test_what_is_sent_on_by_the_wire_is_the_same_report_to_the_store(pipeline: str) -> None:
+    sent = report("1", 0, "5.0", stream="glass", location={"lat": 1, "lon": 2})
+    put(sent)
+    stored = store.latest("1")
+    assert stored
+    assert order_key(stored) == order_key(sent)
+    assert parse(dump(stored), stored.received_at or NOW) == [sent]

@@ -256,7 +256,8 @@ def send_batch(url: str, batch: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _delete(batch: Sequence[Delivery]) -> None:
     left = {str(at): each for at, each in enumerate(batch)}
-    deadline = time.monotonic() + aws.PATIENCE_S
+    began = time.monotonic()
+    deadline = began + aws.PATIENCE_S
     for attempt in count(1):
         entries = [{"Id": at, "ReceiptHandle": each.receipt_handle} for at, each in left.items()]
         try:
@@ -283,7 +284,7 @@ def _delete(batch: Sequence[Delivery]) -> None:
     if left:
         _deleting.failed(f"{len(left)} messages will come back, to no effect: {problem}")
     else:
-        _deleting.ended()
+        _deleting.ended(began)
 
 
 # -- asking ----------------------------------------------------------------------------------------------

@@ -57,6 +57,7 @@ def store_messages(batch: Sequence[Sequence[Any]]) -> None:
     batch: the fields of one Delivery each; only the transport calls this. Ends in Reject where the batch must
     come again: without requeue while a service is down or the brake is on, with it when our own code broke.
     """
+    began = time.monotonic()
     deliveries = [Delivery(*fields) for fields in batch]
     try:
         _store(deliveries)
@@ -65,12 +66,12 @@ def store_messages(batch: Sequence[Sequence[Any]]) -> None:
         raise Reject(str(error), requeue=False) from error
     except Braked as error:
         # Held as in an outage: the transport takes no more, and tries one batch at a time.
-        _outage.ended()
+        _outage.ended(began)
         raise Reject(str(error), requeue=False) from error
     except Exception as error:
         logger.exception("a batch of %d messages broke the worker's code and goes back", len(deliveries))
         raise Reject(repr(error), requeue=True) from error
-    _outage.ended()
+    _outage.ended(began)
 
 
 _Parsed = tuple[Delivery, list[Report | InvalidReport]]

@@ -18,6 +18,7 @@ class Outage:
         self.what = what
         self._lock = threading.Lock()
         self._since: float | None = None
+        self._failed_at = 0.0
         self._told = 0.0
 
     @property
@@ -29,6 +30,7 @@ class Outage:
         """Note a failure; says so unless it was said less than a minute ago."""
         now = time.monotonic()
         with self._lock:
+            self._failed_at = now
             if self._since is not None and now - self._told < REMIND_S:
                 return
             lasted = "" if self._since is None else f" for {now - self._since:.0f} s"
@@ -36,11 +38,18 @@ class Outage:
             self._told = now
         logger.warning("%s fails%s, trying again until it works: %s", self.what, lasted, reason)
 
-    def ended(self) -> None:
-        """Note a success; says so if a failure came before it."""
+    def ended(self, began: float | None = None) -> None:
+        """
+        Note a success; says so if a failure came before it.
+
+        began: the monotonic time at which what succeeded was begun. If something else failed since then, it tells
+        only that all was well before.
+        """
         if self._since is None:
             return
         with self._lock:
+            if began is not None and began < self._failed_at:
+                return
             since, self._since = self._since, None
         if since is not None:
             logger.info("%s works again after %.1f s", self.what, time.monotonic() - since)

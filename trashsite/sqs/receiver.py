@@ -170,6 +170,7 @@ class Receiver:
         return False
 
     def _receive(self) -> list[Delivery]:
+        began = time.monotonic()
         answer = aws.client("sqs").call(
             "ReceiveMessage",
             {
@@ -184,7 +185,7 @@ class Receiver:
         )
         messages = [Delivery.received(self.queue_url, message) for message in answer.get("Messages") or ()]
         self._silent_since = None
-        self._outage.ended()
+        self._outage.ended(began)
         return messages
 
     def _keep(self) -> None:

@@ -127,6 +127,7 @@ async function load() {
 }
 
 if (box) {
+  box.querySelector(".waiting").textContent = "Drawing the chart…";
   load();
   box.addEventListener("keydown", (event) => {
     const by = { ArrowRight: 1, ArrowLeft: -1, PageDown: 20, PageUp: -20, End: Infinity, Home: -Infinity }[event.key];

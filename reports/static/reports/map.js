@@ -8,6 +8,7 @@ async function drawMap() {
   if (!answer.ok) return;
   const { places } = await answer.json();
   if (!places?.length) return;
+  ground.replaceChildren();
   const map = L.map(ground, { renderer: L.canvas({ padding: 0.3 }), attributionControl: Boolean(ground.dataset.by), zoomSnap: 0.5 });
   if (ground.dataset.tiles) {
     const by = document.createElement("span");

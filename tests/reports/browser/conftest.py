@@ -1,0 +1,129 @@
+"""A real Chromium against the real server, with a fleet to look at; a page that logs an error fails its test."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+
+from accounts.roles import give_role, make_roles
+from reports import overview, queue, store
+from reports.models import Can
+from reports.wire import Report
+
+CHROMIUM = Path("/usr/bin/chromium")
+#: Nothing of it may reach for the network.
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+AXE = Path(__file__).parent / "axe" / "axe.min.js"
+PASSWORD = "turn-the-lid"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        pytest.skip(f"{CHROMIUM} is not there: apt-get install chromium")
+    # Playwright's loop runs in this thread, and Django would take its own queries for mistakes.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def fleet(shared_pipeline: str) -> dict[str, Report]:
+    """120 cans of all levels and ages, one with a long history, one that means harm."""
+    chance = random.Random(11)
+    now = datetime.now(UTC)
+    cans = {}
+    for number in range(118):
+        at = now - timedelta(minutes=chance.expovariate(1 / 90)) - timedelta(days=3 * (number % 17 == 3))
+        place = (Decimal(f"{50.05 + chance.random() / 12:.5f}"), Decimal(f"{14.36 + chance.random() / 6:.5f}"))
+        stream = chance.choice(("paper", "glass", "plastic", "residual"))
+        said = {"stream": stream, "location": {"lat": float(place[0]), "lon": float(place[1])}, "battery": 3.71}
+        level = f"{chance.betavariate(1.3, 1.6) * 98:.11f}"
+        cans[f"{400 + number}"] = Report(f"{400 + number}", level, at, now, json.dumps(said), stream, place)
+    evil = '{"x": "<script>document.title=\'owned\'</script>", "{{ 7*7 }}": ["javascript:alert(1)"]}'
+    cans["<img src=x onerror=alert(1)>"] = Report("<img src=x onerror=alert(1)>", "55", now, now, evil)
+    past, level = [], 8.0
+    for turn in range(10 * 144, 0, -1):
+        level = chance.uniform(2, 6) if level > 91 else level + chance.expovariate(1 / 0.45)
+        past.append(Report("420", f"{level:.4f}", now - timedelta(minutes=10 * turn), now, stream="paper"))
+    cans["420"] = Report("420", "98.76543210987", now, now, '{"stream": "paper", "temperature": 21.50}', "paper")
+    store.put_reports([*past, *cans.values()], now=now)
+    store.beat(store.Heartbeat("worker-1:4711", now, {"messages": 9000, "stored": 88123, "stale": 12, "set_aside": 3}))
+    overview.forget()
+    return cans
+
+
+@pytest.fixture
+def people(transactional_db: None) -> None:
+    make_roles()
+    for role in ("viewer", "operator", "admin"):
+        give_role(User.objects.create_user(role, password=PASSWORD, is_superuser=role == "admin"), role)
+    Can.objects.create(can_id="420", name="Market square", address="Market square 3")
+
+
+@pytest.fixture
+def site(live_server: LiveServer, fleet: dict[str, Report], people: None) -> str:
+    """The address of a running site."""
+    return str(live_server.url)
+
+
+@pytest.fixture
+def dead_letter(shared_pipeline: str) -> str:
+    body = '{"can_id": "431", "level": "a lot"}'
+    sqs = boto3.client("sqs")
+    url = sqs.get_queue_url(QueueName=queue.full_name(queue.DEAD))["QueueUrl"]
+    sqs.purge_queue(QueueUrl=url)
+    why = {"reason": "invalid", "field": "level", "error": "must be a number"}
+    attributes = {name: {"DataType": "String", "StringValue": text} for name, text in why.items()}
+    sqs.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=attributes)
+    return body
+
+
+@pytest.fixture
+def visit(chromium: Browser, site: str) -> Iterator[Callable[..., Page]]:
+    """Open the site in a fresh browser: visit("/reports/", user="operator", width=390, dark=True)."""
+    contexts: list[BrowserContext] = []
+    errors: list[str] = []
+
+    def open_page(path: str, *, user: str | None = None, width: int = 1280, dark: bool = False, **options: Any) -> Page:
+        context = chromium.new_context(
+            base_url=site,
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if dark else "light",
+            **options,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("dialog", lambda dialog: errors.append(f"dialog: {dialog.message}"))
+        if user:
+            page.goto("/login/")
+            page.get_by_label("Name").fill(user)
+            page.get_by_label("Password").fill(PASSWORD)
+            page.get_by_role("main").get_by_role("button", name="Sign in").click()
+        page.goto(path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert errors == []

@@ -1,0 +1,243 @@
+"""What an operator does in the morning, done in a real Chromium."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from playwright.sync_api import Page, expect
+
+from reports import queue
+from reports.wire import Report
+from tests.reports.browser.conftest import AXE
+
+Visit = Callable[..., Page]
+
+PAGES = {
+    "/": "operator",
+    "/reports/": "operator",
+    "/reports/?q=none-such": None,
+    "/reports/420": "operator",
+    "/reports/420?range=all": None,
+    "/reports/420/history": None,
+    "/reports/nobody": None,
+    "/pipeline/": "operator",
+    "/pipeline/dead-letters/": "operator",
+    "/cans/420/facts/": "operator",
+    "/cans/import/": "operator",
+    "/login/": None,
+    "/health/live": None,
+}
+EXPECTED_FAILURES = {"/reports/nobody"}
+
+
+def test_find_the_fullest_can_and_read_its_chart(visit: Visit, fleet: dict[str, Report]) -> None:
+    page = visit("/reports/", user="operator")
+    rows = page.locator("tbody tr")
+    expect(rows).to_have_count(50)
+    expect(rows.first).to_contain_text("98.8 %")
+    expect(rows.first).to_contain_text("Market square 3")
+
+    rows.first.get_by_role("link").click()
+
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Can 420")
+    chart = page.get_by_role("application")
+    expect(chart).to_have_attribute("aria-label", re.compile("Chart of the level"))
+    note = page.locator("#chart-note")
+    expect(note).to_contain_text("reports")
+    chart.focus()
+    page.keyboard.press("End")
+    expect(note).to_contain_text("98.8 %")
+    page.keyboard.press("ArrowLeft")
+    expect(note).not_to_contain_text("98.8 %")
+
+    page.get_by_role("link", name="all", exact=True).click()
+    expect(page.locator("#chart-note")).to_contain_text("summed up in")
+    page.get_by_role("link", name="List").click()
+    expect(page).to_have_url(re.compile("/reports/$"))
+
+
+def test_neighbours_lead_through_the_list(visit: Visit) -> None:
+    page = visit("/reports/?order=id&q=40")
+    page.get_by_role("link", name="404").click()
+
+    page.get_by_role("link", name="405").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Can 405")
+    page.get_by_role("link", name="404").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Can 404")
+
+
+def test_filter_page_and_come_back(visit: Visit, fleet: dict[str, Report]) -> None:
+    page = visit("/reports/?page_size=10")
+    page.get_by_label("Stream").fill("glass")
+    page.get_by_label("Level from").fill("10")
+    page.get_by_role("button", name="Show").click()
+
+    first = page.locator("tbody th").all_inner_texts()
+    assert set(page.locator("td.stream-col").all_inner_texts()) == {"glass"}
+    page.get_by_role("link", name="Next").click()
+    second = page.locator("tbody th").all_inner_texts()
+    assert len(first) == 10
+    assert not set(first) & set(second)
+    page.get_by_role("link", name="Previous").click()
+    assert page.locator("tbody th").all_inner_texts() == first
+
+
+def test_export_what_is_shown(visit: Visit, tmp_path: Path) -> None:
+    page = visit("/reports/?status=SILENT")
+    shown = page.locator("tbody th").all_inner_texts()
+
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download as CSV").click()
+    download.value.save_as(tmp_path / "fleet.csv")
+
+    rows = list(csv.DictReader((tmp_path / "fleet.csv").read_text(encoding="utf-8").splitlines()))
+    assert [row["can_id"] for row in rows] == shown
+    assert {row["status"] for row in rows} == {"SILENT"}
+
+
+def test_send_a_dead_letter_back(visit: Visit, dead_letter: str) -> None:
+    before = queue.depth().waiting
+    page = visit("/pipeline/", user="operator")
+    expect(page.get_by_text("dead letter").first).to_be_visible()
+    page.get_by_role("link", name="List dead letters").click()
+    expect(page.locator("pre").first).to_have_text(dead_letter)
+
+    page.get_by_role("checkbox").first.check()
+    page.get_by_role("button", name="Send back those chosen").click()
+    expect(page.get_by_role("heading", level=2)).to_contain_text("Send 1 back to the queue?")
+    page.get_by_role("button", name="Send back").click()
+
+    expect(page.get_by_role("status")).to_contain_text("1 sent back to the queue")
+    assert queue.depth().waiting == before + 1
+    assert LogEntry.objects.get().change_message.startswith("redrive")
+
+
+def test_send_a_report_by_the_form(visit: Visit) -> None:
+    page = visit("/reports/", user="operator")
+    page.get_by_text("Send a report").click()
+    page.get_by_label("Can", exact=True).fill("432")
+    page.get_by_label("Level, percent").fill("70.69")
+    page.get_by_role("button", name="Send").click()
+
+    expect(page.get_by_text("202 Accepted")).to_be_visible()
+
+
+def test_facts_are_edited_and_shown(visit: Visit) -> None:
+    page = visit("/reports/421", user="operator")
+    page.get_by_role("link", name="Edit name").click()
+    page.get_by_label("Name").fill("Town hall")
+    page.get_by_role("button", name="Save").click()
+
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Town hall")
+
+
+def test_facts_are_imported_after_a_dry_run(visit: Visit) -> None:
+    page = visit("/cans/import/", user="operator")
+    page.get_by_label("Or its text").fill("can_id,name,latitude\n420,Old market,50.1\n499,<b>Bridge</b>,\n")
+    page.get_by_role("button", name="Show what would change").click()
+    expect(page.get_by_text("1 new, 2 changed or new in all")).to_be_visible()
+    expect(page.get_by_role("cell", name="<b>Bridge</b>")).to_be_visible()
+
+    page.get_by_role("button", name="Import 2 cans").click()
+
+    expect(page.get_by_text("Imported the facts of 2 cans.")).to_be_visible()
+    page.goto("/reports/420")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Old market")
+
+
+def test_the_theme_is_switched_and_remembered(visit: Visit) -> None:
+    page = visit("/reports/420")
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    page.get_by_role("button", name="Switch between dark and light").click()
+    page.goto("/reports/")
+
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
+    page.get_by_role("button", name="Switch between dark and light").click()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == light
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if path not in EXPECTED_FAILURES])
+def test_a_phone_shows_every_page_without_scrolling_sideways(visit: Visit, path: str) -> None:
+    page = visit(path, user=PAGES[path], width=390)
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if path not in EXPECTED_FAILURES])
+def test_axe_finds_nothing_serious(visit: Visit, dead_letter: str, path: str) -> None:
+    page = visit(path, user=PAGES[path])
+    for details in page.locator("details").all():
+        details.evaluate("one => { one.open = true; }")
+    if page.locator("[data-chart]").count():
+        expect(page.locator("#chart-note")).to_contain_text("report")
+
+    # Run by the debugger, not by the page, whose Content-Security-Policy would refuse it.
+    page.evaluate(AXE.read_text())
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        found = page.evaluate("axe.run({resultTypes: ['violations']})")
+        serious = [
+            f"{theme}: {one['id']}: {node['target']} {node['failureSummary']}"
+            for one in found["violations"]
+            if one["impact"] in ("serious", "critical")
+            for node in one["nodes"]
+        ]
+        assert serious == []
+
+
+def test_what_a_device_sent_does_nothing(visit: Visit) -> None:
+    page = visit("/reports/?q=%3C")
+    page.get_by_role("link", name="<img src=x onerror=alert(1)>").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Can <img src=x onerror=alert(1)>")
+    expect(page.get_by_text("<script>document.title='owned'</script>").first).to_be_visible()
+    page.get_by_text("The API behind this page").click()
+
+    assert "owned" not in page.title()
+    assert page.locator("img").count() == 0
+    assert page.get_by_text("{{ 7*7 }}").count()
+
+
+def test_everything_but_charts_works_without_javascript(visit: Visit) -> None:
+    page = visit("/reports/?page_size=20", user="operator", java_script_enabled=False)
+    page.get_by_label("Level from").fill("50")
+    page.get_by_role("button", name="Show").click()
+    page.get_by_role("link", name="Next").click()
+    page.locator("tbody th a").first.click()
+    expect(page.get_by_text("The chart needs JavaScript")).to_be_visible()
+    expect(page.locator("table")).to_be_visible()
+    page.get_by_role("button", name="Sign out").click()
+
+    expect(page.get_by_role("link", name="Sign in")).to_be_visible()
+
+
+def test_the_map_shows_the_cans(visit: Visit) -> None:
+    page = visit("/")
+    expect(page.locator("#map canvas")).to_be_visible()
+    expect(page.locator(".leaflet-control-scale")).to_be_visible()
+
+    expect(page.get_by_role("heading", name="Attention first")).to_be_visible()
+    expect(page.locator("tbody tr")).to_have_count(10)
+
+
+def test_the_console_of_the_api_works_offline(visit: Visit) -> None:
+    page = visit("/api/docs/")
+
+    expect(page.get_by_text("/reports/{can_id}", exact=True).first).to_be_visible()
+
+
+@pytest.mark.parametrize("path", ["/reports/", "/reports/420"])
+def test_a_page_weighs_under_200_kilobytes(visit: Visit, path: str) -> None:
+    page = visit("/login/")
+    weights: dict[str, int] = {}
+    page.on("response", lambda answer: weights.update({answer.url: len(gzip.compress(answer.body()))}))
+
+    page.goto(path, wait_until="networkidle")
+
+    assert sum(weights.values()) < 200_000, weights

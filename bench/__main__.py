@@ -10,14 +10,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
+from itertools import product
 from pathlib import Path
 
 from bench import backlog, cases, freshness, idle, processes, reading, summary
 from bench.cases import ROWS, Case
 from bench.messages import Messages
-from bench.pipeline import ROOT, Pipeline
+from bench.pipeline import ROOT, BenchError, Pipeline
 from bench.results import Results
 from stack.servers import Kind, Server, StackError, start_both
 
@@ -38,7 +40,7 @@ def stand_ins(kind: Kind) -> Iterator[tuple[Server, Server]]:
             dynamodb.kill()
 
 
-def measure_cases(results: Results, wanted: list[Case], runs: int) -> None:
+def measure_cases(results: Results, wanted: list[Case], runs: int, quiet_s: float) -> None:
     """Measure cases in turn, one run of each after the other, so that all meet the machine in the same state."""
     kinds: set[Kind] = {case.kind for case in wanted}
     for kind in sorted(kinds):
@@ -46,20 +48,22 @@ def measure_cases(results: Results, wanted: list[Case], runs: int) -> None:
         if all(len(results.of(case.key)) >= runs for case in mine):
             continue
         with stand_ins(kind) as servers:
-            for number in range(1, runs + 1):
-                for case in mine:
-                    results.run(case.key, number, lambda case=case: backlog.measure(case, *servers))  # type: ignore[misc]
+            if kind == "java":
+                # A Java server is slow until it has met the code that it runs often.
+                with suppress(BenchError):
+                    backlog.measure(Case("loop", 2_000), *servers)
+            for number, case in product(range(1, runs + 1), mine):
+                results.run(case.key, number, partial(backlog.measure, case, *servers, quiet_s=quiet_s))
 
 
-def measure_reading(results: Results, runs: int) -> None:
+def measure_reading(results: Results, runs: int, quiet_s: float) -> None:
     """Measure the read path, site and peer in turn."""
     if all(len(results.of(f"read-{name}")) >= runs for name in reading.SERVERS):
         return
     before = Messages.until_now(1).before()
     with stand_ins("embedded") as servers, Pipeline.fresh(*servers, ROWS["worker"], before) as pipeline:
-        for number in range(1, runs + 1):
-            for name in reading.SERVERS:
-                results.run(f"read-{name}", number, lambda name=name: reading.measure(name, pipeline))  # type: ignore[misc]
+        for number, name in product(range(1, runs + 1), reading.SERVERS):
+            results.run(f"read-{name}", number, partial(reading.measure, name, pipeline, quiet_s=quiet_s))
 
 
 def measure_freshness(results: Results) -> None:
@@ -67,33 +71,32 @@ def measure_freshness(results: Results) -> None:
     with stand_ins("embedded") as servers:
         for rate, names in cases.FRESH.items():
             for name in names:
-                key = f"fresh-{rate}-{name}"
-                results.run(key, 1, lambda name=name, rate=rate: freshness.measure(name, rate, *servers))  # type: ignore[misc]
+                results.run(f"fresh-{rate}-{name}", 1, partial(freshness.measure, name, rate, *servers))
 
 
-def measure(part: str, results: Results, runs: int, *, every: bool) -> None:
+def measure(part: str, results: Results, runs: int, quiet_s: float, *, every: bool) -> None:
     """Measure one part."""
     match part:
         case "rows":
-            measure_cases(results, cases.core(), runs)
-            measure_cases(results, cases.capacity(), 1)
+            measure_cases(results, cases.core(), runs, quiet_s)
+            measure_cases(results, cases.capacity(), 1, 0)
         case "read":
-            measure_reading(results, runs)
+            measure_reading(results, runs, quiet_s)
         case "java":
-            measure_cases(results, cases.java(every=every), runs if every else 1)
+            measure_cases(results, cases.java(every=every), runs if every else 1, quiet_s)
         case "late":
-            measure_cases(results, cases.late(), runs)
+            measure_cases(results, cases.late(), runs, quiet_s)
         case "pools":
-            measure_cases(results, cases.pools(), runs)
+            measure_cases(results, cases.pools(), runs, quiet_s)
         case "workers":
-            measure_cases(results, cases.several(), runs)
+            measure_cases(results, cases.several(), runs, quiet_s)
         case "backlog":
-            measure_cases(results, cases.backlogs(), runs)
+            measure_cases(results, cases.backlogs(), runs, quiet_s)
         case "freshness":
             measure_freshness(results)
         case "idle":
             with stand_ins("embedded") as servers:
-                results.run("idle", 1, lambda: idle.measure(["worker", "loop", "stock_threads"], *servers))
+                results.run("idle", 1, partial(idle.measure, ["worker", "loop", "stock_threads"], *servers))
 
 
 def main() -> int:
@@ -101,6 +104,9 @@ def main() -> int:
     parser.add_argument("--all", action="store_true", help="the rest, too: about an hour")
     parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=f"some parts: {', '.join(PARTS)}")
     parser.add_argument("--runs", type=int, default=3, help="runs of each, of which the median counts (default 3)")
+    parser.add_argument(
+        "--quiet", type=float, default=5, metavar="S", help="before each run, let others on this machine rest (5 s)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     parser.add_argument("--fresh", action="store_true", help="keep nothing of an earlier bench of the same code")
     given = parser.parse_args()
@@ -113,7 +119,7 @@ def main() -> int:
         print(f"Going on with {kept} runs of this code that are kept in {results.directory}", file=sys.stderr)
     for part in given.only or (PARTS if given.all else CORE):
         try:
-            measure(part, results, given.runs, every=given.all)
+            measure(part, results, given.runs, given.quiet, every=given.all)
         except StackError as error:
             # No Java here: the rest can be measured.
             print(f"{part} is left out: {error}", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import ExitStack
 
@@ -16,10 +17,11 @@ from stack.servers import Server
 Figures = dict[str, float]
 
 
-def measure(case: Case, sqs: Server, dynamodb: Server) -> Figures:
+def measure(case: Case, sqs: Server, dynamodb: Server, *, quiet_s: float = 0.0) -> Figures:
     """
     Work off a fresh backlog and return what it took. Raises BenchError where a report is lost, or nothing moves.
 
+    quiet_s: how long to wait, at most, for others on this machine to rest.
     The clocks start when the workers, ready, may receive, and stop at the last delete: start-up is not in it.
     """
     row = ROWS[case.row]
@@ -39,6 +41,7 @@ def measure(case: Case, sqs: Server, dynamodb: Server) -> Figures:
             pipeline.await_gate(workers)
             # The workers' first heartbeats, and what their start left to do.
             time.sleep(0.5)
+            processes.wait_for_quiet(quiet_s)
             figures = _timed(case, pipeline, [worker.pid for worker in workers])
             # The last delete was counted, its acks and logs may be on their way.
             time.sleep(0.2)
@@ -52,22 +55,26 @@ def measure(case: Case, sqs: Server, dynamodb: Server) -> Figures:
 
 def _timed(case: Case, pipeline: Pipeline, pids: list[int]) -> Figures:
     tree = processes.tree(*pids)
-    servers = processes.tree(pipeline.sqs.process.pid, pipeline.dynamodb.process.pid)
+    sqs, dynamodb = processes.tree(pipeline.sqs.process.pid), processes.tree(pipeline.dynamodb.process.pid)
+    clocks = tree, sqs, dynamodb, processes.tree(os.getpid())
     counted = pipeline.watch.total()
-    cpu, servers_cpu = processes.cpu_s(tree), processes.cpu_s(servers)
+    machine, before = processes.busy_s(), [processes.cpu_s(pids) for pids in clocks]
     started = moved = time.perf_counter()
     pipeline.watch.open_gate()
     done = 0
     while done < case.messages:
         time.sleep(0.005)
-        before, done = done, pipeline.watch.total()["deleted"]
+        last, done = done, pipeline.watch.total()["deleted"]
         now = time.perf_counter()
-        if done > before:
+        if done > last:
             moved = now
         elif now - moved > STALLED_S:
             raise BenchError(f"nothing moved for {STALLED_S:.0f} s after {done} of {case.messages} messages")
     took = time.perf_counter() - started
-    cpu, servers_cpu = processes.cpu_s(tree) - cpu, processes.cpu_s(servers) - servers_cpu
+    machine = processes.busy_s() - machine
+    cpu, sqs_cpu, dynamodb_cpu, ours = (
+        processes.cpu_s(pids) - since for pids, since in zip(clocks, before, strict=True)
+    )
     counted = pipeline.watch.total() - counted
     memory = [processes.peak_mb(pid) for pid in tree]
     count = case.messages
@@ -79,7 +86,10 @@ def _timed(case: Case, pipeline: Pipeline, pids: list[int]) -> Figures:
         "requests_per_report": sum(counted[name] for name in (*SQS, *DYNAMODB)) / count,
         "peak_mb": max(memory),
         "peak_mb_all_processes": sum(memory),
-        "servers_cpu_ms_per_report": servers_cpu / count * 1000,
+        "sqs_cpu_ms_per_report": sqs_cpu / count * 1000,
+        "dynamodb_cpu_ms_per_report": dynamodb_cpu / count * 1000,
+        # The share of the machine that others took meanwhile: much of it makes reports_per_s worth little.
+        "others_percent": max(0.0, machine - ours) / took / (os.cpu_count() or 1) * 100,
         "seconds": took,
         **{f"requests {name}": counted[name] / count for name in (*SQS, *DYNAMODB) if counted[name]},
     }

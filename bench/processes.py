@@ -44,6 +44,23 @@ def peak_mb(pid: int) -> float:
     return 0.0
 
 
+def busy_s() -> float:
+    """Return the CPU time that all processes of the machine, and those it runs on, have used since it started."""
+    # Source: Linux, proc(5), /proc/stat: user nice system idle iowait irq softirq steal, in ticks.
+    ticks = [int(text) for text in (_PROC / "stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
+
+
+def wait_for_quiet(most_s: float, *, busy: float = 0.1, window_s: float = 0.5) -> None:
+    """Wait until the machine is idle but for `busy` of it, `most_s` at most; for measuring beside other work."""
+    deadline = time.monotonic() + most_s
+    while time.monotonic() + window_s < deadline:
+        before = busy_s()
+        time.sleep(window_s)
+        if busy_s() - before < busy * window_s * (os.cpu_count() or 1):
+            return
+
+
 def machine() -> dict[str, object]:
     """Return what the figures depend on."""
     cpu = re.search(r"model name\s*:\s*(.+)", (_PROC / "cpuinfo").read_text())

@@ -27,12 +27,13 @@ def load_generator() -> str:
     return "wrk" if shutil.which("wrk") else "bench.load (wrk is not installed)"
 
 
-def measure(name: str, pipeline: Pipeline) -> dict[str, float]:
+def measure(name: str, pipeline: Pipeline, *, quiet_s: float = 0.0) -> dict[str, float]:
     """Send requests to a server for some seconds. Raises BenchError where it does not answer each with 200."""
     port = servers.free_port()
     with _serving(name, port, pipeline) as pid:
         url = f"http://127.0.0.1:{port}"
         _send(url, WARM_S)
+        processes.wait_for_quiet(quiet_s)
         # A server may start its workers late.
         tree = processes.tree(pid)
         store = [pipeline.dynamodb.process.pid]

@@ -66,5 +66,5 @@ class Results:
 #: What the progress line shows of a run.
 SHOWN = (
     "reports_per_s", "cpu_ms_per_report", "requests_per_report", "write_units_per_report", "p50_ms", "p99_ms",
-    "requests_per_s", "cpu_ms_per_request",
+    "requests_per_s", "cpu_ms_per_request", "others_percent",
 )  # fmt: skip

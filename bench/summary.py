@@ -19,7 +19,9 @@ COLUMNS = (
     ("requests_per_report", "requests", 3),
     ("write_units_per_report", "write units", 2),
     ("peak_mb", "peak MB", 0),
-    ("servers_cpu_ms_per_report", "servers' CPU ms", 3),
+    ("sqs_cpu_ms_per_report", "SQS's CPU", 3),
+    ("dynamodb_cpu_ms_per_report", "DynamoDB's", 3),
+    ("others_percent", "others' %", 0),
     ("runs", "runs", 0),
 )
 READ_COLUMNS = (
@@ -145,7 +147,8 @@ def table(found: Mapping[str, Any]) -> str:
         ("late_8_ms", "Servers that answer 8 ms late"),
         ("pools", "The worker's pools"),
     ):
-        if name in found:
+        # The worker's own row alone is in the first table already.
+        if name in found and list(found[name]) != ["worker"]:
             parts.append(_lines(title, found[name], COLUMNS))
     for name, title in (("backlog", "Backlog of {} reports"), ("workers", "{} workers")):
         for each, figures in found.get(name, {}).items():
@@ -184,4 +187,4 @@ def _lines(title: str, figures: Mapping[str, Any], columns: tuple[tuple[str, str
 
 
 def _width(heading: str) -> int:
-    return max(11, len(heading) + 2)
+    return max(10, len(heading) + 2)

@@ -85,8 +85,12 @@ def publish(bodies: Sequence[str]) -> list[str]:
     entries = [{"MessageBody": body} for body in bodies]
     with as_queue_errors() as failure:
         for batch in in_batches(entries):
-            failure.unsent = bodies[len(ids) :]
-            ids += send_batch(url_of(REPORTS), batch)
+            taken: dict[int, str] = {}
+            try:
+                ids += send_batch(url_of(REPORTS), batch, taken)
+            except Exception:
+                failure.unsent = [body for at, body in enumerate(bodies[len(ids) :]) if at not in taken]
+                raise
     return ids
 
 
@@ -143,7 +147,8 @@ def provision() -> Iterator[str]:
     with as_queue_errors():
         yield _ensure(full_name(DEAD), DEAD_ATTRIBUTES)
         arn = _attributes(url_of(DEAD), "QueueArn")["QueueArn"]
-        policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": MAX_RECEIVES})
+        # As AWS writes it back, or each run would find it changed.
+        policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": MAX_RECEIVES}, separators=(",", ":"))
         yield _ensure(full_name(REPORTS), {**ATTRIBUTES, "RedrivePolicy": policy})
 
 
@@ -237,9 +242,13 @@ def in_batches(entries: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[st
         yield batch
 
 
-def send_batch(url: str, batch: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Send a batch until each entry is taken; return their message ids in order. Raises what AWS said."""
-    taken: dict[int, str] = {}
+def send_batch(url: str, batch: Sequence[Mapping[str, Any]], taken: dict[int, str] | None = None) -> list[str]:
+    """
+    Send a batch until each entry is taken; return their message ids in order. Raises what AWS said.
+
+    taken: filled with the id of each entry taken, by its place, for who must know after a failure.
+    """
+    taken = {} if taken is None else taken
     for attempt in range(1, TRIES + 1):
         entries = [{"Id": str(at), **entry} for at, entry in enumerate(batch) if at not in taken]
         answer = _sqs().patiently("SendMessageBatch", {"QueueUrl": url, "Entries": entries})
@@ -258,6 +267,7 @@ def _delete(batch: Sequence[Delivery]) -> None:
     left = {str(at): each for at, each in enumerate(batch)}
     began = time.monotonic()
     deadline = began + aws.PATIENCE_S
+    problem = "SQS says nothing of them"
     for attempt in count(1):
         entries = [{"Id": at, "ReceiptHandle": each.receipt_handle} for at, each in left.items()]
         try:

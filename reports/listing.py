@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -47,7 +47,7 @@ class FleetListing:
         has_previous = found.more if backwards else query.after is not None
         last, first = found.last or query.after or query.before, found.first or query.before or query.after
         return (
-            self._rows(found.items),
+            self._rows(found),
             pagination.seal(f">{last}", query.scope) if has_next and last else None,
             pagination.seal(f"<{first}", query.scope) if has_previous and first else None,
             found.stopped,
@@ -58,7 +58,7 @@ class FleetListing:
         query = replace(self.query, size=pagination.MAX_SIZE)
         while True:
             found = self._ranked(query)
-            yield from self._rows(found.items)
+            yield from self._rows(found)
             if not found.more or query.before is not None:
                 return
             query = replace(query, after=found.last)
@@ -75,8 +75,8 @@ class FleetListing:
         stream = self.streams.get(report.can_id) or report.stream or ""
         return self.query.matches(report, stream, self.now)
 
-    def _rows(self, reports: Sequence[Report]) -> list[Row]:
-        facts = facts_of(report.can_id for report in reports)
+    def _rows(self, found: store.Ranked) -> list[Row]:
+        facts = facts_of(report.can_id for report in found.items)
         return [
             Row(
                 report,
@@ -84,8 +84,9 @@ class FleetListing:
                 status(report.level, report.measured_at, self.now),
                 is_old(report.measured_at, self.now),
                 facts.get(report.can_id),
+                found.trends.get(report.can_id, ()),
             )
-            for report in reports
+            for report in found.items
         ]
 
 

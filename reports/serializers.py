@@ -33,6 +33,7 @@ class Row:
     One can in an answer.
 
     root: the absolute address under which every can has its own. is_old: its level is not to be trusted any more.
+    trend: whole percents of the last day, one in two hours; none where a can is answered alone.
     """
 
     report: Report
@@ -40,6 +41,7 @@ class Row:
     status: Status
     is_old: bool = False
     facts: Can | None = None
+    trend: Sequence[int | None] = ()
 
     @property
     def stream(self) -> str:

@@ -336,14 +336,15 @@ class OverviewView(Paced):
         return found if found is not None else response
 
     def page_context(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        taken_at = data["taken_at"]
+        taken_at, now = data["taken_at"], timezone.now()
         highest = max(data.get("tenths", ()), default=0) or 1
         return {
             "taken_at": datetime.fromisoformat(taken_at) if taken_at else None,
             "statuses": list(Status),
             "urgent": [
-                {**one, "measured_at": one["measured_at"] and datetime.fromisoformat(one["measured_at"])}
+                {**one, "measured_at": at, "is_old": is_old(at, now)}
                 for one in data.get("urgent", ())
+                for at in [datetime.fromisoformat(one["measured_at"]) if one["measured_at"] else None]
             ],
             "tenths": [
                 {"from": at * 10, "count": count, "height": round(60 * count / highest, 1)}

@@ -28,6 +28,9 @@ INDEXES: dict[str, tuple[str, ...]] = {
     "by-id": ("index_part", "id"),
 }
 
+#: A can's trend: how many samples its row keeps, and how many seconds apart.
+SLOTS, SLOT_S = 12, 7200
+
 #: Who asks for a page waits for it: better a 503 than a long silence.
 READ_WITHIN_S = 2.5
 
@@ -99,7 +102,32 @@ def latest_values(report: Report, key: str) -> Item:
         "stream": {"S": report.stream or ""},
         "location": {"S": f"{place[0]},{place[1]}" if place else ""},
         **index_keys(report),
+        **trend_slot(report),
     }
+
+
+def trend_slot(report: Report) -> Item:
+    """
+    Return the attribute in which a can's row remembers this level for its trend.
+
+    Twelve attributes, `t0` to `tb`, are a ring of two hours each: a write sets one and needs to read none. The
+    number is the slot's place in time and the whole percent, 128 to a slot: about 100 bytes for all twelve.
+    """
+    assert report.measured_at is not None
+    slot = int(report.measured_at.timestamp()) // SLOT_S
+    return {f"t{slot % SLOTS:x}": {"N": str(slot * 128 + int(Decimal(report.level)))}}
+
+
+def trend_of(item: Item) -> tuple[int | None, ...]:
+    """Return a can's whole percents of the last day up to its newest report, one in two hours, oldest first."""
+    known = {}
+    for at in range(SLOTS):
+        if value := item.get(f"t{at:x}", {}).get("N"):
+            slot, percent = divmod(int(value), 128)
+            known[slot] = percent
+    newest = max(known, default=0)
+    # What is older than a day is a slot of the round before.
+    return tuple(known.get(slot) for slot in range(newest - SLOTS + 1, newest + 1)) if known else ()
 
 
 def index_keys(report: Report) -> Item:

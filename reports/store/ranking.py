@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
@@ -23,6 +23,7 @@ from reports.store.items import (
     report_of,
     shard_of,
     table,
+    trend_of,
 )
 from reports.wire import Report
 from trashsite.aws import AwsError, pause_s, side_by_side
@@ -46,6 +47,7 @@ class Ranked:
     """
     A page of the fleet in an order.
 
+    trends: per can its whole percents over a day, one in two hours, the newest last; None where nothing came.
     first, last: positions of the first and last row looked at. more: there are rows beyond, in the direction
     asked. stopped: the page is short only because enough rows were looked at: search on from `last`
     (or, where it was asked for what is before a position, from `first`).
@@ -56,6 +58,7 @@ class Ranked:
     last: str | None
     more: bool
     stopped: bool = False
+    trends: Mapping[str, Sequence[int | None]] = field(default_factory=dict)
 
 
 def ranked(
@@ -86,6 +89,7 @@ def ranked(
     position = before if backwards else after
     items: list[Report] = []
     looked: list[str] = []
+    trends: dict[str, Sequence[int | None]] = {}
     more = stopped = False
     while len(items) < size:
         need = budget - len(looked) if keep else size - len(items)
@@ -97,13 +101,15 @@ def ranked(
         # Of a filtered page the first hundred may be enough; of another, every row is wanted.
         step = BATCH if keep else need
         for at in range(0, len(keys), step):
-            rows = some([_can_of(order, key) for key in keys[at : at + step]])
+            rows = _items([_can_of(order, key) for key in keys[at : at + step]])
             for key in keys[at : at + step]:
                 looked.append(key)
-                report = rows.get(_can_of(order, key))
+                item = rows.get(_can_of(order, key))
+                report = report_of(item) if item else None
                 # A row may have gone since its key was read.
-                if report and (keep is None or keep(report)):
+                if item and report and (keep is None or keep(report)):
                     items.append(report)
+                    trends[report.can_id] = trend_of(item)
                 if len(items) == size:
                     break
             if len(items) == size:
@@ -115,16 +121,13 @@ def ranked(
     items.sort(key=_exact(order), reverse=order == "fullest")
     if backwards:
         looked.reverse()
-    return Ranked(items, looked[0] if looked else None, looked[-1] if looked else None, more, stopped)
+    return Ranked(items, looked[0] if looked else None, looked[-1] if looked else None, more, stopped, trends)
 
 
 def some(can_ids: Collection[str]) -> dict[str, Report]:
     """Return the newest report of each of these cans that has one, by id. Raises StoreUnavailable."""
-    wanted = list(dict.fromkeys(can_ids))
-    batches = [wanted[at : at + BATCH] for at in range(0, len(wanted), BATCH)]
-    with as_store_errors():
-        found = side_by_side(_get, batches)
-    return {report.can_id: report for reports in found for report in reports}
+    found = {can_id: report_of(item) for can_id, item in _items(can_ids).items()}
+    return {can_id: report for can_id, report in found.items() if report}
 
 
 def each_can(*, segment: int, segments: int) -> Iterator[list[tuple[Report, bool]]]:
@@ -243,17 +246,25 @@ def _query(order: Order, forwards: bool, low: str, high: str, limit: int, shard:
     return [item[range_name]["S"] for item in answer["Items"]], "LastEvaluatedKey" not in answer
 
 
-def _get(can_ids: Sequence[str]) -> list[Report]:
-    """Return the reports of up to a hundred cans."""
+def _items(can_ids: Collection[str]) -> dict[str, Item]:
+    """Return the rows of these cans that there are, by id."""
+    wanted = list(dict.fromkeys(can_ids))
+    with as_store_errors():
+        found = side_by_side(_get, [wanted[at : at + BATCH] for at in range(0, len(wanted), BATCH)])
+    return {item["id"]["S"]: item for items in found for item in items}
+
+
+def _get(can_ids: Sequence[str]) -> list[Item]:
+    """Return the rows of up to a hundred cans."""
     name = table(LEVELS)
     keys = [{"id": {"S": can_id}} for can_id in can_ids]
-    reports: list[Report] = []
+    items: list[Item] = []
     for attempt in range(1, TRIES + 1):
         answer = dynamodb().patiently("BatchGetItem", {"RequestItems": {name: {"Keys": keys}}}, within_s=READ_WITHIN_S)
-        reports += [report for item in answer["Responses"].get(name, ()) if (report := report_of(item))]
+        items += answer["Responses"].get(name, ())
         keys = answer.get("UnprocessedKeys", {}).get(name, {}).get("Keys", [])
         if not keys:
-            return reports
+            return items
         time.sleep(pause_s(attempt, first_s=0.05, most_s=0.5))
     raise StoreUnavailable(f"{len(keys)} levels are still unread after {TRIES} tries")
 

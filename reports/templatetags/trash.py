@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -59,6 +59,25 @@ def level(text: str, old: bool = False) -> SafeString:
         text,
         width,
         percent(text),
+    )
+
+
+@register.simple_tag
+def trend(percents: Sequence[int | None]) -> SafeString:
+    """Draw a day's levels as a line of two dozen pixels' height; the newest is marked."""
+    spots = [(3 + at * 6, 21 - level * 0.18) for at, level in enumerate(percents) if level is not None]
+    if len(spots) < 2:
+        return mark_safe("")
+    first, last = (level for level in percents if level is not None), percents[-1]
+    line = " ".join(f"{x},{y:.1f}" for x, y in spots)
+    return format_html(
+        '<svg class="trend" viewBox="0 0 72 24" role="img" aria-label="In a day from {} to {} percent">'
+        '<polyline points="{}"/><circle cx="{}" cy="{}" r="2"/></svg>',
+        next(first),
+        last,
+        line,
+        spots[-1][0],
+        f"{spots[-1][1]:.1f}",
     )
 
 

@@ -141,3 +141,16 @@ def test_what_another_service_wrote_is_found_and_mended(pipeline: str) -> None:
 
 def each() -> list[list[tuple[Report, bool]]]:
     return [page for segment in range(3) for page in store.each_can(segment=segment, segments=3)]
+
+
+def test_a_row_tells_its_trend_of_a_day(pipeline: str) -> None:
+    for turn in range(40):
+        # Of each two hours the newest; what is older than a day is forgotten.
+        at = NOW - timedelta(hours=40 - turn)
+        store.put_reports([Report("trend", f"{turn}.9", at, NOW)], now=NOW)
+    store.put_reports([Report("young", "7", NOW, NOW)], now=NOW)
+
+    trends = ranked("id", size=5).trends
+
+    assert trends["trend"] == (18, 20, 22, 24, 26, 28, 30, 32, 34, 36, 38, 39)
+    assert trends["young"] == (None,) * 11 + (7,)

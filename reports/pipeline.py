@@ -25,7 +25,7 @@ from reports.problems import InvalidQuery
 from reports.queue import Depth, QueueUnavailable
 from reports.serializers import instant
 from reports.store import Heartbeat, StoreUnavailable
-from reports.views import REFUSALS, Paced
+from reports.views import REFUSALS, UNREAD, Paced
 
 #: Listed letters are hidden from all others for so long: enough to choose and confirm.
 HIDDEN_S = 120
@@ -89,7 +89,7 @@ class DeadLettersView(Paced):
     @extend_schema(
         operation_id="settle_dead_letters",
         request=answers.Settle,
-        responses={200: answers.Settled, 403: answers.ProblemAnswer, **REFUSALS},
+        responses={200: answers.Settled, **UNREAD, **REFUSALS},
         tags=["pipeline"],
     )
     def post(self, request: Request) -> Response:

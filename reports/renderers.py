@@ -115,7 +115,7 @@ class PageRenderer(BaseRenderer):
         }
         if isinstance(data, Problem):
             template = "reports/problem.html"
-        elif own and response.status_code == 200:
+        elif own and response.status_code == 200 and request.method != "OPTIONS":
             template = own
             context |= view.page_context(data)
         else:

@@ -32,21 +32,22 @@ from reports.listing import FleetListing, csv_of
 from reports.models import Can, SavedView
 from reports.parsers import MAX_BYTES, ReportFormParser, ReportParser, reports_in
 from reports.permissions import MayPost
-from reports.problems import InvalidReports, TooLarge, UnknownCan
+from reports.problems import MEDIA_TYPE, InvalidReports, TooLarge, UnknownCan
 from reports.queue import QueueUnavailable
 from reports.renderers import CSVRenderer, JSONRenderer, PageRenderer
 from reports.serializers import Course, Listing, PastRow, Row, can_links
 from reports.store import StoreUnavailable
 from reports.wire import MAX_CAN_ID, InvalidReport, Report, parse
 
-REFUSALS = {
-    400: answers.ProblemAnswer,
-    401: answers.ProblemAnswer,
-    429: answers.ProblemAnswer,
-    503: answers.ProblemAnswer,
-}
+#: What every view may refuse with.
+REFUSALS = {(code, MEDIA_TYPE): answers.ProblemAnswer for code in (400, 401, 403, 406, 429, 503)}
+UNKNOWN = {(404, MEDIA_TYPE): answers.ProblemAnswer}
+UNREAD = {(code, MEDIA_TYPE): answers.ProblemAnswer for code in (413, 415)}
+PERCENT = {"type": "number", "minimum": 0, "maximum": 100}
 _PAGE = [
-    OpenApiParameter("page_size", int, description="Rows a page, 1-500 (default 50)."),
+    OpenApiParameter(
+        "page_size", {"type": "integer", "minimum": 1, "maximum": 500}, description="Rows a page (default: 50)."
+    ),
     OpenApiParameter("cursor", str, description="From `next`; good for the same filter and page_size alone."),
 ]
 #: The orders of the fleet, in the words of the page.
@@ -81,12 +82,16 @@ class FleetView(Paced):
             OpenApiParameter("order", str, enum=["fullest", "emptiest", "silent", "id"]),
             OpenApiParameter("status", str, enum=[*Status]),
             OpenApiParameter("stream", str, description="Paper, glass, ...: exactly this one."),
-            OpenApiParameter("level_min", float, description="Percent, 0-100."),
-            OpenApiParameter("level_max", float, description="Percent, 0-100."),
-            OpenApiParameter("q", str, description="How the id begins."),
+            OpenApiParameter("level_min", PERCENT),
+            OpenApiParameter("level_max", PERCENT),
+            OpenApiParameter("q", {"type": "string", "maxLength": 128}, description="How the id begins."),
             *_PAGE,
         ],
-        responses={200: answers.FleetAnswer, **REFUSALS},
+        responses={
+            (200, "application/json"): answers.FleetAnswer,
+            (200, "text/csv"): str,
+            **REFUSALS,
+        },
         tags=["reports"],
     )
     def get(self, request: Request) -> Response | StreamingHttpResponse:
@@ -177,7 +182,7 @@ class CanView(Paced):
 
     @extend_schema(
         operation_id="can",
-        responses={200: answers.CanAnswer, 404: answers.ProblemAnswer, **REFUSALS},
+        responses={200: answers.CanAnswer, **UNKNOWN, **REFUSALS},
         tags=["reports"],
     )
     def get(self, request: Request, can_id: str) -> Response | HttpResponseBase:
@@ -216,7 +221,7 @@ class ChartView(Paced):
     @extend_schema(
         operation_id="chart",
         parameters=[OpenApiParameter("range", str, enum=[*filters.SPANS], description="Default: 24h.")],
-        responses={200: answers.CourseAnswer, 404: answers.ProblemAnswer, **REFUSALS},
+        responses={200: answers.CourseAnswer, **UNKNOWN, **REFUSALS},
         tags=["reports"],
     )
     def get(self, request: Request, can_id: str) -> Response:
@@ -271,12 +276,12 @@ class HistoryView(Paced):
     @extend_schema(
         operation_id="history",
         parameters=[
-            OpenApiParameter("since", str, description="From this instant on: ISO 8601."),
-            OpenApiParameter("until", str, description="Before this instant: ISO 8601."),
+            OpenApiParameter("since", datetime, description="From this instant on."),
+            OpenApiParameter("until", datetime, description="Before this instant."),
             OpenApiParameter("order", str, enum=["newest", "oldest"], description="Default: newest."),
             *_PAGE,
         ],
-        responses={200: answers.HistoryAnswer, 404: answers.ProblemAnswer, **REFUSALS},
+        responses={200: answers.HistoryAnswer, **UNKNOWN, **REFUSALS},
         tags=["reports"],
     )
     def get(self, request: Request, can_id: str) -> Response:

@@ -233,6 +233,9 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None, "persistAuthorization": False},
     "SERVE_PERMISSIONS": ["reports.permissions.MayRead"],
+    "PREPROCESSING_HOOKS": ["reports.schema.one_form_of_each"],
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "reports.schema.without_pages"],
+    "ENUM_NAME_OVERRIDES": {"CanStatus": "reports.insight.status.Status"},
 }
 
 LOGGING = {

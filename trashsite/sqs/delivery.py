@@ -33,7 +33,8 @@ class Delivery:
         """Take a message from an answer of ReceiveMessage."""
         attributes = message.get("Attributes", {})
         carried = {
-            name: str(value.get("StringValue", ""))
+            # Whoever sends chooses these, up to 1 MiB; they stand in log lines.
+            name: str(value.get("StringValue", ""))[:128]
             for name, value in message.get("MessageAttributes", {}).items()
             if name in CARRIED
         }

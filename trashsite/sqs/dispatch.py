@@ -65,9 +65,11 @@ class Dispatcher:
 
     def due(self, now: float) -> float | None:
         """Return the time at which `next` may have something that it has not now; None where only news can tell."""
+        if not self.waiting and not self.stalled:
+            return None
         if self.failures:
             return None if self._probing else self._probe_at
-        return self._linger_until if self.waiting else None
+        return self._linger_until
 
     def passed(self) -> None:
         """A batch was worked off: the store is well."""
@@ -84,6 +86,9 @@ class Dispatcher:
     def abandoned(self) -> None:
         """A batch ended without telling anything of the store."""
         self._probing = False
+        if not self.stalled and not self.waiting:
+            # Nothing is left to try the store with, and nothing comes while it counts as down: what comes will tell.
+            self.failures = 0
 
     def empty(self) -> Batch:
         """Return all that waits, and wait for nothing."""

@@ -8,7 +8,6 @@ besides its reports (an eta, callbacks, a chain) could make the worker publish w
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from dataclasses import replace
 
@@ -47,7 +46,7 @@ def _plain(body: str) -> str:
         return body
     try:
         return base64.b64decode(body, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # no base64, no UTF-8, or not even ASCII
         return body
 
 
@@ -69,19 +68,19 @@ def _reports(body: str, call: str) -> str | None:
     if not isinstance(parts.parsed, list) or len(parts.parsed) != 3:
         raise Unreadable("the call must have three parts: args, kwargs, embed")
     args, kwargs, embed = spans.elements(text, parts.start)
-    if isinstance(embed.parsed, dict):
-        _refuse(embed.parsed, FORBIDDEN_EMBED)
+    for part, kind in ((args, list), (kwargs, dict), (embed, dict)):
+        if not isinstance(part.parsed, kind):
+            raise Unreadable("the call's parts must be a list and two objects, each name in them once")
+    _refuse(embed.parsed, FORBIDDEN_EMBED)
     return _argument(text, args, kwargs)
 
 
 def _argument(text: str, args: spans.Value, kwargs: spans.Value) -> str:
     """Return the text of the one argument, `reports`, given by place or by name."""
-    given = list(spans.elements(text, args.start)) if isinstance(args.parsed, list) else []
-    if isinstance(kwargs.parsed, dict):
-        named = list(spans.members(text, kwargs.start))
-        if any(name != "reports" for name, _ in named):
-            raise Unreadable("the call takes one argument, reports")
-        given += [value for _, value in named]
+    named = list(spans.members(text, kwargs.start))
+    if any(name != "reports" for name, _ in named):
+        raise Unreadable("the call takes one argument, reports")
+    given = [*spans.elements(text, args.start), *(value for _, value in named)]
     if len(given) != 1 or not isinstance(given[0].parsed, list):
         raise Unreadable("the call takes one argument, a list of reports")
     return text[given[0].start : given[0].end]
@@ -103,5 +102,5 @@ def _decoded(message: dict[str, object]) -> str:
         return body
     try:
         return base64.b64decode(body, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise Unreadable(f"the call's body is no base64 of UTF-8: {error}") from None

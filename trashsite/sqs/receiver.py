@@ -150,10 +150,20 @@ class Receiver:
                 self._in_hand.update((each.receipt_handle, now) for each in messages)
                 self._changed.notify_all()
             if messages:
-                self.release(messages) if self._stopping.is_set() else self._deliver(messages)
+                self._hand_over(messages)
             elif failures:
                 # Under 5 s, so that the end of an outage is noticed by then.
                 self._stopping.wait(aws.pause_s(failures, first_s=0.5, most_s=4.0))
+
+    def _hand_over(self, messages: list[Delivery]) -> None:
+        if self._stopping.is_set():
+            self.release(messages)
+            return
+        try:
+            self._deliver(messages)
+        except Exception:  # as above: this thread must go on, and the messages come back
+            logger.exception("%d messages could not be handed over and go back", len(messages))
+            self.release(messages)
 
     def _take_turn(self) -> bool:
         """Wait until another receive is wanted and there is room for it; False once stopped."""

@@ -6,12 +6,14 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
 from django.db.models import Q
 from django.http import HttpResponseBase, StreamingHttpResponse
+from django.urls import get_script_prefix, reverse
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
 from django.utils.http import http_date
@@ -19,7 +21,6 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schem
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
 from reports import filters, overview, pagination, queue, store
@@ -414,8 +415,9 @@ class ReadyView(APIView):
         except StoreUnavailable as error:
             checks["dynamodb"] = str(error)
         ready = set(checks.values()) == {"ok"}
-        # A web server without a worker still answers: told here, and judged by PipelineHealthView.
-        checks["workers"] = "; ".join(worker_problems(workers, timezone.now())) or "ok"
+        if checks["dynamodb"] == "ok":
+            # A web server without a worker still answers: told here, and judged by PipelineHealthView.
+            checks["workers"] = "; ".join(worker_problems(workers, timezone.now())) or "ok"
         seen = [
             {"name": worker.name, "seen_at": answers.instant(worker.seen_at), "counters": worker.counters}
             for worker in workers
@@ -458,7 +460,13 @@ def unless_known(request: Request, row: Row, response: Response) -> Response | H
 
 def root_address(request: Request) -> str:
     """Return the absolute address of the fleet, under which every can has its own."""
-    return str(request.build_absolute_uri(reverse("fleet")))
+    return f"{request.scheme}://{request.get_host()}{_fleet_path(get_script_prefix())}"
+
+
+@cache
+def _fleet_path(_prefix: str) -> str:
+    # Asked for by every answer, and the same for ever under one prefix: 5 % of a can's answer otherwise.
+    return reverse("fleet")
 
 
 def page_address(request: Request, path: str, cursor: str | None) -> str | None:

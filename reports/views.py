@@ -208,7 +208,7 @@ class CanView(Paced):
             "more": recent.next is not None,
             "span": span,
             "spans": tuple(filters.SPANS),
-            "chart_address": f"{reverse('chart', [report.can_id])}?range={span}",
+            "chart_address": f"{reverse('chart', args=[report.can_id])}?range={span}",
         }
 
 

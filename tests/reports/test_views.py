@@ -374,3 +374,14 @@ def test_a_chart_is_thinned_and_says_so(client: Client) -> None:
     assert (min(long["low"]), max(long["high"])) == (0, 99)
     assert client.get("/reports/chart/chart?range=1y").status_code == 400
     assert client.get("/reports/nobody/chart").status_code == 404
+
+
+def test_pages_may_run_our_own_scripts_and_all_else_nothing(client: Client) -> None:
+    put("420")
+
+    for address in ("/", "/reports/", "/reports/420", "/login/", "/nothing"):
+        policy = client.get(address, headers={"Accept": "text/html"})["Content-Security-Policy"]
+        assert "script-src 'self'" in policy
+        assert "style-src 'self'" in policy
+        assert "unsafe" not in policy
+    assert client.get("/reports/420")["Content-Security-Policy"].startswith("default-src 'none'")

@@ -100,14 +100,14 @@ class Client:
         self._region = model.meta.region_name
         self._signing_name = metadata.get("signingName", metadata["endpointPrefix"])
         self._credentials = session.get_credentials()
-        # The certificates that botocore would trust, AWS_CA_BUNDLE included.
-        tls = {"ssl_context": ssl.create_default_context(cafile=get_cert_path(True))}
         parsed = parse_url(self._url)
         self._host = parsed.netloc or ""
         self._path = parsed.request_uri
-        self._pool = urllib3.connection_from_url(
-            self._url, maxsize=POOL_SIZE, retries=False, **(tls if parsed.scheme == "https" else {})
-        )
+        tls: dict[str, Any] = {}
+        if parsed.scheme == "https":
+            # The certificates that botocore would trust, AWS_CA_BUNDLE included.
+            tls["ssl_context"] = ssl.create_default_context(cafile=get_cert_path(True))
+        self._pool = urllib3.connection_from_url(self._url, maxsize=POOL_SIZE, retries=False, **tls)
 
     def call(self, operation: str, request: Mapping[str, Any], *, read_timeout_s: float = READ_TIMEOUT_S) -> Answer:
         """
@@ -133,9 +133,12 @@ class Client:
                 body=body,
                 headers=dict(signed.headers.items()),
                 redirect=False,
-                timeout=Timeout(connect=CONNECT_TIMEOUT_S, read=read_timeout_s),
+                timeout=Timeout(connect=min(CONNECT_TIMEOUT_S, read_timeout_s), read=read_timeout_s),
             )
             data = response.data
+            if not data and not any(name in response.headers for name in ("Content-Length", "Transfer-Encoding")):
+                # Nothing said that nothing would follow: the answer ended on its way.
+                raise urllib3.exceptions.IncompleteRead(0, 0)
         except (BotoCoreError, urllib3.exceptions.HTTPError, OSError) as error:
             raise AwsSilent(f"{self.service} {operation}: {error!r}") from error
         return self._judge(operation, response.status, data)
@@ -171,7 +174,7 @@ class Client:
     def _judge(self, operation: str, status: int, data: bytes) -> Answer:
         try:
             answer = json.loads(data) if data else {}
-        except ValueError:
+        except (ValueError, RecursionError):
             answer = None
         if status == 200 and isinstance(answer, dict):
             return answer

@@ -57,6 +57,7 @@ class Call:
 
     operation: str
     body: bytes
+    headers: Mapping[str, str]
     pass_on: Callable[[bytes], Reply]
     #: Set when the proxy heals or closes: a fault that waits, waits for this at most.
     over: threading.Event
@@ -267,12 +268,14 @@ class FaultProxy:
 
     # -- one request -------------------------------------------------------------------------------------
 
-    def handle(self, operation: str, body: bytes, pass_on: Callable[[bytes], Reply]) -> Reply:
+    def handle(
+        self, operation: str, body: bytes, headers: Mapping[str, str], pass_on: Callable[[bytes], Reply]
+    ) -> Reply:
         """Answer one request, as the connection that it came on asks."""
         rule = self._rule(operation)
         if rule is None:
             return pass_on(body)
-        return rule.fault(Call(operation, body, pass_on, rule.over))
+        return rule.fault(Call(operation, body, headers, pass_on, rule.over))
 
     def _rule(self, operation: str) -> _Rule | None:
         with self._lock:
@@ -302,7 +305,7 @@ class _Connection(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         operation = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
         try:
-            reply = self.server.handle(operation, body, self._forward)
+            reply = self.server.handle(operation, body, dict(self.headers.items()), self._forward)
         except Cut as cut:
             self._cut(cut)
             return

@@ -1,0 +1,300 @@
+"""The client for AWS: every kind of broken answer is one of two errors, in time, and credentials may change."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.faults import proxy as faults
+from tests.faults.proxy import Call, Cut, Fault, FaultProxy, Reply
+from tests.servers import eventually
+from trashsite import aws
+from trashsite.aws import AwsError, AwsSilent, AwsUnavailable
+
+SECRET = "do-not-tell-anybody"
+
+
+@pytest.fixture
+def proxy(aws_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
+    with FaultProxy(aws_environment["AWS_ENDPOINT_URL_DYNAMODB"]) as started:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", started.url)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+        aws.forget()
+        yield started
+
+
+def ask(**how: Any) -> dict[str, Any]:
+    return aws.client("dynamodb").call("ListTables", {"Limit": 1}, **how)
+
+
+def sends(data: bytes) -> Fault:
+    """Return a fault that sends these bytes instead of an answer, and hangs up."""
+
+    def fault(call: Call) -> Reply:
+        raise Cut(data)
+
+    return fault
+
+
+def test_an_answer_is_what_aws_said(proxy: FaultProxy) -> None:
+    assert "TableNames" in ask()
+    assert proxy.seen["ListTables"] == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        faults.reset, faults.hang_up, faults.cut_short, faults.lose_answer, faults.never,
+        sends(b"nonsense\r\n\r\n"), sends(b"HTTP/1.1 200 OK\r\n"), sends(b"HTTP/9.9 OK"), sends(b"\x00" * 100),
+        sends(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{}"), sends(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 99_999),
+        sends(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{}"),
+        sends(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}"),
+        faults.html, faults.answer(200, "["), faults.answer(200, "[]"), faults.answer(200, "null"),
+        faults.answer(200, '"x"'), faults.answer(200, "7"), faults.answer(200, "[" * 200_000),
+        faults.answer(200, "9" * 5000), faults.answer(200, b"\xff\xfe"), faults.answer(200, "{} {}"),
+        faults.answer(204, ""), faults.answer(301, ""), faults.answer(302, "{}"), faults.answer(400, ""),
+        faults.answer(400, "<html>"), faults.answer(400, "[]"), faults.answer(403, "{}"), faults.answer(404, ""),
+        faults.answer(429, ""), faults.answer(500, "{}"), faults.answer(502, "<html>"), faults.unavailable,
+        faults.error("InternalServerError", 500), faults.error("ValidationException", 500),
+        faults.throttled, faults.expired_token, faults.error("ThrottlingException", 400),
+        faults.error("ProvisionedThroughputExceededException"), faults.error("RequestLimitExceeded"),
+        faults.error("ServiceUnavailable"), faults.error("RequestTimeout"), faults.error("RequestExpired"),
+    ],
+)  # fmt: skip
+def test_each_kind_of_broken_answer_means_ask_again(fault: Fault, proxy: FaultProxy) -> None:
+    with proxy.broken(fault), pytest.raises(AwsUnavailable) as caught:
+        ask(read_timeout_s=0.3)
+    assert "ListTables" in str(caught.value)
+    assert SECRET not in str(caught.value)
+    # The next request is none the worse for it.
+    assert "TableNames" in ask()
+
+
+@pytest.mark.parametrize("code", ["ValidationException", "AccessDeniedException", "ResourceNotFoundException"])
+@pytest.mark.parametrize("prefix", ["com.amazonaws.dynamodb.v20120810#", ""])
+def test_a_request_that_is_wrong_is_told_by_its_code(code: str, prefix: str, proxy: FaultProxy) -> None:
+    said = json.dumps({"__type": prefix + code, "Message": "because"})
+    with proxy.broken(faults.answer(400, said)), pytest.raises(AwsError, match="because") as caught:
+        ask()
+    assert caught.value.code == code
+    assert not isinstance(caught.value, AwsUnavailable)
+
+
+@pytest.mark.parametrize("said", [{"__type": 7}, {"__type": None}, {"__type": ["x#y"]}, {"message": {"a": 1}}])
+def test_an_error_in_another_shape_is_an_error_all_the_same(said: dict[str, Any], proxy: FaultProxy) -> None:
+    with proxy.broken(faults.answer(400, json.dumps(said))), pytest.raises((AwsUnavailable, AwsError)):
+        ask()
+
+
+def test_a_redirect_is_never_followed(proxy: FaultProxy) -> None:
+    with proxy.broken(sends(b"HTTP/1.1 307 X\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n")):
+        with pytest.raises(AwsUnavailable, match="status 307"):
+            ask()
+        assert proxy.seen["ListTables"] == 1
+
+
+def test_a_refused_connection_means_ask_again(proxy: FaultProxy) -> None:
+    proxy.refuse()
+    with pytest.raises(AwsSilent):
+        ask()
+    proxy.heal()
+    assert "TableNames" in ask()
+
+
+# -- patience --------------------------------------------------------------------------------------------
+
+
+def took(run: Callable[[], object]) -> float:
+    began = time.monotonic()
+    with pytest.raises(AwsUnavailable):
+        run()
+    return time.monotonic() - began
+
+
+def patiently(within_s: float) -> dict[str, Any]:
+    return aws.client("dynamodb").patiently("ListTables", {"Limit": 1}, within_s=within_s)
+
+
+@pytest.mark.parametrize("fault", [faults.reset, faults.unavailable, faults.throttled, faults.expired_token])
+def test_what_passes_in_time_is_not_even_seen(fault: Fault, proxy: FaultProxy) -> None:
+    proxy.inject(fault, times=3)
+    assert "TableNames" in patiently(5.0)
+    assert proxy.seen["ListTables"] == 4
+
+
+def test_what_is_wrong_is_not_asked_twice(proxy: FaultProxy) -> None:
+    with proxy.broken(faults.error("ValidationException")), pytest.raises(AwsError):
+        patiently(5.0)
+    assert proxy.seen["ListTables"] == 1
+
+
+@pytest.mark.parametrize("fault", [faults.reset, faults.unavailable, faults.never, faults.slow(60)])
+@pytest.mark.parametrize("within_s", [0.2, 1.0])
+def test_nobody_waits_longer_than_was_asked(fault: Fault, within_s: float, proxy: FaultProxy) -> None:
+    with proxy.broken(fault):
+        assert took(lambda: patiently(within_s)) < within_s + 0.3
+
+
+def test_nobody_waits_longer_for_a_host_that_takes_no_connection(
+    aws_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Once its backlog is full, Linux leaves further connections to a socket unanswered, as a firewall does.
+    with socket.socket() as deaf, ExitStack() as others:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        for _ in range(2):
+            other = others.enter_context(socket.socket())
+            other.setblocking(False)
+            other.connect_ex(deaf.getsockname())
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{deaf.getsockname()[1]}")
+        aws.forget()
+        aws.client("dynamodb")
+        assert took(lambda: patiently(0.5)) < 1.0
+
+
+def test_after_one_waited_in_vain_the_others_are_told_at_once_for_a_moment(proxy: FaultProxy) -> None:
+    proxy.refuse()
+    assert took(lambda: patiently(0.3)) < 0.7
+    assert took(lambda: patiently(5.0)) < 0.2
+    proxy.heal()
+    assert eventually(lambda: answered(lambda: patiently(1.0)), 3.0)
+
+
+def answered(run: Callable[[], object]) -> bool:
+    try:
+        run()
+    except AwsUnavailable:
+        return False
+    return True
+
+
+def test_a_process_that_is_told_to_stop_asks_once(proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    aws.stopping.set()
+    try:
+        assert "TableNames" in patiently(5.0)
+        with proxy.broken(faults.unavailable):
+            assert took(lambda: patiently(5.0)) < 0.5
+        assert proxy.spoilt["ListTables"] == 1
+    finally:
+        aws.stopping.clear()
+
+
+def test_pauses_grow_and_are_bounded() -> None:
+    for attempt in range(1, 60):
+        pause = aws.pause_s(attempt, first_s=0.1, most_s=2.0)
+        assert min(2.0, 0.1 * 2 ** (attempt - 1)) / 2 <= pause <= 2.0
+
+
+# -- credentials and configuration -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing in the environment or on the machine that could be a key."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+
+
+@pytest.fixture
+def issuer(no_keys: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
+    """Issues another key each time it is asked, as the agent of a container does; each lasts a minute."""
+    issued = iter(range(1, 1000))
+
+    def issue(call: Call) -> Reply:
+        expires = datetime.now(UTC) + timedelta(minutes=1)
+        key = {"AccessKeyId": f"KEY{next(issued)}", "SecretAccessKey": SECRET, "Token": "token"}
+        return Reply(200, json.dumps({**key, "Expiration": expires.strftime("%Y-%m-%dT%H:%M:%SZ")}).encode())
+
+    with FaultProxy("http://127.0.0.1:1") as started:
+        started.inject(issue)
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", started.url + "/")
+        yield started
+
+
+def test_keys_that_are_issued_anew_are_used_at_once(proxy: FaultProxy, issuer: FaultProxy) -> None:
+    aws.forget()
+    used: list[str] = []
+
+    def note_the_key(call: Call) -> Reply:
+        assert call.headers["X-Amz-Security-Token"] == "token"
+        assert SECRET not in str(call.headers)
+        used.append(call.headers["Authorization"].partition("Credential=")[2].partition("/")[0])
+        return call.forward()
+
+    proxy.inject(note_the_key)
+    for _ in range(3):
+        ask()
+    assert len(set(used)) == 3
+    # While nobody issues keys, the request is not sent: and later it is, by itself.
+    issuer.refuse()
+    with pytest.raises(AwsUnavailable):
+        ask()
+
+
+def test_without_any_key_the_next_step_is_told(aws_environment: dict[str, str], no_keys: None) -> None:
+    aws.forget()
+    with pytest.raises(AwsUnavailable, match="set AWS_ACCESS_KEY_ID or a role"):
+        ask()
+
+
+def test_without_a_region_the_reason_is_told(
+    aws_environment: dict[str, str], no_keys: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    aws.forget()
+    with pytest.raises(AwsUnavailable, match="region"):
+        ask()
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
+    assert "TableNames" in ask()
+
+
+# -- processes and threads -------------------------------------------------------------------------------
+
+
+def test_threads_share_one_client_and_a_forked_process_has_its_own(aws_environment: dict[str, str]) -> None:
+    ours = aws.client("dynamodb")
+    assert aws.side_by_side(aws.client, ["dynamodb"] * 9) == [ours] * 9
+    # Another thread may hold the lock at the moment of the fork.
+    with aws._making:
+        child = os.fork()
+        if child == 0:
+            signal.alarm(10)
+            os._exit(0 if aws.client("dynamodb") is not ours else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_jobs_side_by_side_answer_in_order_and_in_the_time_of_the_slowest() -> None:
+    def job(seconds: float) -> float:
+        time.sleep(seconds)
+        return seconds
+
+    began = time.monotonic()
+    assert aws.side_by_side(job, [0.3, 0.0, 0.2, 0.1]) == [0.3, 0.0, 0.2, 0.1]
+    assert time.monotonic() - began < 0.55
+    assert aws.side_by_side(job, []) == []
+
+
+@pytest.mark.parametrize("which", [0, 2])
+def test_a_job_that_breaks_breaks_the_whole(which: int) -> None:
+    def job(at: int) -> int:
+        if at == which:
+            raise AwsUnavailable(str(at))
+        return at
+
+    with pytest.raises(AwsUnavailable, match=str(which)):
+        aws.side_by_side(job, [0, 1, 2])

@@ -17,7 +17,8 @@ class OneLine(logging.Formatter):
         return one_line(super().formatMessage(record))
 
     def formatException(self, ei: object) -> str:
-        return _escaped(super().formatException(ei))  # type: ignore[arg-type]
+        # Indented: an exception may quote what a device sent, line breaks included.
+        return "    " + _escaped(super().formatException(ei)).replace("\n", "\n    ")  # type: ignore[arg-type]
 
 
 def follow_worker(loglevel: int | None = None, logfile: str | None = None, **_: object) -> None:

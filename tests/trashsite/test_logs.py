@@ -1,0 +1,95 @@
+"""One event, one line: nothing that a device sends can look like a line of ours, or like another text."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trashsite.logs import OneLine, follow_worker, one_line
+
+formatter = OneLine("%(levelname)s %(name)s: %(message)s")
+
+
+def line(message: str, *arguments: object, name: str = "trash", error: Exception | None = None) -> str:
+    record = logging.LogRecord(name, logging.INFO, "x.py", 1, message, arguments, None)
+    if error is not None:
+        try:
+            raise error
+        except type(error):
+            record.exc_info = sys.exc_info()
+    return formatter.format(record)
+
+
+@pytest.mark.parametrize(
+    ("sent", "written"),
+    [
+        ("a\nERROR trash: forged", "a\\nERROR trash: forged"),
+        ("a\rERROR", "a\\rERROR"),
+        ("a\r\nb", "a\\r\\nb"),
+        ("\x1b[31mred\x1b[0m", "\\x1b[31mred\\x1b[0m"),
+        ("\x9b31m", "\\x9b31m"),
+        ("a\x00\x07\x08\x7fb", "a\\x00\\x07\\x08\\x7fb"),
+        ("a\u2028b\u2029c\x85d", "a\\u2028b\\u2029c\\x85d"),
+        ("\u202egnp.exe", "\\u202egnp.exe"),
+        ("\ud800", "\\ud800"),
+        ("tab\tbed", "tab\\tbed"),
+        ("🗑 Žižkov é", "🗑 Žižkov é"),
+        ("C:\\new", "C:\\new"),
+    ],
+)
+def test_what_a_device_sent_is_written_as_one_printable_line(sent: str, written: str) -> None:
+    assert line("set aside: %s", sent) == f"INFO trash: set aside: {written}"
+    assert one_line(sent) == written
+    assert line("x", name=sent) == f"INFO {written}: x"
+
+
+@given(st.text(st.characters(codec=None)))
+def test_whatever_is_logged_is_one_line_that_every_terminal_can_print(sent: str) -> None:
+    written = line("%s", sent)
+    assert len(written.splitlines()) == 1
+    assert written.isprintable() or all(each.isprintable() or each == "\xa0" or ord(each) > 0x9F for each in written)
+    written.encode()
+
+
+def test_a_traceback_keeps_its_lines_and_none_of_them_can_be_taken_for_ours() -> None:
+    written = line("broke", error=ValueError("sent\nERROR trash: forged\r\n\x1b[2J"))
+    first, *others = written.split("\n")
+    assert first == "INFO trash: broke"
+    assert any("ValueError: sent" in each for each in others)
+    assert all(each.startswith("    ") for each in others)
+    assert "\r" not in written
+    assert "\x1b" not in written
+
+
+@pytest.fixture
+def root() -> Iterator[logging.Logger]:
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers
+    own = logging.StreamHandler()
+    own.setFormatter(formatter)
+    root.handlers = [own]
+    root.setLevel(logging.INFO)
+    yield root
+    root.handlers = handlers
+    root.setLevel(level)
+
+
+def test_a_worker_may_say_more_and_never_less(root: logging.Logger) -> None:
+    follow_worker(loglevel=logging.WARNING)
+    assert root.level == logging.INFO
+    follow_worker(loglevel=logging.DEBUG)
+    assert root.level == logging.DEBUG
+
+
+def test_a_worker_that_is_told_a_file_writes_there_in_the_same_form(root: logging.Logger, tmp_path: Path) -> None:
+    follow_worker(logfile=str(tmp_path / "worker.log"))
+    logging.getLogger("trash").info("a\nb")
+    (handler,) = root.handlers
+    handler.close()
+    assert (tmp_path / "worker.log").read_text() == "INFO trash: a\\nb\n"

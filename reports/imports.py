@@ -98,6 +98,9 @@ def apply(changes: Sequence[Change]) -> None:
 
 def _errors(line: int, can_id: str, values: Mapping[str, str]) -> list[str]:
     can = Can(can_id=can_id, **{name: _value(name, text) for name, text in values.items()})
+    # PostgreSQL takes no NUL, and no page shows it.
+    if any("\x00" in text for text in values.values()):
+        return [f"Line {line} holds a NUL character."]
     try:
         can.clean_fields()
     except ValidationError as error:

@@ -58,7 +58,7 @@ def level(text: str, old: bool = False) -> SafeString:
         tone,
         text,
         width,
-        percent(text),
+        f"{number:.1f}",
     )
 
 

@@ -7,10 +7,12 @@ import io
 import json
 from datetime import UTC, datetime, timedelta
 
+import boto3
 import pytest
+from django.conf import settings
 from django.test import Client
 
-from reports import store
+from reports import overview, store
 from reports.models import Can
 from reports.store import ranking
 from reports.wire import Report
@@ -385,3 +387,31 @@ def test_pages_may_run_our_own_scripts_and_all_else_nothing(client: Client) -> N
         assert "style-src 'self'" in policy
         assert "unsafe" not in policy
     assert client.get("/reports/420")["Content-Security-Policy"].startswith("default-src 'none'")
+
+
+def test_an_overview_is_counted_and_asked_for_cheaply_again(client: Client) -> None:
+    put("counted", "95", ago_s=5)
+    overview.forget()
+
+    first = client.get("/")
+    found = first.json()
+
+    assert found["total"] == sum(found["by_status"].values()) > 0
+    assert "counted" in {urgent["can_id"] for urgent in found["urgent"]} or found["by_status"]["FULL"] > 10
+    assert client.get("/", headers={"If-None-Match": first["ETag"]}).status_code == 304
+    assert b"The fleet at a glance" in client.get("/", headers={"Accept": "text/html"}).content
+
+
+def test_a_count_finds_what_another_service_wrote(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overview, "RENEWED_AFTER", timedelta(0))
+    table = f"trash-levels-{settings.TRASH_SUFFIX}"
+    boto3.client("dynamodb").put_item(TableName=table, Item={"id": {"S": "lab"}, "level": {"S": "88.8"}})
+    assert client.get("/reports/lab").json()["measured_at"] is None
+    assert client.get("/reports/?q=lab").json()["results"] == []
+
+    overview.forget()
+    client.get("/")
+    overview.forget()
+
+    assert [row["level"] for row in client.get("/reports/?q=lab").json()["results"]] == ["88.8"]
+    assert client.get("/reports/lab", headers={"Accept": "text/html"}).status_code == 200

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -64,6 +65,17 @@ def fleet(shared_pipeline: str) -> dict[str, Report]:
         level = chance.uniform(2, 6) if level > 91 else level + chance.expovariate(1 / 0.45)
         past.append(Report("420", f"{level:.4f}", now - timedelta(minutes=10 * turn), now, stream="paper"))
     cans["420"] = Report("420", "98.76543210987", now, now, '{"stream": "paper", "temperature": 21.50}', "paper")
+    # A row remembers one level in two hours: the day before comes in waves.
+    pace = {can_id: chance.uniform(0.5, 4) for can_id in cans}
+    for wave in range(11):
+        hours = 24 - 2 * wave
+        at = now - timedelta(hours=hours)
+        earlier = [
+            replace(report, measured_at=at, level=f"{(float(report.level) - pace[can_id] * hours) % 95:.2f}")
+            for can_id, report in cans.items()
+            if report.measured_at and at < report.measured_at - timedelta(hours=2)
+        ]
+        store.put_reports(earlier, now=now)
     store.put_reports([*past, *cans.values()], now=now)
     store.beat(store.Heartbeat("worker-1:4711", now, {"messages": 9000, "stored": 88123, "stale": 12, "set_aside": 3}))
     overview.forget()

@@ -1,0 +1,71 @@
+"""Facts of the fleet from CSV: what would change, and the change itself."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from reports import imports
+from reports.imports import Change
+from reports.models import Can
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_plan_says_what_would_change_and_writes_nothing() -> None:
+    Can.objects.create(can_id="420", name="Old", stream="paper", latitude=Decimal("50.1"))
+    text = '\ufeffcan_id, name ,latitude\r\n420,New,50.10\r\n421,"Bridge, north",\r\n'
+
+    plan = imports.plan(text)
+
+    assert plan.errors == []
+    assert plan.changes == [
+        Change("420", False, {"name": ("Old", "New")}),
+        Change("421", True, {"name": ("", "Bridge, north")}),
+    ]
+    assert Can.objects.get().name == "Old"
+
+    imports.apply(plan.changes)
+    assert list(Can.objects.values_list("can_id", "name", "stream", "latitude")) == [
+        ("420", "New", "paper", Decimal("50.1")),
+        ("421", "Bridge, north", "", None),
+    ]
+    again = imports.plan(text)
+    assert (again.changes, again.same) == ([], 2)
+
+
+def test_an_empty_cell_clears_and_a_missing_column_leaves_alone() -> None:
+    Can.objects.create(can_id="1", name="Name", address="Street", latitude=1, longitude=2)
+
+    imports.apply(imports.plan("can_id,name,latitude\n1,,\n").changes)
+
+    can = Can.objects.get()
+    assert (can.name, can.address, can.latitude, can.longitude) == ("", "Street", None, Decimal(2))
+
+
+def test_coordinates_finer_than_a_hand_are_rounded() -> None:
+    imports.apply(imports.plan("can_id,latitude,longitude\n1,50.0704055220591,14.4243152630637\n").changes)
+
+    assert Can.objects.get().latitude == Decimal("50.070406")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "can_id"),
+        ("name\nx\n", "can_id"),
+        ("can_id,colour\n1,red\n", "Unknown columns: colour"),
+        ("can_id,name\n1,a,b\n", "more cells"),
+        ("can_id,name\n1,a\n1,b\n", "twice"),
+        ("can_id,name\n,a\n", "Line 2: can_id"),
+        ("can_id\na/b\n", "Line 2: can_id"),
+        ("can_id,latitude\n1,91\n", "Line 2: latitude"),
+        ("can_id,latitude\n1,north\n", "Line 2: latitude"),
+        ("can_id,name\n1," + "x" * 200 + "\n", "Line 2: name"),
+        ('can_id,name\n1,"a\x00b"\n', "Line"),
+        ("can_id,name\n" + "a/b,x\n" * 50, "Further lines"),
+    ],
+)
+def test_errors_name_their_line(text: str, said: str) -> None:
+    assert any(said in error for error in imports.plan(text).errors)

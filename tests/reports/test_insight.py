@@ -1,0 +1,106 @@
+"""What levels mean: status, thinning, counts."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reports.insight.overview import PLACES, Count, Overview
+from reports.insight.status import Status, is_old, percent, status
+from reports.insight.thinning import thin
+from reports.wire import Report
+
+NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
+DAY = timedelta(hours=24)
+
+
+@pytest.mark.parametrize(
+    ("level", "age", "expected"),
+    [
+        ("80", timedelta(), Status.FULL),
+        ("79.99999999999999999", timedelta(), Status.OK),
+        ("1e2", timedelta(), Status.FULL),
+        ("80.0", DAY * 9, Status.FULL),
+        ("5", DAY, Status.OK),
+        ("5", DAY + timedelta(microseconds=1), Status.SILENT),
+        ("5", -timedelta(minutes=5), Status.OK),
+        ("a lot", timedelta(), Status.OK),
+        ("NaN", timedelta(), Status.OK),
+    ],
+)
+def test_a_status_is_full_else_silent_else_ok(level: str, age: timedelta, expected: Status) -> None:
+    assert status(level, NOW - age, NOW) == expected
+
+
+def test_a_level_without_a_time_is_neither_old_nor_silent() -> None:
+    assert status("5", None, NOW) == Status.OK
+    assert not is_old(None, NOW)
+    assert [percent(text) for text in ("Infinity", "x", "1.50")] == [None, None, Decimal("1.50")]
+
+
+@given(st.lists(st.floats(0, 100), min_size=3, max_size=400), st.integers(3, 60))
+def test_thinning_keeps_order_ends_and_bounds(levels: list[float], size: int) -> None:
+    points = [(float(at), level) for at, level in enumerate(levels)]
+
+    thinned = thin(points, size)
+
+    assert len(thinned) == min(size, len(points))
+    assert (thinned[0], thinned[-1]) == (points[0], points[-1])
+    assert [at for at, _ in thinned] == sorted({at for at, _ in thinned})
+    assert set(thinned) <= set(points)
+
+
+def test_thinning_keeps_a_single_peak_among_thousands() -> None:
+    points = [(float(at), 50 + math.sin(at / 300)) for at in range(20_000)]
+    points[12_345] = (12_345.0, 99.0)
+
+    assert (12_345.0, 99.0) in thin(points, 500)
+
+
+def counted(*cans: tuple[str, str, timedelta | None]) -> Overview:
+    count = Count(NOW)
+    for can_id, level, age in cans:
+        at = None if age is None else NOW - age
+        count.add(Report(can_id, level, at, at), (50.0, 14.0), "paper")
+    return count.overview()
+
+
+def test_an_overview_counts_each_can_once_and_survives_packing() -> None:
+    overview = counted(
+        ("a", "95.5", DAY * 0), ("b", "12", DAY * 0), ("c", "19.9", DAY * 2), ("d", "100", None), ("e", "odd", DAY * 0)
+    )
+
+    assert overview.total == 5
+    assert overview.by_status == {"FULL": 2, "SILENT": 1, "OK": 2}
+    assert overview.tenths == [0, 1, 0, 0, 0, 0, 0, 0, 0, 2]
+    assert overview.by_stream == {"paper": 5}
+    assert Overview.unpacked(overview.packed()) == overview
+
+
+def test_full_cans_need_attention_before_silent_ones_and_the_worst_of_each_first() -> None:
+    cans = [(f"full-{level}", str(level), DAY * 0) for level in (81, 99, 90)]
+    cans += [(f"silent-{days}", "5", DAY * days) for days in (2, 30, 3)]
+    cans += [(f"fine-{number}", "5", DAY * 0) for number in range(300)]
+
+    first = [urgent.can_id for urgent in counted(*cans).urgent]
+
+    assert first == ["full-99", "full-90", "full-81", "silent-30", "silent-3", "silent-2"]
+    assert len(counted(*[(f"full-{number}", "90", DAY * 0) for number in range(5000)]).urgent) == 10
+
+
+def test_a_large_fleet_becomes_cells_that_lose_no_can() -> None:
+    count = Count(NOW)
+    for number in range(PLACES * 3):
+        report = Report(str(number), "90" if number == 77 else "10", NOW, NOW)
+        count.add(report, (50 + number % 97 / 1000, 14 + number % 89 / 1000), "")
+    overview = count.overview()
+
+    assert len(overview.places) < PLACES * 3
+    assert sum(place.count for place in overview.places) == overview.located == PLACES * 3
+    assert [place.level for place in overview.places if place.status == "FULL"] == [90]
+    assert len(overview.packed()) < 100_000

@@ -113,7 +113,7 @@ class Receiver:
 
     def release(self, deliveries: Sequence[Delivery], *, within_s: float = aws.PATIENCE_S) -> None:
         """
-        Give messages back to the queue: at once for one received the first time, later each time it comes again.
+        Give messages back to the queue: in 2 s for one received the first time, later each time it comes again.
 
         A message that breaks our code, or the process that runs it, so does not burn its receives in seconds.
         """

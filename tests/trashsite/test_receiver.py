@@ -1,0 +1,381 @@
+"""The receiver against a real SQS: how much it asks for, what it keeps invisible, what it gives back."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+
+from tests.faults import proxy as faults
+from tests.faults.proxy import Call, Fault, FaultProxy, Reply
+from tests.servers import eventually
+from trashsite import aws
+from trashsite.sqs import receiver as module
+from trashsite.sqs.delivery import Delivery
+from trashsite.sqs.receiver import Receiver, back_in_s
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+
+@pytest.fixture
+def raw(pipeline: str) -> SQSClient:
+    return boto3.client("sqs")
+
+
+@pytest.fixture
+def url(raw: SQSClient, pipeline: str) -> str:
+    return raw.get_queue_url(QueueName=f"trash-level-{pipeline}")["QueueUrl"]
+
+
+@pytest.fixture
+def proxy(
+    raw: SQSClient, url: str, aws_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[FaultProxy]:
+    """Between the receiver and SQS; `raw` goes past it."""
+    with FaultProxy(aws_environment["AWS_ENDPOINT_URL_SQS"]) as started:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", started.url)
+        monkeypatch.setattr(module, "WAIT_S", 1)
+        monkeypatch.setattr(module, "RECEIVE_TIMEOUT_S", 2.5)
+        aws.forget()
+        yield started
+
+
+class Inbox:
+    """What was handed over; `refuse` makes it raise once."""
+
+    def __init__(self) -> None:
+        self.received: list[Delivery] = []
+        self.refuse = False
+
+    def take(self, deliveries: list[Delivery]) -> None:
+        if self.refuse:
+            self.refuse = False
+            raise RuntimeError("as a defect would")
+        self.received += deliveries
+
+    @property
+    def bodies(self) -> list[str]:
+        return sorted(each.body for each in self.received)
+
+
+@pytest.fixture
+def inbox() -> Inbox:
+    return Inbox()
+
+
+@pytest.fixture
+def start(proxy: FaultProxy, url: str, inbox: Inbox) -> Iterator[Callable[..., Receiver]]:
+    started: list[Receiver] = []
+
+    def start(limit: int = 1000) -> Receiver:
+        started.append(Receiver(url, inbox.take, limit=limit))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.stop()
+        each.done(inbox.received)
+    # The last polls end with their connections.
+    proxy.close()
+    for each in started:
+        each.join(5)
+
+
+def send(raw: SQSClient, url: str, count: int, body: str = "{}") -> list[str]:
+    bodies = [body.format(f"body {at:04}") for at in range(count)]
+    for at in range(0, count, 10):
+        entries = [{"Id": str(n), "MessageBody": each} for n, each in enumerate(bodies[at : at + 10])]
+        raw.send_message_batch(QueueUrl=url, Entries=entries)  # type: ignore[arg-type]
+    return bodies
+
+
+def for_a_while(seconds: float, always: Callable[[], bool]) -> bool:
+    """Whether something holds at each look for so long."""
+    end = time.monotonic() + seconds
+    return eventually(lambda: not always() or time.monotonic() > end, seconds + 5) and always()
+
+
+class InFlight:
+    """A fault that breaks nothing and notes how many receives are on their way at a time."""
+
+    def __init__(self) -> None:
+        self.now = self.most = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, call: Call) -> Reply:
+        with self._lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        try:
+            return call.forward()
+        finally:
+            with self._lock:
+                self.now -= 1
+
+
+# -- how much it asks for --------------------------------------------------------------------------------
+
+
+def test_everything_arrives_once_and_says_when_it_was_sent(
+    start: Callable[..., Receiver], inbox: Inbox, raw: SQSClient, url: str
+) -> None:
+    before = time.time()
+    bodies = send(raw, url, 57, '{{"can_id":"🗑 {}"}}')
+    receiver = start()
+    assert eventually(lambda: inbox.bodies == sorted(bodies))
+    assert receiver.received == receiver.in_hand == 57
+    assert all(before - 2 < each.sent_at_ms / 1000 < time.time() + 2 for each in inbox.received)
+    assert {each.receive_count for each in inbox.received} == {1}
+    assert all(each.first_message_id == each.message_id for each in inbox.received)
+
+
+def test_at_rest_one_receive_is_in_flight_and_nothing_spins(
+    start: Callable[..., Receiver], proxy: FaultProxy, inbox: Inbox
+) -> None:
+    watch = InFlight()
+    proxy.inject(watch, "ReceiveMessage")
+    start()
+    assert for_a_while(2.2, lambda: watch.most <= 1)
+    assert 2 <= proxy.seen["ReceiveMessage"] <= 4
+
+
+def test_in_a_backlog_several_receives_are_in_flight(
+    start: Callable[..., Receiver], proxy: FaultProxy, inbox: Inbox, raw: SQSClient, url: str
+) -> None:
+    watch = InFlight()
+
+    def slowly(call: Call) -> Reply:
+        time.sleep(0.05)
+        return watch(call)
+
+    proxy.inject(slowly, "ReceiveMessage")
+    bodies = send(raw, url, 200)
+    start()
+    assert eventually(lambda: inbox.bodies == bodies)
+    assert watch.most == module.IN_FLIGHT
+
+
+def test_no_more_is_taken_than_there_is_room_for(
+    start: Callable[..., Receiver], proxy: FaultProxy, inbox: Inbox, raw: SQSClient, url: str
+) -> None:
+    bodies = send(raw, url, 120)
+    receiver = start(limit=35)
+    assert eventually(lambda: receiver.in_hand == 30)
+    asked = proxy.seen["ReceiveMessage"]
+    assert for_a_while(1.5, lambda: receiver.in_hand == 30 and proxy.seen["ReceiveMessage"] == asked)
+    seen: set[str] = set()
+
+    def work_off() -> bool:
+        mine = [each for each in list(inbox.received) if each.body not in seen]
+        assert receiver.in_hand <= 35
+        seen.update(each.body for each in mine)
+        receiver.done(mine)
+        return seen == set(bodies)
+
+    assert eventually(work_off)
+    assert len(inbox.received) == 120
+
+
+def test_large_bodies_are_bounded_by_their_bytes(
+    start: Callable[..., Receiver], inbox: Inbox, raw: SQSClient, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_BYTES", 200_000)
+    send(raw, url, 80, "{}" + "x" * 20_000)
+    receiver = start()
+    assert eventually(lambda: receiver.in_hand >= 10)
+    # What was on its way when the bound was reached still comes.
+    assert for_a_while(1.5, lambda: receiver.in_hand <= 10 * (1 + module.IN_FLIGHT))
+
+    def work_off() -> bool:
+        receiver.done(list(inbox.received))
+        return receiver.received == 80
+
+    assert eventually(work_off)
+
+
+def test_while_held_it_asks_for_nothing_and_keeps_what_it_has(
+    start: Callable[..., Receiver], proxy: FaultProxy, inbox: Inbox, raw: SQSClient, url: str
+) -> None:
+    send(raw, url, 10)
+    receiver = start()
+    assert eventually(lambda: receiver.in_hand == 10)
+    receiver.hold(True)
+    send(raw, url, 10)
+    # The poll that was in flight when it was held may still bring some.
+    assert eventually(lambda: receiver._in_flight == 0)
+    asked, held = proxy.seen["ReceiveMessage"], receiver.in_hand
+    assert for_a_while(1.2, lambda: (proxy.seen["ReceiveMessage"], receiver.in_hand) == (asked, held))
+    assert receiver.silent_s() == 0.0
+    receiver.hold(False)
+    assert eventually(lambda: receiver.in_hand == 20)
+
+
+# -- what it keeps invisible and gives back --------------------------------------------------------------
+
+
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seconds instead of half a minute: the rules are the same."""
+    monkeypatch.setattr(module, "VISIBILITY_S", 3)
+    monkeypatch.setattr(module, "EXTEND_AFTER_S", 0.8)
+
+
+def visible(raw: SQSClient, url: str) -> list[str]:
+    """What anybody else would be given now; it is given back at once."""
+    found = raw.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=0).get("Messages", [])
+    for each in found:
+        raw.change_message_visibility(QueueUrl=url, ReceiptHandle=each["ReceiptHandle"], VisibilityTimeout=0)
+    return sorted(each["Body"] for each in found)
+
+
+def all_visible(raw: SQSClient, url: str, bodies: list[str], within_s: float) -> bool:
+    """Whether each of these is given to others, in whatever turns, within so long."""
+    found: set[str] = set()
+
+    def all_found() -> bool:
+        found.update(visible(raw, url))
+        return found >= set(bodies)
+
+    return eventually(all_found, within_s)
+
+
+def test_a_message_stays_invisible_for_as_long_as_it_is_worked_on_and_no_longer(
+    brief: None, start: Callable[..., Receiver], inbox: Inbox, raw: SQSClient, url: str
+) -> None:
+    bodies = send(raw, url, 12)
+    receiver = start(limit=20)
+    assert eventually(lambda: receiver.in_hand == 12)
+    receiver.hold(True)
+    # Longer than the visibility timeout.
+    assert for_a_while(4.0, lambda: visible(raw, url) == [])
+    receiver.done(inbox.received)
+    assert all_visible(raw, url, bodies, 6)
+
+
+def test_what_is_released_is_soon_there_for_others(
+    start: Callable[..., Receiver], inbox: Inbox, raw: SQSClient, url: str
+) -> None:
+    bodies = send(raw, url, 25)
+    receiver = start(limit=30)
+    assert eventually(lambda: receiver.in_hand == 25)
+    receiver.hold(True)
+    receiver.release(inbox.received)
+    assert receiver.in_hand == 0
+    assert all_visible(raw, url, bodies, 5)
+
+
+def test_what_comes_again_and_again_is_released_for_longer_each_time() -> None:
+    assert [back_in_s(count) for count in (1, 2, 3, 9, 10, 500)] == [2, 4, 8, 512, 900, 900]
+
+
+def test_what_arrives_after_the_stop_is_given_back_at_once(
+    start: Callable[..., Receiver], proxy: FaultProxy, inbox: Inbox, raw: SQSClient, url: str
+) -> None:
+    receiver = start()
+    # The poll that is in flight is answered after the stop.
+    assert eventually(lambda: proxy.seen["ReceiveMessage"] == 1)
+    receiver.stop()
+    bodies = send(raw, url, 5)
+    receiver.join(5)
+    assert all_visible(raw, url, bodies, 3)
+    assert inbox.received == []
+    assert receiver.stopping
+
+
+def test_after_the_end_no_thread_is_left(
+    start: Callable[..., Receiver], inbox: Inbox, raw: SQSClient, url: str
+) -> None:
+    before = set(threading.enumerate())
+    send(raw, url, 3)
+    receiver = start()
+    assert eventually(lambda: receiver.in_hand == 3)
+    receiver.stop()
+    receiver.done(inbox.received)
+    mine = {each for each in threading.enumerate() if each.name.startswith(("receive-", "keep-"))} - before
+    assert len(mine) > 1
+    assert eventually(lambda: not any(each.is_alive() for each in mine), 5)
+
+
+def test_what_could_not_be_given_back_comes_by_itself(
+    brief: None, start: Callable[..., Receiver], proxy: FaultProxy, inbox: Inbox, raw: SQSClient, url: str
+) -> None:
+    bodies = send(raw, url, 3)
+    receiver = start(limit=10)
+    assert eventually(lambda: receiver.in_hand == 3)
+    receiver.hold(True)
+    with proxy.broken(faults.never, "ChangeMessageVisibilityBatch"):
+        began = time.monotonic()
+        receiver.release(inbox.received, within_s=0.5)
+        assert time.monotonic() - began < 1.0
+    assert all_visible(raw, url, bodies, 6)
+
+
+# -- what goes wrong -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        faults.reset, faults.hang_up, faults.cut_short, faults.html, faults.throttled, faults.expired_token,
+        faults.answer(500, ""), faults.unavailable, faults.answer(200, '{"Messages":7}'),
+        faults.answer(200, '{"Messages":[{}]}'), faults.answer(200, "[" * 200_000),
+        faults.error("AWS.SimpleQueueService.NonExistentQueue"),
+    ],
+)  # fmt: skip
+def test_it_receives_again_by_itself_after_every_fault(
+    fault: Fault, start: Callable[..., Receiver], proxy: FaultProxy, inbox: Inbox, raw: SQSClient, url: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    caplog.set_level(logging.INFO)
+    proxy.inject(fault, "ReceiveMessage", times=2)
+    bodies = send(raw, url, 30)
+    start()
+    assert eventually(lambda: proxy.spoilt["ReceiveMessage"] == 2)
+    # What an answer that was lost had brought is invisible for a while: it is not this test's.
+    lost = 20 if fault is faults.cut_short else 0
+    assert eventually(lambda: len(inbox.bodies) >= 30 - lost, 5)
+    assert set(inbox.bodies) <= set(bodies)
+    told = [record.levelname for record in caplog.records if "receiving" in record.getMessage()]
+    assert told == ["WARNING", "INFO"]
+
+
+def test_a_receive_that_is_never_answered_is_given_up_and_told_by_its_silence(
+    start: Callable[..., Receiver], proxy: FaultProxy, inbox: Inbox, raw: SQSClient, url: str
+) -> None:
+    proxy.inject(faults.never, "ReceiveMessage", times=1)
+    receiver = start()
+    assert eventually(lambda: receiver.silent_s() > 1)
+    bodies = send(raw, url, 3)
+    assert eventually(lambda: inbox.bodies == bodies, module.RECEIVE_TIMEOUT_S + 3)
+    assert receiver.silent_s() < 1.5
+
+
+def test_an_outage_is_over_within_seconds_of_its_end(
+    start: Callable[..., Receiver], proxy: FaultProxy, inbox: Inbox, raw: SQSClient, url: str
+) -> None:
+    proxy.refuse()
+    start()
+    bodies = send(raw, url, 3)
+    assert for_a_while(2, lambda: inbox.received == [])
+    proxy.heal()
+    assert eventually(lambda: inbox.bodies == bodies, 5)
+
+
+def test_whoever_breaks_on_taking_messages_gets_the_next_and_those_come_back(
+    start: Callable[..., Receiver], inbox: Inbox, raw: SQSClient, url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    inbox.refuse = True
+    receiver = start()
+    first = send(raw, url, 1)
+    assert eventually(lambda: not inbox.refuse)
+    assert eventually(lambda: inbox.bodies == first, 6)
+    assert inbox.received[0].receive_count == 2
+    assert receiver.in_hand == 1
+    assert "could not be handed over" in caplog.text

@@ -12,10 +12,13 @@ from reports.throttles import SigningIn
 
 
 class SignInView(LoginView):
-    """Django's own, with a limit on how often one address may try."""
+    """
+    Django's own, with a limit on how often one address may try; the admin's leads here.
+
+    Who is signed in sees it too: a viewer whom the admin sent here would be sent back for ever.
+    """
 
     template_name = "accounts/login.html"
-    redirect_authenticated_user = True
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         throttle = SigningIn()

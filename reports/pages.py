@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -9,13 +10,19 @@ from django.contrib import messages
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.contrib.auth.mixins import PermissionRequiredMixin
 from django.core.exceptions import ValidationError
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.templatetags.static import static
 from django.utils import timezone
 from django.views.generic import FormView
 
 from reports import imports
 from reports.models import Can
+
+
+def favicon(request: HttpRequest) -> HttpResponse:
+    """Lead a browser that looks in the usual place, as on the admin's pages, to the icon."""
+    return redirect(static("reports/icon.svg"))
 
 
 class FactsForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -65,7 +72,8 @@ class FactsView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
         if retire != (can.retired_at is not None):
             can.retired_at = timezone.now() if retire else None
         can.save()
-        _log(self.request.user.pk, can, self.is_new, ", ".join(form.changed_data) or "nothing")
+        action = ADDITION if self.is_new else CHANGE
+        _log(self.request.user.pk, [can], action, ", ".join(form.changed_data) or "nothing")
         messages.success(self.request, "Saved.")
         return redirect("can", can.can_id)
 
@@ -113,14 +121,14 @@ class ImportView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
             }
             return render(self.request, self.template_name, self.get_context_data(form=form, **found))
         imports.apply(plan.changes)
-        for change in plan.changes:
-            _log(self.request.user.pk, Can(can_id=change.can_id), change.is_new, "imported from CSV")
+        for is_new, action in ((True, ADDITION), (False, CHANGE)):
+            cans = [Can(can_id=change.can_id) for change in plan.changes if change.is_new == is_new]
+            _log(self.request.user.pk, cans, action, "imported from CSV")
         messages.success(self.request, f"Imported the facts of {len(plan.changes)} cans.")
         return redirect("fleet")
 
 
-def _log(user_id: int | None, can: Can, is_new: bool, said: str) -> None:
+def _log(user_id: int | None, cans: Sequence[Can], action: int, said: str) -> None:
     """Note in the admin's log who changed what."""
-    if user_id is not None:
-        action = ADDITION if is_new else CHANGE
-        LogEntry.objects.log_actions(user_id, [can], action, change_message=said, single_object=True)
+    if user_id is not None and cans:
+        LogEntry.objects.log_actions(user_id, cans, action, change_message=said)

@@ -27,6 +27,7 @@ urlpatterns = [
     *either("reports/<str:can_id>/chart", views.ChartView.as_view(), "chart"),
     path("cans/import/", pages.ImportView.as_view(), name="import"),
     path("cans/<str:can_id>/facts/", pages.FactsView.as_view(), name="facts"),
+    path("favicon.ico", pages.favicon, name="favicon"),
     *either("health/live", views.LiveView.as_view(), "live"),
     *either("health/ready", views.ReadyView.as_view(), "ready"),
     *either("health/pipeline", views.PipelineHealthView.as_view(), "pipeline-health"),

@@ -105,6 +105,13 @@ def test_a_user_gets_a_role_and_a_token_is_printed_once() -> None:
         people("--token", "nobody")
 
 
+def test_the_admin_asks_at_the_same_door(client: Client) -> None:
+    assert client.get("/admin/", follow=True).redirect_chain[-1][0] == "/login/?next=/admin/"
+
+    client.force_login(User.objects.create_user("vera"))
+    assert b"Sign in" in client.get("/admin/", follow=True).content
+
+
 def test_sign_in_attempts_are_limited_by_address(settings) -> None:
     settings.TRASH_RATES = {**settings.TRASH_RATES, "login": "2/h"}
     guess = {"username": "viewer", "password": "guess"}

@@ -52,7 +52,7 @@ MATRIX: dict[str, dict[str, tuple[int, ...]]] = {
     "api/docs/": {"GET": READ, "POST": NEVER},
 }  # fmt: skip
 #: Django's own, tested there; ours of them are the pages around signing in.
-NOT_OURS = {"admin/", "login/", "logout/"}
+NOT_OURS = {"admin/", "admin/login/", "login/", "logout/", "favicon.ico"}
 
 
 def routes() -> set[str]:

@@ -106,7 +106,7 @@ def test_a_user_gets_a_role_and_a_token_is_printed_once() -> None:
 
 
 def test_the_admin_asks_at_the_same_door(client: Client) -> None:
-    assert client.get("/admin/", follow=True).redirect_chain[-1][0] == "/login/?next=/admin/"
+    assert client.get("/admin/", follow=True).redirect_chain[-1][0] == "/login/?next=%2Fadmin%2F"
 
     client.force_login(User.objects.create_user("vera"))
     assert b"Sign in" in client.get("/admin/", follow=True).content

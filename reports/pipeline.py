@@ -19,7 +19,8 @@ from rest_framework.response import Response
 from reports import dead_letters, queue, store
 from reports import serializers as answers
 from reports.dead_letters import DeadLetter
-from reports.insight.troubles import Sign, Trouble, is_silent, troubles
+from reports.insight.health import SILENT_AFTER
+from reports.insight.troubles import Trouble, troubles
 from reports.permissions import MaySeePipeline
 from reports.problems import InvalidQuery
 from reports.queue import Depth, QueueUnavailable
@@ -53,12 +54,11 @@ class PipelineView(Paced):
             depth = queue.depth()
         with suppress(StoreUnavailable):
             workers = store.workers(now)
-        signs = None if workers is None else [Sign(each.name, each.seen_at, each.problem) for each in workers]
         found = troubles(
             waiting=depth.waiting if depth else None,
             in_flight=depth.in_flight if depth else 0,
             dead=depth.dead if depth else 0,
-            workers=signs,
+            workers=workers,
             now=now,
         )
         return Response(_pipeline(depth, workers or [], found, now))
@@ -115,7 +115,7 @@ class DeadLettersView(Paced):
 def _pipeline(
     depth: Depth | None, workers: Sequence[Heartbeat], found: Sequence[Trouble], now: datetime
 ) -> dict[str, Any]:
-    counters = [worker.counters for worker in workers if not is_silent(worker.seen_at, now)]
+    counters = [worker.counters for worker in workers if now - worker.seen_at <= SILENT_AFTER]
     last = max((count.get("last_stored_at_s", 0) for count in counters), default=0)
     lags = [count["lag_ms"] for count in counters if "lag_ms" in count]
     rates = [count["stored_per_minute"] for count in counters if "stored_per_minute" in count]
@@ -130,7 +130,7 @@ def _pipeline(
             {
                 "name": worker.name,
                 "seen_at": instant(worker.seen_at),
-                "is_silent": is_silent(worker.seen_at, now),
+                "is_silent": now - worker.seen_at > SILENT_AFTER,
                 "problem": worker.problem,
                 "counters": dict(worker.counters),
             }

@@ -199,9 +199,9 @@ class CourseAnswer(serializers.Serializer[Any]):
 
 
 class ReportSent(serializers.Serializer[Any]):
-    can_id = serializers.CharField(max_length=128, help_text="1-128 characters, none of them `/`.")
+    can_id = serializers.CharField(max_length=128, help_text="1-128 characters, no `/`.")
     level = serializers.CharField(max_length=32, help_text="Percent full, 0-100: a string or a number.")
-    measured_at = serializers.DateTimeField(required=False, allow_null=True, help_text="ISO 8601 with zone, or an epoch.")
+    measured_at = serializers.DateTimeField(required=False, allow_null=True, help_text="With zone, or an epoch.")
 
 
 class Taken(serializers.Serializer[Any]):

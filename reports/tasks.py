@@ -91,6 +91,7 @@ def _store(deliveries: Sequence[Delivery]) -> None:
     set_aside = _settle(parsed)
     metrics.add(messages=len(deliveries), stored=outcome.stored, stale=outcome.stale, repeated=outcome.repeated)
     ages = [time.time() - delivery.sent_at_ms / 1000 for delivery in deliveries]
+    metrics.note(lag_ms=max(0, int(max(ages) * 1000)), last_stored_at_s=int(time.time()))
     logger.info(
         "messages=%d stored=%d stale=%d repeated=%d set_aside=%d age_s=%.1f..%.1f",
         len(deliveries), outcome.stored, outcome.stale, outcome.repeated, set_aside, min(ages), max(ages),

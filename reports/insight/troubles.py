@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
-#: A heartbeat comes every 10 s: after three of them missed, something is wrong.
-SILENT_AFTER = timedelta(seconds=30)
+from reports.insight.health import Sign, worker_problems
+
 #: More messages than this are more than a worker takes in a minute or so.
 BACKLOG = 20_000
 #: Source: AWS, SQS: at about 120,000 messages in flight a receive answers nothing, and no error.
@@ -24,22 +24,8 @@ class Trouble:
     remedy: str
 
 
-@dataclass(frozen=True, slots=True)
-class Sign:
-    """A worker's last sign of life, and what it says it cannot do."""
-
-    name: str
-    seen_at: datetime
-    problem: str
-
-
-def is_silent(seen_at: datetime, now: datetime) -> bool:
-    """Say whether a worker that was heard of last then has stopped, or hangs."""
-    return now - seen_at > SILENT_AFTER
-
-
 def troubles(
-    *, waiting: int | None, in_flight: int, dead: int, workers: Sequence[Sign] | None, now: datetime
+    *, waiting: int | None, in_flight: int, dead: int, workers: Iterable[Sign] | None, now: datetime
 ) -> list[Trouble]:
     """
     Return what is wrong, the worst first.
@@ -48,29 +34,17 @@ def troubles(
     """
     found: list[Trouble] = []
     if waiting is None:
-        found.append(
-            Trouble("bad", "SQS does not answer.", "Reports wait on the devices. Look at AWS's status and our rights.")
-        )
+        text = "Reports wait on the devices. Look at AWS's status and at our rights."
+        found.append(Trouble("bad", "SQS does not answer.", text))
     if workers is None:
-        found.append(
-            Trouble("bad", "DynamoDB does not answer.", "Reports wait in the queue; nothing is lost for four days.")
+        text = "Reports wait in the queue; nothing is lost for four days."
+        found.append(Trouble("bad", "DynamoDB does not answer.", text))
+    for problem in worker_problems(workers, now) if workers is not None else ():
+        what, _, remedy = problem.partition(": start one")
+        remedy = (
+            f"Start one{remedy}." if remedy else "Look at its log. What it held comes back to the others by itself."
         )
-        workers = ()
-        awake: Sequence[Sign] = ()
-    else:
-        awake = [worker for worker in workers if not is_silent(worker.seen_at, now)]
-        if not awake:
-            wait = f" while {waiting:,} messages wait" if waiting else ""
-            found.append(Trouble("bad", f"No worker is at work{wait}.", "Start one: celery -A trashsite worker."))
-    for worker in workers:
-        if worker.problem:
-            found.append(Trouble("bad", f"{worker.name}: {worker.problem}", "Look at its log; restart it if it stays."))
-    for worker in workers if awake else ():
-        if is_silent(worker.seen_at, now):
-            gone = "has not been heard of for over 30 seconds, and did not say goodbye."
-            found.append(
-                Trouble("warning", f"{worker.name} {gone}", "It died or hangs. Its messages come back by themselves.")
-            )
+        found.append(Trouble("bad", f"{what[0].upper()}{what[1:]}.", remedy))
     if in_flight > IN_FLIGHT:
         text = f"{in_flight:,} messages are in flight; at about 120,000 SQS hands out no more."
         found.append(Trouble("bad", text, "Workers take messages and do not finish them: look at their logs."))

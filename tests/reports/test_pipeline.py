@@ -18,7 +18,7 @@ from django.test import Client
 
 from accounts.roles import give_role, make_roles
 from reports import queue, store
-from reports.insight.troubles import Sign, troubles
+from reports.insight.troubles import troubles
 from reports.queue import QueueUnavailable
 from reports.store import Heartbeat, StoreUnavailable
 
@@ -36,6 +36,13 @@ def staff() -> Client:
     client = Client()
     client.force_login(user)
     return client
+
+
+@pytest.fixture(autouse=True)
+def no_worker(shared_pipeline: str) -> None:
+    """Forget the workers of other tests."""
+    for worker in store.workers(datetime.now(UTC)):
+        store.leave(worker.name)
 
 
 @pytest.fixture
@@ -171,15 +178,31 @@ def test_what_does_not_answer_is_said_and_the_rest_still_shown(staff: Client, mo
 
 
 def test_troubles_are_named_the_worst_first() -> None:
-    def named(**given: object) -> list[str]:
-        usual = {"waiting": 0, "in_flight": 0, "dead": 0, "workers": [Sign("a", NOW, "")], "now": NOW}
-        return [f"{one.weight}: {one.text}" for one in troubles(**{**usual, **given})]  # type: ignore[arg-type]
+    fine = Heartbeat("a", NOW, {})
 
-    silent = Sign("b", NOW - timedelta(seconds=31), "")
+    def named(**given: object) -> list[str]:
+        usual = {"waiting": 0, "in_flight": 0, "dead": 0, "workers": [fine], "now": NOW}
+        return [f"{one.weight}: {one.text}" for one in troubles(**{**usual, **given})]
+
     assert named() == []
-    assert named(workers=[]) == ["bad: No worker is at work."]
-    assert named(workers=[silent], waiting=7) == ["bad: No worker is at work while 7 messages wait."]
-    assert named(workers=[Sign("a", NOW, ""), silent])[0].startswith("warning: b has not been heard of")
-    assert named(workers=[Sign("a", NOW, "receives nothing")]) == ["bad: a: receives nothing"]
+    assert named(workers=[]) == ["bad: No worker is running."]
+    assert named(workers=[fine, Heartbeat("b", NOW - timedelta(seconds=31), {})]) == [
+        "bad: Worker b has been silent for 31 s."
+    ]
+    assert named(workers=[Heartbeat("a", NOW, {}, "receives nothing")]) == ["bad: Worker a: receives nothing."]
     assert named(dead=1) == ["warning: 1 dead letter: reports that could not be stored."]
     assert [text.split(":")[0] for text in named(in_flight=110_000, waiting=30_000)] == ["bad", "warning"]
+
+
+def test_how_it_goes_is_told_by_the_workers_at_work(staff: Client) -> None:
+    told = {"stored_per_minute": 600, "lag_ms": 1500, "last_stored_at_s": int(NOW.timestamp())}
+    store.beat(Heartbeat("host:7", datetime.now(UTC), told))
+    store.beat(Heartbeat("host:8", datetime.now(UTC), {**told, "lag_ms": 90_000}))
+    store.beat(Heartbeat("host:9", datetime.now(UTC) - timedelta(hours=1), told))
+
+    found = staff.get("/pipeline/").json()
+    page = staff.get("/pipeline/", headers=HTML).content.decode()
+
+    assert (found["stored_per_minute"], found["lag_ms"]) == (1200, 90_000)
+    assert found["last_stored_at"].startswith(NOW.strftime("%Y-%m-%dT%H:%M:%S"))
+    assert "90 s" in page

@@ -25,7 +25,7 @@ if (live) {
     const before = figures();
     live.replaceChildren(...fresh.childNodes);
     const changed = figures().filter((text, at) => text !== before[at]);
-    const said = live.querySelector("[data-said]");
+    const said = document.querySelector("[data-said]");
     if (said && changed.length) said.textContent = `Now ${changed.join(", ")}`;
   }
 

@@ -1,0 +1,117 @@
+"""Death in the middle of work: nothing is lost, and what was in hand is soon there for others."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from reports import queue
+from tests.faults.proxy import FaultProxy, slow
+from tests.ledger import Ledger, stored
+from tests.servers import Worker, eventually
+
+START = datetime(2026, 11, 1, tzinfo=UTC)
+SENT = 240
+
+
+@pytest.fixture
+def ledger(pipeline: str) -> Ledger:
+    """Reports of 40 cans on the queue, and the ledger that knows them."""
+    ledger = Ledger()
+    bodies = [
+        f'{{"can_id":"{at % 40}","level":{at % 101},"measured_at":"{(START + timedelta(minutes=at)).isoformat()}"}}'
+        for at in range(SENT)
+    ]
+    for body in bodies:
+        ledger.sent(body)
+    queue.publish(bodies)
+    return ledger
+
+
+@pytest.fixture
+def dynamodb(pipeline: str, aws_environment: dict[str, str]) -> Iterator[FaultProxy]:
+    """A DynamoDB that takes its time, so that there is a middle of work to die in."""
+    with FaultProxy(aws_environment["AWS_ENDPOINT_URL_DYNAMODB"]) as proxy:
+        proxy.inject(slow(0.7), "BatchExecuteStatement")
+        yield proxy
+
+
+@pytest.fixture
+def busy(worker: Callable[..., Worker], ledger: Ledger, dynamodb: FaultProxy) -> Callable[..., Worker]:
+    """Start a worker and return it when it is in the middle of its work."""
+
+    def start(*arguments: str) -> Worker:
+        started = worker("-I", "tests.reports.brisk", *arguments, AWS_ENDPOINT_URL_DYNAMODB=dynamodb.url).ready()
+        # Some are stored and deleted, some stored and not deleted, some in hand, some still on the queue.
+        assert eventually(lambda: dynamodb.seen["BatchExecuteStatement"] >= 3)
+        return started
+
+    return start
+
+
+def drained(within_s: float = 30) -> bool:
+    return eventually(lambda: queue.depth() == queue.Depth(0, 0, 0), within_s)
+
+
+def children(worker: Worker) -> list[int]:
+    pid = worker.process.pid
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_a_worker_that_is_killed_loses_nothing(
+    busy: Callable[..., Worker], worker: Callable[..., Worker], ledger: Ledger, pipeline: str
+) -> None:
+    busy().kill()
+    assert queue.depth() != queue.Depth(0, 0, 0)
+    died_at = time.monotonic()
+    heir = worker("-I", "tests.reports.brisk").ready()
+    assert drained()
+    # With the visibility timeout of brisk.py: in earnest 30 s.
+    assert time.monotonic() - died_at < 6 + 12
+    verdict = ledger.judge(stored(pipeline))
+    assert not verdict, verdict
+    assert heir.stop() == 0
+    assert "ERROR" not in heir.log
+
+
+def test_a_pool_process_that_is_killed_loses_nothing_and_the_worker_goes_on(
+    busy: Callable[..., Worker], dynamodb: FaultProxy, ledger: Ledger, pipeline: str
+) -> None:
+    started = busy("-P", "prefork", "-c", "2")
+    before = children(started)
+    # The pool that was asked for runs, and no other.
+    assert len(before) == 2
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    dynamodb.heal()
+    assert drained()
+    verdict = ledger.judge(stored(pipeline))
+    assert not verdict, verdict
+    assert len(children(started)) == 2
+    assert not set(children(started)) & set(before)
+    assert started.stop() == 0
+
+
+def test_a_worker_that_is_told_to_stop_ends_soon_and_gives_back_what_it_holds(
+    busy: Callable[..., Worker], worker: Callable[..., Worker], ledger: Ledger, pipeline: str
+) -> None:
+    started = busy()
+    began = time.monotonic()
+    assert started.stop() == 0
+    assert time.monotonic() - began < 10
+    assert "ERROR" not in started.log
+    assert "Traceback" not in started.log
+    # Nothing is left invisible: whoever asks first gets it all.
+    heir = worker().ready()
+    began = time.monotonic()
+    assert drained()
+    assert time.monotonic() - began < 6
+    verdict = ledger.judge(stored(pipeline))
+    assert not verdict, verdict
+    assert heir.stop() == 0

@@ -1,0 +1,129 @@
+"""What a worker does before its first message: it refuses with one line, or waits and says so once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+
+from reports import queue, startup, store
+from tests.faults.proxy import FaultProxy
+from tests.servers import Worker, eventually
+from trashsite import celery_app
+
+
+@pytest.fixture
+def refused(worker: Callable[..., Worker]) -> Callable[..., str]:
+    """Start a worker that refuses to start."""
+    # Celery warns whoever is root, in several lines; the tests of some are run by root.
+    return lambda *arguments, **environ: refusal(worker(*arguments, PYTHONWARNINGS="ignore", **environ))
+
+
+def refusal(worker: Worker) -> str:
+    """The one line that a worker says instead of starting."""
+    assert eventually(lambda: worker.process.poll() is not None, 30)
+    assert worker.process.returncode == 1
+    (line,) = worker.log.strip().splitlines()
+    assert line.startswith("the worker does not start: ")
+    return line
+
+
+def children(worker: Worker) -> list[str]:
+    """The command lines of the processes that a worker has started."""
+    pid = worker.process.pid
+    pids = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [Path(f"/proc/{each}/cmdline").read_text().replace("\0", " ") for each in pids]
+
+
+def test_without_its_queue_it_refuses_with_the_next_step(pipeline: str, refused: Callable[..., str]) -> None:
+    line = refused(TRASH_SUFFIX="nowhere")
+    assert "queue trash-level-nowhere does not exist: run `manage.py provision`" in line
+
+
+def test_without_a_table_it_refuses_with_the_next_step(pipeline: str, refused: Callable[..., str]) -> None:
+    boto3.client("dynamodb").delete_table(TableName=f"trash-level-history-{pipeline}")
+    line = refused()
+    assert line.endswith(f"table trash-level-history-{pipeline} does not exist: run `manage.py provision`")
+
+
+def test_without_a_redrive_policy_it_refuses_with_the_reason(pipeline: str, refused: Callable[..., str]) -> None:
+    sqs = boto3.client("sqs")
+    name = f"trash-level-plain-{pipeline}"
+    sqs.create_queue(QueueName=name)
+    line = refused("-Q", name)
+    assert f"queue {name} has no redrive policy with a maxReceiveCount of at least 10" in line
+
+
+def test_a_setting_on_which_the_promise_rests_cannot_be_changed(pipeline: str, refused: Callable[..., str]) -> None:
+    line = refused(
+        DJANGO_SETTINGS_MODULE="tests.reports.wrong_settings",
+        WRONG_SETTINGS=json.dumps({"CELERY_TASK_ACKS_LATE": False}),
+    )
+    assert line == "the worker does not start: task_acks_late must be True: a crash would lose what was in hand"
+
+
+def test_a_pool_that_cannot_grow_is_not_asked_to(pipeline: str, refused: Callable[..., str]) -> None:
+    assert refused("--autoscale=4,1").endswith("--autoscale needs a pool that can grow: add -P prefork")
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("task_acks_late", False), ("task_reject_on_worker_lost", False), ("task_acks_on_failure_or_timeout", True),
+        ("task_serializer", "pickle"), ("accept_content", ["json", "pickle"]), ("worker_enable_remote_control", True),
+    ],
+)  # fmt: skip
+def test_each_needed_setting_is_told_with_what_goes_wrong_otherwise(name: str, wrong: object) -> None:
+    needed, otherwise = startup.NEEDED[name]
+    conf = {**{each: celery_app.conf[each] for each in startup.NEEDED}, name: wrong}
+    sender: Any = SimpleNamespace(app=SimpleNamespace(conf=conf), options={}, pool_cls="solo")
+    with pytest.raises(SystemExit) as caught:
+        startup.prepare(sender)
+    assert caught.value.code == f"the worker does not start: {name} must be {needed!r}: {otherwise}"
+
+
+def test_every_setting_is_as_it_must_be() -> None:
+    assert {name: celery_app.conf[name] for name in startup.NEEDED} == {
+        name: needed for name, (needed, _) in startup.NEEDED.items()
+    }
+    assert len(startup.NEEDED) == 6
+
+
+@pytest.fixture
+def away(pipeline: str, aws_environment: dict[str, str]) -> Iterator[tuple[FaultProxy, FaultProxy]]:
+    """SQS and DynamoDB, both out of reach."""
+    with (
+        FaultProxy(aws_environment["AWS_ENDPOINT_URL_SQS"]) as sqs,
+        FaultProxy(aws_environment["AWS_ENDPOINT_URL_DYNAMODB"]) as dynamodb,
+    ):
+        sqs.refuse()
+        dynamodb.refuse()
+        yield sqs, dynamodb
+
+
+def test_while_aws_is_away_it_waits_and_says_so_once_and_takes_nothing_until_the_store_answers(
+    worker: Callable[..., Worker], away: tuple[FaultProxy, FaultProxy]
+) -> None:
+    sqs, dynamodb = away
+    queue.publish(['{"can_id":"1","level":5}'])
+    started = worker(AWS_ENDPOINT_URL_SQS=sqs.url, AWS_ENDPOINT_URL_DYNAMODB=dynamodb.url)
+    assert eventually(lambda: "reaching AWS fails" in started.log, 30)
+    sqs.heal()
+    # SQS alone is not enough.
+    assert eventually(lambda: sqs.seen["GetQueueAttributes"] >= 1, 30)
+    assert sqs.seen["ReceiveMessage"] == 0
+    assert started.process.poll() is None
+    dynamodb.heal()
+    started.ready()
+    assert eventually(lambda: store.latest("1"))
+    assert started.log.count("reaching AWS fails") == 1
+    assert started.log.count("reaching AWS works again") == 1
+    assert "Traceback" not in started.log
+    # Nobody asked for a pool: it runs in threads, without children.
+    assert children(started) == []
+    assert started.stop() == 0

@@ -48,6 +48,10 @@ class Row:
         return (self.facts.stream if self.facts else "") or self.report.stream or ""
 
     @property
+    def has_trend(self) -> bool:
+        return sum(level is not None for level in self.trend) > 1
+
+    @property
     def links(self) -> dict[str, str]:
         return can_links(self.root, self.report.can_id)
 

@@ -164,6 +164,8 @@ class FleetView(Paced):
         taken = overview.current()
         return {
             "query": self.listing.query,
+            # A fleet that has just begun to report has none.
+            "has_trends": any(isinstance(row, Row) and row.has_trend for row in data.rows),
             "taken": taken,
             "counts": taken.overview.by_status if taken else {},
             "streams": [name for name in taken.overview.by_stream if name] if taken else [],

@@ -75,9 +75,11 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
     from reports.renderers import JSONRenderer, PageRenderer
 
     request = context["request"]
-    # Whoever asked for CSV or YAML reads a problem as JSON all the same.
-    if not isinstance(getattr(request, "accepted_renderer", None), JSONRenderer | PageRenderer | None):
-        request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
+    asked = getattr(request, "accepted_renderer", None)
+    if not isinstance(asked, JSONRenderer | PageRenderer | None):
+        # Whoever asked for CSV or YAML reads a problem as JSON all the same, and a browser as a page.
+        told = PageRenderer() if asked.media_type == PageRenderer.media_type else JSONRenderer()
+        request.accepted_renderer, request.accepted_media_type = told, told.media_type
     return _answered(error)
 
 

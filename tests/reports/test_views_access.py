@@ -139,4 +139,6 @@ def test_who_may_not_read_is_shown_the_way_in(visit) -> None:
 
     assert answer.status_code == 401
     assert b"/login/?next=/reports/%3Fpage_size%3D5" in answer.content
+    docs = Client().get("/api/docs/", headers={"Accept": "text/html"})
+    assert (docs.status_code, b"/login/?next=/api/docs/" in docs.content) == (401, True)
     assert AnonymousUser().has_perm("accounts.post_reports") is False

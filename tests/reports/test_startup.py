@@ -12,7 +12,7 @@ import boto3
 import pytest
 
 from reports import queue, startup, store
-from tests.faults.proxy import FaultProxy
+from tests.faults.proxy import FaultProxy, reset
 from tests.servers import Worker, eventually
 from trashsite import celery_app
 
@@ -127,3 +127,19 @@ def test_while_aws_is_away_it_waits_and_says_so_once_and_takes_nothing_until_the
     # Nobody asked for a pool: it runs in threads, without children.
     assert children(started) == []
     assert started.stop() == 0
+
+
+def test_a_worker_whose_queue_cannot_be_reached_when_it_begins_to_consume_comes_round_by_itself(
+    worker: Callable[..., Worker], pipeline: str, aws_environment: dict[str, str]
+) -> None:
+    queue.publish(['{"can_id":"1","level":5}'])
+    with FaultProxy(aws_environment["AWS_ENDPOINT_URL_SQS"]) as sqs:
+        started = worker(AWS_ENDPOINT_URL_SQS=sqs.url)
+        # Its checks are done; the connection that consumes is not yet there.
+        assert eventually(lambda: sqs.seen["GetQueueAttributes"] >= 1, 30)
+        sqs.inject(reset, "GetQueueUrl")
+        assert eventually(lambda: "receiving from" in started.log, 30)
+        sqs.heal()
+        assert eventually(lambda: store.latest("1"), 30)
+        assert started.log.count("WARNING") == 1
+        assert started.stop() == 0

@@ -48,7 +48,7 @@ class Consuming:
         self.given_at: dict[str, float] = {}
         self.arrived: SimpleQueue[list[Delivery]] = SimpleQueue()
         self._wake = channel.connection.wake
-        self.receiver = Receiver(queue_url(queue), self._on_arrival, limit=BATCH + RECEIVE)
+        self.receiver = Receiver(queue, self._on_arrival, limit=BATCH + RECEIVE)
 
     def _on_arrival(self, deliveries: list[Delivery]) -> None:
         self.arrived.put([unpacked(each, self.call) for each in deliveries])
@@ -252,7 +252,9 @@ class Channel(virtual.Channel):
     # -- publishing and the rest of the contract ---------------------------------------------------------
 
     def _put(self, queue: str, message: dict[str, Any], **kwargs: Any) -> None:
-        aws.client("sqs").patiently("SendMessage", {"QueueUrl": queue_url(queue), "MessageBody": json.dumps(message)})
+        sqs = aws.client("sqs")
+        url = sqs.patiently("GetQueueUrl", {"QueueName": queue})["QueueUrl"]
+        sqs.patiently("SendMessage", {"QueueUrl": url, "MessageBody": json.dumps(message)})
 
     def _purge(self, queue: str) -> NoReturn:
         raise NotImplementedError("reports are never purged: retire the queue in AWS if you must")
@@ -261,8 +263,3 @@ class Channel(virtual.Channel):
         """Let the receivers hold what the slots can take and one batch more."""
         for consuming in self._consuming.values():
             consuming.receiver.limit = BATCH * ((self.qos.prefetch_count or 1) + 1) + RECEIVE
-
-
-def queue_url(name: str) -> str:
-    """Return a queue's URL by its full name. Raises AwsUnavailable, or AwsError where there is none."""
-    return str(aws.client("sqs").patiently("GetQueueUrl", {"QueueName": name})["QueueUrl"])

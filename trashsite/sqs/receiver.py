@@ -38,11 +38,12 @@ class Receiver:
     A message is in hand from its arrival until `done` or `release`; meanwhile its visibility is extended.
     """
 
-    def __init__(self, queue_url: str, deliver: Callable[[list[Delivery]], None], *, limit: int) -> None:
-        self.queue_url = queue_url
+    def __init__(self, queue: str, deliver: Callable[[list[Delivery]], None], *, limit: int) -> None:
+        self.queue = queue
         self.limit = limit
         self.received = 0
         self._deliver = deliver
+        self._url = ""
         self._changed = threading.Condition()
         self._in_hand: dict[str, float] = {}
         self._bytes = 0
@@ -51,7 +52,7 @@ class Receiver:
         self._held = False
         self._silent_since: float | None = None
         self._stopping = threading.Event()
-        self._outage = Outage(f"receiving from {queue_url.rpartition('/')[2]}")
+        self._outage = Outage(f"receiving from {queue}")
         self._visibility = Outage("telling SQS how long messages stay invisible")
         self._threads = [
             threading.Thread(target=self._receive_on, name=f"receive-{at}", daemon=True) for at in range(IN_FLIGHT)
@@ -152,8 +153,8 @@ class Receiver:
             if messages:
                 self._hand_over(messages)
             elif failures:
-                # Under 5 s, so that the end of an outage is noticed by then.
-                self._stopping.wait(aws.pause_s(failures, first_s=0.5, most_s=4.0))
+                # So that the end of an outage is noticed within 5 s, with what hangs on it.
+                self._stopping.wait(aws.pause_s(failures, first_s=0.5, most_s=2.5))
 
     def _hand_over(self, messages: list[Delivery]) -> None:
         if self._stopping.is_set():
@@ -181,10 +182,13 @@ class Receiver:
 
     def _receive(self) -> list[Delivery]:
         began = time.monotonic()
+        if not self._url:
+            # Asked for here, where SQS may be away: Celery's consumer would restart five times a second.
+            self._url = aws.client("sqs").call("GetQueueUrl", {"QueueName": self.queue})["QueueUrl"]
         answer = aws.client("sqs").call(
             "ReceiveMessage",
             {
-                "QueueUrl": self.queue_url,
+                "QueueUrl": self._url,
                 "MaxNumberOfMessages": RECEIVE,
                 "WaitTimeSeconds": WAIT_S,
                 "VisibilityTimeout": VISIBILITY_S,
@@ -193,7 +197,7 @@ class Receiver:
             },
             read_timeout_s=RECEIVE_TIMEOUT_S,
         )
-        messages = [Delivery.received(self.queue_url, message) for message in answer.get("Messages") or ()]
+        messages = [Delivery.received(self._url, message) for message in answer.get("Messages") or ()]
         self._silent_since = None
         self._outage.ended(began)
         return messages
@@ -221,7 +225,7 @@ class Receiver:
         try:
             aws.client("sqs").patiently(
                 "ChangeMessageVisibilityBatch",
-                {"QueueUrl": self.queue_url, "Entries": entries},
+                {"QueueUrl": self._url, "Entries": entries},
                 within_s=max(0.1, within_s),
             )
         except Exception as error:  # the messages come back by themselves, only later

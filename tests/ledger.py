@@ -106,10 +106,14 @@ class Ledger:
         )
 
 
-def stored(suffix: str, *, dead: Iterable[str] = ()) -> Stored:
-    """Read both tables of a pipeline, every row, with the AWS SDK alone; `dead` is passed on."""
+def stored(suffix: str, *, cans: str = "", dead: Iterable[str] = ()) -> Stored:
+    """
+    Read both tables of a pipeline, every row, with the AWS SDK alone; `dead` is passed on.
+
+    cans: how the ids of the cans begin that are wanted.
+    """
     latest: dict[str, tuple[int, str]] = {}
-    for item in _scan(f"trash-levels-{suffix}"):
+    for item in _scan(f"trash-levels-{suffix}", cans):
         latest[item["id"]["S"]] = (_micros(item["order_key"]["S"].split("#")[0]), item["level"]["S"])
     history = [
         Said(
@@ -118,15 +122,20 @@ def stored(suffix: str, *, dead: Iterable[str] = ()) -> Stored:
             item["level"]["S"],
             _in_one_order(json.loads(item.get("attributes", {}).get("S", "{}"), parse_int=str, parse_float=str)),
         )
-        for item in _scan(f"trash-level-history-{suffix}")
+        for item in _scan(f"trash-level-history-{suffix}", cans)
         if item["order_key"]["S"][0].isdigit()
     ]
     return Stored(latest, history, tuple(dead))
 
 
-def _scan(table: str) -> Iterator[dict[str, Any]]:
-    pages = boto3.client("dynamodb").get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
-    for page in pages:
+def _scan(table: str, cans: str) -> Iterator[dict[str, Any]]:
+    wanted: dict[str, Any] = {"TableName": table, "ConsistentRead": True}
+    if cans:
+        wanted |= {
+            "FilterExpression": "begins_with(id, :cans)",
+            "ExpressionAttributeValues": {":cans": {"S": cans}},
+        }
+    for page in boto3.client("dynamodb").get_paginator("scan").paginate(**wanted):
         yield from page["Items"]
 
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 Found = TypeVar("Found")
 
 
-def eventually(check: Callable[[], Found], deadline_s: float = 15.0) -> Found:
+def eventually(check: Callable[[], Found], deadline_s: float = 15.0, *, pause_s: float = 0.05) -> Found:
     """Return the first true answer of `check`, asked again and again: the only way in which a test waits."""
     end = time.monotonic() + deadline_s
     while True:
@@ -26,7 +26,7 @@ def eventually(check: Callable[[], Found], deadline_s: float = 15.0) -> Found:
         if found or time.monotonic() > end:
             assert found, f"still not so after {deadline_s} s"
             return found
-        time.sleep(0.05)
+        time.sleep(pause_s)
 
 
 @contextmanager

@@ -1,0 +1,83 @@
+"""What scenarios do: each function returns an act, which breaks something and leaves it whole."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from tests.faults.proxy import Call, Cut, Fault, Reply
+from tests.faults.scene import Scene
+
+Act = Callable[[Scene], None]
+#: Longer than any client waits.
+_LONG_S = 60.0
+#: What a worker under load calls all the time.
+ALWAYS = frozenset({"DeleteMessageBatch", "SendMessageBatch", "BatchWriteItem", "BatchExecuteStatement"})
+
+
+def black_hole(call: Call) -> Reply:
+    """Nothing answers, nothing closes, and for this connection it stays so when the fault is over."""
+    threading.Event().wait(_LONG_S)
+    raise Cut(by_reset=True)
+
+
+def outage(server: str, fault: Fault | None, *operations: str, seconds: float = 4.0) -> Act:
+    """Break these operations for a while; None refuses all connections."""
+
+    def act(scene: Scene) -> None:
+        proxy = scene.pipeline.proxy(server)
+        before = proxy.spoilt.total()
+        if fault is None:
+            proxy.refuse()
+        else:
+            proxy.inject(fault, *operations)
+        time.sleep(seconds)
+        scene.outage_s = seconds
+        met = proxy.spoilt.total() - before
+        proxy.heal()
+        scene.broken += [(server, operation) for operation in operations if operation in ALWAYS]
+        scene.expect(fault is None or met, f"no {' or '.join(operations)} met the fault")
+        scene.row.notes["met"] = met
+
+    return act
+
+
+def once(server: str, fault: Fault, *operations: str, times: int = 1, within_s: float = 20.0) -> Act:
+    """Break the next few calls only, and wait until they were made."""
+
+    def act(scene: Scene) -> None:
+        proxy = scene.pipeline.proxy(server)
+        before = proxy.spoilt.total()
+        proxy.inject(fault, *operations, times=times)
+        deadline = time.monotonic() + within_s
+        while proxy.spoilt.total() - before < times and time.monotonic() < deadline:
+            time.sleep(0.05)
+        scene.expect(proxy.spoilt.total() - before >= times, "the fault was not met")
+
+    return act
+
+
+def while_store_is_down(act: Act, *, lead_s: float = 13.0) -> Act:
+    """Let DynamoDB refuse everything, so that messages are held until their visibility is extended; act then."""
+
+    def both(scene: Scene) -> None:
+        scene.pipeline.dynamodb.refuse()
+        time.sleep(lead_s)
+        act(scene)
+        scene.pipeline.dynamodb.heal()
+        scene.outage_s += lead_s
+
+    return both
+
+
+def bursts(server: str, fault: Fault, *operations: str, times: int = 4, seconds: float = 0.7) -> Act:
+    """Break these operations again and again, with pauses as long between."""
+
+    def act(scene: Scene) -> None:
+        for _ in range(times):
+            outage(server, fault, *operations, seconds=seconds)(scene)
+            time.sleep(seconds)
+        scene.outage_s = 2 * times * seconds
+
+    return act

@@ -1,0 +1,38 @@
+"""Which scenarios are played with which pools, and how often."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from tests.faults.results import Take
+from tests.faults.scenarios import SCENARIOS
+
+POOLS = ("threads", "prefork", "solo")
+TIMES = 3
+
+
+def takes(*, every: bool, words: Sequence[str] = (), pool: str | None = None) -> Iterator[Take]:
+    """
+    Yield what is to be played: in the core each scenario with threads and, in turn, prefork or solo.
+
+    every: with all pools, three times. words: only scenarios whose name holds one of them.
+    """
+    for at, (name, scenario) in enumerate(SCENARIOS.items()):
+        if words and not any(word in name for word in words):
+            continue
+        chosen = scenario.pools if every or pool else _core(scenario.pools, at)
+        for number in range(1, (TIMES if every else 1) + 1):
+            for each in chosen:
+                if pool in (None, each):
+                    yield Take(name, each, number)
+
+
+def seconds(take: Take) -> float:
+    """Return about how long a take lasts."""
+    return SCENARIOS[take.scenario].seconds + 2
+
+
+def _core(pools: tuple[str, ...], at: int) -> tuple[str, ...]:
+    if len(pools) < len(POOLS):
+        return pools
+    return ("threads", ("prefork", "solo")[at % 2])

@@ -1,0 +1,129 @@
+"""Every scenario as data: what breaks, for how long, and what may come of it."""
+
+from __future__ import annotations
+
+from tests.faults import acts, partial, proxy
+from tests.faults.acts import black_hole, once, outage, while_store_is_down
+from tests.faults.load import Mix
+from tests.faults.proxy import Fault
+from tests.faults.scene import Scenario
+
+#: What a network or a service does to one request. None: the server refuses connections.
+WIRE: dict[str, Fault | None] = {
+    "refused": None,
+    "reset": proxy.reset,
+    "cut short": proxy.cut_short,
+    "HTML with 200": proxy.html,
+    "400 throttle": proxy.throttled,
+    "403 expired token": proxy.expired_token,
+    "500": proxy.error("InternalError", 500),
+    "503": proxy.unavailable,
+    "never answered": black_hole,
+    "answer lost": proxy.lose_answer,
+}
+#: A receive that hangs ends after its wait and five seconds.
+HUNG_S = 14.0
+#: Messages whose receive or delete was lost come back after 30 s.
+HIDDEN_S = 35.0
+
+
+def receives() -> list[Scenario]:
+    """Faults of ReceiveMessage."""
+    return [
+        Scenario(
+            f"receive: {name}",
+            outage("sqs", fault, "ReceiveMessage", seconds=5),
+            recovery_s=HUNG_S if fault is black_hole else 5.0,
+            seconds=HIDDEN_S if name in ("cut short", "answer lost") else 12.0,
+        )
+        for name, fault in WIRE.items()
+    ]
+
+
+def deletes() -> list[Scenario]:
+    """Faults of DeleteMessageBatch: the messages come back, to no effect."""
+    faults = {name: fault for name, fault in WIRE.items() if fault} | {
+        "hung up": proxy.hang_up,
+        "half of the entries": partial.failed_entries(partial.every(2)),
+        "all entries": partial.failed_entries(partial.all_of_them, "ReceiptHandleIsInvalid", sender_fault=True),
+    }
+    return [
+        Scenario(f"delete: {name}", outage("sqs", fault, "DeleteMessageBatch"), seconds=HIDDEN_S)
+        for name, fault in faults.items()
+    ]
+
+
+def visibilities() -> list[Scenario]:
+    """Faults of ChangeMessageVisibilityBatch, while the store is down and messages are held."""
+    faults = {name: fault for name, fault in WIRE.items() if fault} | {
+        "hung up": proxy.hang_up,
+        "half of the entries": partial.failed_entries(partial.every(2)),
+    }
+    return [
+        Scenario(
+            f"visibility: {name}",
+            while_store_is_down(outage("sqs", fault, "ChangeMessageVisibilityBatch")),
+            seconds=30,
+        )
+        for name, fault in faults.items()
+    ]
+
+
+def dead_letters() -> list[Scenario]:
+    """Faults of SendMessageBatch to the dead-letter queue."""
+    faults = {name: fault for name, fault in WIRE.items() if fault} | {
+        "hung up": proxy.hang_up,
+        "half of the entries": partial.failed_entries(partial.every(2)),
+    }
+    return [
+        Scenario(f"dead letter: {name}", outage("sqs", fault, "SendMessageBatch"), mix=Mix(poison=0.05))
+        for name, fault in faults.items()
+    ]
+
+
+def stores() -> list[Scenario]:
+    """Faults of DynamoDB."""
+    writes = ("BatchWriteItem", "BatchExecuteStatement")
+    throughput = proxy.error("ProvisionedThroughputExceededException")
+    return [
+        Scenario("store: throttled in bursts", acts.bursts("dynamodb", throughput, *writes), outages=4),
+        Scenario("store: unprocessed items", outage("dynamodb", partial.unprocessed(partial.every(2)), writes[0])),
+        Scenario("store: all unprocessed", outage("dynamodb", partial.unprocessed(partial.all_of_them), writes[0])),
+        Scenario(
+            "store: errors per statement", outage("dynamodb", partial.statement_errors(partial.every(3)), writes[1])
+        ),
+        Scenario("store: unread keys", outage("dynamodb", partial.unread(partial.every(2)), "BatchGetItem")),
+        Scenario("store: 500", outage("dynamodb", proxy.error("InternalServerError", 500), *writes)),
+        Scenario("store: 503", outage("dynamodb", proxy.unavailable, *writes)),
+        Scenario("store: slow", outage("dynamodb", proxy.slow(1.0), *writes, seconds=6)),
+        Scenario("store: never answered", outage("dynamodb", black_hole, *writes), recovery_s=8),
+        Scenario("store: cut short", outage("dynamodb", proxy.cut_short, *writes)),
+        Scenario("store: answer lost", outage("dynamodb", proxy.lose_answer, *writes)),
+        Scenario("store: reset", outage("dynamodb", proxy.reset)),
+        Scenario("store: expired token", outage("dynamodb", proxy.expired_token)),
+        Scenario("store: HTML with 200", outage("dynamodb", proxy.html)),
+        Scenario("store: refused for 60 s", outage("dynamodb", None, seconds=60), mix=Mix(rate=60), seconds=75),
+    ]
+
+
+def short() -> list[Scenario]:
+    """One fault each, as it happens every day."""
+    single = {name: fault for name, fault in WIRE.items() if fault}
+    return [
+        Scenario(f"once: {name}", once("sqs", fault, "ReceiveMessage"), recovery_s=HUNG_S if fault is black_hole else 5)
+        for name, fault in single.items()
+    ] + [
+        Scenario("once: SQS away for 30 s", outage("sqs", None, seconds=30), mix=Mix(rate=80), seconds=45),
+        Scenario("once: DynamoDB away for 30 s", outage("dynamodb", None, seconds=30), mix=Mix(rate=80), seconds=45),
+    ]
+
+
+GROUPS = {
+    "receive": receives,
+    "delete": deletes,
+    "visibility": visibilities,
+    "dead-letter": dead_letters,
+    "store": stores,
+    "once": short,
+}
+SCENARIOS: dict[str, Scenario] = {each.name: each for made in GROUPS.values() for each in made()}

@@ -1,0 +1,199 @@
+"""One scenario played on one pipeline: the load, what breaks, and the judgement over what is left."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from tests.faults.load import Load, Mix
+from tests.faults.pipeline import BATCH, Pipeline
+from tests.ledger import stored
+from tests.servers import Worker, eventually
+
+#: Every receiver is back so soon after a fault's end.
+RECOVERY_S = 5.0
+#: The load runs so long before the fault, and again after it.
+WARM_S, COOL_S = 1.0, 0.5
+#: What a worker had in hand when it died is invisible for 30 s; a message received before comes back up to 8 s later.
+DRAIN_S = 75.0
+USUAL = Mix()
+_OUTAGE = re.compile(r"^WARNING .*?: (.+?) fails|^INFO .*?: (.+?) works again")
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """
+    A fault as data.
+
+    act: breaks something, and returns when it is whole again. starts: the worker is the act's own affair.
+    recovery_s: how soon afterwards a report must get through. explained: patterns of the ERROR lines that belong
+    to the fault. outages: how often each thing that fails may be said to begin and to end.
+    seconds: about how long it takes. pools: those with which it is played.
+    """
+
+    name: str
+    act: Callable[[Scene], None]
+    mix: Mix = USUAL
+    starts: bool = False
+    recovery_s: float = RECOVERY_S
+    explained: tuple[str, ...] = ()
+    outages: int = 1
+    seconds: float = 10.0
+    pools: tuple[str, ...] = ("threads", "prefork", "solo")
+    drain_s: float = DRAIN_S
+
+
+@dataclass(slots=True)
+class Row:
+    """What became of one scenario. problems: why it failed, nothing where it passed."""
+
+    fault: str
+    pool: str
+    sent: int = 0
+    stored: int = 0
+    stale: int = 0
+    set_aside: int = 0
+    twice: int = 0
+    lost: int = 0
+    executions: float = 0.0
+    recovered_s: float | None = None
+    lines: int = 0
+    took_s: float = 0.0
+    notes: dict[str, Any] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def fields(self) -> dict[str, Any]:
+        """Return it as JSON can carry it."""
+        return asdict(self)
+
+
+class Scene:
+    """What an act can use: the pipeline, the load, and a way to note what it finds."""
+
+    def __init__(self, scenario: Scenario, pipeline: Pipeline, pool: str, key: str) -> None:
+        self.scenario = scenario
+        self.pipeline = pipeline
+        self.pool = pool
+        self.load = Load(pipeline.queue, pipeline.url, key, scenario.mix)
+        self.row = Row(scenario.name, pool)
+        self.outage_s = 0.0
+        #: The server and the operation of each fault that must pass again.
+        self.broken: list[tuple[str, str]] = [("sqs", "ReceiveMessage")]
+        self._marks = {worker.log_path: worker.log_path.stat().st_size for worker in pipeline.workers}
+        self._played: list[Worker] = list(pipeline.workers)
+
+    def start(self, *arguments: str, **environ: str) -> Worker:
+        """Start a worker with the scenario's pool; its log is judged with the others'."""
+        worker = self.pipeline.start("-P", self.pool, *arguments, **environ)
+        self._played.append(worker)
+        return worker
+
+    def expect(self, truth: object, problem: str) -> None:
+        """Note a problem unless `truth` is true."""
+        if not truth:
+            self.row.problems.append(problem)
+
+    def lines(self) -> list[str]:
+        """Return what the workers logged since the scene began."""
+        return [line for worker in self._played for line in self.log(worker).splitlines()]
+
+    def log(self, worker: Worker) -> str:
+        """Return what one worker logged since the scene began."""
+        with worker.log_path.open("rb") as log:
+            log.seek(self._marks.get(worker.log_path, 0))
+            return log.read().decode(errors="replace")
+
+
+def play(scenario: Scenario, pipeline: Pipeline, pool: str, key: str) -> Row:
+    """Play a scenario, and judge it once the queue has run empty."""
+    scene = Scene(scenario, pipeline, pool, key)
+    row, load = scene.row, scene.load
+    began = time.monotonic()
+    try:
+        load.start()
+        time.sleep(WARM_S)
+        scenario.act(scene)
+        _recover(scene)
+        time.sleep(COOL_S)
+        load.stop()
+        pipeline.drain(scenario.drain_s)
+    except AssertionError as error:
+        row.problems.append(f"gave up: {error}")
+    finally:
+        pipeline.heal()
+        try:
+            load.stop()
+        except Exception as error:
+            row.problems.append(f"the load ended: {error!r}")
+    _judge(scene)
+    _read_logs(scene)
+    for worker in pipeline.workers:
+        scene.expect(worker.process.poll() is None, f"a worker ended with status {worker.process.poll()}")
+    row.took_s = round(time.monotonic() - began, 1)
+    return row
+
+
+def _recover(scene: Scene) -> None:
+    """
+    Measure how long after the fault each worker receives again and has worked off a batch.
+
+    What was broken must have passed by then, and a fresh report, behind all that waits, is readable in the end.
+    """
+    began = time.monotonic()
+    workers = list(scene.pipeline.workers)
+    batches = {worker.log_path: scene.log(worker).count("messages=") for worker in workers}
+    passed = {name: scene.pipeline.proxy(server).seen[name] for server, name in scene.broken}
+    can_id = scene.load.canary()
+
+    def is_back() -> bool:
+        return all(scene.log(worker).count("messages=") > batches[worker.log_path] for worker in workers) and all(
+            scene.pipeline.proxy(server).seen[name] > passed[name] for server, name in scene.broken
+        )
+
+    limit_s = scene.scenario.recovery_s
+    eventually(is_back, limit_s + 30)
+    scene.row.recovered_s = round(time.monotonic() - began, 2)
+    scene.expect(scene.row.recovered_s <= limit_s, f"recovered after {scene.row.recovered_s} s, not {limit_s:g} s")
+    eventually(lambda: scene.pipeline.is_readable(can_id), limit_s + 30)
+
+
+def _judge(scene: Scene) -> None:
+    row, load = scene.row, scene.load
+    letters = scene.pipeline.letters()
+    found = stored(scene.pipeline.suffix, cans=load.key, dead=[letter.text for letter in letters])
+    verdict = load.ledger.judge(found)
+    row.sent, row.stored, row.set_aside = load.sent, len(found.history), len(letters)
+    row.stale, row.twice, row.lost = len(verdict.stale), len(verdict.twice), len(verdict.lost)
+    for kind in ("lost", "twice", "stale", "phantom"):
+        each = getattr(verdict, kind)
+        scene.expect(not each, f"{len(each)} {kind}, as {str(each[:1])[:200]}")
+    moved = [letter for letter in letters if not letter.reason]
+    scene.expect(not moved, f"{len(moved)} moved to the dead letters by SQS itself, as {str(moved[:1])[:200]}")
+
+
+def _read_logs(scene: Scene) -> None:
+    row, lines = scene.row, scene.lines()
+    worked = [sum(map(int, found.groups()[1:])) for line in lines if (found := BATCH.search(line))]
+    row.executions = round(sum(worked) / row.sent, 3) if row.sent else 0.0
+    told: dict[str, int] = {}
+    for line in lines:
+        if found := _OUTAGE.match(line):
+            what = found[1] or found[2]
+            told[what] = told.get(what, 0) + 1
+        elif line.startswith(("ERROR", "CRITICAL")) or " ERROR" in line[:40]:
+            explained = any(re.search(pattern, line) for pattern in scene.scenario.explained)
+            scene.expect(explained, f"not explained: {line[:300]}")
+    row.lines = sum(
+        line.startswith(("WARNING", "ERROR", "CRITICAL")) or " works again " in line
+        for line in lines
+        if " set aside message " not in line
+    )
+    processes = 5 if scene.pool == "prefork" else 1
+    allowed = (2 * scene.scenario.outages + int(scene.outage_s // 60)) * processes * max(1, len(scene._played))
+    for what, times in told.items():
+        # What happens in the main process alone is told by one.
+        most = allowed if "stor" in what or "delet" in what else allowed // processes
+        scene.expect(times <= most, f"{times} lines say that {what} fails or works again, {most} would do")

@@ -40,6 +40,9 @@ format: .venv/.dev ## Put the code into shape
 bench: .venv/.run stack/.embedded bench/express/node_modules/.done ## Measure it beside a loop by hand, a stock worker and Express (ARGS="--all --json FILE")
 	@.venv/bin/python -m bench $(ARGS)
 
+faults: .venv/.dev stack/.embedded ## Break everything, and count every report (ARGS="--all", --only WORD)
+	@TRASH_LOCAL=1 .venv/bin/python -m tests.faults $(ARGS)
+
 screenshots: .venv/.dev stack/.embedded ## Draw every page into docs/images, and the README's two (needs chromium)
 	SCREENSHOTS=docs/images TRASH_LOCAL=1 .venv/bin/python -m pytest -q -p no:randomly tests/reports/browser/test_screenshots.py
 	cp docs/images/fleet.png docs/images/can.png docs/
@@ -73,7 +76,7 @@ java-where-possible: .venv/.dev
 	  $(MAKE) -s --no-print-directory stack/.java || echo "Going on without the Java servers" >&2; fi
 
 .PHONY: java-where-possible
-.PHONY: run env test lint format bench screenshots upgrade environments servers clean help
+.PHONY: faults run env test lint format bench faults screenshots upgrade environments servers clean help
 
 # -- environments: each made anew when the file that locks it has changed ----------------------------------
 

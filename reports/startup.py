@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 #: The pool that measured best (bench/), for a worker that was not told which.
 DEFAULT_POOL = "threads"
 BEAT_S = 10.0
+MISSED = 3
 #: The modules of Celery's pools that can grow and shrink.
 SCALING = {"celery.concurrency.prefork", "celery.concurrency.gevent", "celery.concurrency.eventlet"}
 
@@ -76,7 +77,7 @@ def prepare(sender: Any, **_: Any) -> None:
 @signals.worker_ready.connect
 def give_signs_of_life(**_: Any) -> None:
     """Write a heartbeat every 10 s for the main process, and forget processes of this host that died unheard."""
-    pulse = Pulse()
+    pulse = Pulse(is_main=True)
     threading.Thread(target=pulse.beat_on, args=(problems,), name="heartbeat", daemon=True).start()
     signals.worker_shutdown.connect(lambda **_: pulse.end(), weak=False)
 
@@ -84,7 +85,7 @@ def give_signs_of_life(**_: Any) -> None:
 @signals.worker_process_init.connect
 def give_signs_of_life_in_a_child(**_: Any) -> None:
     """Write a heartbeat every 10 s for a child of a prefork pool, whose counters are its own."""
-    pulse = Pulse()
+    pulse = Pulse(is_main=False)
     threading.Thread(target=pulse.beat_on, args=(list,), name="heartbeat", daemon=True).start()
     signals.worker_process_shutdown.connect(lambda **_: pulse.end(), weak=False)
 
@@ -92,7 +93,8 @@ def give_signs_of_life_in_a_child(**_: Any) -> None:
 class Pulse:
     """The sign of life of one process: its name, its counters, and what it should do but cannot."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_main: bool) -> None:
+        self.is_main = is_main
         self.host = socket.gethostname()
         self.name = f"{self.host}:{os.getpid()}"
         self._ended = threading.Event()
@@ -101,7 +103,7 @@ class Pulse:
         """Beat until the end. A hang is told once, with the stacks of all threads: they say where it hangs."""
         outage = Outage("writing the heartbeat")
         self._forget_the_dead()
-        told = False
+        told, missed = False, 0
         while not self._ended.is_set():
             found = find_problems()
             if found and not told:
@@ -110,9 +112,13 @@ class Pulse:
             told = bool(found)
             try:
                 store.beat(Heartbeat(self.name, datetime.now(UTC), metrics.counters(), "; ".join(found)))
+                missed = 0
                 outage.ended()
             except StoreUnavailable as error:
-                outage.failed(error)
+                missed += 1
+                # One that is late is no news. From here on the web misses this worker; a pool's children say nothing.
+                if missed >= MISSED and self.is_main:
+                    outage.failed(error)
             self._ended.wait(BEAT_S)
 
     def end(self) -> None:
@@ -125,8 +131,18 @@ class Pulse:
         with suppress(StoreUnavailable):
             for worker in store.workers(datetime.now(UTC)):
                 host, _, pid = worker.name.rpartition(":")
-                if host == self.host and not os.path.exists(f"/proc/{pid}"):
+                if host == self.host and not _runs(int(pid)):
                     store.leave(worker.name)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _pool_by_default() -> bool:

@@ -73,6 +73,7 @@ class Course:
     """
     How a can's level went, as a chart draws it: instants in epoch seconds, levels in percent, oldest first.
 
+    since, until: what was asked for, whatever was found of it; since is None from the first report on.
     low, high: of the hour or day that each point stands for; none where each point is a report. count: how many
     reports lie behind the points. complete: False where older ones than the first are not there yet.
     """
@@ -80,6 +81,7 @@ class Course:
     can_id: str
     span: str
     since: datetime | None
+    until: datetime
     points: Sequence[tuple[float, float]]
     count: int
     complete: bool
@@ -91,6 +93,7 @@ class Course:
             "can_id": self.can_id,
             "range": self.span,
             "since": instant(self.since),
+            "until": instant(self.until),
             "points": self.points,
             "low": self.low,
             "high": self.high,
@@ -190,7 +193,8 @@ class HistoryAnswer(serializers.Serializer[Any]):
 class CourseAnswer(serializers.Serializer[Any]):
     can_id = serializers.CharField()
     range = serializers.ChoiceField(["24h", "7d", "30d", "all"])
-    since = serializers.DateTimeField(allow_null=True)
+    since = serializers.DateTimeField(allow_null=True, help_text="Where the range begins; null: at the first report.")
+    until = serializers.DateTimeField(help_text="Where the range ends: now.")
     points = serializers.ListField(
         child=serializers.ListField(child=serializers.FloatField()),
         help_text="Pairs of epoch seconds and percent, oldest first, at most 1,000.",

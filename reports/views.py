@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 from urllib.parse import urlencode
@@ -254,15 +254,18 @@ class ChartView(Paced):
             if report.measured_at and (level := percent(report.level)) is not None
         ]
         whole = found.next is None
-        return Course(can_id, name, since, thin(points, self.points), count=len(points), complete=whole)
+        return Course(can_id, name, since, now, thin(points, self.points), count=len(points), complete=whole)
 
     def _by_hour(self, can_id: str, name: str, since: datetime | None, now: datetime) -> Course:
         found = store.course(can_id, since=since, now=now)
-        spans = found.hours if len(found.hours) <= self.points else by_day(found.hours)
+        # The store goes by whole days, the range by the hour.
+        hours = [hour for hour in found.hours if since is None or hour.start + timedelta(hours=1) > since]
+        spans = hours if len(hours) <= self.points else by_day(hours)
         return Course(
             can_id,
             name,
             since,
+            now,
             [(span.start.timestamp(), float(span.last)) for span in spans],
             low=[float(span.low) for span in spans],
             high=[float(span.high) for span in spans],

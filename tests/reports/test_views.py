@@ -374,6 +374,8 @@ def test_a_chart_is_thinned_and_says_so(client: Client) -> None:
     assert (long["reports"], long["complete"]) == (1500, True)
     assert len(long["low"]) == len(long["high"]) == len(long["points"])
     assert (min(long["low"]), max(long["high"])) == (0, 99)
+    since, until = (datetime.fromisoformat(raw[end]) for end in ("since", "until"))
+    assert (until - since, long["since"]) == (timedelta(hours=24), None)
     assert client.get("/reports/chart/chart?range=1y").status_code == 400
     assert client.get("/reports/nobody/chart").status_code == 404
 

@@ -45,33 +45,38 @@ function summary() {
   return parts.join("; ") + ". Click the chart or tab to it, then read it with the arrow keys.";
 }
 
+// The axis spans what was asked for, however little was found; "all" a day at least, so that one point has a place.
+function reach() {
+  const [first, last] = [course.points[0]?.[0], course.points.at(-1)?.[0]];
+  const until = Math.max(Date.parse(course.until) / 1000, last ?? 0);
+  const since = course.since ? Date.parse(course.since) / 1000 : until - 86400;
+  return [Math.min(since, first ?? since), until];
+}
+
 function draw() {
   chart?.destroy();
   box.replaceChildren();
-  if (course.points.length === 0) {
-    const empty = document.createElement("p");
-    empty.className = "waiting";
-    empty.textContent = "No reports in this range. Choose a longer one.";
-    box.append(empty);
-    note.textContent = "";
-    return;
-  }
   const ink = painted("soft"), line = painted("line"), stroke = painted("accent"), full = painted("full");
   const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
   const banded = course.high.length > 0;
-  const [xs, ys] = [course.points.map((p) => p[0]), course.points.map((p) => p[1])];
+  const span = reach();
+  const none = course.points.length === 0;
+  const [xs, ys] = none ? [span, [null, null]] : [course.points.map((p) => p[0]), course.points.map((p) => p[1])];
+  const bounds = banded ? [course.low, course.high] : [];
+  // uPlot asks for all of its points, for a day where there is one, or for what the reader has dragged out.
+  const range = (_, from, to) => xs.length === 1 || (from === xs[0] && to === xs.at(-1)) ? span : [from, to];
   chart = new uPlot({
     width: box.clientWidth,
     height: 300,
     tzDate: (at) => uPlot.tzDate(new Date(at * 1e3), box.dataset.zone),
     legend: { show: false },
     cursor: { y: false, points: { size: 8 } },
-    scales: { y: { range: [0, 100] } },
+    scales: { x: { range }, y: { range: [0, 100] } },
     axes: [{ ...axis, values: (_, splits, _axis, _space, step) => splits.map((at) => tick(at, step)) }, { ...axis, values: (_, values) => values.map((v) => `${v} %`), size: 56 }],
     series: [{}, ...(banded ? [{ stroke: "transparent", points: { show: false } }, { stroke: "transparent", points: { show: false } }] : []), { stroke, width: 1.75, points: { show: xs.length < 60 }, fill: banded ? undefined : painted("wash") }],
     bands: banded ? [{ series: [2, 1], fill: painted("wash") }] : [],
     hooks: {
-      setCursor: [(plot) => { if (plot.cursor.idx != null) say(plot.cursor.idx); }],
+      setCursor: [(plot) => { if (plot.cursor.idx != null && !none) say(plot.cursor.idx); }],
       draw: [(plot) => {
         const y = plot.valToPos(80, "y", true), { ctx, bbox } = plot;
         ctx.save();
@@ -81,8 +86,8 @@ function draw() {
         ctx.restore();
       }],
     },
-  }, banded ? [xs, course.low, course.high, ys] : [xs, ys], box);
-  note.textContent = summary();
+  }, [xs, ...bounds, ys], box);
+  note.textContent = none ? "No reports in this range. Choose a longer one." : summary();
 }
 
 function step(by) {
@@ -131,7 +136,7 @@ if (box) {
   load();
   box.addEventListener("keydown", (event) => {
     const by = { ArrowRight: 1, ArrowLeft: -1, PageDown: 20, PageUp: -20, End: Infinity, Home: -Infinity }[event.key];
-    if (by === undefined || !chart) return;
+    if (by === undefined || !chart || !course.points.length) return;
     event.preventDefault();
     step(by);
   });

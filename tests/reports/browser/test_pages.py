@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from playwright.sync_api import Page, expect
 
-from reports import queue
+from reports import filters, queue
 from reports.wire import Report
 from tests.reports.browser.conftest import AXE
 
@@ -60,6 +61,19 @@ def test_find_the_fullest_can_and_read_its_chart(visit: Visit, fleet: dict[str, 
     expect(page.locator("#chart-note")).to_contain_text("summed up in")
     page.get_by_role("link", name="List").click()
     expect(page).to_have_url(re.compile("/reports/$"))
+
+
+@pytest.mark.parametrize(
+    ("reach", "said"), [("24h", "No reports in this range"), ("7d", "1 report."), ("30d", "1 report")]
+)
+def test_a_chart_spans_its_range_however_little_there_is(visit: Visit, reach: str, said: str) -> None:
+    page = visit(f"/reports/403?range={reach}")
+    expect(page.locator("#chart-note")).to_contain_text(said)
+
+    begin, end = page.evaluate("[chart.scales.x.min, chart.scales.x.max]")
+
+    assert end - begin == pytest.approx(filters.SPANS[reach].total_seconds(), abs=3600)
+    assert time.time() - end < 60
 
 
 def test_neighbours_lead_through_the_list(visit: Visit) -> None:

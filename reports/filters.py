@@ -40,6 +40,11 @@ class FleetQuery:
     before: str | None = None
 
     @property
+    def natural(self) -> Order:
+        """The order where none is asked for: the one that finds what is, without looking at anything else."""
+        return _natural(self.prefix, self.status)
+
+    @property
     def is_filtered(self) -> bool:
         has_level = self.level_min is not None or self.level_max is not None
         return bool(self.status or self.stream or self.prefix) or has_level
@@ -100,9 +105,7 @@ def fleet_query(query: Mapping[str, str]) -> FleetQuery:
     prefix = query.get("q", "").strip()
     if len(prefix) > MAX_CAN_ID:
         raise InvalidQuery("q", f"must be at most {MAX_CAN_ID} characters long")
-    # The order that finds what is asked for without looking at anything else.
-    natural = "id" if prefix else "silent" if wanted == Status.SILENT else "fullest"
-    order = _choice(query, "order", get_args(Order), str.lower) or natural
+    order = _choice(query, "order", get_args(Order), str.lower) or _natural(prefix, wanted)
     level_min, level_max = _level(query, "level_min"), _level(query, "level_max")
     if level_min is not None and level_max is not None and level_min > level_max:
         raise InvalidQuery("level_max", "must not be below level_min")
@@ -116,6 +119,10 @@ def fleet_query(query: Mapping[str, str]) -> FleetQuery:
         return found
     towards, key = position[0], position[1:]
     return replace(found, after=key) if towards == ">" else replace(found, before=key)
+
+
+def _natural(prefix: str, wanted: str | None) -> Order:
+    return "id" if prefix else "silent" if wanted == Status.SILENT else "fullest"
 
 
 def _choice(query: Mapping[str, str], name: str, allowed: Sequence[str], fold: Callable[[str], str]) -> str:

@@ -52,7 +52,7 @@ _PAGE = [
     OpenApiParameter("cursor", str, description="From `next`; good for the same filter and page_size alone."),
 ]
 #: The orders of the fleet, in the words of the page.
-ORDERS = {"fullest": "fullest first", "emptiest": "emptiest first", "silent": "longest silent first", "id": "by id"}
+ORDERS = {"fullest": "Fullest first", "emptiest": "Emptiest first", "silent": "Longest silent first", "id": "By id"}
 _LEVEL = OpenApiExample("One report", {"can_id": "420", "level": "70.69237046207665"}, request_only=True)
 
 

@@ -102,6 +102,23 @@ def test_filter_page_and_come_back(visit: Visit, fleet: dict[str, Report]) -> No
     assert page.locator("tbody th").all_inner_texts() == first
 
 
+def test_the_order_names_its_default_and_what_is_set_stands_out(visit: Visit) -> None:
+    page = visit("/reports/")
+    order = page.get_by_label("Order")
+    expect(order.locator("option:checked")).to_have_text("Fullest first (default)")
+    expect(page.locator(".bar .set")).to_have_count(0)
+
+    page.goto("/reports/?status=SILENT")
+    expect(order.locator("option:checked")).to_have_text("Longest silent first (default)")
+    order.select_option(label="Emptiest first")
+    page.get_by_role("button", name="Show").click()
+
+    expect(order.locator("option:checked")).to_have_text("Emptiest first")
+    expect(page.locator(".bar .set")).to_have_count(2)
+    page.get_by_role("link", name="Clear").click()
+    expect(page).to_have_url(re.compile("/reports/$"))
+
+
 def test_export_what_is_shown(visit: Visit, tmp_path: Path) -> None:
     page = visit("/reports/?status=SILENT")
     shown = page.locator("tbody th").all_inner_texts()

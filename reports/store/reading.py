@@ -1,4 +1,4 @@
-"""Reading: a can's latest report, the fleet in pages, a can's history."""
+"""Reading: a can's latest report, and its history in pages."""
 
 from __future__ import annotations
 
@@ -37,16 +37,6 @@ def latest(can_id: str) -> Report | None:
     return report_of(answer["Item"]) if "Item" in answer else None
 
 
-def fleet(*, after: str | None = None, size: int) -> Page:
-    """
-    Return up to `size` cans with their newest report, in the table's own order, from after the can `after`.
-
-    Raises StoreUnavailable.
-    """
-    request: dict[str, Any] = {"TableName": table(LEVELS)}
-    return _page("Scan", request, {"id": {"S": after}} if after else None, "id", size)
-
-
 def history(
     can_id: str,
     *,
@@ -62,7 +52,7 @@ def history(
 
     What has expired at `now` is skipped: DynamoDB sweeps it days later. Raises StoreUnavailable.
     """
-    request = {
+    request: dict[str, Any] = {
         "TableName": table(HISTORY),
         "KeyConditionExpression": "id = :id AND order_key BETWEEN :since AND :until",
         "FilterExpression": "expires_at > :now",
@@ -74,25 +64,21 @@ def history(
         },
         "ScanIndexForward": not newest_first,
     }
-    start = {"id": {"S": can_id}, "order_key": {"S": after}} if after else None
-    return _page("Query", request, start, "order_key", size)
-
-
-def _page(operation: str, request: dict[str, Any], start: dict[str, Any] | None, position: str, size: int) -> Page:
-    """Ask until `size` reports are there or the table ends: a filter may leave an answer short, even empty."""
+    if after:
+        request["ExclusiveStartKey"] = {"id": {"S": can_id}, "order_key": {"S": after}}
     items: list[Report] = []
     with as_store_errors():
+        # The filter may leave an answer short, even empty.
         while True:
-            asked = {**request, "Limit": size - len(items)}
-            if start:
-                asked["ExclusiveStartKey"] = start
-            answer = dynamodb().patiently(operation, asked, within_s=READ_WITHIN_S)
+            request["Limit"] = size - len(items)
+            answer = dynamodb().patiently("Query", request, within_s=READ_WITHIN_S)
             items += [report for item in answer["Items"] if (report := report_of(item))]
-            start = answer.get("LastEvaluatedKey")
-            if not start:
+            last = answer.get("LastEvaluatedKey")
+            if not last:
                 return Page(items)
             if len(items) >= size:
-                return Page(items, start[position]["S"])
+                return Page(items, last["order_key"]["S"])
+            request["ExclusiveStartKey"] = last
 
 
 def ping() -> None:

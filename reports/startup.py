@@ -22,6 +22,7 @@ from reports import metrics, queue, store
 from reports.queue import QueueUnavailable
 from reports.store import Heartbeat, StoreUnavailable
 from trashsite.aws import pause_s
+from trashsite.sqs.channel import Problem
 from trashsite.sqs.outage import Outage
 from trashsite.sqs.transport import problems
 
@@ -99,19 +100,21 @@ class Pulse:
         self.name = f"{self.host}:{os.getpid()}"
         self._ended = threading.Event()
 
-    def beat_on(self, find_problems: Callable[[], list[str]]) -> None:
+    def beat_on(self, find_problems: Callable[[], list[Problem]]) -> None:
         """Beat until the end. A hang is told once, with the stacks of all threads: they say where it hangs."""
         outage = Outage("writing the heartbeat")
         self._forget_the_dead()
         told, missed = False, 0
         while not self._ended.is_set():
             found = find_problems()
-            if found and not told:
-                logger.error("this worker should work and does not: %s", "; ".join(found))
+            hang = "; ".join(problem.text for problem in found if problem.hangs)
+            if hang and not told:
+                logger.error("this worker should work and does not: %s", hang)
                 faulthandler.dump_traceback(sys.stderr, all_threads=True)
-            told = bool(found)
+            told = bool(hang)
+            said = "; ".join(problem.text for problem in found)
             try:
-                store.beat(Heartbeat(self.name, datetime.now(UTC), metrics.counters(), "; ".join(found)))
+                store.beat(Heartbeat(self.name, datetime.now(UTC), metrics.counters(), said))
                 missed = 0
                 outage.ended()
             except StoreUnavailable as error:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from celery import signals
 from kombu.transport import virtual
@@ -33,6 +33,13 @@ RELEASE_WITHIN_S = 3.0
 #: a receive ends after 9 s, a task after about 15.
 STALLED_S = 20.0
 JOIN_S = WAIT_S + 0.3
+
+
+class Problem(NamedTuple):
+    """What should happen and has not for too long, in words; hangs: nobody has said why."""
+
+    text: str
+    hangs: bool
 
 
 class Consuming:
@@ -78,14 +85,16 @@ class Consuming:
             },
         }  # fmt: skip
 
-    def problems(self) -> Iterator[str]:
+    def problems(self) -> Iterator[Problem]:
         """Yield what should happen here and has not for too long."""
         silent_s = self.receiver.silent_s()
         if silent_s > STALLED_S:
-            yield f"{self.queue} has answered no receive for {silent_s:.0f} s"
+            said = f"{self.queue} has answered no receive for {silent_s:.0f} s"
+            yield Problem(said, hangs=not self.receiver.knows_why)
         oldest = min(list(self.given_at.values()), default=None)
         if oldest is not None and time.monotonic() - oldest > STALLED_S:
-            yield f"a batch from {self.queue} has been in work for {time.monotonic() - oldest:.0f} s"
+            said = f"a batch from {self.queue} has been in work for {time.monotonic() - oldest:.0f} s"
+            yield Problem(said, hangs=True)
 
     def all_in_hand(self) -> Batch:
         """Return and forget everything between arrival and end."""
@@ -221,8 +230,8 @@ class Channel(virtual.Channel):
         # Not in the loop: SQS may not answer.
         threading.Thread(target=consuming.receiver.release, args=(batch,), daemon=True).start()
 
-    def problems(self) -> list[str]:
-        """Return what should happen and has not for too long, in words."""
+    def problems(self) -> list[Problem]:
+        """Return what should happen and has not for too long."""
         return [problem for consuming in list(self._consuming.values()) for problem in consuming.problems()]
 
     # -- the end -----------------------------------------------------------------------------------------

@@ -100,6 +100,11 @@ class Receiver:
         return 0.0 if since is None else time.monotonic() - since
 
     @property
+    def knows_why(self) -> bool:
+        """Whether it has said that receiving fails: silence is then an outage, and no hang."""
+        return self._outage.lasts
+
+    @property
     def in_hand(self) -> int:
         """How many messages are between their arrival and their end."""
         return len(self._in_hand)

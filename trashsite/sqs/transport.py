@@ -17,7 +17,7 @@ from weakref import WeakSet
 from kombu.transport import virtual
 
 from trashsite import aws
-from trashsite.sqs.channel import STALLED_S, Channel
+from trashsite.sqs.channel import STALLED_S, Channel, Problem
 
 
 class Transport(virtual.Transport):
@@ -83,13 +83,13 @@ class Transport(virtual.Transport):
                 self._alarm.cancel()
             self._alarm = self._loop.call_later(max(0.001, self._due - time.monotonic()), self._pump)
 
-    def problems(self) -> list[str]:
-        """Return what should happen and has not for too long, in words; and wake the loop, to see whether it lives."""
+    def problems(self) -> list[Problem]:
+        """Return what should happen and has not for too long; and wake the loop, to see whether it lives."""
         channels = [channel for channel in list(self.channels) if channel.consumes]
         found = [problem for channel in channels for problem in channel.problems()]
         slept_s = time.monotonic() - self._woken_at
         if channels and self._woken.is_set() and slept_s > STALLED_S:
-            found.append(f"the consumer's loop has not looked up for {slept_s:.0f} s")
+            found.append(Problem(f"the consumer's loop has not looked up for {slept_s:.0f} s", hangs=True))
         if channels:
             self.wake()
         return found
@@ -110,6 +110,6 @@ class Transport(virtual.Transport):
 _live: WeakSet[Transport] = WeakSet()
 
 
-def problems() -> list[str]:
-    """Return what this process should do and has not done for too long, in words: nothing where all is well."""
+def problems() -> list[Problem]:
+    """Return what this process should do and has not done for too long: nothing where all is well."""
     return [problem for transport in list(_live) for problem in transport.problems()]

@@ -8,7 +8,7 @@ from typing import Any
 from django.urls import URLPattern, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from reports import pages, pipeline, views
+from reports import health, pages, pipeline, views
 
 
 def either(route: str, view: Callable[..., Any], name: str) -> list[URLPattern]:
@@ -28,9 +28,9 @@ urlpatterns = [
     path("cans/import/", pages.ImportView.as_view(), name="import"),
     path("cans/<str:can_id>/facts/", pages.FactsView.as_view(), name="facts"),
     path("favicon.ico", pages.favicon, name="favicon"),
-    *either("health/live", views.LiveView.as_view(), "live"),
-    *either("health/ready", views.ReadyView.as_view(), "ready"),
-    *either("health/pipeline", views.PipelineHealthView.as_view(), "pipeline-health"),
+    *either("health/live", health.LiveView.as_view(), "live"),
+    *either("health/ready", health.ReadyView.as_view(), "ready"),
+    *either("health/pipeline", health.PipelineHealthView.as_view(), "pipeline-health"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
 ]

@@ -18,14 +18,12 @@ from django.utils import timezone
 from django.utils.cache import get_conditional_response
 from django.utils.http import http_date
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
-from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from reports import filters, overview, pagination, queue, store
 from reports import serializers as answers
-from reports.insight.health import worker_problems
 from reports.insight.hours import by_day
 from reports.insight.status import Status, is_old, percent, status
 from reports.insight.thinning import thin
@@ -34,10 +32,8 @@ from reports.models import Can, SavedView
 from reports.parsers import MAX_BYTES, ReportFormParser, ReportParser, reports_in
 from reports.permissions import MayPost
 from reports.problems import MEDIA_TYPE, InvalidReports, TooLarge, UnknownCan
-from reports.queue import QueueUnavailable
 from reports.renderers import CSVRenderer, JSONRenderer, PageRenderer
 from reports.serializers import Course, Listing, PastRow, Row, can_links
-from reports.store import StoreUnavailable
 from reports.wire import MAX_CAN_ID, InvalidReport, Report, parse
 
 #: What every view may refuse with.
@@ -364,74 +360,6 @@ class OverviewView(Paced):
             "tiles": settings.TRASH_MAP_TILES,
             "tiles_by": settings.TRASH_MAP_ATTRIBUTION,
         }
-
-
-class LiveView(APIView):
-    """Whether this process answers at all."""
-
-    permission_classes = (AllowAny,)
-    authentication_classes = ()
-    throttle_classes = ()
-
-    @extend_schema(operation_id="live", responses=answers.Live, tags=["health"], auth=[])
-    def get(self, request: Request) -> Response:
-        """Says that this web process answers; asks nobody else."""
-        return Response({"status": "live"})
-
-
-class PipelineHealthView(APIView):
-    """Whether reports that are sent are stored: for whoever watches the workers."""
-
-    permission_classes = (AllowAny,)
-    authentication_classes = ()
-    throttle_classes = ()
-
-    @extend_schema(
-        operation_id="pipeline_health", responses={200: answers.Pulse, 503: answers.Pulse}, tags=["health"], auth=[]
-    )
-    def get(self, request: Request) -> Response:
-        """503 where a worker is silent or stuck, or none is running; says which and since when."""
-        try:
-            problems = worker_problems(store.workers(timezone.now()), timezone.now())
-        except StoreUnavailable as error:
-            problems = [str(error)]
-        status = "stuck" if problems else "well"
-        return Response({"status": status, "problems": problems}, status=503 if problems else 200)
-
-
-class ReadyView(APIView):
-    """Whether the queue and the store answer, and when each worker was last heard of."""
-
-    permission_classes = (AllowAny,)
-    authentication_classes = ()
-    throttle_classes = ()
-
-    @extend_schema(operation_id="ready", responses={200: answers.Ready, 503: answers.Ready}, tags=["health"], auth=[])
-    def get(self, request: Request) -> Response:
-        """Asks SQS and DynamoDB; 503 tells which one does not answer."""
-        checks, workers = {"sqs": "ok", "dynamodb": "ok"}, []
-        try:
-            queue.ping()
-        except QueueUnavailable as error:
-            checks["sqs"] = str(error)
-        try:
-            store.ping()
-            workers = store.workers(timezone.now())
-        except StoreUnavailable as error:
-            checks["dynamodb"] = str(error)
-        ready = set(checks.values()) == {"ok"}
-        if checks["dynamodb"] == "ok":
-            # A web server without a worker still answers: told here, and judged by PipelineHealthView.
-            checks["workers"] = "; ".join(worker_problems(workers, timezone.now())) or "ok"
-        seen = [
-            {"name": worker.name, "seen_at": answers.instant(worker.seen_at), "counters": worker.counters}
-            for worker in workers
-        ]
-        return Response(
-            {"status": "ready" if ready else "not ready", "checks": checks, "workers": seen},
-            status=200 if ready else 503,
-            headers=None if ready else {"Retry-After": "5"},
-        )
 
 
 def latest(can_id: str) -> Report:

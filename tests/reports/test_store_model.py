@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck
+from hypothesis import HealthCheck, Phase
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -136,6 +136,11 @@ def test_the_store_says_what_its_model_says(kind: Kind, examples: int, pipeline:
     run_state_machine_as_test(
         StoreAndModel,
         settings=hypothesis_settings(
-            max_examples=examples, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=examples,
+            stateful_step_count=12,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            # On a real store to shrink what failed takes five minutes: add Phase.shrink by hand where it helps.
+            phases=[Phase.explicit, Phase.reuse, Phase.generate],
         ),
     )

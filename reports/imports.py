@@ -7,6 +7,7 @@ import dataclasses
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from django.core.exceptions import ValidationError
@@ -14,7 +15,7 @@ from django.db import models, transaction
 
 from reports.models import Can
 
-COLUMNS = ("can_id", "name", "address", "stream", "latitude", "longitude")
+COLUMNS = ("can_id", "name", "address", "stream", "latitude", "longitude", "retired")
 MAX_BYTES = 2_000_000
 
 
@@ -40,7 +41,7 @@ def plan(text: str) -> Plan:
     """
     Compare a CSV file with what is known.
 
-    Columns: can_id, and any of name, address, stream, latitude, longitude. An empty cell
+    Columns: can_id, and any of name, address, stream, latitude, longitude, retired (yes or no). An empty cell
     clears the fact; a column that is not there leaves it alone. Writes nothing.
     """
     found = Plan()
@@ -80,27 +81,32 @@ def plan(text: str) -> Plan:
     return found
 
 
-def apply(changes: Sequence[Change]) -> None:
-    """Write the changes of a plan, all or none."""
+def apply(changes: Sequence[Change], now: datetime) -> None:
+    """Write the changes of a plan, all or none; what they retire is out of service from `now` on."""
     with transaction.atomic():
         known = Can.objects.in_bulk([change.can_id for change in changes])
         cans = []
         for change in changes:
             can = known.get(change.can_id) or Can(can_id=change.can_id)
             for name, (_, after) in change.columns.items():
-                setattr(can, name, _value(name, after))
+                if name == "retired":
+                    can.retired_at = (can.retired_at or now) if after == "yes" else None
+                else:
+                    setattr(can, name, _value(name, after))
             cans.append(can)
-        facts = [name for name in COLUMNS if name != "can_id"]
+        facts = [name for name in COLUMNS if name not in ("can_id", "retired")]
         Can.objects.bulk_create(
-            cans, batch_size=500, update_conflicts=True, unique_fields=["can_id"], update_fields=facts
+            cans, batch_size=500, update_conflicts=True, unique_fields=["can_id"], update_fields=[*facts, "retired_at"]
         )
 
 
 def _errors(line: int, can_id: str, values: Mapping[str, str]) -> list[str]:
-    can = Can(can_id=can_id, **{name: _value(name, text) for name, text in values.items()})
+    can = Can(can_id=can_id, **{name: _value(name, text) for name, text in values.items() if name != "retired"})
     # PostgreSQL takes no NUL, and no page shows it.
     if any("\x00" in text for text in values.values()):
         return [f"Line {line} holds a NUL character."]
+    if values.get("retired", "").casefold() not in ("yes", "no", ""):
+        return [f"Line {line}: retired: write yes or no."]
     try:
         can.clean_fields()
     except ValidationError as error:
@@ -111,6 +117,11 @@ def _errors(line: int, can_id: str, values: Mapping[str, str]) -> list[str]:
 def _change(can_id: str, values: Mapping[str, str], known: Can | None) -> Change:
     columns = {}
     for name, after in values.items():
+        if name == "retired":
+            is_retired, retires = bool(known and known.retired_at), after.casefold() == "yes"
+            if retires != is_retired:
+                columns[name] = ("yes", "no") if is_retired else ("no", "yes")
+            continue
         before = _text(getattr(known, name)) if known else ""
         if _text(_cleaned(name, after)) != before:
             columns[name] = (before, after)

@@ -120,7 +120,7 @@ class ImportView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
                 "new": sum(change.is_new for change in plan.changes),
             }
             return render(self.request, self.template_name, self.get_context_data(form=form, **found))
-        imports.apply(plan.changes)
+        imports.apply(plan.changes, timezone.now())
         for is_new, action in ((True, ADDITION), (False, CHANGE)):
             cans = [Can(can_id=change.can_id) for change in plan.changes if change.is_new == is_new]
             _log(self.request.user.pk, cans, action, "imported from CSV")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -11,6 +12,8 @@ from reports.imports import Change
 from reports.models import Can
 
 pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 
 
 def test_a_plan_says_what_would_change_and_writes_nothing() -> None:
@@ -26,7 +29,7 @@ def test_a_plan_says_what_would_change_and_writes_nothing() -> None:
     ]
     assert Can.objects.get().name == "Old"
 
-    imports.apply(plan.changes)
+    imports.apply(plan.changes, NOW)
     assert list(Can.objects.values_list("can_id", "name", "stream", "latitude")) == [
         ("420", "New", "paper", Decimal("50.1")),
         ("421", "Bridge, north", "", None),
@@ -38,16 +41,43 @@ def test_a_plan_says_what_would_change_and_writes_nothing() -> None:
 def test_an_empty_cell_clears_and_a_missing_column_leaves_alone() -> None:
     Can.objects.create(can_id="1", name="Name", address="Street", latitude=1, longitude=2)
 
-    imports.apply(imports.plan("can_id,name,latitude\n1,,\n").changes)
+    imports.apply(imports.plan("can_id,name,latitude\n1,,\n").changes, NOW)
 
     can = Can.objects.get()
     assert (can.name, can.address, can.latitude, can.longitude) == ("", "Street", None, Decimal(2))
 
 
 def test_coordinates_finer_than_a_hand_are_rounded() -> None:
-    imports.apply(imports.plan("can_id,latitude,longitude\n1,50.0704055220591,14.4243152630637\n").changes)
+    imports.apply(imports.plan("can_id,latitude,longitude\n1,50.0704055220591,14.4243152630637\n").changes, NOW)
 
     assert Can.objects.get().latitude == Decimal("50.070406")
+
+
+def test_cans_are_retired_and_brought_back_by_a_column() -> None:
+    before = NOW - timedelta(days=9)
+    Can.objects.create(can_id="gone", retired_at=before)
+    Can.objects.create(can_id="back", retired_at=before)
+    Can.objects.create(can_id="cleared", retired_at=before)
+    Can.objects.create(can_id="here", name="Bridge")
+    text = "can_id,retired\ngone,yes\nback,no\ncleared,\nhere,Yes\nnew,yes\nplain,no\n"
+
+    plan = imports.plan(text)
+
+    assert plan.errors == []
+    assert plan.same == 1
+    assert {change.can_id: dict(change.columns) for change in plan.changes} == {
+        "back": {"retired": ("yes", "no")},
+        "cleared": {"retired": ("yes", "no")},
+        "here": {"retired": ("no", "yes")},
+        "new": {"retired": ("no", "yes")},
+        "plain": {},
+    }
+    imports.apply(plan.changes, NOW)
+    assert dict(Can.objects.values_list("can_id", "retired_at")) == {
+        "gone": before, "back": None, "cleared": None, "here": NOW, "new": NOW, "plain": None,
+    }  # fmt: skip
+    assert Can.objects.get(can_id="here").name == "Bridge"
+    assert imports.plan(text).changes == []
 
 
 @pytest.mark.parametrize(
@@ -62,6 +92,7 @@ def test_coordinates_finer_than_a_hand_are_rounded() -> None:
         ("can_id\na/b\n", "Line 2: can_id"),
         ("can_id,latitude\n1,91\n", "Line 2: latitude"),
         ("can_id,latitude\n1,north\n", "Line 2: latitude"),
+        ("can_id,retired\n1,maybe\n", "Line 2: retired: write yes or no"),
         ("can_id,name\n1," + "x" * 200 + "\n", "Line 2: name"),
         ('can_id,name\n1,"a\x00b"\n', "Line"),
         ("can_id,name\n" + "a/b,x\n" * 50, "Further lines"),

@@ -16,9 +16,12 @@ if (live) {
     const asked = await fetch(live.dataset.live, { headers });
     if (asked.status === 304) return;
     if (!asked.ok) throw new Error(asked.statusText);
-    etag = asked.headers.get("ETag");
+    const news = await asked.json();
     const page = await fetch(location.href, { headers: { Accept: "text/html" } });
     if (!page.ok) throw new Error(page.statusText);
+    etag = asked.headers.get("ETag");
+    // The map, which would lose its place if it were replaced, redraws its points.
+    document.dispatchEvent(new CustomEvent("news", { detail: news }));
     const fresh = new DOMParser().parseFromString(await page.text(), "text/html").querySelector("[data-live]");
     // Whoever has the keyboard in there keeps it.
     if (!fresh || live.contains(document.activeElement)) return;

@@ -6,7 +6,7 @@ const ground = document.getElementById("map");
 async function drawMap() {
   const answer = await fetch(ground.dataset.places, { headers: { Accept: "application/json" } });
   if (!answer.ok) return;
-  const { places } = await answer.json();
+  let { places } = await answer.json();
   if (!places?.length) return;
   ground.replaceChildren();
   const map = L.map(ground, { renderer: L.canvas({ padding: 0.3 }), attributionControl: Boolean(ground.dataset.by), zoomSnap: 0.5 });
@@ -42,6 +42,12 @@ async function drawMap() {
   map.fitBounds(L.latLngBounds(places.map((one) => [one.lat, one.lon])).pad(0.1), { animate: false, maxZoom: 16 });
   paint();
   document.addEventListener("themechange", paint);
+  document.addEventListener("news", (event) => {
+    // A popup that somebody reads would close; the next news are as good.
+    if (!event.detail.places || map.getPane("popupPane").childElementCount) return;
+    places = event.detail.places;
+    paint();
+  });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
 }
 

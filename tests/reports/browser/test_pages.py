@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from reports import filters, queue
 from reports.wire import Report
@@ -255,6 +255,35 @@ def test_the_map_shows_the_cans(visit: Visit) -> None:
 
     expect(page.get_by_role("heading", name="Attention first")).to_be_visible()
     expect(page.locator("tbody tr")).to_have_count(10)
+
+
+def test_the_map_follows_the_counts_unless_the_tab_is_hidden(visit: Visit) -> None:
+    page = visit("/login/")
+    page.clock.install()
+    page.goto("/")
+    canvas = page.locator("#map canvas")
+    expect(canvas).to_be_visible()
+    page.clock.run_for(1_000)
+    drawn = canvas.evaluate("one => one.toDataURL()")
+    asked: list[str] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.url)
+        news = route.fetch().json()
+        route.fulfill(json={**news, "places": news["places"][:1]}, headers={"ETag": '"new"'})
+
+    page.route("**/?format=json", answer)
+    page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
+    page.clock.run_for(60_000)
+    assert asked == []
+    assert canvas.evaluate("one => one.toDataURL()") == drawn
+
+    page.evaluate("delete document.hidden")
+    page.clock.run_for(10_000)
+    expect(page.locator("[data-live]")).to_be_visible()
+    page.clock.resume()
+    page.wait_for_function("was => document.querySelector('#map canvas').toDataURL() !== was", arg=drawn)
+    assert asked
 
 
 def test_the_console_of_the_api_works_offline(visit: Visit) -> None:

@@ -420,3 +420,14 @@ def test_a_count_finds_what_another_service_wrote(client: Client, monkeypatch: p
 
     assert [row["level"] for row in client.get("/reports/?q=lab").json()["results"]] == ["88.8"]
     assert client.get("/reports/lab", headers={"Accept": "text/html"}).status_code == 200
+
+
+def test_pages_are_compressed_and_answers_are_not(client: Client) -> None:
+    put("packed", attributes=json.dumps({"note": "x" * 500}))
+    accept = {"Accept-Encoding": "gzip"}
+
+    page = client.get("/reports/packed", headers={**accept, "Accept": "text/html"})
+    answer = client.get("/reports/packed", headers=accept)
+
+    assert (page["Content-Encoding"], "Accept-Encoding" in page["Vary"]) == ("gzip", True)
+    assert "Content-Encoding" not in answer.headers

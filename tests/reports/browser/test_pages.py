@@ -292,6 +292,26 @@ def test_the_console_of_the_api_works_offline(visit: Visit) -> None:
     expect(page.get_by_text("/reports/{can_id}", exact=True).first).to_be_visible()
 
 
+@pytest.mark.parametrize("path", [path for path in PAGES if path not in EXPECTED_FAILURES])
+def test_every_page_is_named_compressed_and_stands_still(visit: Visit, path: str) -> None:
+    page = visit("/login/") if PAGES[path] is None else visit("/reports/420/history", user=PAGES[path])
+    page.add_init_script(
+        "window.shift = 0; new PerformanceObserver((seen) => { for (const one of seen.getEntries())"
+        " if (!one.hadRecentInput) window.shift += one.value; }).observe({ type: 'layout-shift', buffered: true });"
+    )
+
+    answer = page.goto(path, wait_until="networkidle")
+
+    assert answer
+    assert answer.headers["content-encoding"] == "gzip"
+    assert re.fullmatch(".+ · trashsite", page.title())
+    assert page.locator("html").get_attribute("lang") == "en"
+    assert page.locator("meta[name=viewport]").count() == page.locator("h1").count() == 1
+    assert page.locator("img:not([width]), img:not([alt])").count() == 0
+    # The measure of a good page by web.dev, 2026.
+    assert page.evaluate("window.shift") < 0.1
+
+
 @pytest.mark.parametrize("path", ["/reports/", "/reports/420"])
 def test_a_page_weighs_under_200_kilobytes(visit: Visit, path: str) -> None:
     page = visit("/login/")

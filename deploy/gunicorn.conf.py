@@ -7,7 +7,8 @@ Threads: a request waits for one GetItem, and the threads of a process share bot
 
 from pathlib import Path
 
-worker_class = "gthread"
+# Ours never lets a slow client hold a thread.
+worker_class = "trashsite.server.Worker"
 threads = 8
 # Longer than a load balancer keeps an idle connection (AWS: 60 s), so that it never sends on one just closed.
 keepalive = 65

@@ -1,0 +1,168 @@
+"""Clients that dawdle, hang or never read, in numbers: the production server answers all others meanwhile."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from stack.servers import free_port
+from tests.servers import ROOT, eventually
+
+#: Many times the threads of the server, and more than would fit into its patience one after another.
+MANY = 150
+ADDRESS = "127.0.0.1"
+
+
+class Site:
+    """The web server as it runs in production, and what it logged."""
+
+    def __init__(self, log: Path, data: Path) -> None:
+        self.port = free_port()
+        self.log = log
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "--bind", f"{ADDRESS}:{self.port}",
+                 "trashsite.wsgi"],
+                cwd=ROOT, env={**os.environ, "TRASH_LOCAL": "1", "TRASH_DATA": str(data)}, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        eventually(lambda: self.status("/health/live", timeout_s=2) == 200, 30)
+
+    def status(self, path: str, *, timeout_s: float = 5.0) -> int:
+        """The status of an honest client's request, 0 where it waited in vain."""
+        connection = http.client.HTTPConnection(ADDRESS, self.port, timeout=timeout_s)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status
+        except OSError:
+            return 0
+        finally:
+            connection.close()
+
+    def connect(self, sent: bytes = b"", *, receive_buffer: int = 0) -> socket.socket:
+        client = socket.socket()
+        if receive_buffer:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        client.settimeout(5)
+        client.connect((ADDRESS, self.port))
+        client.sendall(sent)
+        return client
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(15)
+        finally:
+            if self.process.poll() is None:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def site(shared_pipeline: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    data = tmp_path_factory.mktemp("site")
+    # A thousand clients are as many files, here and there.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    site = Site(data / "log", data)
+    yield site
+    assert site.stop() == 0
+    assert "Traceback" not in site.log.read_text()
+
+
+HEAD = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n"
+POST = b"POST /login/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+LARGE = b"GET /static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(b"", id="say nothing"),
+        pytest.param(HEAD + b"X-Slow: ", id="never end their head"),
+        pytest.param(POST + b"Content-Length: 5000\r\n\r\nusername=", id="never end their body"),
+        pytest.param(
+            POST + b"Cookie: csrftoken=" + b"a" * 32 + b"\r\nContent-Length: 5000\r\n\r\nu=", id="with a cookie"
+        ),
+        pytest.param(POST + b"Content-Length: 99000000\r\n\r\nusername=", id="announce far too much"),
+        pytest.param(POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nuser", id="never end a chunk"),
+        pytest.param(HEAD + b"Connection: close\r\n\r\n", id="never hang up"),
+        pytest.param(HEAD + b"\r\n", id="keep their connection"),
+    ],
+)
+def test_clients_that_hold_their_connections_hold_up_nobody(site: Site, sent: bytes) -> None:
+    with ExitStack() as clients:
+        for _ in range(MANY):
+            clients.enter_context(site.connect(sent))
+
+        assert [site.status(path) for path in ("/health/live", "/reports/nobody") * 3] == [200, 404] * 3
+
+
+@pytest.mark.parametrize("sent", [pytest.param(b"", id="new"), pytest.param(HEAD + b"\r\n", id="kept")])
+def test_more_clients_than_there_is_room_for_make_room(site: Site, sent: bytes) -> None:
+    with ExitStack() as clients:
+        for _ in range(1050):
+            clients.enter_context(site.connect(sent))
+
+        assert [site.status("/health/live") for _ in range(3)] == [200] * 3
+
+
+def test_clients_that_never_read_hold_up_nobody(site: Site) -> None:
+    with ExitStack() as clients:
+        for _ in range(20):
+            clients.enter_context(site.connect(LARGE, receive_buffer=2048))
+
+        assert [site.status("/health/live") for _ in range(3)] == [200] * 3
+
+
+def test_a_request_may_come_byte_by_byte_and_two_at_once(site: Site) -> None:
+    with site.connect() as client:
+        for byte in HEAD + b"\r\n":
+            client.send(bytes([byte]))
+        assert answer_of(client).startswith(b"HTTP/1.1 200 OK")
+        client.sendall(2 * (HEAD + b"\r\n"))
+        assert answer_of(client, times=2).count(b"HTTP/1.1 200 OK") == 2
+
+
+def test_who_asks_before_sending_a_body_is_told_to_go_on(site: Site) -> None:
+    with site.connect(POST + b"Content-Length: 4\r\nExpect: 100-continue\r\n\r\n") as client:
+        assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(b"a=bc")
+        assert b"HTTP/1.1 403 " in answer_of(client)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (POST + b"Content-Length: 4194305\r\n\r\n", 413),
+        (POST + b"Transfer-Encoding: chunked\r\n\r\n4\r\na=bc\r\n0\r\n\r\n", 411),
+        (HEAD + b"X: " + b"x" * 40_000, 431),
+    ],
+)
+def test_what_is_too_much_is_refused_before_it_is_here(site: Site, sent: bytes, status: int) -> None:
+    with site.connect(sent) as client:
+        head, _, body = answer_of(client).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 %d " % status)
+        assert b"application/problem+json" in head
+        assert json.loads(body)["status"] == status
+
+
+def answer_of(client: socket.socket, *, times: int = 1) -> bytes:
+    """What the server answers, so many times, each a body that ends as a JSON object does."""
+    text = b""
+    while not (text.endswith((b"}", b"</html>\n")) and text.count(b"HTTP/1.1 ") >= times):
+        more = client.recv(65536)
+        assert more, text
+        text += more
+    return text

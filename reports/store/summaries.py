@@ -50,8 +50,9 @@ def course(can_id: str, *, since: datetime | None, now: datetime, pages: int = 3
     """
     Return how a can's level went since the day of an instant, or since its history begins.
 
-    Costs a Query for the days that are summed up and one for the reports after them. Where days are missing:
-    one more, then for at most 60 of them the reports (`pages` pages of a megabyte) and two writes a day.
+    Costs a Query for the days that are summed up, a further one for each megabyte of them (some 700 days), and one
+    for the reports after them. Where days are missing: one more, then for at most 60 of them the reports (`pages`
+    pages of a megabyte) and two writes a day.
     Raises StoreUnavailable.
     """
     if not settings.TRASH_HISTORY_DAYS:
@@ -86,8 +87,13 @@ def _rows(can_id: str, first: date, end: date) -> dict[date, Item]:
     }
     if first >= end:
         return {}
-    answer = dynamodb().patiently("Query", request, within_s=READ_WITHIN_S)
-    return {date.fromisoformat(item["order_key"]["S"][2:]): item for item in answer["Items"]}
+    rows: dict[date, Item] = {}
+    while True:
+        answer = dynamodb().patiently("Query", request, within_s=READ_WITHIN_S)
+        rows |= {date.fromisoformat(item["order_key"]["S"][2:]): item for item in answer["Items"]}
+        if not (start := answer.get("LastEvaluatedKey")):
+            return rows
+        request["ExclusiveStartKey"] = start
 
 
 def _is_good(row: Item) -> bool:

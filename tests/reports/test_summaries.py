@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
+import boto3
 import pytest
 
 from reports import store
 from reports.insight.hours import Span, by_day, by_hour
 from reports.store import course, summaries
+from reports.store.items import HISTORY, day_key, table
 from reports.wire import Report
 from trashsite import aws
 
@@ -138,6 +141,22 @@ def test_a_long_history_comes_in_several_parts_none_of_them_wrong() -> None:
     for part in parts:
         assert list(part.hours) == expected[len(expected) - len(part.hours) :]
     assert list(parts[-1].hours) == expected
+
+
+def test_summaries_of_more_than_one_page_are_all_read(settings) -> None:
+    settings.TRASH_HISTORY_DAYS = 1_000
+    can_id, level = next(ids), "12.345678901234567890123456789"
+    days = [(NOW - timedelta(days=number)).date() for number in range(1, 600)]
+    hours = json.dumps([[hour, level, level, level, 1] for hour in range(24)])
+    history = boto3.resource("dynamodb").Table(table(HISTORY))
+    with history.batch_writer() as batch:
+        for day in days:
+            batch.put_item({"id": can_id, "order_key": day_key(day.isoformat()), "hours": hours, "dirty": False})
+
+    found = course(can_id, since=None, now=NOW)
+
+    assert found.complete
+    assert len(found.hours) == 24 * len(days)
 
 
 def test_an_unknown_can_has_no_course() -> None:

@@ -90,6 +90,28 @@ function draw() {
   note.textContent = none ? "No reports in this range. Choose a longer one." : summary();
 }
 
+// The same points as rows, the newest first; made when somebody opens them.
+const points = document.querySelector(".points");
+
+function tabulate() {
+  points.hidden = !course.points.length;
+  if (points.hidden || !points.open) return;
+  const banded = course.high.length > 0;
+  const row = (cells, tag = "td") => {
+    const made = document.createElement("tr");
+    for (const text of cells) made.append(Object.assign(document.createElement(tag), { textContent: text }));
+    return made;
+  };
+  const head = document.createElement("thead");
+  head.append(row([box.dataset.zone, "Level", ...(banded ? ["Lowest", "Highest"] : [])], "th"));
+  const body = document.createElement("tbody");
+  const percent = (level) => `${level.toFixed(1)} %`;
+  body.append(...course.points.map(([at, level], index) => row([
+    when.format(at * 1000), percent(level), ...(banded ? [percent(course.low[index]), percent(course.high[index])] : []),
+  ])).reverse());
+  points.querySelector("table").replaceChildren(head, body);
+}
+
 function step(by) {
   const last = course.points.length - 1;
   const at = chart.cursor.idx ?? (by > 0 ? -1 : last + 1);
@@ -120,6 +142,7 @@ async function load() {
     return;
   }
   draw();
+  tabulate();
   // The first look at a long history sums it up part by part.
   if (!course.complete && course.high.length && more > 0) { more -= 1; setTimeout(load, 50); }
   const levels = course.points.map((p) => p[1]);
@@ -141,6 +164,7 @@ if (box) {
     step(by);
   });
   new ResizeObserver(() => { if (chart && chart.width !== box.clientWidth) chart.setSize({ width: box.clientWidth, height: 300 }); }).observe(box);
+  points.addEventListener("toggle", tabulate);
   document.addEventListener("themechange", () => { if (course) draw(); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { if (course) draw(); });
 }

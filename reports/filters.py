@@ -26,13 +26,18 @@ _UNESCAPED_ZONE = re.compile(r" (?=\d\d:?\d\d$)")
 
 @dataclass(frozen=True, slots=True)
 class FleetQuery:
-    """Which cans are asked for, in which order, and which page of them. level_min, level_max: percent."""
+    """
+    Which cans are asked for, in which order, and which page of them.
+
+    level_min, level_max: percent. silent_h: not heard of for at least so many hours.
+    """
 
     order: Order
     status: Status | None
     stream: str
     level_min: Decimal | None
     level_max: Decimal | None
+    silent_h: int | None
     prefix: str
     size: int
     scope: str
@@ -42,12 +47,12 @@ class FleetQuery:
     @property
     def natural(self) -> Order:
         """The order where none is asked for: the one that finds what is, without looking at anything else."""
-        return _natural(self.prefix, self.status)
+        return _natural(self.prefix, self.status, self.silent_h)
 
     @property
     def is_filtered(self) -> bool:
         has_level = self.level_min is not None or self.level_max is not None
-        return bool(self.status or self.stream or self.prefix) or has_level
+        return bool(self.status or self.stream or self.prefix or self.silent_h) or has_level
 
     def matches(self, report: Report, stream: str, now: datetime) -> bool:
         """Say whether a can is among those asked for; stream: the one that it is known under."""
@@ -58,6 +63,7 @@ class FleetQuery:
             and (not self.stream or stream == self.stream)
             and (self.level_min is None or (level is not None and level >= self.level_min))
             and (self.level_max is None or (level is not None and level <= self.level_max))
+            and (not self.silent_h or _is_silent(report, self.silent_h, now))
         )
 
     def bounds(self, now: datetime) -> tuple[dict[str, Any], bool]:
@@ -69,17 +75,20 @@ class FleetQuery:
         low, high = self.level_min, self.level_max
         by_level = low is not None or high is not None
         if self.order == "id":
-            return {"prefix": self.prefix}, not (self.status or self.stream or by_level)
+            return {"prefix": self.prefix}, not (self.status or self.stream or by_level or self.silent_h)
         if self.order == "silent":
             # The index knows the hour, not the minute.
-            until = now - SILENT_AFTER if self.status == Status.SILENT else None
-            return {"until": until}, not self.is_filtered
+            silence = timedelta(hours=self.silent_h or 0)
+            if self.status == Status.SILENT:
+                silence = max(silence, SILENT_AFTER)
+            return {"until": now - silence if silence else None}, not self.is_filtered
         if self.status == Status.FULL:
             low = max(low or FULL_FROM, FULL_FROM)
         elif self.status:
             high = min(FULL_FROM if high is None else high, FULL_FROM)
         # The whole percent 73 stands for levels up to 73.99: only 100 is all of what it says.
-        is_all = (low is None or low == int(low)) and high in (None, 100) and not (self.stream or self.prefix)
+        unknown = self.stream or self.prefix or self.silent_h
+        is_all = (low is None or low == int(low)) and high in (None, 100) and not unknown
         return {"low": None if low is None else int(low), "high": None if high is None else int(high)}, is_all
 
 
@@ -96,7 +105,9 @@ class HistoryQuery:
 
 
 #: Every parameter of the fleet but the page's own.
-FLEET_FILTERS = ("order", "status", "stream", "level_min", "level_max", "q")
+FLEET_FILTERS = ("order", "status", "stream", "level_min", "level_max", "silent_h", "q")
+#: More than a year.
+MAX_SILENT_H = 9999
 
 
 def fleet_query(query: Mapping[str, str]) -> FleetQuery:
@@ -105,15 +116,24 @@ def fleet_query(query: Mapping[str, str]) -> FleetQuery:
     prefix = query.get("q", "").strip()
     if len(prefix) > MAX_CAN_ID:
         raise InvalidQuery("q", f"must be at most {MAX_CAN_ID} characters long")
-    order = _choice(query, "order", get_args(Order), str.lower) or _natural(prefix, wanted)
+    silent_h = _whole(query, "silent_h", MAX_SILENT_H)
+    order = _choice(query, "order", get_args(Order), str.lower) or _natural(prefix, wanted, silent_h)
     level_min, level_max = _level(query, "level_min"), _level(query, "level_max")
     if level_min is not None and level_max is not None and level_min > level_max:
         raise InvalidQuery("level_max", "must not be below level_min")
-    size, stream = pagination.page_size(query), query.get("stream", "").strip()
-    scope = json.dumps(["fleet", size, order, wanted, stream, str(level_min), str(level_max), prefix])
+    size, stream = _page_size(query, pagination.MAX_FLEET), query.get("stream", "").strip()
+    scope = json.dumps(["fleet", size, order, wanted, stream, str(level_min), str(level_max), silent_h, prefix])
     position = pagination.unseal(query.get("cursor", ""), scope)
     found = FleetQuery(
-        cast(Order, order), Status(wanted) if wanted else None, stream, level_min, level_max, prefix, size, scope
+        order=cast(Order, order),
+        status=Status(wanted) if wanted else None,
+        stream=stream,
+        level_min=level_min,
+        level_max=level_max,
+        silent_h=silent_h,
+        prefix=prefix,
+        size=size,
+        scope=scope,
     )
     if position is None:
         return found
@@ -121,8 +141,12 @@ def fleet_query(query: Mapping[str, str]) -> FleetQuery:
     return replace(found, after=key) if towards == ">" else replace(found, before=key)
 
 
-def _natural(prefix: str, wanted: str | None) -> Order:
-    return "id" if prefix else "silent" if wanted == Status.SILENT else "fullest"
+def _natural(prefix: str, wanted: str | None, silent_h: int | None) -> Order:
+    return "id" if prefix else "silent" if silent_h or wanted == Status.SILENT else "fullest"
+
+
+def _is_silent(report: Report, hours: int, now: datetime) -> bool:
+    return report.measured_at is not None and now - report.measured_at >= timedelta(hours=hours)
 
 
 def _choice(query: Mapping[str, str], name: str, allowed: Sequence[str], fold: Callable[[str], str]) -> str:
@@ -144,6 +168,21 @@ def _level(query: Mapping[str, str], name: str) -> Decimal | None:
     return level
 
 
+def _page_size(query: Mapping[str, str], most: int) -> int:
+    return _whole(query, "page_size", most) or pagination.DEFAULT_SIZE
+
+
+def _whole(query: Mapping[str, str], name: str, most: int) -> int | None:
+    """Return a whole number asked for, None where the parameter is missing or empty. Raises InvalidQuery."""
+    text = query.get(name, "").strip()
+    if not text:
+        return None
+    # isdecimal alone would let through digits of other scripts.
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and 1 <= int(text) <= most):
+        raise InvalidQuery(name, f"must be a whole number from 1 to {most}")
+    return int(text)
+
+
 def history_query(query: Mapping[str, str], can_id: str) -> HistoryQuery:
     known(query, {"since", "until", "order", "page_size", "cursor"})
     since, until = instant(query, "since"), instant(query, "until")
@@ -152,7 +191,7 @@ def history_query(query: Mapping[str, str], can_id: str) -> HistoryQuery:
     order = query.get("order") or "newest"
     if order not in ("newest", "oldest"):
         raise InvalidQuery("order", "must be newest or oldest")
-    size = pagination.page_size(query)
+    size = _page_size(query, pagination.MAX_SIZE)
     # The id last: it alone may hold anything.
     scope = f"history {size} {order} {since} {until} {can_id}"
     after = pagination.unseal(query.get("cursor", ""), scope)

@@ -41,12 +41,14 @@ REFUSALS = {(code, MEDIA_TYPE): answers.ProblemAnswer for code in (400, 401, 403
 UNKNOWN = {(404, MEDIA_TYPE): answers.ProblemAnswer}
 UNREAD = {(code, MEDIA_TYPE): answers.ProblemAnswer for code in (413, 415)}
 PERCENT = {"type": "number", "minimum": 0, "maximum": 100}
-_PAGE = [
-    OpenApiParameter(
-        "page_size", {"type": "integer", "minimum": 1, "maximum": 500}, description="Rows a page (default: 50)."
-    ),
-    OpenApiParameter("cursor", str, description="From `next`; good for the same filter and page_size alone."),
-]
+_CURSOR = OpenApiParameter("cursor", str, description="From `next`; good for the same filter and page_size alone.")
+
+
+def _page(most: int) -> list[OpenApiParameter]:
+    rows = {"type": "integer", "minimum": 1, "maximum": most}
+    return [OpenApiParameter("page_size", rows, description="Rows a page (default: 50)."), _CURSOR]
+
+
 #: The orders of the fleet, in the words of the page.
 ORDERS = {"fullest": "Fullest first", "emptiest": "Emptiest first", "silent": "Longest silent first", "id": "By id"}
 _LEVEL = OpenApiExample("One report", {"can_id": "420", "level": "70.69237046207665"}, request_only=True)
@@ -81,8 +83,13 @@ class FleetView(Paced):
             OpenApiParameter("stream", str, description="Paper, glass, ...: exactly this one."),
             OpenApiParameter("level_min", PERCENT),
             OpenApiParameter("level_max", PERCENT),
+            OpenApiParameter(
+                "silent_h",
+                {"type": "integer", "minimum": 1, "maximum": filters.MAX_SILENT_H},
+                description="Not heard of for at least so many hours.",
+            ),
             OpenApiParameter("q", {"type": "string", "maxLength": 128}, description="How the id begins."),
-            *_PAGE,
+            *_page(pagination.MAX_FLEET),
         ],
         responses={
             (200, "application/json"): answers.FleetAnswer,
@@ -158,19 +165,30 @@ class FleetView(Paced):
         user = self.request.user
         own = Q(owner=user.pk) if user.is_authenticated else Q()
         taken = overview.current()
+        query = self.listing.query
         return {
-            "query": self.listing.query,
+            "query": query,
             # A fleet that has just begun to report has none.
             "has_trends": any(isinstance(row, Row) and row.has_trend for row in data.rows),
             "taken": taken,
             "counts": taken.overview.by_status if taken else {},
             "streams": [name for name in taken.overview.by_stream if name] if taken else [],
             "orders": ORDERS,
+            "sorted_by": {
+                "id": self._changed(order="id"),
+                "level": self._changed(order="emptiest" if query.order == "fullest" else "fullest"),
+                "heard": self._changed(order="silent"),
+            },
+            "sizes": {size: self._changed(page_size=str(size)) for size in (50, 100, 300)},
             "statuses": list(Status),
             "views": SavedView.objects.filter(Q(owner=None) | own) if own else SavedView.objects.filter(owner=None),
             "asked": asked(self.request, "cursor", "format"),
-            "csv_address": f"{reverse('fleet')}?{asked(self.request, 'cursor', format='csv')}",
+            "csv_address": self._changed(format="csv"),
         }
+
+    def _changed(self, **changed: str) -> str:
+        """Return the address of the same list, changed in something, from its first page on."""
+        return f"{reverse('fleet')}?{asked(self.request, 'cursor', **{'format': '', **changed})}"
 
 
 class CanView(Paced):
@@ -281,7 +299,7 @@ class HistoryView(Paced):
             OpenApiParameter("since", datetime, description="From this instant on."),
             OpenApiParameter("until", datetime, description="Before this instant."),
             OpenApiParameter("order", str, enum=["newest", "oldest"], description="Default: newest."),
-            *_PAGE,
+            *_page(pagination.MAX_SIZE),
         ],
         responses={200: answers.HistoryAnswer, **UNKNOWN, **REFUSALS},
         tags=["reports"],

@@ -3,5 +3,7 @@
 const list = document.querySelector("[data-list]");
 if (list) {
   const cans = [...list.querySelectorAll("a[data-can]")].map((link) => [link.dataset.can, link.getAttribute("href")]);
-  try { sessionStorage.setItem("list", JSON.stringify({ at: location.pathname + location.search, cans })); } catch { /* No neighbours then. */ }
+  const page = (rel) => document.querySelector(`a[rel=${rel}]`)?.href;
+  const left = { at: location.pathname + location.search, cans, previous: page("prev"), next: page("next") };
+  try { sessionStorage.setItem("list", JSON.stringify(left)); } catch { /* No neighbours then. */ }
 }

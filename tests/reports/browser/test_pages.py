@@ -7,6 +7,7 @@ import gzip
 import re
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,9 @@ def test_find_the_fullest_can_and_read_its_chart(visit: Visit, fleet: dict[str, 
 
     page.get_by_role("link", name="all", exact=True).click()
     expect(page.locator("#chart-note")).to_contain_text("summed up in")
+    page.get_by_text("The points of the chart as a table").click()
+    expect(page.locator(".points tbody tr").first).to_contain_text("98.8 %")
+    expect(page.locator(".points thead")).to_contain_text("Lowest")
     page.get_by_role("link", name="List").click()
     expect(page).to_have_url(re.compile("/reports/$"))
 
@@ -84,6 +88,40 @@ def test_neighbours_lead_through_the_list(visit: Visit) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Can 405")
     page.get_by_role("link", name="404").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Can 404")
+
+
+def test_beyond_the_end_of_its_page_a_can_leads_to_the_next_page(visit: Visit) -> None:
+    page = visit("/reports/?order=id&q=40&page_size=5")
+    page.get_by_role("link", name="404").click()
+
+    page.get_by_role("link", name="Next page").click()
+    expect(page.locator("tbody th").first).to_have_text("405")
+    page.get_by_role("link", name="405").click()
+    page.get_by_role("link", name="Page before").click()
+    expect(page.locator("tbody th").last).to_have_text("404")
+
+
+def test_headings_sort_the_list_and_keep_its_filter(visit: Visit) -> None:
+    page = visit("/reports/?stream=glass")
+    heading = page.get_by_role("columnheader", name="Level")
+    expect(heading).to_have_attribute("aria-sort", "descending")
+
+    heading.get_by_role("link").click()
+    expect(heading).to_have_attribute("aria-sort", "ascending")
+    page.get_by_role("columnheader", name="Heard of").get_by_role("link").click()
+
+    expect(page.get_by_label("Order").locator("option:checked")).to_have_text("Longest silent first")
+    assert set(page.locator("[data-stream]").all_inner_texts()) == {"glass"}
+
+
+def test_those_silent_for_hours_are_found(visit: Visit, fleet: dict[str, Report]) -> None:
+    page = visit("/reports/")
+    page.get_by_label("Silent for, hours").fill("60")
+    page.get_by_role("button", name="Show").click()
+
+    since = datetime.now(UTC) - timedelta(hours=60)
+    silent = {one.can_id for one in fleet.values() if one.measured_at and one.measured_at < since}
+    assert set(page.locator("tbody th").all_inner_texts()) == silent != set()
 
 
 def test_filter_page_and_come_back(visit: Visit, fleet: dict[str, Report]) -> None:

@@ -67,8 +67,24 @@ class Counters:
         return operation
 
 
+def watch_ours(counters: Counters) -> None:
+    """Count what the project's own client sends."""
+    from trashsite.aws import Client
+
+    plain = Client.call
+
+    def call(client: Any, operation: str, request: Any, **how: Any) -> Any:
+        counters.request({"X-Amz-Target": f"{client._target}.{operation}"})
+        answer = plain(client, operation, request, **how)
+        if operation == "DeleteMessageBatch":
+            counters.add("deleted", len(request["Entries"]))
+        return answer
+
+    Client.call = call  # type: ignore[method-assign]
+
+
 def watch_urllib3(counters: Counters) -> None:
-    """Count what boto3 and the project's own client send: both send through urllib3's pools."""
+    """Count what boto3 sends, by urllib3's pools."""
     from urllib3.connectionpool import HTTPConnectionPool
 
     plain = HTTPConnectionPool.urlopen

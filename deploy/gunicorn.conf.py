@@ -2,7 +2,7 @@
 The production web server, here and in a container. gunicorn reads WEB_CONCURRENCY (processes) and
 GUNICORN_CMD_ARGS (anything else, such as --threads=16) from the environment by itself.
 
-Threads: a request waits for one GetItem, and the threads of a process share boto3's client.
+Threads: a request waits for one GetItem, and the threads of a process share one client.
 """
 
 from pathlib import Path

@@ -134,7 +134,7 @@ def depth() -> Depth:
 def ping() -> None:
     """Ask for the queue. Raises QueueUnavailable, also where it is missing."""
     with as_queue_errors():
-        _sqs().call("GetQueueUrl", {"QueueName": full_name(REPORTS)}, read_timeout_s=2)
+        _sqs().call("GetQueueUrl", {"QueueName": full_name(REPORTS)}, timeout_s=2)
 
 
 def full_name(name: str) -> str:

@@ -1,9 +1,9 @@
 """
 Talk to AWS: one signed HTTP client a process and service; it knows no table and no queue.
 
-DynamoDB and SQS both speak AWS JSON 1.0, so one call serves both. boto3 finds the credentials,
-the region and the endpoint, and botocore signs; only its client is left out: on 2026-11-24 a
-GetItem cost 1.28 ms of CPU through it and 0.43 ms this way (docs/decisions.md).
+DynamoDB and SQS both speak AWS JSON 1.0, so one call serves both. boto3 finds the credentials, the region and the
+endpoint; libcurl signs and sends: on 2026-11-25 a GetItem cost 0.13 ms of CPU this way, 0.55 ms signed by botocore
+and sent by urllib3, and twice that through boto3's own client (docs/decisions.md).
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from __future__ import annotations
 import json
 import os
 import random
-import ssl
+import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -21,12 +22,10 @@ from itertools import count
 from typing import Any, TypeVar
 
 import boto3
-import urllib3
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
+import botocore.session
+import pycurl
 from botocore.exceptions import BotoCoreError
 from botocore.httpsession import get_cert_path
-from urllib3.util import Timeout, parse_url
 
 #: The service's own words for "not now, ask again", whatever the HTTP status.
 #: Source: AWS, Retry behavior: throttling and transient error codes.
@@ -45,12 +44,11 @@ TRANSIENT = frozenset(
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "RequestExpired"})
 
 CONNECT_TIMEOUT_S = 2.0
-READ_TIMEOUT_S = 2.5
+TIMEOUT_S = 2.5
 PATIENCE_S = 5.0
 SILENCE_S = 1.0
 #: Set when this process is told to stop: nobody waits for a second answer any more.
 stopping = threading.Event()
-POOL_SIZE = 32
 
 Answer = dict[str, Any]
 Job = TypeVar("Job")
@@ -75,7 +73,7 @@ class AwsError(Exception):
 
 class Client:
     """
-    One service's signed connection pool, safe to share between threads.
+    One service's signed connections, safe to share between threads: each request has one to itself.
 
     observe: called as observe(service, operation) for every request sent; benches and tests count with it.
     """
@@ -85,7 +83,8 @@ class Client:
     def __init__(self, service: str) -> None:
         # The endpoint, its region and the protocol's names come from boto3, which knows the environment,
         # the profile files and AWS_ENDPOINT_URL_*; its client is asked once and not kept.
-        session = boto3.Session()
+        core = botocore.session.get_session()
+        session = boto3.Session(botocore_session=core)
         try:
             model = session.client(service)  # type: ignore[call-overload]
         except (BotoCoreError, ValueError) as error:
@@ -97,51 +96,65 @@ class Client:
         self._url = model.meta.endpoint_url.rstrip("/") + "/"
         self._target = metadata["targetPrefix"]
         self._type = f"application/x-amz-json-{metadata['jsonVersion']}"
-        self._region = model.meta.region_name
-        self._signing_name = metadata.get("signingName", metadata["endpointPrefix"])
+        signing_name = metadata.get("signingName", metadata["endpointPrefix"])
+        self._signing = f"aws:amz:{model.meta.region_name}:{signing_name}"
         self._credentials = session.get_credentials()
-        parsed = parse_url(self._url)
-        self._host = parsed.netloc or ""
-        self._path = parsed.request_uri
-        tls: dict[str, Any] = {}
-        if parsed.scheme == "https":
-            # The certificates that botocore would trust, AWS_CA_BUNDLE included.
-            tls["ssl_context"] = ssl.create_default_context(cafile=get_cert_path(True))
-        self._pool = urllib3.connection_from_url(self._url, maxsize=POOL_SIZE, retries=False, **tls)
+        # The certificates that botocore would trust, AWS_CA_BUNDLE included.
+        self._authorities = get_cert_path(core.get_config_variable("ca_bundle") or True)
+        self._idle: deque[pycurl.Curl] = deque()
 
-    def call(self, operation: str, request: Mapping[str, Any], *, read_timeout_s: float = READ_TIMEOUT_S) -> Answer:
+    def call(self, operation: str, request: Mapping[str, Any], *, timeout_s: float = TIMEOUT_S) -> Answer:
         """
-        Send one request once and return its answer.
+        Send one request and return its answer.
 
-        operation: AWS's name, as "GetItem"; request and answer: AWS's JSON shapes.
+        operation: AWS's name, as "GetItem"; request and answer: AWS's JSON shapes; timeout_s: for all of it.
+        libcurl sends it once more by itself where a connection kept open turns out to have ended meanwhile.
         Raises AwsUnavailable where asking again may help, AwsError where it will not.
         """
-        body = json.dumps(request, separators=(",", ":")).encode()
-        signed = AWSRequest(
-            method="POST",
-            url=self._url,
-            data=body,
-            headers={"Host": self._host, "Content-Type": self._type, "X-Amz-Target": f"{self._target}.{operation}"},
-        )
         try:
-            self._sign(signed)
+            curl = self._idle.pop()
+        except IndexError:
+            curl = self._connection()
+        try:
+            self._prepare(curl, operation, request, timeout_s)
             if self.observe is not None:
                 self.observe(self.service, operation)
-            response = self._pool.urlopen(
-                "POST",
-                self._path,
-                body=body,
-                headers=dict(signed.headers.items()),
-                redirect=False,
-                timeout=Timeout(connect=min(CONNECT_TIMEOUT_S, read_timeout_s), read=read_timeout_s),
-            )
-            data = response.data
-            if not data and not any(name in response.headers for name in ("Content-Length", "Transfer-Encoding")):
-                # Nothing said that nothing would follow: the answer ended on its way.
-                raise urllib3.exceptions.IncompleteRead(0, 0)
-        except (BotoCoreError, urllib3.exceptions.HTTPError, OSError) as error:
+            data = _perform(curl)
+            status: int = curl.getinfo(pycurl.RESPONSE_CODE)
+            if not data and curl.getinfo(pycurl.CONTENT_LENGTH_DOWNLOAD_T) < 0:
+                raise AwsSilent(f"{self.service} {operation}: the answer ended on its way")
+        except pycurl.error as error:
+            raise AwsSilent(f"{self.service} {operation}: {error.args[-1]}") from error
+        finally:
+            self._idle.append(curl)
+        return self._judge(operation, status, data)
+
+    def _connection(self) -> pycurl.Curl:
+        curl = pycurl.Curl()
+        curl.setopt(pycurl.URL, self._url)
+        curl.setopt(pycurl.AWS_SIGV4, self._signing)
+        curl.setopt(pycurl.CAINFO, self._authorities)
+        curl.setopt(pycurl.CONNECTTIMEOUT_MS, int(CONNECT_TIMEOUT_S * 1000))
+        # Signals belong to the main thread.
+        curl.setopt(pycurl.NOSIGNAL, 1)
+        return curl
+
+    def _prepare(self, curl: pycurl.Curl, operation: str, request: Mapping[str, Any], timeout_s: float) -> None:
+        if self._credentials is None:
+            raise AwsUnavailable(f"{self.service}: no AWS credentials found; set AWS_ACCESS_KEY_ID or a role")
+        try:
+            keys = self._credentials.get_frozen_credentials()
+        except BotoCoreError as error:
             raise AwsSilent(f"{self.service} {operation}: {error!r}") from error
-        return self._judge(operation, response.status, data)
+        # An empty Expect keeps libcurl from asking leave before it sends a large body.
+        headers = [f"Content-Type: {self._type}", f"X-Amz-Target: {self._target}.{operation}", "Expect:"]
+        if keys.token:
+            headers.append(f"X-Amz-Security-Token: {keys.token}")
+        curl.setopt(pycurl.USERNAME, keys.access_key)
+        curl.setopt(pycurl.PASSWORD, keys.secret_key)
+        curl.setopt(pycurl.HTTPHEADER, headers)
+        curl.setopt(pycurl.POSTFIELDS, json.dumps(request, separators=(",", ":")).encode())
+        curl.setopt(pycurl.TIMEOUT_MS, max(1, int(timeout_s * 1000)))
 
     def patiently(self, operation: str, request: Mapping[str, Any], *, within_s: float = PATIENCE_S) -> Answer:
         """
@@ -155,8 +168,7 @@ class Client:
             raise AwsSilent(f"{self._silence} (others were told a moment ago)")
         for attempt in count(1):
             try:
-                timeout_s = min(READ_TIMEOUT_S, max(0.1, deadline - time.monotonic()))
-                return self.call(operation, request, read_timeout_s=timeout_s)
+                return self.call(operation, request, timeout_s=min(TIMEOUT_S, max(0.1, deadline - time.monotonic())))
             except AwsUnavailable as error:
                 pause = pause_s(attempt, first_s=0.05, most_s=1.0)
                 if time.monotonic() + pause >= deadline or stopping.wait(pause):
@@ -165,11 +177,6 @@ class Client:
                         self._silent_until = time.monotonic() + SILENCE_S
                     raise
         raise AssertionError("unreachable")
-
-    def _sign(self, request: AWSRequest) -> None:
-        if self._credentials is None:
-            raise AwsUnavailable(f"{self.service}: no AWS credentials found; set AWS_ACCESS_KEY_ID or a role")
-        SigV4Auth(self._credentials.get_frozen_credentials(), self._signing_name, self._region).add_auth(request)
 
     def _judge(self, operation: str, status: int, data: bytes) -> Answer:
         try:
@@ -184,6 +191,16 @@ class Client:
         if status < 400 or status >= 500 or not code or code in TRANSIENT or code in EXPIRED:
             raise AwsUnavailable(f"{self.service} {operation}: status {status} {code} {message}".rstrip())
         raise AwsError(code, message)
+
+
+def _perform(curl: pycurl.Curl) -> bytes:
+    if "gevent" in sys.modules:
+        from gevent import get_hub, monkey
+
+        if monkey.is_module_patched("threading"):
+            # libcurl waits outside Python, where no greenlet can take its turn: let a real thread wait.
+            return bytes(get_hub().threadpool.apply(curl.perform_rb))
+    return bytes(curl.perform_rb())
 
 
 def pause_s(attempt: int, *, first_s: float, most_s: float) -> float:

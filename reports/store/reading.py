@@ -84,4 +84,4 @@ def history(
 def ping() -> None:
     """Ask the levels table for nothing in particular. Raises StoreUnavailable, also where the table is missing."""
     with as_store_errors():
-        dynamodb().call("GetItem", {"TableName": table(LEVELS), "Key": {"id": {"S": "-"}}}, read_timeout_s=2)
+        dynamodb().call("GetItem", {"TableName": table(LEVELS), "Key": {"id": {"S": "-"}}}, timeout_s=2)

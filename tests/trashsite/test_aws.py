@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Barrier, Thread
 from typing import Any
 
 import pytest
+import trustme
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
+from stack.servers import REGION
 from tests.faults import proxy as faults
 from tests.faults.proxy import Call, Cut, Fault, FaultProxy, Reply
 from tests.servers import eventually
 from trashsite import aws
 from trashsite.aws import AwsError, AwsSilent, AwsUnavailable
 
-SECRET = "do-not-tell-anybody"
+SECRET = "do-not/tell+anybody="
 
 
 @pytest.fixture
@@ -57,7 +67,7 @@ def test_an_answer_is_what_aws_said(proxy: FaultProxy) -> None:
         sends(b"nonsense\r\n\r\n"), sends(b"HTTP/1.1 200 OK\r\n"), sends(b"HTTP/9.9 OK"), sends(b"\x00" * 100),
         sends(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{}"), sends(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 99_999),
         sends(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{}"),
-        sends(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}"),
+        faults.answer(200, gzip.compress(b"{}")),
         faults.html, faults.answer(200, "["), faults.answer(200, "[]"), faults.answer(200, "null"),
         faults.answer(200, '"x"'), faults.answer(200, "7"), faults.answer(200, "[" * 200_000),
         faults.answer(200, "9" * 5000), faults.answer(200, b"\xff\xfe"), faults.answer(200, "{} {}"),
@@ -72,7 +82,7 @@ def test_an_answer_is_what_aws_said(proxy: FaultProxy) -> None:
 )  # fmt: skip
 def test_each_kind_of_broken_answer_means_ask_again(fault: Fault, proxy: FaultProxy) -> None:
     with proxy.broken(fault), pytest.raises(AwsUnavailable) as caught:
-        ask(read_timeout_s=0.3)
+        ask(timeout_s=0.3)
     assert "ListTables" in str(caught.value)
     assert SECRET not in str(caught.value)
     # The next request is none the worse for it.
@@ -113,6 +123,10 @@ def test_a_refused_connection_means_ask_again(proxy: FaultProxy) -> None:
 # -- patience --------------------------------------------------------------------------------------------
 
 
+#: What a busy machine may add to a wait; without its bound each of these waits would last many times longer.
+SLACK_S = 2.0
+
+
 def took(run: Callable[[], object]) -> float:
     began = time.monotonic()
     with pytest.raises(AwsUnavailable):
@@ -138,10 +152,9 @@ def test_what_is_wrong_is_not_asked_twice(proxy: FaultProxy) -> None:
 
 
 @pytest.mark.parametrize("fault", [faults.reset, faults.unavailable, faults.never, faults.slow(60)])
-@pytest.mark.parametrize("within_s", [0.2, 1.0])
-def test_nobody_waits_longer_than_was_asked(fault: Fault, within_s: float, proxy: FaultProxy) -> None:
+def test_nobody_waits_longer_than_was_asked(fault: Fault, proxy: FaultProxy) -> None:
     with proxy.broken(fault):
-        assert took(lambda: patiently(within_s)) < within_s + 0.3
+        assert took(lambda: patiently(0.2)) < 0.2 + SLACK_S
 
 
 def test_nobody_waits_longer_for_a_host_that_takes_no_connection(
@@ -158,13 +171,13 @@ def test_nobody_waits_longer_for_a_host_that_takes_no_connection(
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{deaf.getsockname()[1]}")
         aws.forget()
         aws.client("dynamodb")
-        assert took(lambda: patiently(0.5)) < 1.0
+        assert took(lambda: patiently(0.5)) < 0.5 + SLACK_S
 
 
 def test_after_one_waited_in_vain_the_others_are_told_at_once_for_a_moment(proxy: FaultProxy) -> None:
     proxy.refuse()
-    assert took(lambda: patiently(0.3)) < 0.7
-    assert took(lambda: patiently(5.0)) < 0.2
+    assert took(lambda: patiently(0.3)) < 0.3 + SLACK_S
+    assert took(lambda: patiently(30.0)) < SLACK_S
     proxy.heal()
     assert eventually(lambda: answered(lambda: patiently(1.0)), 3.0)
 
@@ -182,7 +195,7 @@ def test_a_process_that_is_told_to_stop_asks_once(proxy: FaultProxy, monkeypatch
     try:
         assert "TableNames" in patiently(5.0)
         with proxy.broken(faults.unavailable):
-            assert took(lambda: patiently(5.0)) < 0.5
+            assert took(lambda: patiently(30.0)) < SLACK_S
         assert proxy.spoilt["ListTables"] == 1
     finally:
         aws.stopping.clear()
@@ -263,6 +276,71 @@ def test_without_a_region_the_reason_is_told(
     assert "TableNames" in ask()
 
 
+@pytest.mark.parametrize("token", ["", "a/long+token=="])
+def test_each_request_is_signed_as_botocore_would_sign_it(
+    token: str, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The stand-ins take any signature; AWS takes the right one only.
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", token)
+    aws.forget()
+    seen: list[Call] = []
+
+    def note(call: Call) -> Reply:
+        seen.append(call)
+        return call.forward()
+
+    with proxy.broken(note):
+        for name in ("plain", "zwei Wörter, \N{WASTEBASKET}", "x" * 300_000):
+            with suppress(AwsError):
+                aws.client("dynamodb").call("DescribeTable", {"TableName": name})
+    for call in seen:
+        headers = {name.lower(): value for name, value in call.headers.items()}
+        parts = dict(part.split("=", 1) for part in headers["authorization"].partition(" ")[2].split(", "))
+        signed = parts["SignedHeaders"].split(";")
+        assert {"host", "x-amz-date", "x-amz-target"} | ({"x-amz-security-token"} if token else set()) <= set(signed)
+        request = AWSRequest("POST", proxy.url + "/", {name: headers[name] for name in signed}, call.body)
+        request.context["timestamp"] = headers["x-amz-date"]
+        signer = SigV4Auth(Credentials("AKIDEXAMPLE", SECRET, token or None), "dynamodb", REGION)
+        expected = signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request)
+        assert parts["Signature"] == expected
+        assert parts["Credential"].startswith("AKIDEXAMPLE/")
+    assert len(seen) == 3
+
+
+def test_https_is_spoken_with_those_alone_whose_authority_is_trusted(
+    aws_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    authority, bundle = trustme.CA(), tmp_path / "authorities.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    with HTTPServer(("127.0.0.1", 0), _Answers) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"https://localhost:{server.server_port}")
+        aws.forget()
+        with pytest.raises(AwsSilent, match="certificate"):
+            ask()
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
+        aws.forget()
+        assert ask() == {"TableNames": []}
+        server.shutdown()
+
+
+class _Answers(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        answer = b'{"TableNames":[]}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
 # -- processes and threads -------------------------------------------------------------------------------
 
 
@@ -278,14 +356,14 @@ def test_threads_share_one_client_and_a_forked_process_has_its_own(aws_environme
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def test_jobs_side_by_side_answer_in_order_and_in_the_time_of_the_slowest() -> None:
-    def job(seconds: float) -> float:
-        time.sleep(seconds)
-        return seconds
+def test_jobs_side_by_side_run_at_once_and_answer_in_order() -> None:
+    all_run = Barrier(4)
 
-    began = time.monotonic()
-    assert aws.side_by_side(job, [0.3, 0.0, 0.2, 0.1]) == [0.3, 0.0, 0.2, 0.1]
-    assert time.monotonic() - began < 0.55
+    def job(number: int) -> int:
+        all_run.wait(10)
+        return number
+
+    assert aws.side_by_side(job, [3, 0, 2, 1]) == [3, 0, 2, 1]
     assert aws.side_by_side(job, []) == []
 
 

@@ -200,7 +200,7 @@ class Receiver:
                 "MessageSystemAttributeNames": ["ApproximateReceiveCount", "SentTimestamp"],
                 "MessageAttributeNames": list(CARRIED),
             },
-            read_timeout_s=RECEIVE_TIMEOUT_S,
+            timeout_s=RECEIVE_TIMEOUT_S,
         )
         messages = [Delivery.received(self._url, message) for message in answer.get("Messages") or ()]
         self._silent_since = None

@@ -95,7 +95,8 @@ def test_pages_and_batches_ask_what_is_written_down(
 
         return do
 
-    # Somebody has counted the fleet before.
+    # Somebody has counted this fleet before.
+    overview.forget()
     eventually(overview.current)
     overview.forget()
     queue.depth()

@@ -200,6 +200,23 @@ def test_large_bodies_are_bounded_by_their_bytes(
     assert eventually(work_off)
 
 
+def test_a_message_that_comes_twice_in_one_answer_leaves_no_room_taken(
+    start: Callable[..., Receiver],
+    raw: SQSClient,
+    url: str,
+    inbox: Inbox,
+    proxy: FaultProxy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "MAX_BYTES", 15)
+    proxy.inject(faults.edit(lambda asked, answer: {"Messages": answer.get("Messages", []) * 2}), "ReceiveMessage")
+    receiver = start()
+    for turn in range(1, 4):
+        send(raw, url, 1)
+        eventually(lambda turn=turn: len(inbox.received) == 2 * turn)  # type: ignore[misc]
+        receiver.done(inbox.received)
+
+
 def test_while_held_it_asks_for_nothing_and_keeps_what_it_has(
     start: Callable[..., Receiver], proxy: FaultProxy, inbox: Inbox, raw: SQSClient, url: str
 ) -> None:

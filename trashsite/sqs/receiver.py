@@ -151,9 +151,11 @@ class Receiver:
                 self._in_flight -= 1
                 self._full = len(messages) == RECEIVE
                 self.received += len(messages)
-                now = time.monotonic()
-                self._bytes += sum(len(each.body) for each in messages if each.receipt_handle not in self._in_hand)
-                self._in_hand.update((each.receipt_handle, now) for each in messages)
+                for each in messages:
+                    # One answer may hold a message twice.
+                    if each.receipt_handle not in self._in_hand:
+                        self._bytes += len(each.body)
+                    self._in_hand[each.receipt_handle] = time.monotonic()
                 self._changed.notify_all()
             if messages:
                 self._hand_over(messages)

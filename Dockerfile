@@ -23,4 +23,4 @@ USER trashsite
 # SQLite's file, where DATABASE_URL names no other database, and where the simulator's next run begins.
 VOLUME /data
 EXPOSE 8000
-CMD ["gunicorn", "--config", "deploy/gunicorn.conf.py", "--bind", "0.0.0.0:8000", "trashsite.wsgi"]
+CMD ["python", "deploy/web.py", "--host", "0.0.0.0"]

@@ -55,7 +55,6 @@ def measure(name: str, pipeline: Pipeline, *, quiet_s: float = 0.0) -> dict[str,
 def _serving(name: str, port: int, pipeline: Pipeline) -> Iterator[int]:
     """Start one process of a server, the site by the command of production, and yield its process id."""
     environ = pipeline.environ(
-        WEB_CONCURRENCY="1",
         PORT=str(port),
         NODE_ENV="production",
         TRASH_DATA=str(pipeline.scratch),

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 #: A run of other code than this is measured anew.
 MEASURED = (
     "trashsite/**/*.py", "reports/**/*.py", "accounts/**/*.py", "bench/**/*.py", "stack/*.py", "stack/*.mjs",
-    "stack/package-lock.json", "deploy/gunicorn.conf.py", "requirements.txt", "bench/express/*.js*",
+    "stack/package-lock.json", "deploy/web.py", "requirements.txt", "bench/express/*.js*",
 )  # fmt: skip
 
 

@@ -141,7 +141,7 @@ def services(settings: Settings) -> list[Service]:
         Service(
             "web",
             Program(
-                [python, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "--bind", web, "trashsite.wsgi"],
+                [python, "deploy/web.py", "--host", LOOPBACK, "--port", str(settings.port)],
             ),
             is_ready=partial(answers, f"http://{web}/health/live"),
             stop_within_s=4,

@@ -101,7 +101,7 @@ def test_the_stack_starts_outlives_crashes_and_leaves_nothing_behind(stack: Run)
     assert stack.status("/health/ready") == 200
 
     os.kill(stack.child("celery"), signal.SIGKILL)
-    os.kill(stack.child("gunicorn"), signal.SIGKILL)
+    os.kill(stack.child("deploy/web.py"), signal.SIGKILL)
     stack.until(r"worker ended \(SIGKILL\): starting it again")
     stack.until(r"web ended \(SIGKILL\): starting it again")
     stack.until(r"worker +\| .*ready", times=2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import json
 import os
 import resource
 import signal
@@ -27,15 +26,14 @@ ADDRESS = "127.0.0.1"
 class Site:
     """The web server as it runs in production, and what it logged."""
 
-    def __init__(self, log: Path, data: Path) -> None:
+    def __init__(self, log: Path, data: Path, **environ: str) -> None:
         self.port = free_port()
         self.log = log
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "--bind", f"{ADDRESS}:{self.port}",
-                 "trashsite.wsgi"],
-                cwd=ROOT, env={**os.environ, "TRASH_LOCAL": "1", "TRASH_DATA": str(data)}, start_new_session=True,
-                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                [sys.executable, "deploy/web.py", "--host", ADDRESS, "--port", str(self.port)],
+                cwd=ROOT, env={**os.environ, "TRASH_LOCAL": "1", "TRASH_DATA": str(data), **environ},
+                start_new_session=True, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
         eventually(lambda: self.status("/health/live", timeout_s=2) == 200, 30)
 
@@ -110,7 +108,7 @@ def test_clients_that_hold_their_connections_hold_up_nobody(site: Site, sent: by
 
 
 @pytest.mark.parametrize("sent", [pytest.param(b"", id="new"), pytest.param(HEAD + b"\r\n", id="kept")])
-def test_more_clients_than_there_is_room_for_make_room(site: Site, sent: bytes) -> None:
+def test_a_thousand_clients_leave_room_for_more(site: Site, sent: bytes) -> None:
     with ExitStack() as clients:
         for _ in range(1050):
             clients.enter_context(site.connect(sent))
@@ -136,26 +134,29 @@ def test_a_request_may_come_byte_by_byte_and_two_at_once(site: Site) -> None:
 
 
 def test_who_asks_before_sending_a_body_is_told_to_go_on(site: Site) -> None:
-    with site.connect(POST + b"Content-Length: 4\r\nExpect: 100-continue\r\n\r\n") as client:
+    cookie = b"Cookie: csrftoken=" + b"a" * 32 + b"\r\n"
+    with site.connect(POST + cookie + b"Content-Length: 4\r\nExpect: 100-continue\r\n\r\n") as client:
         assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.sendall(b"a=bc")
         assert b"HTTP/1.1 403 " in answer_of(client)
 
 
-@pytest.mark.parametrize(
-    ("sent", "status"),
-    [
-        (POST + b"Content-Length: 4194305\r\n\r\n", 413),
-        (POST + b"Transfer-Encoding: chunked\r\n\r\n4\r\na=bc\r\n0\r\n\r\n", 411),
-        (HEAD + b"X: " + b"x" * 40_000, 431),
-    ],
-)
-def test_what_is_too_much_is_refused_before_it_is_here(site: Site, sent: bytes, status: int) -> None:
-    with site.connect(sent) as client:
-        head, _, body = answer_of(client).partition(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 %d " % status)
-        assert b"application/problem+json" in head
-        assert json.loads(body)["status"] == status
+def test_a_stop_answers_what_is_under_way_and_waits_for_no_idle_client(tmp_path: Path) -> None:
+    with socket.create_server((ADDRESS, 0)) as store:
+        site = Site(tmp_path / "log", tmp_path, AWS_ENDPOINT_URL_DYNAMODB=f"http://{ADDRESS}:{store.getsockname()[1]}")
+        with (
+            site.connect(HEAD + b"\r\n") as idle,
+            site.connect(HEAD.replace(b"health/live", b"reports/1") + b"\r\n") as asking,
+        ):
+            answer_of(idle)
+            connection, _ = store.accept()
+            with connection:
+                connection.recv(65536)
+                site.process.terminate()
+                eventually(lambda: not site.status("/health/live"))
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+            assert answer_of(asking).startswith(b"HTTP/1.1 404 ")
+            assert site.stop() == 0
 
 
 def answer_of(client: socket.socket, *, times: int = 1) -> bytes:

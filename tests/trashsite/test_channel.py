@@ -140,7 +140,7 @@ def test_a_consumer_that_breaks_leaks_no_slot_and_loses_no_message(
         assert consumer.drain(partial(consumer.has_refused_all_but, 2 - at))
     assert consumer.channel.qos.can_consume()
 
-    # Each comes back two seconds later; the slot is given back between them.
+    # Each comes back two seconds later, then alone; the slot is given back between them.
     def all_back() -> bool:
         for tag, _ in consumer.batches:
             consumer.channel.basic_ack(tag)

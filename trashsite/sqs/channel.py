@@ -197,7 +197,7 @@ class Channel(virtual.Channel):
         Free a slot whose task did not do its work.
 
         requeue False: the store or the queue is down; keep the batch and try again here. requeue True: the task
-        broke or its process died; give its messages back, from where they come again in smaller company.
+        broke or its process died; give its messages back, from where each comes again alone.
         """
         self._finish(
             delivery_tag,

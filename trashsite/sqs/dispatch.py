@@ -51,10 +51,11 @@ class Dispatcher:
             self._probing = True
         if self.stalled:
             return self.stalled.popleft()
-        batch, full = self._fold()
+        batch = self._fold()
         if not batch:
             self._probing = False
             return None
+        full = len(batch) == BATCH or len(batch) < len(self.waiting) or batch[0].receive_count > 1
         if more_to_come and not full and not self.failures and now < self._linger_until:
             return None
         for _ in batch:
@@ -96,24 +97,16 @@ class Dispatcher:
         self.waiting.clear()
         return everything
 
-    def _fold(self) -> tuple[Batch, bool]:
-        """Return what the next batch would hold, and whether it takes no more."""
+    def _fold(self) -> Batch:
+        """Return what the next batch would hold: a message received before goes alone, for it may be poison."""
         batch: Batch = []
-        room, most = BATCH_BYTES, BATCH
+        room = BATCH_BYTES
         for each in self.waiting:
             room -= len(each.body)
-            most = min(most, company(each.receive_count))
-            if batch and (len(batch) >= most or room < 0):
-                return batch, True
+            alone = each.receive_count > 1
+            if batch and (alone or room < 0):
+                break
             batch.append(each)
-        return batch, len(batch) >= most
-
-
-def company(receive_count: int) -> int:
-    """
-    Return how many messages may share a batch with one that was received so often: 50, 12, 3, then it goes alone.
-
-    What comes again may be what broke us, so it takes ever fewer along; but after a crash most of it is harmless,
-    and one by one it would take three times as long (2026-11: 107 reports/s, and 363 in full batches).
-    """
-    return max(1, BATCH >> 2 * min(receive_count - 1, 4))
+            if alone or len(batch) == BATCH:
+                break
+        return batch

@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.contrib.auth.mixins import PermissionRequiredMixin
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
 from django.utils import timezone
@@ -54,6 +54,9 @@ class FactsView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
 
     def get_form_kwargs(self) -> dict[str, Any]:
         can_id = self.kwargs["can_id"]
+        if "\x00" in can_id:
+            # No device has such an id, and PostgreSQL refuses to be asked.
+            raise Http404
         known = Can.objects.filter(can_id=can_id).first()
         self.is_new = known is None
         return super().get_form_kwargs() | {"instance": known or Can(can_id=can_id)}

@@ -9,7 +9,7 @@ from typing import IO, Any
 from django.http import QueryDict
 from rest_framework.parsers import BaseParser
 
-from reports.problems import TooLarge
+from reports.problems import InvalidQuery, TooLarge
 
 #: SQS takes no larger message.
 MAX_BYTES = 1024 * 1024
@@ -19,7 +19,7 @@ def read(stream: IO[bytes], most: int) -> bytes:
     """Read a body of at most so many bytes. Raises TooLarge, having read one byte too many and no more."""
     body = stream.read(most + 1)
     if len(body) > most:
-        raise TooLarge(f"Reports may be {most:,} bytes long at most. Send them in several requests.")
+        raise TooLarge(f"A body may be {most:,} bytes long at most. Send it in several requests.")
     return body
 
 
@@ -33,6 +33,23 @@ class ReportParser(BaseParser):
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
         return read(stream, MAX_BYTES)
+
+
+class ChoiceParser(BaseParser):
+    """JSON that says what is to be done: bounded in bytes, and no 500 however deep it nests."""
+
+    media_type = "application/json"
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        try:
+            return json.loads(read(stream, MAX_BYTES))
+        except (ValueError, RecursionError):
+            raise InvalidQuery("message", "must be JSON") from None
 
 
 class ReportFormParser(BaseParser):

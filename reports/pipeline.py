@@ -12,7 +12,6 @@ from django.core import signing
 from django.http import QueryDict
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework.parsers import FormParser, JSONParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -21,6 +20,7 @@ from reports import serializers as answers
 from reports.dead_letters import DeadLetter
 from reports.insight.health import SILENT_AFTER
 from reports.insight.troubles import Trouble, troubles
+from reports.parsers import ChoiceParser, ReportFormParser
 from reports.permissions import MaySeePipeline
 from reports.problems import InvalidQuery
 from reports.queue import Depth, QueueUnavailable
@@ -71,7 +71,7 @@ class DeadLettersView(Paced):
     """A sample of the dead letters, to send back or to discard."""
 
     permission_classes = (MaySeePipeline,)
-    parser_classes = (JSONParser, FormParser)
+    parser_classes = (ChoiceParser, ReportFormParser)
     page = "reports/dead_letters.html"
 
     @extend_schema(

@@ -146,6 +146,26 @@ def test_what_no_listing_gave_is_refused(staff: Client, body: object, field: str
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, field)
 
 
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 400),
+        (b"[" * 200_000, 400),
+        (b'{"action": ' + b'{"a":' * 5_000 + b"1" + b"}" * 5_001, 400),
+        (b'{"action": NaN, "letters": [1e400]}', 400),
+        (b'{"action": "redrive", "letters": ["\\ud800", "\\u0000"]}', 400),
+        (b'{"action": "\xff"}', 400),
+        (b'{"action": "redrive", "letters": [' + b"9" * 5_000 + b"]}", 400),
+        (b" " * 3_000_000, 413),
+    ],
+)
+def test_odd_choices_are_refused_and_break_nothing(staff: Client, body: bytes, status: int) -> None:
+    answer = staff.post("/pipeline/dead-letters/", body, content_type="application/json")
+
+    assert (answer.status_code, answer["Content-Type"]) == (status, "application/problem+json")
+    assert status == 413 or answer.json()["errors"][0]["field"] in ("message", "action", "letters")
+
+
 def test_the_page_shows_queue_and_workers(staff: Client, letters: list[str]) -> None:
     store.beat(Heartbeat("host:1", datetime.now(UTC), {"stored": 1234}))
 

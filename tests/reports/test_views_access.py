@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.contrib import admin
 from django.contrib.auth.models import AnonymousUser, User
 from django.test import Client
 from django.urls import URLPattern, get_resolver
@@ -29,30 +30,45 @@ NEVER = (401, 403, 403, 403, 403, 403, 401, 401, 403)
 CLOSED = (405,) * 9
 #: Pages with forms know sessions alone: a stranger, with a key or not, is sent to sign in.
 FORM = (302, 403, 200, 200, 302, 302, 302, 302, 302)
+FORM_OF_STAFF = (302, 302, 200, 200, 302, 302, 302, 302, 302)
+UNTAKEN = tuple(405 if code == 200 else code for code in FORM)
 STAFF = (401, 403, 200, 200, 200, 200, 401, 401, 403)
 SETTLE = {code: (401, 403, code, code, code, 403, 401, 401, 403) for code in (400, 405)}
 SAVED = (302, 403, 302, 302, 302, 302, 302, 302, 302)
-MATRIX: dict[str, dict[str, tuple[int, ...]]] = {
-    "": {"GET": READ, "POST": NEVER},
-    "reports/": {"GET": READ, "OPTIONS": READ, "POST": POST, "PUT": NEVER, "PATCH": NEVER, "DELETE": NEVER},
-    "reports/<str:can_id>": {"GET": tuple(404 if code == 200 else code for code in READ), "OPTIONS": READ,
-                             "POST": NEVER, "PUT": NEVER, "PATCH": NEVER, "DELETE": NEVER},
-    "reports/<str:can_id>/history": {"GET": tuple(404 if code == 200 else code for code in READ),
-                                     "OPTIONS": READ, "POST": NEVER, "PUT": NEVER, "DELETE": NEVER},
-    "reports/<str:can_id>/chart": {"GET": tuple(404 if code == 200 else code for code in READ), "POST": NEVER},
-    "pipeline/": {"GET": STAFF, "OPTIONS": STAFF, "POST": SETTLE[405], "DELETE": NEVER},
-    "pipeline/dead-letters/": {"GET": STAFF, "POST": SETTLE[400], "PUT": NEVER},
-    "cans/import/": {"GET": FORM, "POST": FORM},
-    "cans/<str:can_id>/facts/": {"GET": FORM, "POST": SAVED},
-    "health/live": {"GET": OPEN, "POST": CLOSED, "DELETE": CLOSED},
+UNKNOWN = tuple(404 if code == 200 else code for code in READ)
+METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE")
+
+
+def row(get: tuple[int, ...], *, otherwise: tuple[int, ...] = NEVER, **methods: tuple[int, ...]) -> Row:
+    """What each method is answered; OPTIONS as GET where nothing else is said, and HEAD always."""
+    return dict.fromkeys(METHODS, otherwise) | {"GET": get, "HEAD": get, "OPTIONS": get} | methods
+
+
+Row = dict[str, tuple[int, ...]]
+MATRIX: dict[str, Row] = {
+    "": row(READ),
+    "reports/": row(READ, POST=POST),
+    "reports/<str:can_id>": row(UNKNOWN, OPTIONS=READ),
+    "reports/<str:can_id>/history": row(UNKNOWN, OPTIONS=READ),
+    "reports/<str:can_id>/chart": row(UNKNOWN, OPTIONS=READ),
+    "pipeline/": row(STAFF, POST=SETTLE[405]),
+    "pipeline/dead-letters/": row(STAFF, POST=SETTLE[400]),
+    # Django's form views take PUT for POST.
+    "cans/import/": row(FORM, OPTIONS=FORM, POST=FORM, PUT=FORM, otherwise=UNTAKEN),
+    "cans/<str:can_id>/facts/": row(FORM, POST=SAVED, PUT=SAVED, otherwise=UNTAKEN),
+    "health/live": row(OPEN, otherwise=CLOSED),
     # No worker runs here, and it says so to everyone.
-    "health/pipeline": {"GET": (503,) * 9, "POST": CLOSED, "DELETE": CLOSED},
-    "health/ready": {"GET": OPEN, "POST": CLOSED, "DELETE": CLOSED},
-    "api/schema/": {"GET": READ, "POST": NEVER},
-    "api/docs/": {"GET": READ, "POST": NEVER},
-}  # fmt: skip
-#: Django's own, tested there; ours of them are the pages around signing in.
-NOT_OURS = {"admin/", "admin/login/", "login/", "logout/", "favicon.ico"}
+    "health/pipeline": row((503,) * 9, OPTIONS=OPEN, otherwise=CLOSED),
+    "health/ready": row(OPEN, otherwise=CLOSED),
+    "api/schema/": row(READ),
+    "api/docs/": row(READ),
+    "login/": row(OPEN, POST=OPEN, PUT=OPEN, otherwise=CLOSED),
+    "logout/": row(CLOSED, OPTIONS=OPEN, POST=(302,) * 9, otherwise=CLOSED),
+    "favicon.ico": row((302,) * 9, otherwise=(302,) * 9),
+    "admin/login/": row((302,) * 9, TRACE=CLOSED, otherwise=(302,) * 9),
+}
+#: Django's own, whose every page asks the same question first; below is what it answers.
+DJANGOS = {"admin/"}
 
 
 def routes() -> set[str]:
@@ -66,8 +82,12 @@ def routes() -> set[str]:
     return found
 
 
+def path_of(route: str) -> str:
+    return "/" + route.replace("<str:can_id>", "nobody")
+
+
 def test_every_route_has_its_row() -> None:
-    rows = set(MATRIX) | NOT_OURS
+    rows = set(MATRIX) | DJANGOS
     either = rows | {route + "/" for route in rows} | {route.rstrip("/") for route in rows}
     assert routes() - either == set()
     assert rows - routes() == set()
@@ -106,13 +126,44 @@ def visit(settings: object) -> object:
     return as_visitor
 
 
-@pytest.mark.parametrize(("route", "method"), [(route, method) for route in MATRIX for method in MATRIX[route]])
-def test_each_visitor_gets_what_is_theirs(visit, route: str, method: str) -> None:
-    path = "/" + route.replace("<str:can_id>", "nobody")
+@pytest.mark.parametrize("route", MATRIX)
+def test_each_visitor_gets_what_is_theirs(visit, route: str) -> None:
+    path = path_of(route)
 
-    got = {visitor: visit(visitor, method, path) for visitor in VISITORS}
+    got = {method: tuple(visit(visitor, method, path) for visitor in VISITORS) for method in METHODS}
 
-    assert got == dict(zip(VISITORS, MATRIX[route][method], strict=True))
+    assert got == MATRIX[route]
+
+
+@pytest.mark.parametrize("route", [route for route in MATRIX if not route.startswith("health/")])
+def test_no_session_changes_anything_without_its_csrf_token(visit, route: str) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(User.objects.get(username="admin"))
+
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        answer = client.generic(method, path_of(route), '{"can_id":"1","level":1}', content_type="application/json")
+        assert (method, answer.status_code) == (method, 403)
+
+
+#: What of Django's admin is whose, by model: its list, and the form that adds one.
+ADMIN = {
+    "accounts/token": (302, 302, 403, 200, 302, 302, 302, 302, 302),
+    "auth/user": (302, 302, 403, 200, 302, 302, 302, 302, 302),
+    "auth/group": (302, 302, 403, 200, 302, 302, 302, 302, 302),
+    "reports/can": FORM_OF_STAFF,
+    "reports/savedview": FORM_OF_STAFF,
+}
+
+
+def test_the_admin_shows_each_what_is_theirs_and_takes_no_tokens(visit) -> None:
+    registered = {f"{model._meta.app_label}/{model._meta.model_name}" for model in admin.site._registry}
+    assert registered == set(ADMIN)
+
+    for model, expected in ADMIN.items():
+        for page in ("", "add/"):
+            got = tuple(visit(visitor, "GET", f"/admin/{model}/{page}") for visitor in VISITORS)
+            assert (model, page, got) == (model, page, expected)
+    assert tuple(visit(visitor, "GET", "/admin/") for visitor in VISITORS) == FORM_OF_STAFF
 
 
 def test_reads_are_open_to_all_where_the_setting_says_so(visit, settings) -> None:

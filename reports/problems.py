@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import ItemsView, Mapping, Sequence
 from http import HTTPStatus
+from types import FrameType
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.template import loader
+from django.views.debug import SafeExceptionReporterFilter
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -68,6 +71,16 @@ class InvalidReports(ValueError):
     def __init__(self, invalid: Sequence[InvalidReport]) -> None:
         super().__init__(f"{len(invalid)} invalid")
         self.invalid = invalid
+
+
+class WithoutVariables(SafeExceptionReporterFilter):
+    """DEBUG's page for an error, less what the variables held: tokens, and the database's password, are among them."""
+
+    # The server adds the whole environment to each request's.
+    hidden_settings = re.compile(f"{SafeExceptionReporterFilter.hidden_settings.pattern}|DATABASE_URL", re.IGNORECASE)
+
+    def get_traceback_frame_variables(self, request: HttpRequest | None, tb_frame: FrameType) -> ItemsView[str, Any]:
+        return {}.items()
 
 
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response | None:

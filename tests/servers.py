@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from stack.servers import REGION, Kind, Server, start_both
+from stack.servers import LOOPBACK, REGION, Kind, Server, answers, free_port, start_both
 
 ROOT = Path(__file__).resolve().parent.parent
 Found = TypeVar("Found")
@@ -82,6 +82,38 @@ class Worker:
         return self.process.wait(timeout_s)
 
     def kill(self) -> None:
+        """kill -9, children and all."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
+
+
+class Site:
+    """The web server as it runs in production, as a process of its own, and what it logs."""
+
+    def __init__(self, log: Path, **environ: str) -> None:
+        self.port = free_port()
+        self.url = f"http://{LOOPBACK}:{self.port}"
+        self.log_path = log
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "deploy/web.py", "--host", LOOPBACK, "--port", str(self.port)],
+                cwd=ROOT, env={**os.environ, "TRASH_LOCAL": "1", **environ}, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        eventually(lambda: answers(f"{self.url}/health/live") or self.process.poll() is not None, 30)
+
+    @property
+    def log(self) -> str:
+        """Everything it printed so far."""
+        return self.log_path.read_text(errors="replace")
+
+    def stop(self, timeout_s: float = 15.0) -> int:
+        """Send SIGTERM and return the exit code."""
+        self.process.terminate()
+        return self.process.wait(timeout_s)
+
+    def close(self) -> None:
         """kill -9, children and all."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)

@@ -146,13 +146,14 @@ WSGI_APPLICATION = "trashsite.wsgi.application"
 # GET /reports/420 has no slash at its end, in the lab and here; nothing is redirected.
 APPEND_SLASH = False
 
-DATABASES = {
-    "default": dj_database_url.parse(
-        os.environ.get("DATABASE_URL") or f"sqlite:///{TRASH_DATA / 'db.sqlite3'}",
-        conn_max_age=60,
-        conn_health_checks=True,
-    )
-}
+_database_url = os.environ.get("DATABASE_URL") or f"sqlite:///{TRASH_DATA / 'db.sqlite3'}"
+try:
+    DATABASES = {"default": dj_database_url.parse(_database_url, conn_max_age=60, conn_health_checks=True)}
+except ValueError:
+    # It may hold a password, so it is not shown.
+    raise ImproperlyConfigured(
+        "DATABASE_URL is no database's address, as postgres://USER:PASSWORD@HOST/NAME, each part percent-encoded."
+    ) from None
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -210,6 +211,7 @@ if TRASH_HTTPS == "on":
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
 
+DEFAULT_EXCEPTION_REPORTER_FILTER = "reports.problems.WithoutVariables"
 CSRF_FAILURE_VIEW = "reports.problems.csrf_failure"
 REST_FRAMEWORK = {
     "NUM_PROXIES": TRASH_PROXIES,

@@ -3,68 +3,41 @@
 from __future__ import annotations
 
 import http.client
-import os
 import resource
-import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
-from stack.servers import free_port
-from tests.servers import ROOT, eventually
+from stack.servers import LOOPBACK
+from tests.servers import Site, eventually
 
 #: Many times the threads of the server, and more than would fit into its patience one after another.
 MANY = 150
-ADDRESS = "127.0.0.1"
 
 
-class Site:
-    """The web server as it runs in production, and what it logged."""
+def connect(site: Site, sent: bytes = b"", *, receive_buffer: int = 0) -> socket.socket:
+    client = socket.socket()
+    if receive_buffer:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    client.settimeout(5)
+    client.connect((LOOPBACK, site.port))
+    client.sendall(sent)
+    return client
 
-    def __init__(self, log: Path, data: Path, **environ: str) -> None:
-        self.port = free_port()
-        self.log = log
-        with log.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "deploy/web.py", "--host", ADDRESS, "--port", str(self.port)],
-                cwd=ROOT, env={**os.environ, "TRASH_LOCAL": "1", "TRASH_DATA": str(data), **environ},
-                start_new_session=True, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-            )  # fmt: skip
-        eventually(lambda: self.status("/health/live", timeout_s=2) == 200, 30)
 
-    def status(self, path: str, *, timeout_s: float = 5.0) -> int:
-        """The status of an honest client's request, 0 where it waited in vain."""
-        connection = http.client.HTTPConnection(ADDRESS, self.port, timeout=timeout_s)
-        try:
-            connection.request("GET", path)
-            return connection.getresponse().status
-        except OSError:
-            return 0
-        finally:
-            connection.close()
-
-    def connect(self, sent: bytes = b"", *, receive_buffer: int = 0) -> socket.socket:
-        client = socket.socket()
-        if receive_buffer:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        client.settimeout(5)
-        client.connect((ADDRESS, self.port))
-        client.sendall(sent)
-        return client
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            return self.process.wait(15)
-        finally:
-            if self.process.poll() is None:
-                os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait(10)
+def status(site: Site, path: str) -> int:
+    """The status of an honest client's request, 0 where it waited in vain."""
+    connection = http.client.HTTPConnection(LOOPBACK, site.port, timeout=5)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except OSError:
+        return 0
+    finally:
+        connection.close()
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +46,10 @@ def site(shared_pipeline: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
     # A thousand clients are as many files, here and there.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    site = Site(data / "log", data)
-    yield site
-    assert site.stop() == 0
-    assert "Traceback" not in site.log.read_text()
+    with closing(Site(data / "log", TRASH_DATA=str(data))) as site:
+        yield site
+        assert site.stop() == 0
+    assert "Traceback" not in site.log
 
 
 HEAD = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n"
@@ -102,30 +75,30 @@ LARGE = b"GET /static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.
 def test_clients_that_hold_their_connections_hold_up_nobody(site: Site, sent: bytes) -> None:
     with ExitStack() as clients:
         for _ in range(MANY):
-            clients.enter_context(site.connect(sent))
+            clients.enter_context(connect(site, sent))
 
-        assert [site.status(path) for path in ("/health/live", "/reports/nobody") * 3] == [200, 404] * 3
+        assert [status(site, path) for path in ("/health/live", "/reports/nobody") * 3] == [200, 404] * 3
 
 
 @pytest.mark.parametrize("sent", [pytest.param(b"", id="new"), pytest.param(HEAD + b"\r\n", id="kept")])
 def test_a_thousand_clients_leave_room_for_more(site: Site, sent: bytes) -> None:
     with ExitStack() as clients:
         for _ in range(1050):
-            clients.enter_context(site.connect(sent))
+            clients.enter_context(connect(site, sent))
 
-        assert [site.status("/health/live") for _ in range(3)] == [200] * 3
+        assert [status(site, "/health/live") for _ in range(3)] == [200] * 3
 
 
 def test_clients_that_never_read_hold_up_nobody(site: Site) -> None:
     with ExitStack() as clients:
         for _ in range(20):
-            clients.enter_context(site.connect(LARGE, receive_buffer=2048))
+            clients.enter_context(connect(site, LARGE, receive_buffer=2048))
 
-        assert [site.status("/health/live") for _ in range(3)] == [200] * 3
+        assert [status(site, "/health/live") for _ in range(3)] == [200] * 3
 
 
 def test_a_request_may_come_byte_by_byte_and_two_at_once(site: Site) -> None:
-    with site.connect() as client:
+    with connect(site) as client:
         for byte in HEAD + b"\r\n":
             client.send(bytes([byte]))
         assert answer_of(client).startswith(b"HTTP/1.1 200 OK")
@@ -135,25 +108,26 @@ def test_a_request_may_come_byte_by_byte_and_two_at_once(site: Site) -> None:
 
 def test_who_asks_before_sending_a_body_is_told_to_go_on(site: Site) -> None:
     cookie = b"Cookie: csrftoken=" + b"a" * 32 + b"\r\n"
-    with site.connect(POST + cookie + b"Content-Length: 4\r\nExpect: 100-continue\r\n\r\n") as client:
+    with connect(site, POST + cookie + b"Content-Length: 4\r\nExpect: 100-continue\r\n\r\n") as client:
         assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.sendall(b"a=bc")
         assert b"HTTP/1.1 403 " in answer_of(client)
 
 
 def test_a_stop_answers_what_is_under_way_and_waits_for_no_idle_client(tmp_path: Path) -> None:
-    with socket.create_server((ADDRESS, 0)) as store:
-        site = Site(tmp_path / "log", tmp_path, AWS_ENDPOINT_URL_DYNAMODB=f"http://{ADDRESS}:{store.getsockname()[1]}")
+    with socket.create_server((LOOPBACK, 0)) as store:
+        away = f"http://{LOOPBACK}:{store.getsockname()[1]}"
         with (
-            site.connect(HEAD + b"\r\n") as idle,
-            site.connect(HEAD.replace(b"health/live", b"reports/1") + b"\r\n") as asking,
+            closing(Site(tmp_path / "log", TRASH_DATA=str(tmp_path), AWS_ENDPOINT_URL_DYNAMODB=away)) as site,
+            connect(site, HEAD + b"\r\n") as idle,
+            connect(site, HEAD.replace(b"health/live", b"reports/1") + b"\r\n") as asking,
         ):
             answer_of(idle)
             connection, _ = store.accept()
             with connection:
                 connection.recv(65536)
                 site.process.terminate()
-                eventually(lambda: not site.status("/health/live"))
+                eventually(lambda: not status(site, "/health/live"))
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
             assert answer_of(asking).startswith(b"HTTP/1.1 404 ")
             assert site.stop() == 0

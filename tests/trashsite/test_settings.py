@@ -1,0 +1,54 @@
+"""Settings that suit no production refuse to start, in one line that says what to do."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import subprocess
+import sys
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from tests.servers import ROOT
+
+PRODUCTION = {
+    "DJANGO_SECRET_KEY": "dtBpkG7Qp6rM1l0a5HJbZ8kqT3nXvY2cWf9sEu4RiOyLgVmNxCzKqW",
+    "DJANGO_ALLOWED_HOSTS": "trash.example.org",
+    "DATABASE_URL": "postgres://trash:secret@db.example.org/trash",
+}
+
+
+def test_the_check_for_deployment_finds_nothing() -> None:
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "INFO"],
+        cwd=ROOT, env={"PATH": os.environ["PATH"], **PRODUCTION}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout) == (0, "System check identified no issues (0 silenced).\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"DJANGO_SECRET_KEY": ""}, "DJANGO_SECRET_KEY is not set"),
+        ({"DJANGO_DEBUG": "1"}, "DJANGO_DEBUG is for local mode only"),
+        ({"DATABASE_URL": "postgres://trash:sec#ret@db:x/trash"}, "DATABASE_URL is no database's address"),
+        ({"TRASH_READS": "everybody"}, "TRASH_READS is 'everybody'; it must be one of"),
+        ({"TRASH_PROXIES": "-1"}, "TRASH_PROXIES is '-1'; it must be a whole number from 0 to 10"),
+        ({"TRASH_POST_RATE": "many"}, "TRASH_POST_RATE is 'many'; it must be like 600/min"),
+        ({"TRASH_SUFFIX": "a/b"}, "TRASH_SUFFIX may hold letters"),
+    ],
+)
+def test_what_no_production_should_have_refuses_to_start(
+    monkeypatch: pytest.MonkeyPatch, changed: dict[str, str], said: str
+) -> None:
+    monkeypatch.delenv("TRASH_LOCAL")
+    for name, value in (PRODUCTION | changed).items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(ImproperlyConfigured) as refused:
+        runpy.run_path(str(ROOT / "trashsite" / "settings.py"))
+
+    assert str(refused.value).startswith(said)
+    assert "sec#ret" not in str(refused.value)

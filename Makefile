@@ -47,6 +47,9 @@ screenshots: .venv/.dev stack/.embedded ## Draw every page into docs/images, and
 	SCREENSHOTS=docs/images TRASH_LOCAL=1 .venv/bin/python -m pytest -q -p no:randomly tests/reports/browser/test_screenshots.py
 	cp docs/images/fleet.png docs/images/can.png docs/
 
+audit: .venv/.run ## Look the locked packages up among the known vulnerabilities
+	@.venv/bin/python -m stack.audit $(UV)
+
 upgrade: $(UV) stack/.node/.done ## Take the newest releases of every dependency
 	$(COMPILE) --no-annotate stack/bootstrap.in -o stack/bootstrap.txt
 	$(COMPILE) stack/requirements.in -o stack/requirements.txt
@@ -76,7 +79,7 @@ java-where-possible: .venv/.dev
 	  $(MAKE) -s --no-print-directory stack/.java || echo "Going on without the Java servers" >&2; fi
 
 .PHONY: java-where-possible
-.PHONY: faults run env test lint format bench faults screenshots upgrade environments servers clean help
+.PHONY: run env test lint format bench faults screenshots audit upgrade environments servers clean help
 
 # -- environments: each made anew when the file that locks it has changed ----------------------------------
 

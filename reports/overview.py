@@ -57,11 +57,11 @@ class _Held:
 _held = _Held()
 
 
-def current() -> Taken | None:
+def current(*, patience_s: float = PATIENCE_S) -> Taken | None:
     """
     Return the newest overview, None where none was ever counted and this one takes longer than a request may.
 
-    Raises StoreUnavailable.
+    patience_s: how long to wait for a count, where the last is older than a minute. Raises StoreUnavailable.
     """
     now = timezone.now()
     taken = _latest()
@@ -76,7 +76,7 @@ def current() -> Taken | None:
         counting = _held.counting = threading.Thread(target=_count, args=(facts, now), daemon=True)
         counting.start()
     if taken is None or now - taken.taken_at > MAX_AGE:
-        counting.join(PATIENCE_S)
+        counting.join(patience_s)
         taken = _held.taken or taken
     return taken
 

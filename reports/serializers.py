@@ -306,6 +306,7 @@ class PlaceAnswer(serializers.Serializer[Any]):
     level = serializers.IntegerField()
     status = serializers.ChoiceField([*Status])
     count = serializers.IntegerField()
+    full = serializers.IntegerField(help_text="How many of them are full.")
 
 
 class UrgentAnswer(serializers.Serializer[Any]):
@@ -325,6 +326,9 @@ class OverviewAnswer(serializers.Serializer[Any]):
     urgent = UrgentAnswer(many=True, required=False)
     places = PlaceAnswer(many=True, required=False)
     located = serializers.IntegerField(required=False)
+    cell = serializers.FloatField(
+        required=False, help_text="Height in degrees of the cells for whose cans a place stands; 0: it is one can."
+    )
 
 
 class Live(serializers.Serializer[Any]):

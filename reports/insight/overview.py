@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import heapq
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -20,7 +21,7 @@ PLACES = 2_000
 #: Cans that are named as needing attention first.
 URGENT = 10
 #: Cells across the longer side of the map.
-GRID = 48
+GRID = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,8 @@ class Place:
     """
     One point on the map: a can, or a cell of `count` cans with no id of its own.
 
-    level: whole percent, of a cell the highest. status: of a cell the most urgent that is in it.
+    level: whole percent, of a cell the highest. status: of a cell the most urgent that is in it. full: how many of
+    them are.
     """
 
     lat: float
@@ -37,6 +39,7 @@ class Place:
     status: str
     can_id: str = ""
     count: int = 1
+    full: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class Overview:
     Counts over the whole fleet, and the ten cans that need attention first.
 
     tenths: how many cans have a level of 0-9 %, 10-19 %, ..., 90-100 %. located: how many the places stand for.
+    cell: the height of a cell in degrees of latitude, 0 where each place is a can.
     """
 
     total: int
@@ -65,6 +69,7 @@ class Overview:
     places: Sequence[Place]
     located: int
     urgent: Sequence[Urgent] = ()
+    cell: float = 0
 
     def packed(self) -> bytes:
         """Return it as compressed JSON."""
@@ -110,14 +115,16 @@ class Count:
             if len(self.urgent) > 200:
                 self.urgent = self._first()
         if place:
-            self.places.append(Place(*place, int(level or 0), str(found), report.can_id))
+            is_full = int(found == Status.FULL)
+            self.places.append(Place(*place, int(level or 0), str(found), report.can_id, full=is_full))
 
     def _first(self) -> list[tuple[Decimal, float, Urgent]]:
         return heapq.nlargest(URGENT, self.urgent, key=lambda each: (each[0], each[1], each[2].can_id))
 
     def overview(self) -> Overview:
         """Return the counts so far; more places than a map can show become cells."""
-        places = self.places if len(self.places) <= PLACES else cells(self.places)
+        cell = side_of(self.places) if len(self.places) > PLACES else 0.0
+        places = cells(self.places, cell) if cell else self.places
         return Overview(
             self.total,
             {str(name): count for name, count in self.by_status.items()},
@@ -127,17 +134,24 @@ class Count:
             places,
             len(self.places),
             [urgent for _, _, urgent in self._first()],
+            cell,
         )
 
 
-def cells(places: Sequence[Place]) -> list[Place]:
-    """Return places gathered into the cells of a grid, each at the middle of those that are in it."""
+def side_of(places: Sequence[Place]) -> float:
+    """Return the height, in degrees of latitude, of the cells into which places are to be gathered."""
     south, north = min(place.lat for place in places), max(place.lat for place in places)
     west, east = min(place.lon for place in places), max(place.lon for place in places)
-    side = max(north - south, east - west) / GRID or 1.0
+    return max(north - south, (east - west) * _narrowing((south + north) / 2)) / GRID or 1.0
+
+
+def cells(places: Sequence[Place], side: float) -> list[Place]:
+    """Return places gathered into cells that are square on the ground, each at the middle of those that are in it."""
+    south, north = min(place.lat for place in places), max(place.lat for place in places)
+    west, width = min(place.lon for place in places), side / _narrowing((south + north) / 2)
     gathered: dict[tuple[int, int], list[Place]] = {}
     for place in places:
-        cell = (int((place.lat - south) / side), int((place.lon - west) / side))
+        cell = (int((place.lat - south) / side), int((place.lon - west) / width))
         gathered.setdefault(cell, []).append(place)
     urgency = list(Status)
     return [
@@ -148,6 +162,12 @@ def cells(places: Sequence[Place]) -> list[Place]:
             min((place.status for place in inside), key=lambda name: urgency.index(Status(name))),
             inside[0].can_id if len(inside) == 1 else "",
             len(inside),
+            sum(place.full for place in inside),
         )
         for inside in gathered.values()
     ]
+
+
+def _narrowing(latitude: float) -> float:
+    """Return how long a degree of longitude is there, in degrees of latitude."""
+    return max(0.01, math.cos(math.radians(latitude)))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.insight.overview import PLACES, Count, Overview
+from reports.insight.overview import GRID, PLACES, Count, Overview
 from reports.insight.status import Status, is_old, percent, status
 from reports.insight.thinning import thin
 from reports.wire import Report
@@ -102,5 +102,6 @@ def test_a_large_fleet_becomes_cells_that_lose_no_can() -> None:
 
     assert len(overview.places) < PLACES * 3
     assert sum(place.count for place in overview.places) == overview.located == PLACES * 3
-    assert [place.level for place in overview.places if place.status == "FULL"] == [90]
+    assert [(place.level, place.full) for place in overview.places if place.status == "FULL"] == [(90, 1)]
+    assert Overview.unpacked(overview.packed()).cell == overview.cell == pytest.approx(0.096 / GRID)
     assert len(overview.packed()) < 100_000

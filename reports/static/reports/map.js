@@ -6,16 +6,16 @@ const ground = document.getElementById("map");
 async function drawMap() {
   const answer = await fetch(ground.dataset.places, { headers: { Accept: "application/json" } });
   if (!answer.ok) return;
-  let { places } = await answer.json();
+  let { places, cell } = await answer.json();
   if (!places?.length) return;
   ground.replaceChildren();
-  const map = L.map(ground, { renderer: L.canvas({ padding: 0.3 }), attributionControl: Boolean(ground.dataset.by), zoomSnap: 0.5 });
+  const map = L.map(ground, { renderer: L.canvas({ padding: 0.3 }), attributionControl: Boolean(ground.dataset.by), zoomSnap: 0.25 });
   if (ground.dataset.tiles) {
     const by = document.createElement("span");
     by.textContent = ground.dataset.by;
     L.tileLayer(ground.dataset.tiles, { attribution: by.outerHTML, maxZoom: 19 }).addTo(map);
   }
-  L.control.scale({ imperial: false }).addTo(map);
+  L.control.scale({ imperial: false, maxWidth: 160 }).addTo(map);
   const tint = (name) => {
     const probe = document.createElement("i");
     probe.className = `tint-${name}`;
@@ -29,23 +29,35 @@ async function drawMap() {
     layer.clearLayers();
     const colours = { FULL: tint("full"), SILENT: tint("silent"), OK: tint("accent") };
     const rim = tint("rim");
+    if (cell) {
+      const most = Math.max(...places.map((one) => one.count));
+      for (const place of places) drawCell(place, most, colours, rim);
+      return;
+    }
     // The urgent ones last, so that they lie on top.
     for (const status of ["OK", "SILENT", "FULL"]) {
       for (const place of places.filter((one) => one.status === status)) {
-        const radius = place.count > 1 ? Math.min(24, 6 + 3 * Math.log2(place.count)) : 6;
-        const dot = L.circleMarker([place.lat, place.lon], { radius, weight: 1, color: rim, fillColor: colours[status], fillOpacity: 0.85 });
-        dot.bindPopup(() => popup(place));
-        layer.addLayer(dot);
+        dot(L.circleMarker([place.lat, place.lon], { radius: 6, weight: 1, color: rim, fillColor: colours[status], fillOpacity: 0.85 }), place);
       }
     }
   };
-  map.fitBounds(L.latLngBounds(places.map((one) => [one.lat, one.lon])).pad(0.1), { animate: false, maxZoom: 16 });
+  const dot = (drawn, place) => layer.addLayer(drawn.bindPopup(() => popup(place)));
+  // As large as its share of the largest cell, which fills its place in the grid; in red as much of it as is full.
+  const drawCell = (place, most, colours, rim) => {
+    const half = cell * 111_320 / 2;
+    const radius = half * Math.max(0.3, Math.sqrt(place.count / most));
+    const at = [place.lat, place.lon];
+    const colour = place.status === "SILENT" && place.count === 1 ? colours.SILENT : colours.OK;
+    dot(L.circle(at, { radius, weight: 1, color: rim, fillColor: colour, fillOpacity: 0.7 }), place);
+    if (place.full) dot(L.circle(at, { radius: radius * Math.sqrt(place.full / place.count), stroke: false, fillColor: colours.FULL, fillOpacity: 1 }), place);
+  };
+  map.fitBounds(L.latLngBounds(places.map((one) => [one.lat, one.lon])).pad(0.05), { animate: false, maxZoom: 16 });
   paint();
   document.addEventListener("themechange", paint);
   document.addEventListener("news", (event) => {
     // A popup that somebody reads would close; the next news are as good.
     if (!event.detail.places || map.getPane("popupPane").childElementCount) return;
-    places = event.detail.places;
+    ({ places, cell } = event.detail);
     paint();
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
@@ -54,7 +66,7 @@ async function drawMap() {
 function popup(place) {
   const box = document.createElement("div");
   if (place.count > 1) {
-    box.textContent = `${place.count} cans, the fullest at ${place.level} %`;
+    box.textContent = `${place.count} cans, ${place.full} of them full, the fullest at ${place.level} %`;
   } else {
     const link = document.createElement("a");
     link.href = `/reports/${encodeURIComponent(place.can_id)}`;

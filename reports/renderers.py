@@ -115,6 +115,8 @@ class PageRenderer(BaseRenderer):
         }
         if isinstance(data, Problem):
             template = "reports/problem.html"
+            # Ids are mistyped at their ends, mostly.
+            context["mistyped"] = view.kwargs.get("can_id", "")[:-1][:32] if data["status"] == 404 else ""
         elif own and response.status_code == 200 and request.method != "OPTIONS":
             template = own
             context |= view.page_context(data)

@@ -164,7 +164,8 @@ class FleetView(Paced):
     def page_context(self, data: Listing) -> dict[str, Any]:
         user = self.request.user
         own = Q(owner=user.pk) if user.is_authenticated else Q()
-        taken = overview.current()
+        # The counts are beside the list: it does not wait for those of a large fleet.
+        taken = overview.current(patience_s=0.2)
         query = self.listing.query
         return {
             "query": query,
@@ -365,6 +366,7 @@ class OverviewView(Paced):
         highest = max(data.get("tenths", ()), default=0) or 1
         return {
             "taken_at": datetime.fromisoformat(taken_at) if taken_at else None,
+            "is_outdated": taken_at and now - datetime.fromisoformat(taken_at) > overview.MAX_AGE,
             "statuses": list(Status),
             "urgent": [
                 {**one, "measured_at": at, "is_old": is_old(at, now)}
@@ -375,6 +377,8 @@ class OverviewView(Paced):
                 {"from": at * 10, "count": count, "height": round(60 * count / highest, 1)}
                 for at, count in enumerate(data.get("tenths", ()))
             ],
+            "streams": [(name, count) for name, count in data.get("by_stream", {}).items() if name][:5],
+            "unstreamed": data.get("by_stream", {}).get(""),
             "tiles": settings.TRASH_MAP_TILES,
             "tiles_by": settings.TRASH_MAP_ATTRIBUTION,
         }

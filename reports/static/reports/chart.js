@@ -94,7 +94,7 @@ function draw() {
 const points = document.querySelector(".points");
 
 function tabulate() {
-  points.hidden = !course.points.length;
+  points.hidden = !course?.points.length;
   if (points.hidden || !points.open) return;
   const banded = course.high.length > 0;
   const row = (cells, tag = "td") => {

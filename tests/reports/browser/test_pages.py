@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import boto3
 import pytest
 from django.contrib.admin.models import LogEntry
 from playwright.sync_api import Page, Route, expect
@@ -28,6 +29,7 @@ PAGES = {
     "/reports/420?range=all": None,
     "/reports/420/history": None,
     "/reports/nobody": None,
+    "/reports/?level_min=low": None,
     "/pipeline/": "operator",
     "/pipeline/dead-letters/": "operator",
     "/cans/420/facts/": "operator",
@@ -35,7 +37,7 @@ PAGES = {
     "/login/": None,
     "/health/live": None,
 }
-EXPECTED_FAILURES = {"/reports/nobody"}
+EXPECTED_FAILURES = {"/reports/nobody", "/reports/?level_min=low"}
 
 
 def test_find_the_fullest_can_and_read_its_chart(visit: Visit, fleet: dict[str, Report]) -> None:
@@ -187,6 +189,36 @@ def test_send_a_dead_letter_back(visit: Visit, dead_letter: str) -> None:
     assert LogEntry.objects.get().change_message.startswith("redrive")
 
 
+def test_all_dead_letters_are_chosen_at_once(visit: Visit, dead_letter: str) -> None:
+    queue_url = queue.url_of(queue.DEAD)
+    boto3.client("sqs").send_message(QueueUrl=queue_url, MessageBody="[")
+    page = visit("/pipeline/dead-letters/", user="operator")
+    page.get_by_label("Choose all").check()
+    page.get_by_role("button", name="Discard those chosen").click()
+
+    expect(page.get_by_role("heading", level=2)).to_contain_text("Discard 2 for good?")
+
+
+def test_an_id_that_was_mistyped_leads_to_those_like_it(visit: Visit) -> None:
+    page = visit("/login/")
+    # A browser logs each 404 as an error.
+    page.goto("/reports/?q=4170")
+    expect(page.get_by_text("No can matches")).to_be_visible()
+    answer = page.request.get("/reports/4170", headers={"Accept": "text/html"})
+
+    assert 'href="/reports/?q=417"' in answer.text()
+
+
+def test_paper_tells_when_and_what_was_asked(visit: Visit) -> None:
+    page = visit("/reports/?order=silent", dark=True)
+    page.emulate_media(media="print")
+
+    expect(page.get_by_role("navigation", name="Main")).to_be_hidden()
+    expect(page.get_by_text("/reports/?order=silent, 20")).to_be_visible()
+    exact = page.locator("tbody time").first.evaluate("one => getComputedStyle(one, '::after').content")
+    assert re.match(r'"20\d\d-\d\d-\d\d \d\d:\d\d', exact)
+
+
 def test_send_a_report_by_the_form(visit: Visit) -> None:
     page = visit("/reports/", user="operator")
     page.get_by_text("Send a report").click()
@@ -249,11 +281,12 @@ def test_axe_finds_nothing_serious(visit: Visit, dead_letter: str, path: str) ->
 
     # Run by the debugger, not by the page, whose Content-Security-Policy would refuse it.
     page.evaluate(AXE.read_text())
-    for theme in ("light", "dark"):
+    for theme, width in (("light", 1280), ("dark", 390)):
         page.emulate_media(color_scheme=theme)
+        page.set_viewport_size({"width": width, "height": 900})
         found = page.evaluate("axe.run({resultTypes: ['violations']})")
         serious = [
-            f"{theme}: {one['id']}: {node['target']} {node['failureSummary']}"
+            f"{theme}, {width} px: {one['id']}: {node['target']} {node['failureSummary']}"
             for one in found["violations"]
             if one["impact"] in ("serious", "critical")
             for node in one["nodes"]
@@ -292,7 +325,9 @@ def test_the_map_shows_the_cans(visit: Visit) -> None:
     expect(page.locator(".leaflet-control-scale")).to_be_visible()
 
     expect(page.get_by_role("heading", name="Attention first")).to_be_visible()
-    expect(page.locator("tbody tr")).to_have_count(10)
+    expect(page.locator(".fleet tbody tr")).to_have_count(10)
+    expect(page.locator(".legend")).to_contain_text("FULL SILENT OK")
+    expect(page.get_by_role("link", name="glass")).to_have_attribute("href", "/reports/?stream=glass")
 
 
 def test_the_map_follows_the_counts_unless_the_tab_is_hidden(visit: Visit) -> None:

@@ -313,7 +313,7 @@ def test_everything_but_charts_works_without_javascript(visit: Visit) -> None:
     page.get_by_role("link", name="Next").click()
     page.locator("tbody th a").first.click()
     expect(page.get_by_text("The chart needs JavaScript")).to_be_visible()
-    expect(page.locator("table")).to_be_visible()
+    expect(page.get_by_role("table")).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
 
     expect(page.get_by_role("link", name="Sign in")).to_be_visible()

@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 import pytest
 from django.contrib.auth.models import User
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.roles import give_role, make_roles
@@ -115,6 +115,12 @@ def visit(chromium: Browser, site: str) -> Iterator[Callable[..., Page]]:
     contexts: list[BrowserContext] = []
     errors: list[str] = []
 
+    def note(message: ConsoleMessage) -> None:
+        # That the page itself is a refusal, with a status of 4xx, is what some tests ask for.
+        is_page = message.page and message.location["url"] == message.page.url
+        if message.type == "error" and not (is_page and message.text.startswith("Failed to load resource")):
+            errors.append(message.text)
+
     def open_page(path: str, *, user: str | None = None, width: int = 1280, dark: bool = False, **options: Any) -> Page:
         context = chromium.new_context(
             base_url=site,
@@ -125,7 +131,7 @@ def visit(chromium: Browser, site: str) -> Iterator[Callable[..., Page]]:
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(10_000)
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("console", note)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("dialog", lambda dialog: errors.append(f"dialog: {dialog.message}"))
         if user:

@@ -17,8 +17,9 @@ from reports.serializers import Row, instant
 from reports.wire import Report
 
 COLUMNS = ("can_id", "name", "address", "stream", "level", "status", "measured_at", "received_at")
-#: What a spreadsheet takes for the beginning of a formula, also behind white space that it drops.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+#: What a spreadsheet takes for the beginning of a formula; the wide forms are the same to a Japanese one.
+#: Source: OWASP, CSV Injection.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
 
 
 @dataclass(slots=True)
@@ -118,8 +119,8 @@ def _lines(listing: FleetListing) -> Iterator[str]:
 
 
 def harmless(cell: str) -> str:
-    """Return a cell that no spreadsheet runs: behind an apostrophe where it begins as a formula does."""
-    return f"'{cell}" if cell.lstrip(" ").startswith(_FORMULA) else cell
+    """Return a cell that no spreadsheet runs: behind an apostrophe where it begins, or its text does, as a formula."""
+    return f"'{cell}" if cell.startswith(_FORMULA) or cell.lstrip().startswith(_FORMULA) else cell
 
 
 class _Echo:

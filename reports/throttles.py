@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from ipaddress import IPv6Address, IPv6Network
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -51,8 +52,19 @@ class Window(BaseThrottle):
         return rate_limit.left >= 0
 
     def address(self, request: Request) -> str:
-        """Return where a request comes from; behind a Unix socket nobody knows, and all share one limit."""
-        return self.get_ident(request) or "unknown"
+        """
+        Return where a request comes from: the network, of an IPv6 address, since one host has 2^64 of them.
+
+        Behind a Unix socket nobody knows, and all share one limit.
+        """
+        said = self.get_ident(request) or "unknown"
+        if ":" not in said:
+            return said
+        try:
+            address = IPv6Address(said.partition("%")[0])
+        except ValueError:
+            return said
+        return str(address.ipv4_mapped or IPv6Network((int(address), 64), strict=False))
 
     def count(self, who: str, now_s: float) -> RateLimit | None:
         """Count one request of this client; below 0 left it is one too many. None: there is no limit."""

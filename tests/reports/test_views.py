@@ -6,14 +6,19 @@ import csv
 import io
 import json
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 import boto3
 import pytest
 from django.conf import settings
 from django.test import Client
+from hypothesis import given
+from hypothesis import strategies as st
 
-from reports import overview, store
+from reports import overview, pagination, store
+from reports.listing import harmless
 from reports.models import Can
+from reports.problems import InvalidQuery
 from reports.store import ranking
 from reports.wire import Report
 
@@ -168,6 +173,20 @@ def test_every_changed_byte_of_a_cursor_is_400(client: Client) -> None:
         assert answer.json()["errors"][0]["field"] == "cursor"
 
 
+@given(st.text(min_size=1), st.text(), st.data())
+def test_every_flipped_bit_of_a_cursor_is_refused(position: str, scope: str, data: st.DataObject) -> None:
+    cursor = pagination.seal(position, scope).encode()
+    at = data.draw(st.integers(0, len(cursor) - 1))
+    bit = data.draw(st.integers(0, 7))
+    changed = bytearray(cursor)
+    changed[at] ^= 1 << bit
+
+    assert pagination.unseal(cursor.decode(), scope) == position
+    for wrong in (changed.decode("latin-1"), cursor[:at].decode() or "x", cursor.decode() + "="):
+        with pytest.raises(InvalidQuery):
+            pagination.unseal(wrong, scope)
+
+
 def test_a_cursor_is_good_for_its_own_list_alone(client: Client) -> None:
     for number in range(3):
         put("lists", str(number), ago_s=number)
@@ -260,6 +279,55 @@ def test_every_answer_tells_what_is_left_of_the_rate_limit(client: Client, setti
     assert answers[2]["Content-Type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("proxies", [0, 1, 2])
+def test_no_forwarded_address_that_a_client_makes_up_dodges_the_limit(
+    client: Client, settings: pytest.FixtureRequest, proxies: int
+) -> None:
+    settings.TRASH_RATES = {**settings.TRASH_RATES, "read": "2/h"}  # type: ignore[attr-defined]
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "NUM_PROXIES": proxies}  # type: ignore[attr-defined]
+    # Each proxy adds whom it heard it from.
+    told = ", 192.0.2.8" * proxies
+
+    codes = [
+        client.get("/reports/", headers={"X-Forwarded-For": f"10.0.0.{turn}, 10.1.0.{turn}{told}"}).status_code
+        for turn in range(4)
+    ]
+
+    assert codes == [200, 200, 429, 429]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_one"),
+    [
+        ("2001:db8::1", "2001:db8::ffff:1", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("fe80::1%eth0", "fe80::2%eth1", True),
+    ],
+)
+def test_one_host_with_many_addresses_has_one_limit(
+    client: Client, settings: pytest.FixtureRequest, first: str, second: str, is_one: bool
+) -> None:
+    settings.TRASH_RATES = {**settings.TRASH_RATES, "read": "1/h"}  # type: ignore[attr-defined]
+
+    codes = [client.get("/reports/", REMOTE_ADDR=address).status_code for address in (first, second)]
+
+    assert codes == [200, 429 if is_one else 200]
+
+
+@pytest.mark.parametrize("text", ["x" * 10_000, "🗑️" * 3_000, "%2F..%2F", "\x00", "\ud800", "' OR 1=1 --", "{{ 7*7 }}"])
+@pytest.mark.parametrize("name", ["order", "status", "stream", "level_min", "level_max", "q", "page_size", "cursor"])
+def test_odd_queries_are_answered_or_refused_by_name(client: Client, name: str, text: str) -> None:
+    answer = client.get(f"/reports/?{urlencode({name: text}, errors='surrogatepass')}")
+
+    assert answer.status_code in (200, 400)
+    if answer.status_code == 400:
+        assert answer.json()["errors"][0]["field"] == name
+    else:
+        assert name in ("q", "stream")
+
+
 def test_the_schema_and_its_console_load_nothing_from_elsewhere(client: Client) -> None:
     schema = client.get("/api/schema/", headers={"Accept": "application/vnd.oai.openapi+json"}).json()
     page = client.get("/api/docs/", headers={"Accept": "text/html"}).content.decode()
@@ -343,6 +411,14 @@ def test_csv_is_all_that_matches_and_runs_nothing(client: Client) -> None:
     for row in rows:
         assert not any(cell.lstrip().startswith(("=", "+", "-", "@")) for cell in row)
     assert ['a,"b"', "'=HYPERLINK(1)", "Market square 3"] in [row[:3] for row in rows]
+
+
+@given(st.text())
+def test_no_cell_of_a_csv_begins_as_a_formula(cell: str) -> None:
+    shown = harmless(cell)
+
+    assert shown in (cell, f"'{cell}")
+    assert not shown.lstrip(" \t\r\n\v\f\u00a0\u3000").startswith(tuple("=+-@＝＋－＠"))  # noqa: RUF001
 
 
 def test_a_retired_can_is_gone_until_it_reports_again(client: Client) -> None:

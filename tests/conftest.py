@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 from botocore.loaders import JSONFileLoader
-from django.core.cache import cache
 from django.test import override_settings
 from pytest_django.fixtures import Settings
 
-from reports import queue, store
+from reports import queue, store, throttles
 from stack.servers import Kind
 from tests.servers import Worker, aws_stand_ins
 from trashsite import aws
@@ -110,4 +109,4 @@ def quick(settings: Settings) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     # Each new Client would read all 190 static files' sizes and times first: 30 ms.
     settings.WHITENOISE_AUTOREFRESH = True
-    cache.clear()
+    throttles.forget()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from drf_spectacular.authentication import SessionScheme
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
 _Endpoint = tuple[str, str, str, Callable[..., Any]]
@@ -38,3 +39,9 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
         return {"type": "http", "scheme": "bearer", "description": "A key from the admin: trash_..."}
+
+
+class OurSessionScheme(SessionScheme):  # type: ignore[no-untyped-call]
+    """A session's cookie, as a browser sends it."""
+
+    target_class = "accounts.authentication.SessionAuthentication"

@@ -17,12 +17,13 @@ def either(route: str, view: Callable[..., Any], name: str) -> list[URLPattern]:
 
 
 urlpatterns = [
+    # First what is asked for most.
+    *either("reports/<str:can_id>", views.CanView.as_view(), "can"),
     path("", views.OverviewView.as_view(), name="home"),
     path("pipeline/", pipeline.PipelineView.as_view(), name="pipeline"),
     path("pipeline/dead-letters/", pipeline.DeadLettersView.as_view(), name="dead_letters"),
     path("reports/", views.FleetView.as_view(), name="fleet"),
     path("reports", views.FleetView.as_view()),
-    *either("reports/<str:can_id>", views.CanView.as_view(), "can"),
     *either("reports/<str:can_id>/history", views.HistoryView.as_view(), "history"),
     *either("reports/<str:can_id>/chart", views.ChartView.as_view(), "chart"),
     path("cans/import/", pages.ImportView.as_view(), name="import"),

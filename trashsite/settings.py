@@ -218,11 +218,12 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     # JSON first: a client that accepts anything, as curl does, gets it.
     "DEFAULT_RENDERER_CLASSES": ["reports.renderers.JSONRenderer", "reports.renderers.PageRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "reports.negotiation.ContentNegotiation",
     "DEFAULT_PARSER_CLASSES": ["reports.parsers.ReportParser"],
     # Tokens first: their challenge makes the answer to a stranger 401.
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.authentication.TokenAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
+        "accounts.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["reports.permissions.MayRead"],
     "DEFAULT_THROTTLE_CLASSES": ["reports.throttles.Reading", "reports.throttles.Posting"],

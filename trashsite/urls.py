@@ -7,11 +7,11 @@ from django.views.generic import RedirectView
 admin.site.site_header = admin.site.site_title = "trashsite"
 
 urlpatterns = [
+    path("", include("reports.urls")),
+    path("", include("accounts.urls")),
     # Ours limits how often one may try.
     path("admin/login/", RedirectView.as_view(pattern_name="login", query_string=True)),
     path("admin/", admin.site.urls),
-    path("", include("accounts.urls")),
-    path("", include("reports.urls")),
 ]
 
 handler400 = "reports.problems.bad_request"

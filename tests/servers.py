@@ -69,7 +69,7 @@ class Worker:
         """Everything it printed so far."""
         return self.log_path.read_text(errors="replace")
 
-    def ready(self, deadline_s: float = 30.0) -> Worker:
+    def ready(self, deadline_s: float = 90.0) -> Worker:
         """Wait until it takes messages."""
         eventually(lambda: "ready." in self.log or self.process.poll() is not None, deadline_s)
         assert self.process.poll() is None, self.log

@@ -62,6 +62,7 @@ def main() -> int:
     parser.add_argument("--pool", choices=plan.POOLS, help="with this pool only")
     parser.add_argument("--lanes", type=int, default=LANES, help=f"scenarios side by side (default {LANES})")
     parser.add_argument("--fresh", action="store_true", help="keep nothing of an earlier run of the same code")
+    parser.add_argument("--retry", action="store_true", help="play again what failed in an earlier run")
     parser.add_argument("--list", action="store_true", help="say what would be played")
     parser.add_argument("--shift", nargs="+", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -78,7 +79,8 @@ def main() -> int:
     began = time.monotonic()
     code = digest()
     results = Results(code, fresh=given.fresh)
-    left = [take for take in takes if results.row(take) is None]
+    kept = {take: results.row(take) for take in takes}
+    left = [take for take, row in kept.items() if row is None or (given.retry and row.problems)]
     total_s = sum(map(plan.seconds, left))
     print(
         f"{len(left)} scenarios to play, about {total_s / given.lanes / 60:.0f} minutes; "

@@ -16,6 +16,11 @@ _LONG_S = 60.0
 ALWAYS = frozenset({"DeleteMessageBatch", "SendMessageBatch", "BatchWriteItem", "BatchExecuteStatement"})
 
 
+def trickle(call: Call) -> Reply:
+    """A byte of the answer comes every half a second, and never the last one."""
+    raise Cut(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + b" " * 100, by_reset=True, a_byte_each_s=0.5)
+
+
 def black_hole(call: Call) -> Reply:
     """Nothing answers, nothing closes, and for this connection it stays so when the fault is over."""
     threading.Event().wait(_LONG_S)
@@ -47,13 +52,15 @@ def once(server: str, fault: Fault, *operations: str, times: int = 1, within_s: 
     """Break the next few calls only, and wait until they were made."""
 
     def act(scene: Scene) -> None:
-        proxy = scene.pipeline.proxy(server)
-        before = proxy.spoilt.total()
-        proxy.inject(fault, *operations, times=times)
+        spoilt = scene.pipeline.proxy(server).spoilt
+        before = sum(spoilt[operation] for operation in operations)
+        scene.pipeline.proxy(server).inject(fault, *operations, times=times)
         deadline = time.monotonic() + within_s
-        while proxy.spoilt.total() - before < times and time.monotonic() < deadline:
+        while (met := sum(spoilt[operation] for operation in operations) - before) < times:
+            if time.monotonic() > deadline:
+                break
             time.sleep(0.05)
-        scene.expect(proxy.spoilt.total() - before >= times, "the fault was not met")
+        scene.expect(met >= times, f"{' or '.join(operations)} met {met} of {times} faults")
 
     return act
 

@@ -48,7 +48,6 @@ class Load:
         self.key = key
         self.mix = mix
         self.ledger = Ledger()
-        self.messages = 0
         self._sqs = sqs
         self._queue_url = queue_url
         self._chance = random.Random(f"{key} {seed}")
@@ -56,7 +55,10 @@ class Load:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._send_on, name="load", daemon=True)
         self._failure: Exception | None = None
+        self._paused = threading.Event()
         self._canaries = 0
+        #: Of some texts that must be set aside: the field that must be named.
+        self.fields: dict[str, str] = {}
         fleet = Fleet(seed, CANS)
         self._measurements = fleet.at_rate(mix.rate, datetime.now(UTC) - BEHIND)
         self._bodies = self._worded()
@@ -79,6 +81,14 @@ class Load:
         if self._failure:
             raise self._failure
 
+    def pause(self) -> None:
+        """Send nothing of its own until `resume`."""
+        self._paused.set()
+
+    def resume(self) -> None:
+        """Go on, and make nothing up for the pause."""
+        self._paused.clear()
+
     def send(self, reports: int) -> None:
         """Send so many reports at once, as many messages as they come in."""
         goal = self.sent + reports
@@ -100,6 +110,13 @@ class Load:
         """Send a message of which these texts must be set aside (the body itself where none is named)."""
         self._publish([(body, texts or (body,))])
 
+    def send_mixed(self, body: str, good: str, bad: Sequence[str]) -> None:
+        """Send a message of reports that are `good`, a JSON array, and of `bad` texts that must be set aside."""
+        with self._noting:
+            self.ledger.sent(good)
+            self.ledger.sent_poison(*bad)
+        self._post([body])
+
     def send_messages(self, messages: Sequence[tuple[str, tuple[str, ...]]]) -> None:
         """Send messages, each with the texts of it that must be set aside: none where all of it is good."""
         self._publish(messages)
@@ -110,6 +127,9 @@ class Load:
         began, base = time.monotonic(), self.sent
         try:
             while not self._stopping.wait(TICK_S):
+                if self._paused.is_set():
+                    began, base = time.monotonic(), self.sent
+                    continue
                 due = (time.monotonic() - began) * self.mix.rate * sum(self.mix.copies) / 2
                 while self.sent - base < due and not self._stopping.is_set():
                     self._publish(list(islice(self._bodies, 10)))
@@ -123,10 +143,12 @@ class Load:
                     self.ledger.sent_poison(*poison)
                 else:
                     self.ledger.sent(body)
-        self.messages += len(messages)
+        self._post([body for body, _ in messages])
+
+    def _post(self, bodies: Sequence[str]) -> None:
         batch: list[dict[str, str]] = []
         size = 0
-        for at, (body, _) in enumerate(messages):
+        for at, body in enumerate(bodies):
             length = len(body.encode())
             if batch and (len(batch) == 10 or size + length > 1024 * 1024):
                 self._send_batch(batch)

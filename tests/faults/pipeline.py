@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import boto3
 from botocore.config import Config
 
+from stack.servers import Server, launch, wait_for
 from tests.faults import letters
 from tests.faults.letters import Letter
 from tests.faults.proxy import FaultProxy
-from tests.servers import Worker, eventually
+from tests.servers import Worker, environment, eventually
 
 #: The line that a worker logs of each batch.
 BATCH = re.compile(r"messages=(\d+) stored=(\d+) stale=(\d+) repeated=(\d+) set_aside=(\d+) ")
@@ -24,13 +24,15 @@ class Pipeline:
     """
     The queues and tables that end with `suffix`, which must exist.
 
-    environ: leads to the real servers. Workers reach them through the proxies `sqs` and `dynamodb`; what the
+    servers: SQS and DynamoDB themselves. Workers reach them through the proxies `sqs` and `dynamodb`; what the
     tests send and read goes straight there.
     """
 
-    def __init__(self, suffix: str, environ: Mapping[str, str], directory: Path) -> None:
+    def __init__(self, suffix: str, servers: tuple[Server, Server], directory: Path) -> None:
         self.suffix = suffix
         self.directory = directory
+        self._servers: dict[str, Server] = {each.name: each for each in servers}
+        environ = environment(*servers)
         self.sqs = FaultProxy(environ["AWS_ENDPOINT_URL_SQS"])
         self.dynamodb = FaultProxy(environ["AWS_ENDPOINT_URL_DYNAMODB"])
         self.workers: list[Worker] = []
@@ -71,6 +73,15 @@ class Pipeline:
         self.sqs.heal()
         self.dynamodb.heal()
 
+    def kill(self, name: Literal["sqs", "dynamodb"]) -> None:
+        """Kill -9 a server itself."""
+        self._servers[name].kill()
+
+    def revive(self, name: Literal["sqs", "dynamodb"]) -> None:
+        """Start a server that was killed where it was, with what it has kept."""
+        dead = self._servers[name]
+        self._servers[name] = wait_for(launch(name, dead.port, dead.data))
+
     def is_readable(self, can_id: str) -> bool:
         """Whether a can has a level."""
         return "Item" in self._tables.get_item(
@@ -79,29 +90,44 @@ class Pipeline:
 
     def depth(self) -> int:
         """Return how many messages are in the main queue, visible or not."""
-        attributes = self.queue.get_queue_attributes(
-            QueueUrl=self.url,
-            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
-        )["Attributes"]
-        return sum(map(int, attributes.values()))
+        return sum(self._counts(self.url))
 
-    def drain(self, deadline_s: float) -> None:
-        """Wait until the main queue is empty, in flight included. Raises AssertionError where it does not get so."""
-        eventually(lambda: self.depth() == 0, deadline_s, pause_s=0.25)
+    def in_flight(self) -> int:
+        """Return how many messages of the main queue are invisible."""
+        return self._counts(self.url)[1]
+
+    def dead(self) -> int:
+        """Return how many messages are in the dead-letter queue, copies and halves counted."""
+        return sum(self._counts(self.dead_url))
+
+    def _counts(self, url: str) -> tuple[int, int]:
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        attributes = self.queue.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        return int(attributes[names[0]]), int(attributes[names[1]])
+
+    def drain(self, patience_s: float) -> None:
+        """
+        Wait until the main queue is empty, in flight included.
+
+        Raises AssertionError once it has not become any shorter for so long.
+        """
+        least = self.depth()
+        while least:
+            eventually(lambda least=least: self.depth() < least, patience_s, pause_s=0.25)  # type: ignore[misc]
+            least = min(least, self.depth())
 
     def letters(self) -> list[Letter]:
         """Take all dead letters out of their queue."""
         return letters.collect(self.queue, self.dead_url)
 
-    def problems(self) -> list[str]:
-        """Return what the workers' heartbeats say of themselves."""
-        answer = self._tables.query(
-            TableName=f"trash-pipeline-{self.suffix}",
-            KeyConditionExpression="kind = :kind",
-            ExpressionAttributeValues={":kind": {"S": "worker"}},
-            ConsistentRead=True,
-        )
-        return [problem for item in answer["Items"] if (problem := item["problem"]["S"])]
+    def health(self) -> list[str]:
+        """Return what the web's own view says is wrong with the pipeline: nothing where it answers 200."""
+        from django.test import Client
+
+        answer = Client(SERVER_NAME="localhost").get("/health/pipeline", headers={"Accept": "application/json"})
+        problems: list[str] = answer.json()["problems"]
+        assert (answer.status_code == 503) == bool(problems), answer.content
+        return problems
 
     def close(self) -> None:
         """End everything."""
@@ -109,3 +135,5 @@ class Pipeline:
             self.forget(worker)
         self.sqs.close()
         self.dynamodb.close()
+        for server in self._servers.values():
+            server.kill()

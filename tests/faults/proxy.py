@@ -43,12 +43,13 @@ class Reply:
 
 
 class Cut(Exception):
-    """Instead of an answer the client gets these bytes and then an end: in order, or by a reset."""
+    """Instead of an answer the client gets these bytes, at once or singly, and then an end: in order, or by a reset."""
 
-    def __init__(self, sent: bytes = b"", *, by_reset: bool = False) -> None:
+    def __init__(self, sent: bytes = b"", *, by_reset: bool = False, a_byte_each_s: float = 0.0) -> None:
         super().__init__()
         self.sent = sent
         self.by_reset = by_reset
+        self.a_byte_each_s = a_byte_each_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,7 +339,7 @@ class _Connection(BaseHTTPRequestHandler):
                 self.upstream.request(self.command, self.path, body or None, headers)
                 answered = self.upstream.getresponse()
                 return Reply(answered.status, answered.read(), answered.headers.get("Content-Type", "text/plain"))
-            except (http.client.RemoteDisconnected, ConnectionError) as problem:
+            except (http.client.HTTPException, ConnectionError) as problem:
                 # The real server ended an idle connection, or it is gone.
                 self.upstream.close()
                 self.upstream = None
@@ -349,7 +350,11 @@ class _Connection(BaseHTTPRequestHandler):
     def _cut(self, cut: Cut) -> None:
         self.close_connection = True
         with suppress(OSError):
-            if cut.sent:
+            if cut.a_byte_each_s:
+                for byte in cut.sent:
+                    self.wfile.write(bytes([byte]))
+                    time.sleep(cut.a_byte_each_s)
+            elif cut.sent:
                 self.wfile.write(cut.sent)
                 time.sleep(0.01)
             if cut.by_reset:

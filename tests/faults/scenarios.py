@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.faults import acts, partial, proxy
-from tests.faults.acts import black_hole, once, outage, while_store_is_down
+from tests.faults import acts, deaths, disorder, partial, proxy
+from tests.faults.acts import black_hole, once, outage, trickle, while_store_is_down
 from tests.faults.load import Mix
 from tests.faults.proxy import Fault
 from tests.faults.scene import Scenario
@@ -19,8 +19,11 @@ WIRE: dict[str, Fault | None] = {
     "500": proxy.error("InternalError", 500),
     "503": proxy.unavailable,
     "never answered": black_hole,
+    "trickling": trickle,
     "answer lost": proxy.lose_answer,
 }
+#: A client notices these only by its patience.
+HANGS = (black_hole, trickle)
 #: A receive that hangs ends after its wait and five seconds.
 HUNG_S = 14.0
 #: Messages whose receive or delete was lost come back after 30 s.
@@ -33,7 +36,7 @@ def receives() -> list[Scenario]:
         Scenario(
             f"receive: {name}",
             outage("sqs", fault, "ReceiveMessage", seconds=5),
-            recovery_s=HUNG_S if fault is black_hole else 5.0,
+            recovery_s=HUNG_S if fault in HANGS else 5.0,
             seconds=HIDDEN_S if name in ("cut short", "answer lost") else 12.0,
         )
         for name, fault in WIRE.items()
@@ -76,7 +79,7 @@ def dead_letters() -> list[Scenario]:
         "half of the entries": partial.failed_entries(partial.every(2)),
     }
     return [
-        Scenario(f"dead letter: {name}", outage("sqs", fault, "SendMessageBatch"), mix=Mix(poison=0.05))
+        Scenario(f"dead letter: {name}", outage("sqs", fault, "SendMessageBatch"), mix=Mix(poison=0.05), outages=4)
         for name, fault in faults.items()
     ]
 
@@ -102,7 +105,13 @@ def stores() -> list[Scenario]:
         Scenario("store: reset", outage("dynamodb", proxy.reset)),
         Scenario("store: expired token", outage("dynamodb", proxy.expired_token)),
         Scenario("store: HTML with 200", outage("dynamodb", proxy.html)),
-        Scenario("store: refused for 60 s", outage("dynamodb", None, seconds=60), mix=Mix(rate=60), seconds=75),
+        Scenario(
+            "store: refused for 60 s",
+            outage("dynamodb", None, seconds=60),
+            mix=Mix(rate=60),
+            seconds=75,
+            most_executions=1.0,
+        ),
     ]
 
 
@@ -110,7 +119,7 @@ def short() -> list[Scenario]:
     """One fault each, as it happens every day."""
     single = {name: fault for name, fault in WIRE.items() if fault}
     return [
-        Scenario(f"once: {name}", once("sqs", fault, "ReceiveMessage"), recovery_s=HUNG_S if fault is black_hole else 5)
+        Scenario(f"once: {name}", once("sqs", fault, "ReceiveMessage"), recovery_s=HUNG_S if fault in HANGS else 5)
         for name, fault in single.items()
     ] + [
         Scenario("once: SQS away for 30 s", outage("sqs", None, seconds=30), mix=Mix(rate=80), seconds=45),
@@ -125,5 +134,8 @@ GROUPS = {
     "dead-letter": dead_letters,
     "store": stores,
     "once": short,
+    "death": deaths.deaths,
+    "server": deaths.servers,
+    "order": disorder.orders,
 }
 SCENARIOS: dict[str, Scenario] = {each.name: each for made in GROUPS.values() for each in made()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import sys
@@ -23,17 +24,14 @@ def work(takes: Sequence[Take], code: str) -> None:
     suffix = secrets.token_hex(4)
     with tempfile.TemporaryDirectory(prefix="faults-") as directory:
         sqs, dynamodb = start_both(Path(directory))
-        environ = environment(sqs, dynamodb)
-        os.environ.update(environ, TRASH_LOCAL="1", TRASH_SUFFIX=suffix)
+        os.environ.update(environment(sqs, dynamodb), TRASH_LOCAL="1", TRASH_SUFFIX=suffix)
         _provision()
-        pipeline = Pipeline(suffix, environ, Path(directory))
+        pipeline = Pipeline(suffix, (sqs, dynamodb), Path(directory))
         try:
             for take in takes:
                 _play(take, pipeline, results)
         finally:
             pipeline.close()
-            sqs.kill()
-            dynamodb.kill()
 
 
 def _provision() -> None:
@@ -41,6 +39,8 @@ def _provision() -> None:
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "trashsite.settings")
     django.setup()
+    # Its word on each 503, which scenarios bring about.
+    logging.getLogger("django.request").setLevel(logging.CRITICAL)
     from reports import queue, store
 
     list(queue.provision())

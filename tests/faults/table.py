@@ -48,5 +48,10 @@ def table(rows: Sequence[tuple[Take, Row | None]]) -> str:
     ]
     rule = "-" * len(lines[0])
     found = [lines[0], rule, *lines[1:-1], rule, lines[-1]]
+    counted = {name: sum(row.notes.get(name, 0) for row in played) for name in ("restarts", "kills", "bodies", "met")}
+    found.append(
+        f"\n{counted['restarts']} restarts, {counted['kills']} of them by kill -9; {counted['bodies']} bodies of "
+        f"poison; {counted['met']} requests met a fault"
+    )
     found += [f"\n{take}: {problem}" for take, row in rows if row for problem in row.problems]
     return "\n".join(found)

@@ -1,6 +1,13 @@
-"""Loaded into a worker by `-I tests.reports.brisk`: what a killed worker held is back in seconds, not half a minute."""
+"""
+Loaded into a worker by `-I tests.reports.brisk`: what takes half a minute takes seconds.
 
-from trashsite.sqs import receiver
+What a killed worker held is back sooner, and a worker that hangs says so sooner.
+"""
+
+from reports import startup
+from trashsite.sqs import channel, receiver, transport
 
 receiver.VISIBILITY_S = 6
 receiver.EXTEND_AFTER_S = 2.0
+channel.STALLED_S = transport.STALLED_S = 5.0
+startup.BEAT_S = 1.0

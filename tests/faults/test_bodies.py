@@ -1,0 +1,47 @@
+"""What the faults call poison is poison, all of it, and what they call good is good."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from reports import wire
+from reports.wire import EPOCH, InvalidReport
+from tests.faults import bodies
+from trashsite.sqs.delivery import Delivery
+from trashsite.sqs.envelope import unpacked
+
+POISON = list(bodies.poison())
+
+
+def judged(body: str) -> list[wire.Report | InvalidReport]:
+    delivery = unpacked(Delivery("", "id", "id", "handle", body, 1, 1_795_512_600_000), bodies.CALL)
+    if delivery.problem:
+        return [InvalidReport("message", delivery.problem, text=delivery.body)]
+    received_at = EPOCH + (wire.datetime.fromisoformat("2026-11-24T09:30:00+00:00") - EPOCH)
+    return wire.parse(delivery.body, received_at)
+
+
+def test_there_are_hundreds_of_bodies_and_each_is_there_once() -> None:
+    assert len(POISON) == len(dict(POISON)) >= 200
+
+
+def test_each_body_is_set_aside_whole_and_to_the_character_with_a_reason() -> None:
+    for body, field in POISON:
+        (found,) = judged(body)
+        assert isinstance(found, InvalidReport), body[:200]
+        assert found.text == body
+        assert found.rule
+        assert not field or found.field == field, f"{found} for {body[:200]}"
+    assert not bodies.MARKER.exists()
+
+
+@pytest.mark.parametrize(("body", "good", "bad"), list(bodies.mixed("key")), ids=lambda each: str(each)[:20])
+def test_of_a_mixed_body_the_good_reports_are_taken_and_the_bad_text_alone_is_set_aside(
+    body: str, good: str, bad: tuple[str, ...]
+) -> None:
+    results = judged(body)
+    assert [each.text for each in results if isinstance(each, InvalidReport)] == list(bad)
+    taken = [each for each in results if isinstance(each, wire.Report)]
+    assert [each.can_id for each in taken] == [each["can_id"] for each in json.loads(good)]

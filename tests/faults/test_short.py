@@ -1,0 +1,126 @@
+"""`make faults` in a minute: each kind of request meets each of its faults once, under load, before the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.test import override_settings
+
+from reports import queue, store
+from stack.servers import start_both
+from tests.faults import acts, proxy
+from tests.faults.acts import Act, black_hole, once
+from tests.faults.disorder import doubled
+from tests.faults.load import Mix
+from tests.faults.partial import all_of_them, every, failed_entries, statement_errors, unprocessed, unread
+from tests.faults.pipeline import Pipeline
+from tests.faults.proxy import Fault
+from tests.faults.scenarios import HANGS, WIRE
+from tests.faults.scene import Scenario, Scene, play
+from tests.servers import environment, eventually
+from trashsite import aws
+
+AT_ONCE = [fault for fault in WIRE.values() if fault and fault not in HANGS]
+STUCK = "this worker should work and does not"
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+    """A pipeline with a proxy before each server, and a worker that has what it holds back in seconds."""
+    directory, suffix = tmp_path_factory.mktemp("short"), "short"
+    servers = start_both(directory)
+    with pytest.MonkeyPatch.context() as patch, override_settings(TRASH_SUFFIX=suffix):
+        for name, value in {**environment(*servers), "TRASH_SUFFIX": suffix}.items():
+            patch.setenv(name, value)
+        aws.forget()
+        list(queue.provision())
+        list(store.provision())
+        made = Pipeline(suffix, servers, directory)
+        yield made
+        made.close()
+    aws.forget()
+
+
+@pytest.fixture
+def played(pipeline: Pipeline) -> Callable[[Scenario], None]:
+    """Play a scenario with a worker that has run before, or start it; whatever the judge finds is told."""
+
+    def played(scenario: Scenario) -> None:
+        if scenario.starts:
+            for worker in list(pipeline.workers):
+                pipeline.forget(worker)
+        elif not pipeline.workers:
+            pipeline.start("-I", "tests.reports.brisk").ready()
+        row = play(scenario, pipeline, "threads", scenario.name)
+        assert row.problems == []
+        assert row.sent
+
+    return played
+
+
+def in_turn(server: str, operation: str, *faults: Fault) -> Act:
+    """Break the next call by each fault in turn."""
+
+    def act(scene: Scene) -> None:
+        for fault in faults:
+            once(server, fault, operation)(scene)
+
+    return act
+
+
+def side_by_side(*acts: Act) -> Act:
+    """Do all of it at once."""
+
+    def act(scene: Scene) -> None:
+        with ThreadPoolExecutor(len(acts)) as threads:
+            list(threads.map(lambda each: each(scene), acts))
+
+    return act
+
+
+def test_nothing_is_lost_stale_or_twice_whatever_becomes_of_every_kind_of_request(
+    played: Callable[[Scenario], None],
+) -> None:
+    every_kind = side_by_side(
+        in_turn("sqs", "ReceiveMessage", *AT_ONCE, proxy.edit(doubled)),
+        in_turn("sqs", "DeleteMessageBatch", *AT_ONCE, black_hole, failed_entries(every(2))),
+        in_turn("sqs", "SendMessageBatch", *AT_ONCE, proxy.hang_up, failed_entries(every(2))),
+        in_turn("dynamodb", "BatchWriteItem", *AT_ONCE, unprocessed(every(2)), unprocessed(all_of_them)),
+        in_turn("dynamodb", "BatchExecuteStatement", *AT_ONCE, black_hole, statement_errors(every(3))),
+    )
+    played(Scenario("every kind", every_kind, mix=Mix(rate=200, poison=0.1, copies=(1, 2)), outages=60))
+
+
+def test_what_is_held_in_an_outage_stays_invisible_although_that_fails_at_first(
+    played: Callable[[Scenario], None],
+) -> None:
+    extending = in_turn("sqs", "ChangeMessageVisibilityBatch", proxy.reset, failed_entries(every(2)))
+    played(Scenario("visibility", acts.while_store_is_down(extending, lead_s=0.5), outages=4))
+
+
+def test_keys_that_are_handed_back_unread_are_read_again(played: Callable[[Scenario], None]) -> None:
+    def new_cans(scene: Scene) -> None:
+        scene.pipeline.dynamodb.inject(unread(every(2)), "BatchGetItem", times=2)
+        for _ in range(20):
+            scene.load.canary()
+        eventually(lambda: scene.pipeline.dynamodb.spoilt["BatchGetItem"] >= 2)
+        scene.pipeline.dynamodb.heal()
+
+    played(Scenario("unread", new_cans))
+
+
+def test_a_receive_that_hangs_for_good_is_told_once_with_the_stacks_and_by_the_web(
+    played: Callable[[Scenario], None],
+) -> None:
+    def hang(scene: Scene) -> None:
+        worker = scene.preloaded("tests.reports.brisk").ready()
+        scene.tell_preload("receive", "")
+        assert eventually(lambda: any("answered no receive" in each for each in scene.pipeline.health()), 45)
+        assert eventually(lambda: "in hangs_while_told_to" in scene.log(worker))
+        scene.tell_preload("receive", None)
+        assert eventually(lambda: not scene.pipeline.health())
+        assert scene.log(worker).count(STUCK) == 1
+
+    played(Scenario("hang", hang, starts=True, explained=(STUCK,)))

@@ -18,7 +18,7 @@ from tests.faults.table import table
 from tests.servers import ROOT
 
 #: Side by side: most of the time a scenario waits.
-LANES = 4
+LANES = 6
 
 
 def shifts(takes: Sequence[Take], lanes: int) -> list[list[Take]]:

@@ -13,7 +13,7 @@ from reports import pagination, store
 from reports.filters import FleetQuery
 from reports.insight.status import is_old, status
 from reports.models import Can, facts_of, retired, streams
-from reports.serializers import Row, instant
+from reports.serializers import FleetRow, Row, instant
 from reports.wire import Report
 
 COLUMNS = ("can_id", "name", "address", "stream", "level", "status", "measured_at", "received_at")
@@ -79,7 +79,7 @@ class FleetListing:
     def _rows(self, found: store.Ranked) -> list[Row]:
         facts = facts_of(report.can_id for report in found.items)
         return [
-            Row(
+            FleetRow(
                 report,
                 self.root,
                 status(report.level, report.measured_at, self.now),

@@ -15,7 +15,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from reports import dead_letters, queue, store
+from reports import dead_letters, examples, queue, store
 from reports import serializers as answers
 from reports.dead_letters import DeadLetter
 from reports.insight.health import SILENT_AFTER
@@ -43,7 +43,12 @@ class PipelineView(Paced):
     permission_classes = (MaySeePipeline,)
     page = "reports/pipeline.html"
 
-    @extend_schema(operation_id="pipeline", responses={200: answers.PipelineAnswer, **REFUSALS}, tags=["pipeline"])
+    @extend_schema(
+        operation_id="pipeline",
+        responses={200: answers.PipelineAnswer, **REFUSALS},
+        examples=[examples.PIPELINE],
+        tags=["pipeline"],
+    )
     def get(self, request: Request) -> Response:
         """How many messages are where, which workers are at work, and what is wrong."""
         now = timezone.now()

@@ -69,6 +69,16 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class FleetRow(Row):
+    """One can among others, with what is known of it besides: one query knows it of all."""
+
+    def json(self) -> dict[str, Any]:
+        can = self.facts
+        facts = can and {"name": can.name, "address": can.address, "stream": can.stream}
+        return {**Row.json(self), "facts": facts}
+
+
+@dataclass(frozen=True, slots=True)
 class Course:
     """
     How a can's level went, as a chart draws it: instants in epoch seconds, levels in percent, oldest first.
@@ -170,11 +180,21 @@ class CanAnswer(ReportAnswer):
     status = serializers.ChoiceField([*Status], help_text="FULL from 80 %, SILENT after 24 hours, else OK.")
 
 
+class FactsAnswer(serializers.Serializer[Any]):
+    name = serializers.CharField(allow_blank=True)
+    address = serializers.CharField(allow_blank=True)
+    stream = serializers.CharField(allow_blank=True, help_text="Goes before the one that the device sent.")
+
+
+class FleetRowAnswer(CanAnswer):
+    facts = FactsAnswer(allow_null=True, help_text="What the fleet's owner knows of it; null: nothing.")
+
+
 class FleetAnswer(serializers.Serializer[Any]):
     order = serializers.ChoiceField(["fullest", "emptiest", "silent", "id"])
     stopped = serializers.BooleanField(help_text="The page is short since enough rows were looked at: go on by next.")
     page_size = serializers.IntegerField()
-    results = CanAnswer(many=True)
+    results = FleetRowAnswer(many=True)
     next = serializers.URLField(allow_null=True, help_text="The next page, null at the end.")
     previous = serializers.URLField(allow_null=True, help_text="The page before, null at the beginning.")
     links = serializers.DictField(child=serializers.URLField())

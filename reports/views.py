@@ -17,12 +17,12 @@ from django.urls import get_script_prefix, reverse
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
 from django.utils.http import http_date
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from reports import filters, overview, pagination, queue, store
+from reports import examples, filters, overview, pagination, queue, store
 from reports import serializers as answers
 from reports.insight.hours import by_day
 from reports.insight.status import Status, is_old, percent, status
@@ -51,7 +51,6 @@ def _page(most: int) -> list[OpenApiParameter]:
 
 #: The orders of the fleet, in the words of the page.
 ORDERS = {"fullest": "Fullest first", "emptiest": "Emptiest first", "silent": "Longest silent first", "id": "By id"}
-_LEVEL = OpenApiExample("One report", {"can_id": "420", "level": "70.69237046207665"}, request_only=True)
 
 
 class Paced(APIView):
@@ -96,6 +95,7 @@ class FleetView(Paced):
             (200, "text/csv"): str,
             **REFUSALS,
         },
+        examples=[examples.FLEET],
         tags=["reports"],
     )
     def get(self, request: Request) -> Response | StreamingHttpResponse:
@@ -130,7 +130,7 @@ class FleetView(Paced):
             413: answers.ProblemAnswer,
             **REFUSALS,
         },
-        examples=[_LEVEL],
+        examples=[examples.SENT, examples.SENT_SEVERAL, examples.ACCEPTED],
         tags=["reports"],
     )
     def post(self, request: Request) -> Response:
@@ -201,6 +201,7 @@ class CanView(Paced):
     @extend_schema(
         operation_id="can",
         responses={200: answers.CanAnswer, **UNKNOWN, **REFUSALS},
+        examples=[examples.CAN, examples.UNKNOWN],
         tags=["reports"],
     )
     def get(self, request: Request, can_id: str) -> Response | HttpResponseBase:
@@ -240,6 +241,7 @@ class ChartView(Paced):
         operation_id="chart",
         parameters=[OpenApiParameter("range", str, enum=[*filters.SPANS], description="Default: 24h.")],
         responses={200: answers.CourseAnswer, **UNKNOWN, **REFUSALS},
+        examples=[examples.CHART, examples.UNKNOWN],
         tags=["reports"],
     )
     def get(self, request: Request, can_id: str) -> Response:
@@ -303,6 +305,7 @@ class HistoryView(Paced):
             *_page(pagination.MAX_SIZE),
         ],
         responses={200: answers.HistoryAnswer, **UNKNOWN, **REFUSALS},
+        examples=[examples.HISTORY, examples.UNKNOWN],
         tags=["reports"],
     )
     def get(self, request: Request, can_id: str) -> Response:
@@ -346,7 +349,12 @@ class OverviewView(Paced):
 
     page = "reports/overview.html"
 
-    @extend_schema(operation_id="overview", responses={200: answers.OverviewAnswer, **REFUSALS}, tags=["reports"])
+    @extend_schema(
+        operation_id="overview",
+        responses={200: answers.OverviewAnswer, **REFUSALS},
+        examples=[examples.OVERVIEW],
+        tags=["reports"],
+    )
     def get(self, request: Request) -> Response | HttpResponseBase:
         """Counts over the whole fleet, at most a minute old, and the ten cans that need attention first."""
         taken = overview.current()

@@ -216,6 +216,7 @@ CSRF_FAILURE_VIEW = "reports.problems.csrf_failure"
 REST_FRAMEWORK = {
     "NUM_PROXIES": TRASH_PROXIES,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_METADATA_CLASS": "reports.metadata.Metadata",
     # JSON first: a client that accepts anything, as curl does, gets it.
     "DEFAULT_RENDERER_CLASSES": ["reports.renderers.JSONRenderer", "reports.renderers.PageRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "reports.negotiation.ContentNegotiation",
@@ -235,7 +236,12 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None, "persistAuthorization": False},
+    "SWAGGER_UI_SETTINGS": {
+        "deepLinking": True,
+        "validatorUrl": None,
+        "persistAuthorization": False,
+        "defaultModelsExpandDepth": 0,
+    },
     "SERVE_PERMISSIONS": ["reports.permissions.MayRead"],
     "PREPROCESSING_HOOKS": ["reports.schema.one_form_of_each"],
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "reports.schema.without_pages"],

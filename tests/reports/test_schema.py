@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
 
+import boto3
 import pytest
 import schemathesis
 from django.contrib.auth.models import User
 from django.core.management import call_command
+from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck
 from hypothesis import settings as examples
@@ -17,7 +22,8 @@ from schemathesis import Case
 
 from accounts.models import Token, digest
 from accounts.roles import give_role, make_roles
-from reports import store
+from reports import overview, queue, store
+from reports.models import Can
 from reports.wire import Report
 from trashsite.wsgi import application
 
@@ -53,3 +59,62 @@ def test_every_answer_is_as_the_schema_says(olga: None, case: Case) -> None:
     # No client can make up a cursor; and an empty field of a form is taken as one that is not there.
     skipped = [schemathesis.checks.positive_data_acceptance, schemathesis.checks.negative_data_rejection]
     case.call_and_validate(headers={"Authorization": f"Bearer {KEY}"}, excluded_checks=skipped)
+
+
+def examples_of(kind: str) -> list[tuple[str, str, str, Any]]:
+    """Every example of the schema: path, method, status, value."""
+    found = []
+    for path, methods in schema.raw_schema["paths"].items():
+        for method, operation in methods.items():
+            bodies = {"": operation.get("requestBody", {})} if kind == "request" else operation["responses"]
+            for status, body in bodies.items():
+                for media in body.get("content", {}).values():
+                    found += [(path, method, status, one["value"]) for one in media.get("examples", {}).values()]
+    return found
+
+
+@pytest.mark.parametrize(("path", "method", "status", "value"), examples_of("request"))
+def test_each_example_of_a_request_is_taken(olga: None, path: str, method: str, status: str, value: Any) -> None:
+    answer = Client().generic(
+        method, path, json.dumps(value), "application/json", headers={"Authorization": f"Bearer {KEY}"}
+    )
+
+    assert answer.status_code == 202, answer.content
+
+
+@pytest.mark.parametrize(("path", "method", "status", "value"), examples_of("answer"))
+def test_each_example_of_an_answer_is_as_real_ones_are(
+    olga: None, path: str, method: str, status: str, value: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for age in ("RENEWED_AFTER", "MAX_AGE"):
+        monkeypatch.setattr(overview, age, timedelta(0))
+    now = datetime.now(UTC)
+    place = (Decimal("50.0875"), Decimal("14.4213"))
+    full = Report("420", "93.50", now, now, '{"stream": "paper"}', "paper", place)
+    store.put_reports([full, Report("420", "91", now - timedelta(minutes=5), now)], now=now)
+    Can.objects.create(can_id="420", name="Market square", address="Market square 3", stream="paper")
+    boto3.client("sqs").send_message(QueueUrl=queue.url_of(queue.DEAD), MessageBody="[")
+    lately = {"messages": 9000, "stored": 88123, "last_stored_at_s": int(now.timestamp())}
+    store.beat(store.Heartbeat("worker", now, {**lately, "lag_ms": 840, "stored_per_minute": 310}))
+    overview.forget()
+    path = path.replace("{can_id}", "nobody" if status == "404" else "420")
+    if "page_size" in value:
+        path += "?page_size=1"
+
+    answer = Client().generic(
+        method, path, json.dumps({"can_id": "420", "level": "1"}) if method == "post" else "", "application/json",
+        headers={"Authorization": f"Bearer {KEY}"},
+    )  # fmt: skip
+
+    assert str(answer.status_code) == status
+    assert shape(answer.json()) == shape(value)
+
+
+def shape(value: Any) -> Any:
+    """What an answer is made of: names and kinds, all the way down; what a device or a worker named may differ."""
+    if isinstance(value, dict):
+        named = ("attributes", "counters", "by_stream")
+        return {name: "..." if name in named else shape(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [shape(inner) for inner in value[:1]]
+    return type(value).__name__

@@ -267,6 +267,19 @@ def test_ready_shows_when_each_worker_was_last_heard_of(client: Client) -> None:
     assert {"name": "worker-1", "counters": {"stored": 7}}.items() <= answer.json()["workers"][0].items()
 
 
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_options_tells_what_can_be_asked_and_sent(client: Client, slash: str) -> None:
+    fleet = client.options("/reports" + slash).json()
+    names = [parameter["name"] for parameter in fleet["methods"]["GET"]["parameters"]]
+    assert {"order", "status", "stream", "level_min", "level_max", "silent_h", "q", "page_size", "cursor"} == set(names)
+    assert fleet["methods"]["POST"]["examples"][0] == {"can_id": "420", "level": "70.69237046207665"}
+    assert "202" in fleet["methods"]["POST"]["answers"]
+
+    can = client.options("/reports/420" + slash).json()
+    assert can["methods"]["GET"]["answers"][0] == "200"
+    assert client.get(can["schema"]).status_code == 200
+
+
 def test_every_answer_tells_what_is_left_of_the_rate_limit(client: Client, settings: pytest.FixtureRequest) -> None:
     settings.TRASH_RATES = {**settings.TRASH_RATES, "read": "2/h"}  # type: ignore[attr-defined]
     mine = {"REMOTE_ADDR": "192.0.2.7"}
@@ -419,6 +432,17 @@ def test_no_cell_of_a_csv_begins_as_a_formula(cell: str) -> None:
 
     assert shown in (cell, f"'{cell}")
     assert not shown.lstrip(" \t\r\n\v\f\u00a0\u3000").startswith(tuple("=+-@＝＋－＠"))  # noqa: RUF001
+
+
+def test_a_list_tells_what_is_known_of_each_can(client: Client) -> None:
+    Can.objects.create(can_id="facts-1", name="Market square", stream="glass")
+    put("facts-1", attributes='{"stream": "paper"}')
+    put("facts-2")
+
+    first, second = client.get("/reports/?q=facts-").json()["results"]
+
+    assert first["facts"] == {"name": "Market square", "address": "", "stream": "glass"}
+    assert second["facts"] is None
 
 
 def test_a_retired_can_is_gone_until_it_reports_again(client: Client) -> None:

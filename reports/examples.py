@@ -1,0 +1,126 @@
+"""What the API answers, by example, for the OpenAPI schema; a test holds each against a real answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample
+
+from reports.problems import MEDIA_TYPE, UNKNOWN_CAN, Problem
+
+_ROOT = "https://trash.example.org/reports/"
+_LINKS = {"self": f"{_ROOT}420", "history": f"{_ROOT}420/history"}
+_PAST = {
+    "level": "93.50",
+    "measured_at": "2026-11-24T09:30:00Z",
+    "received_at": "2026-11-24T09:30:01.412000Z",
+    "attributes": {"stream": "paper"},
+}
+_CAN = {"can_id": "420", **_PAST, "links": _LINKS, "status": "FULL"}
+_FACTS = {"name": "Market square", "address": "Market square 3", "stream": "paper"}
+_PLACE = {"lat": 50.0875, "lon": 14.4213, "level": 93, "status": "FULL", "can_id": "420", "count": 1, "full": 1}
+_URGENT = {"can_id": "420", "level": "93.50", "status": "FULL", "stream": "paper", "measured_at": _PAST["measured_at"]}
+
+
+def _answer(name: str, value: Any, status: int = 200, media_type: str = "application/json") -> OpenApiExample:
+    return OpenApiExample(name, value, response_only=True, status_codes=[str(status)], media_type=media_type)
+
+
+SENT = OpenApiExample("One report", {"can_id": "420", "level": "70.69237046207665"}, request_only=True)
+SENT_SEVERAL = OpenApiExample(
+    "Several, with attributes",
+    [
+        {"can_id": "420", "level": 93.5, "measured_at": "2026-11-24T09:30:00Z", "stream": "paper"},
+        {"can_id": "421", "level": "12", "location": {"lat": 50.0875, "lon": 14.4213}},
+    ],
+    request_only=True,
+)
+ACCEPTED = _answer(
+    "Sent to the queue",
+    {
+        "accepted": 1,
+        "message_ids": ["5fea7756-0ea4-451a-a703-a558b933e274"],
+        "results": [{"can_id": "420", "links": _LINKS}],
+    },
+    202,
+)
+CAN = _answer("A full can", _CAN)
+UNKNOWN = _answer("Nobody has heard of it", dict(Problem(404, UNKNOWN_CAN)), 404, MEDIA_TYPE)
+FLEET = _answer(
+    "The fullest",
+    {
+        "order": "fullest",
+        "stopped": False,
+        "page_size": 1,
+        "results": [{**_CAN, "facts": _FACTS}],
+        "next": f"{_ROOT}?page_size=1&cursor=WyI-MDkzIzQyMCJd.lVZ6",
+        "previous": None,
+        "links": {"self": _ROOT},
+    },
+)
+HISTORY = _answer(
+    "The newest report",
+    {
+        "can_id": "420",
+        "order": "newest",
+        "page_size": 1,
+        "results": [_PAST],
+        "next": f"{_ROOT}420/history?page_size=1&cursor=WyIyMDI2LTExLTI0Il0.9aT1",
+        "previous": None,
+        "links": {"self": _LINKS["history"], "can": _LINKS["self"]},
+    },
+)
+CHART = _answer(
+    "Two reports of a day",
+    {
+        "can_id": "420",
+        "range": "24h",
+        "since": "2026-11-23T09:31:00Z",
+        "until": "2026-11-24T09:31:00Z",
+        "points": [[1795512600.0, 91.25], [1795512900.0, 93.5]],
+        "low": [],
+        "high": [],
+        "reports": 2,
+        "thinned": False,
+        "complete": True,
+    },
+)
+OVERVIEW = _answer(
+    "A fleet of two",
+    {
+        "taken_at": "2026-11-24T09:31:00Z",
+        "total": 2,
+        "by_status": {"FULL": 1, "SILENT": 0, "OK": 1},
+        "by_stream": {"paper": 1, "": 1},
+        "tenths": [0, 1, 0, 0, 0, 0, 0, 0, 0, 1],
+        "places": [_PLACE],
+        "located": 1,
+        "urgent": [_URGENT],
+        "cell": 0.0,
+    },
+)
+PIPELINE = _answer(
+    "One worker, and a dead letter",
+    {
+        "queue": {"waiting": 12, "in_flight": 50, "dead": 1},
+        "lag_ms": 840,
+        "stored_per_minute": 310,
+        "last_stored_at": "2026-11-24T09:31:00Z",
+        "workers": [
+            {
+                "name": "web-1:4711",
+                "seen_at": "2026-11-24T09:30:58Z",
+                "is_silent": False,
+                "problem": "",
+                "counters": {"messages": 9000, "stored": 88123},
+            }
+        ],
+        "troubles": [
+            {
+                "weight": "warning",
+                "text": "1 dead letter: reports that could not be stored.",
+                "remedy": "List them, and see why.",
+            }
+        ],
+    },
+)

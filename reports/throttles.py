@@ -63,7 +63,9 @@ class Window(BaseThrottle):
 
         Behind a Unix socket nobody knows, and all share one limit.
         """
-        said = self.get_ident(request) or "unknown"
+        # The framework's way makes a mapping of all headers first: 4 % of a can's answer.
+        behind_proxies = settings.REST_FRAMEWORK["NUM_PROXIES"]
+        said = (self.get_ident(request) if behind_proxies else request.META.get("REMOTE_ADDR")) or "unknown"
         if ":" not in said:
             return said
         try:

@@ -141,6 +141,9 @@ TEMPLATES = [
     },
 ]
 
+# Not in a cookie first, which would be looked for, and a signer made, in every request.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
 ROOT_URLCONF = "trashsite.urls"
 WSGI_APPLICATION = "trashsite.wsgi.application"
 # GET /reports/420 has no slash at its end, in the lab and here; nothing is redirected.

@@ -24,6 +24,12 @@ from simulator.sending import Sending, bodies, of_measurement, of_report
 
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 20.0
+#: The past waits while more messages than this are on their way, so that what others send meanwhile is stored at
+#: once: a week of 500 cans was a minute's work, and a visitor's first report came behind it.
+ROOM = 40
+LOOK_EVERY_S = 0.2
+#: Longer than a message is invisible that a killed worker had in hand.
+NOBODY_AFTER = timedelta(seconds=35)
 #: How often the bookmark is written; what was sent since is sent again after a crash.
 BOOKMARK_EVERY = timedelta(seconds=1)
 
@@ -33,7 +39,8 @@ class Run:
     """
     One run, and all that it works with.
 
-    publish: takes any number of message bodies, raises QueueUnavailable. bookmark: None to do without.
+    publish: takes any number of message bodies, raises QueueUnavailable. on_their_way: how many messages are not
+    stored yet, raises the same. bookmark: None to do without.
     """
 
     arguments: Arguments
@@ -41,6 +48,7 @@ class Run:
     clock: Clock
     console: Console
     bookmark: Bookmark | None = None
+    on_their_way: Callable[[], int] | None = None
     published: int = 0
     last_at: datetime | None = None
     _place: Place | None = field(default=None, init=False)
@@ -50,7 +58,7 @@ class Run:
         """
         Send the fleet's measurements from where the arguments say, until --count or Ctrl-C ends it.
 
-        The past goes as fast as the queue takes it, or at --speedup; then comes real time. Unless a start or
+        The past goes as fast as it is stored, or at --speedup; then comes real time. Unless a start or
         a number was asked for, each can's newest measurement goes ahead of a past sent at once: the fleet
         shows its present within a second, and the charts fill behind it. Each is still sent once.
         """
@@ -78,7 +86,8 @@ class Run:
         with self._until_stopped() as stopped:
             self._hand_over([of_measurement(measured) for measured in ahead], in_order=False)
             sent = {measured.place for measured in ahead}
-            self._send((of_measurement(measured) for measured in past if measured.place not in sent), pace)
+            missing = (of_measurement(measured) for measured in past if measured.place not in sent)
+            self._send(missing, pace, before_each=self._make_room)
             if pace.speedup is None and not self._enough():
                 self._place = fleet.end_of(now)
                 self.console.caught_up(self._from_now_on(fleet))
@@ -131,11 +140,30 @@ class Run:
     def _enough(self) -> bool:
         return self.arguments.count is not None and self.published >= self.arguments.count
 
-    def _send(self, sendings: Iterator[Sending], pace: Pace) -> None:
+    def _send(self, sendings: Iterator[Sending], pace: Pace, before_each: Callable[[], None] = lambda: None) -> None:
         if self.arguments.count is not None:
             sendings = islice(sendings, self.arguments.count - self.published)
         for chunk in due(sendings, pace, self.clock):
+            before_each()
             self._hand_over(chunk)
+
+    def _make_room(self) -> None:
+        """Wait until nearly all that was sent is stored; not for a queue that nobody empties."""
+        least, least_at = None, self.clock.now()
+        while self.on_their_way is not None:
+            try:
+                found = self.on_their_way()
+            except QueueUnavailable:
+                # Whoever sends waits for it, and says so.
+                return
+            if found <= ROOM:
+                return
+            if least is None or found < least:
+                least, least_at = found, self.clock.now()
+            elif self.clock.now() - least_at > NOBODY_AFTER:
+                self.on_their_way = None
+                self.console.say("Nobody seems to empty the queue: it gets the rest of the past at once.")
+            self.clock.sleep(LOOK_EVERY_S)
 
     def _hand_over(self, chunk: Sequence[Sending], *, in_order: bool = True) -> None:
         """Send a chunk, however long the queue is away; a chunk out of order does not move the bookmark."""

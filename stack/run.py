@@ -149,6 +149,8 @@ def services(settings: Settings) -> list[Service]:
         Service(
             "simulator",
             Program([python, "manage.py", "simulate", *shlex.split(settings.simulate)]),
+            # Asked for a number of reports, it ends.
+            may_end=True,
             stop_within_s=1,
         ),
     ]

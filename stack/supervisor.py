@@ -35,7 +35,7 @@ AGAIN_AFTER_S = 0.5
 @dataclass(frozen=True, slots=True)
 class Service:
     """
-    A program to keep alive, or with `once` to run until it ends well.
+    A program to keep alive, or with `once` to run until it ends well; with `may_end` it rests once it has ended well.
 
     It is ready when `is_ready` says so (asked over and over, outside the event loop), when a line of its
     output matches `ready_line`, or, with neither, as soon as it has started. After `ready_within_s` the wait
@@ -48,6 +48,7 @@ class Service:
     ready_line: str | None = None
     ready_within_s: float = 30.0
     once: bool = False
+    may_end: bool = False
     stop_within_s: float = 2.0
 
 
@@ -176,6 +177,9 @@ class _Child:
             if self.service.once:
                 if status:
                     raise StackError(f"{self.service.name} failed ({_how(status)}); its output is above.")
+                return
+            if self.service.may_end and not status:
+                self.supervisor.say(f"{self.service.name} has done its work")
                 return
             if time.monotonic() - began > STEADY_S:
                 pause_s, deaths = FIRST_PAUSE_S, 0

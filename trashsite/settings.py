@@ -263,6 +263,8 @@ LOGGING = {
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "ERROR"},
         "botocore": {"level": "WARNING"},
+        # What a client asked wrongly is its own affair: a line for each 404 would let anybody fill the log.
+        "django.request": {"level": "ERROR"},
     },
 }
 

@@ -17,6 +17,8 @@ from reports.queue import QueueUnavailable
 from simulator import replay
 from simulator.bookmark import Bookmark
 from simulator.fleet import Fleet, Place
+from simulator.pace import CHUNK
+from simulator.run import ROOM
 from simulator.sending import ARRAY, of_measurement
 from tests.simulator.scene import NOW, Scene, TurnedClock
 
@@ -45,6 +47,30 @@ def test_each_cans_newest_report_goes_ahead_of_its_past(scene: Scene) -> None:
     times = [report["measured_at"] for report in scene.reports[20:]]
     assert times == sorted(times)
     assert times[-1] < max(report["measured_at"] for report in scene.reports[:20])
+
+
+def test_the_past_waits_while_much_is_on_its_way_and_the_present_does_not(scene: Scene) -> None:
+    lengths: list[int] = []
+    stored = 0
+
+    def on_their_way() -> int:
+        nonlocal stored
+        stored = min(len(scene.bodies), stored + 5)
+        lengths.append(len(scene.bodies) - stored)
+        return lengths[-1]
+
+    scene.run(on_their_way=on_their_way, cans=20).fleet(Fleet(1, 20))
+
+    # Each can's newest, and then a chunk whenever there is room for one.
+    assert max(lengths) <= ROOM + max(20, CHUNK // ARRAY)
+    assert len(scene.reports) == len(expected(NOW - timedelta(days=7), NOW + timedelta(days=1)))
+
+
+def test_a_queue_that_nobody_empties_gets_all_of_the_past(scene: Scene) -> None:
+    scene.run(on_their_way=lambda: len(scene.bodies), cans=20).fleet(Fleet(1, 20))
+
+    assert len(scene.reports) == len(expected(NOW - timedelta(days=7), scene.clock.at))
+    assert scene.err.getvalue().count("Nobody seems to empty the queue") == 1
 
 
 def test_every_report_passes_the_wire_with_stream_and_location(scene: Scene) -> None:

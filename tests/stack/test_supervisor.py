@@ -113,6 +113,17 @@ def test_one_that_dies_starts_again_alone_and_a_line_says_so() -> None:
     assert stack.lines.count("store | ready") == 1
 
 
+def test_one_that_has_done_its_work_rests_and_one_that_failed_starts_again() -> None:
+    stack = Stack(service("simulator", "print('sent')", may_end=True), service("worker", "exit(3)", may_end=True))
+
+    async def wait() -> None:
+        await stack.until(r"stack \| simulator has done its work")
+        await stack.until(r"stack \| worker ended \(status 3\): starting it again .*", times=2)
+
+    stack.run(wait)
+    assert stack.lines.count("simulator | sent") == 1
+
+
 def test_nothing_that_a_program_started_is_left_behind() -> None:
     stack = Stack(service("worker", LEAVES_A_CHILD, ready_line="ready"))
     stack.run(nothing)

@@ -26,7 +26,7 @@ class Command(BaseCommand):
     def handle(self, **options: object) -> None:
         asked = arguments.of(options)
         screen = console.Console.for_run(asked, self.stdout, self.stderr)
-        run = Run(asked, queue.publish, WallClock(), screen)
+        run = Run(asked, queue.publish, WallClock(), screen, on_their_way=on_their_way)
         try:
             if asked.replay is None:
                 fleet = Fleet(asked.seed, asked.cans, ZoneInfo(settings.TRASH_TIME_ZONE))
@@ -37,3 +37,9 @@ class Command(BaseCommand):
                     screen.end(asked, run.replay(file))
         except replay.ReplayError as error:
             raise CommandError(f"{asked.replay}: {error} Rows sent before it: {run.published}.") from error
+
+
+def on_their_way() -> int:
+    """Return about how many messages are in the queue, or in a worker's hand."""
+    depth = queue.depth()
+    return depth.waiting + depth.in_flight

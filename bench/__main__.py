@@ -16,7 +16,7 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 
-from bench import backlog, cases, freshness, idle, processes, reading, summary
+from bench import backlog, cases, freshness, idle, pages, processes, reading, summary
 from bench.cases import ROWS, Case
 from bench.messages import Messages
 from bench.pipeline import ROOT, BenchError, Pipeline
@@ -25,7 +25,7 @@ from stack.servers import Kind, Server, StackError, start_both
 
 #: In the order in which they run; the core first.
 CORE = ("rows", "read", "java")
-PARTS = (*CORE, "late", "pools", "workers", "backlog", "freshness", "idle")
+PARTS = (*CORE, "late", "pools", "workers", "backlog", "freshness", "idle", "pages")
 
 
 @contextmanager
@@ -74,6 +74,13 @@ def measure_freshness(results: Results) -> None:
                 results.run(f"fresh-{rate}-{name}", 1, partial(freshness.measure, name, rate, *servers))
 
 
+def measure_pages(results: Results) -> None:
+    """Measure what each page costs where the fleet is large."""
+    before = Messages.until_now(1).before()
+    with stand_ins("embedded") as servers, Pipeline.fresh(*servers, ROWS["worker"], before) as pipeline:
+        results.run("pages", 1, partial(pages.measure, pipeline))
+
+
 def measure(part: str, results: Results, runs: int, quiet_s: float, *, every: bool) -> None:
     """Measure one part."""
     match part:
@@ -97,6 +104,8 @@ def measure(part: str, results: Results, runs: int, quiet_s: float, *, every: bo
         case "idle":
             with stand_ins("embedded") as servers:
                 results.run("idle", 1, partial(idle.measure, ["worker", "loop", "stock_threads"], *servers))
+        case "pages":
+            measure_pages(results)
 
 
 def main() -> int:

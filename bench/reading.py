@@ -30,7 +30,7 @@ def load_generator() -> str:
 def measure(name: str, pipeline: Pipeline, *, quiet_s: float = 0.0) -> dict[str, float]:
     """Send requests to a server for some seconds. Raises BenchError where it does not answer each with 200."""
     port = servers.free_port()
-    with _serving(name, port, pipeline) as pid:
+    with serving(name, port, pipeline) as pid:
         url = f"http://127.0.0.1:{port}"
         _send(url, WARM_S)
         processes.wait_for_quiet(quiet_s)
@@ -52,7 +52,7 @@ def measure(name: str, pipeline: Pipeline, *, quiet_s: float = 0.0) -> dict[str,
 
 
 @contextmanager
-def _serving(name: str, port: int, pipeline: Pipeline) -> Iterator[int]:
+def serving(name: str, port: int, pipeline: Pipeline) -> Iterator[int]:
     """Start one process of a server, the site by the command of production, and yield its process id."""
     environ = pipeline.environ(
         PORT=str(port),

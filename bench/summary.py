@@ -31,6 +31,12 @@ READ_COLUMNS = (
     ("servers_cpu_ms_per_request", "servers' CPU ms", 3),
     ("runs", "runs", 0),
 )
+PAGE_COLUMNS = (
+    ("cpu_ms", "CPU ms", 1),
+    ("p50_ms", "p50 ms", 0),
+    ("most_ms", "most ms", 0),
+    ("kilobytes", "KB gzip", 1),
+)
 
 Figures = dict[str, Any]
 
@@ -82,6 +88,7 @@ def summarise(results: Results) -> Figures:
             if (found := {row: f for row in cases.FRESH[rate] if (f := median(results.of(f"fresh-{rate}-{row}")))})
         },
         "idle": {row: figures for run in results.of("idle") for row, figures in run.items()},
+        "pages": {page: figures for run in results.of("pages") for page, figures in run.items()},
     }
     every["idle"] = {row.replace("stock_threads", "stock"): figures for row, figures in every["idle"].items()}
     every["dollars_per_million"] = {
@@ -129,6 +136,9 @@ def targets(found: Mapping[str, Any]) -> list[Figures]:
     compare("throughput of stock's", our_pace, 20, most=False, of=figure("rows", "stock", pace))
     compare("read: CPU of Express's", figure("read", "web", "cpu_ms_per_request"), 1.0,
             of=figure("read", "express", "cpu_ms_per_request"))  # fmt: skip
+    for page, figures in found.get("pages", {}).items():
+        if page.startswith("fleet"):
+            compare(f"{page}: CPU ms", figures["cpu_ms"], 300)
     compare("CPU a report, 100,000 against 1,000", figure("backlog", "100000", "worker", cpu), 1.1,
             of=figure("backlog", "1000", "worker", cpu))  # fmt: skip
     compare("MB a process, 100,000", figure("backlog", "100000", "worker", "peak_mb"), 130)
@@ -161,6 +171,8 @@ def table(found: Mapping[str, Any]) -> str:
             ("cpu_ms_per_report", "CPU ms", 3), ("runs", "runs", 0),
         )  # fmt: skip
         parts.append(_lines(f"Sent to readable at {rate} reports/s", figures, columns))
+    if "pages" in found:
+        parts.append(_lines("Pages of a large fleet, one process", found["pages"], PAGE_COLUMNS))
     if "idle" in found:
         names = list(next(iter(found["idle"].values())))
         parts.append(_lines("Idle", found["idle"], tuple((name, name.replace("_", " "), 1) for name in names)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -12,7 +13,7 @@ from zoneinfo import ZoneInfo
 from django import template
 from django.conf import settings
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from reports.insight.status import FULL_FROM
@@ -125,6 +126,14 @@ def attributes(text: str) -> SafeString:
         return mark_safe("")
     rows = ((name, _shown(value)) for name, value in parsed.items())
     return format_html('<dl class="facts">{}</dl>', format_html_join("", "<dt>{}</dt><dd>{}</dd>", rows))
+
+
+@register.simple_tag(takes_context=True)
+def linked(context: template.Context, text: str) -> SafeString:
+    """Show JSON so that the addresses of this site in it can be followed; what a device sent stays text."""
+    origin = re.escape(escape(context["request"].build_absolute_uri("/")))
+    link = r'&quot;<a href="\1">\1</a>&quot;'
+    return mark_safe(re.sub(rf"&quot;({origin}[^\s\\]*?)&quot;", link, escape(text)))  # noqa: S308
 
 
 @register.filter

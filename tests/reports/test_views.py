@@ -226,6 +226,17 @@ def test_what_a_device_sends_is_inert_on_pages(client: Client) -> None:
             assert raw not in text
 
 
+def test_addresses_in_the_json_of_a_page_can_be_followed(client: Client) -> None:
+    there = "http://testserver/reports/" + "%22%3E%3Cb%3E"
+    put('"><b>', attributes='{"a": "http://elsewhere.example/", "b": "javascript:x", "c": "http://testserver/<i>"}')
+
+    page = client.get(there, headers={"Accept": "text/html"}).content.decode()
+
+    assert f'<a href="{there}">{there}</a>' in page
+    assert 'href="http://elsewhere' not in page
+    assert "<i>" not in page
+
+
 def test_an_address_of_nothing_is_a_problem_or_a_page(client: Client) -> None:
     assert client.get("/nothing").json()["status"] == 404
     page = client.get("/nothing", headers={"Accept": "text/html"})

@@ -101,7 +101,11 @@ class Site:
                 cwd=ROOT, env={**os.environ, "TRASH_LOCAL": "1", **environ}, start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
-        eventually(lambda: answers(f"{self.url}/health/live") or self.process.poll() is not None, 30)
+        try:
+            eventually(lambda: answers(f"{self.url}/health/live") or self.process.poll() is not None, 60)
+        except AssertionError:
+            self.close()
+            raise
 
     @property
     def log(self) -> str:

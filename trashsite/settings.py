@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import dj_database_url
 from csp.constants import NONE, SELF
@@ -58,6 +59,12 @@ TRASH_HISTORY_DAYS = _whole("TRASH_HISTORY_DAYS", 400, 0, 36_500)
 TRASH_READS = _choice("TRASH_READS", ("open", "authenticated"), "open" if TRASH_LOCAL else "authenticated")
 #: The zone in which pages show times; the API always answers UTC.
 TRASH_TIME_ZONE = os.environ.get("TRASH_TIME_ZONE") or "UTC"
+try:
+    ZoneInfo(TRASH_TIME_ZONE)
+except (KeyError, ValueError, OSError):
+    raise ImproperlyConfigured(
+        f"TRASH_TIME_ZONE is {TRASH_TIME_ZONE!r}; it must be a zone's name, as Europe/Prague."
+    ) from None
 #: Where a local stack keeps its files.
 TRASH_DATA = Path(os.environ.get("TRASH_DATA") or BASE_DIR / ".data")
 #: Whether visitors come by HTTPS; "off" suits only a site that nothing but its own machine can reach.

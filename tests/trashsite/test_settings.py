@@ -37,6 +37,7 @@ def test_the_check_for_deployment_finds_nothing() -> None:
         ({"TRASH_READS": "everybody"}, "TRASH_READS is 'everybody'; it must be one of"),
         ({"TRASH_PROXIES": "-1"}, "TRASH_PROXIES is '-1'; it must be a whole number from 0 to 10"),
         ({"TRASH_POST_RATE": "many"}, "TRASH_POST_RATE is 'many'; it must be like 600/min"),
+        ({"TRASH_TIME_ZONE": "Prague"}, "TRASH_TIME_ZONE is 'Prague'; it must be a zone's name"),
         ({"TRASH_SUFFIX": "a/b"}, "TRASH_SUFFIX may hold letters"),
     ],
 )

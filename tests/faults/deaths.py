@@ -17,7 +17,7 @@ from tests.faults.load import Mix
 from tests.faults.scene import Scenario, Scene
 from tests.servers import Worker, eventually
 
-RESTARTS = 10
+KILLS, STOPS = 14, 8
 #: SIGTERM ends a worker within this, and within this the web's health shows one that does nothing.
 STOP_S, SEEN_S = 10.0, 30.0
 WRITES = ("BatchWriteItem", "BatchExecuteStatement")
@@ -27,7 +27,7 @@ STUCK = "this worker should work and does not"
 # -- death -----------------------------------------------------------------------------------------------
 
 
-def restarts(how: signal.Signals, times: int = RESTARTS) -> Act:
+def restarts(how: signal.Signals, times: int) -> Act:
     """End the only worker in the middle of its work, and start another, again and again."""
 
     def act(scene: Scene) -> None:
@@ -48,7 +48,7 @@ def restarts(how: signal.Signals, times: int = RESTARTS) -> Act:
 def kill_children(scene: Scene) -> None:
     """Kill -9 one child of the pool after another; the pool replaces each."""
     worker = scene.start().ready()
-    for _ in range(RESTARTS):
+    for _ in range(10):
         time.sleep(0.7)
         found = eventually(lambda: _children(worker))
         os.kill(found[0], signal.SIGKILL)
@@ -214,13 +214,13 @@ def deaths() -> list[Scenario]:
         )
 
     return [
-        starting("kill -9", restarts(signal.SIGKILL), 80),
-        starting("SIGTERM", restarts(signal.SIGTERM), 90),
+        starting("kill -9", restarts(signal.SIGKILL, KILLS), 80),
+        starting("SIGTERM", restarts(signal.SIGTERM, STOPS), 90),
         starting("kill -9 of pool children", kill_children, 60, explained=lost, pools=("prefork",)),
         starting("SIGTERM in a batch", stop_in_a_batch, 40),
         starting("SIGTERM in a long poll", stop_in_a_long_poll, 45),
         starting("SIGTERM while SQS hangs", stop_while_sqs_hangs, 60),
-        starting("frozen for 35 s", freeze, 80, recovery_s=10, explained=(STUCK,)),
+        starting("frozen for 35 s", freeze, 80, explained=(STUCK,)),
         starting("a receive hangs", hang("receive", 35), 60, explained=(STUCK,)),
         starting("a task outlives its visibility", hang("task", 40), 60, explained=(STUCK,), most_executions=1.0),
     ]
@@ -231,5 +231,5 @@ def servers() -> list[Scenario]:
     return [
         Scenario("server: SQS killed", kill_server("sqs"), seconds=45, outages=4),
         Scenario("server: DynamoDB killed", kill_server("dynamodb"), seconds=20, outages=4),
-        Scenario("server: tables deleted and restored", lose_tables, seconds=25, outages=4, recovery_s=8),
+        Scenario("server: tables deleted and restored", lose_tables, seconds=25, outages=4),
     ]

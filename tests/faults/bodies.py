@@ -57,7 +57,8 @@ def mixed(key: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
         yield report, f"[{report}]", ()
     named = _good(f"{key}-{zalgo}", 1)
     yield named, f"[{named}]", ()
-    large = [_good(f"{key}-large{number}", number)[:-1] + f',"pad":"{"x" * 1_990}"}}' for number in range(500)]
+    pad = "x" * (1024 * 1024 // 500 - len(_good(f"{key}-large500", 500)) - len(',"pad":"",'))
+    large = [_good(f"{key}-large{number}", number)[:-1] + f',"pad":"{pad}"}}' for number in range(500)]
     yield f"[{','.join(large)}]", f"[{','.join(large)}]", ()
     called = _good(f"{key}-called", 1)
     yield _envelope(CALL, [[json.loads(called)]]), f"[{called}]", ()

@@ -54,10 +54,11 @@ def _play(take: Take, pipeline: Pipeline, results: Results) -> None:
             pipeline.forget(worker)
     elif not pipeline.workers:
         pipeline.start("-P", take.pool).ready()
-    logs = {worker.log_path for worker in pipeline.workers}
+    running = {worker.log_path for worker in pipeline.workers}
+    before = set(pipeline.directory.glob("worker-*.log"))
     row = play(scenario, pipeline, take.pool, take.slug)
     if row.problems:
-        results.keep_logs(take, sorted(logs | {worker.log_path for worker in pipeline.workers}))
+        results.keep_logs(take, sorted(running | set(pipeline.directory.glob("worker-*.log")) - before))
     results.keep(take, row)
     told = f"recovered in {row.recovered_s} s" if row.recovered_s is not None else "never recovered"
     print(

@@ -320,6 +320,19 @@ def test_after_the_end_no_thread_is_left(
     assert eventually(lambda: not any(each.is_alive() for each in mine), 5)
 
 
+def test_a_poll_that_was_not_answered_since_the_stop_is_waited_for_no_longer(
+    start: Callable[..., Receiver], proxy: FaultProxy
+) -> None:
+    proxy.inject(faults.never, "ReceiveMessage")
+    receiver = start()
+    assert eventually(lambda: proxy.seen["ReceiveMessage"] == 1)
+    receiver.stop()
+    assert for_a_while(0.3, lambda: True)
+    began = time.monotonic()
+    receiver.join(0.3)
+    assert time.monotonic() - began < 0.2
+
+
 def test_what_could_not_be_given_back_comes_by_itself(
     brief: None, start: Callable[..., Receiver], proxy: FaultProxy, inbox: Inbox, raw: SQSClient, url: str
 ) -> None:

@@ -29,9 +29,9 @@ logger = logging.getLogger(__name__)
 
 #: The time that an end may take: what is in hand is given back within this.
 RELEASE_WITHIN_S = 3.0
-#: A worker to which nothing happens for so long, although it should, is stuck:
-#: a receive ends after 9 s, a task after about 15.
-STALLED_S = 20.0
+#: A worker to which nothing happens for so long, although it should, is stuck: a receive ends after 9 s, a task after
+#: about 15. It says so with its next heartbeat, ten seconds later at most: half a minute in all.
+STALLED_S = 18.0
 JOIN_S = WAIT_S + 0.3
 
 

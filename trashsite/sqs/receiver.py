@@ -52,6 +52,7 @@ class Receiver:
         self._held = False
         self._silent_since: float | None = None
         self._stopping = threading.Event()
+        self._stopped_at = 0.0
         self._outage = Outage(f"receiving from {queue}")
         self._visibility = Outage("telling SQS how long messages stay invisible")
         self._threads = [
@@ -74,13 +75,19 @@ class Receiver:
 
     def stop(self) -> None:
         """Ask for nothing more, for good. What still arrives is given back at once."""
+        if not self._stopping.is_set():
+            self._stopped_at = time.monotonic()
         self._stopping.set()
         with self._changed:
             self._changed.notify_all()
 
-    def join(self, timeout_s: float) -> None:
-        """Wait a little for receives that are in flight: what an abandoned one brings is invisible for 30 s."""
-        deadline = time.monotonic() + timeout_s
+    def join(self, within_s: float) -> None:
+        """
+        Wait for receives that are in flight: what an abandoned one brings is invisible for 30 s.
+
+        within_s: counted from the stop, for a poll that is answered at all is answered so soon after it.
+        """
+        deadline = self._stopped_at + within_s
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Protocol
 
-#: A heartbeat comes every 10 s; two may be late.
-SILENT_AFTER = timedelta(seconds=30)
+#: A heartbeat comes every 10 s; two may be late. Whoever asks every second or two so knows within half a minute.
+SILENT_AFTER = timedelta(seconds=28)
 #: A worker that fell silent and did not come back was replaced, or was never meant to come back.
 FORGOTTEN_AFTER = timedelta(minutes=10)
 

@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--workers", type=int, default=1, help="processes; each uses one core")
     # Made when they are needed: most of a request is waiting for DynamoDB, or for a slow client.
-    parser.add_argument("--threads", type=int, default=32, help="requests that one process works on at once")
+    parser.add_argument("--threads", type=int, default=64, help="requests that one process works on at once")
     given = parser.parse_args()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 2 * MOST_CONNECTIONS)), hard))

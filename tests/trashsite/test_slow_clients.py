@@ -106,6 +106,29 @@ def test_a_request_may_come_byte_by_byte_and_two_at_once(site: Site) -> None:
         assert answer_of(client, times=2).count(b"HTTP/1.1 200 OK") == 2
 
 
+def test_where_too_many_bodies_are_on_their_way_the_next_is_told_to_come_again(site: Site) -> None:
+    with ExitStack() as clients:
+        slow = [clients.enter_context(connect(site, POST + b"Content-Length: 50\r\n\r\nu=")) for _ in range(60)]
+        with connect(site, POST + b"Content-Length: 3\r\n\r\nu=1") as honest:
+            refusal = answer_of(honest)
+        for client in slow:
+            client.close()
+    assert refusal.startswith(b"HTTP/1.1 503 ")
+    assert b"retry-after: 5" in refusal.lower()
+    # Those who went away have made room.
+    assert eventually(lambda: accepted(site))
+
+
+def accepted(site: Site) -> bool:
+    with connect(site, POST + b"Content-Length: 3\r\n\r\nu=1") as honest:
+        return b"HTTP/1.1 403 " in answer_of(honest)
+
+
+def test_a_body_that_is_far_too_large_is_not_waited_for(site: Site) -> None:
+    with connect(site, POST + b"Content-Length: 99000000\r\n\r\nusername=") as client:
+        assert answer_of(client).startswith(b"HTTP/1.1 413 ")
+
+
 def test_who_asks_before_sending_a_body_is_told_to_go_on(site: Site) -> None:
     cookie = b"Cookie: csrftoken=" + b"a" * 32 + b"\r\n"
     with connect(site, POST + cookie + b"Content-Length: 4\r\nExpect: 100-continue\r\n\r\n") as client:

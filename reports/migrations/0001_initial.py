@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
                         max_length=128,
                         primary_key=True,
                         serialize=False,
-                        validators=[django.core.validators.RegexValidator("^[^/\\x00-\\x1f]+$")],
+                        validators=[django.core.validators.RegexValidator("^[^/\\x00-\\x1f]+\\Z")],
                         verbose_name="can",
                     ),
                 ),

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.core.exceptions import ValidationError
 
 from reports import imports
 from reports.imports import Change
@@ -100,3 +101,9 @@ def test_cans_are_retired_and_brought_back_by_a_column() -> None:
 )
 def test_errors_name_their_line(text: str, said: str) -> None:
     assert any(said in error for error in imports.plan(text).errors)
+
+
+@pytest.mark.parametrize("can_id", ["a/b", "a\nb", "420\n", ""])
+def test_an_id_that_no_report_can_have_is_refused(can_id: str) -> None:
+    with pytest.raises(ValidationError, match="can_id"):
+        Can(can_id=can_id).clean_fields()

@@ -17,7 +17,9 @@ class Can(models.Model):
     retired_at: out of service from then on, gone from lists and counts; a newer report revives it.
     """
 
-    can_id = models.CharField("can", max_length=128, primary_key=True, validators=[RegexValidator(r"^[^/\x00-\x1f]+\Z")])
+    can_id = models.CharField(
+        "can", max_length=128, primary_key=True, validators=[RegexValidator(r"^[^/\x00-\x1f]+\Z")]
+    )
     name = models.CharField(max_length=120, blank=True)
     address = models.CharField(max_length=240, blank=True)
     stream = models.CharField(max_length=64, blank=True, help_text="paper, glass, plastic, ...")

@@ -23,8 +23,11 @@ from trashsite import aws
 # which takes a client from 82 to 23 ms of CPU.
 _load_file = functools.cache(JSONFileLoader().load_file)
 JSONFileLoader.load_file = lambda self, path: _load_file(path)  # type: ignore[method-assign]
-_services = functools.cache(functools.partial(Loader.list_available_services, Loader()))
-Loader.list_available_services = lambda self, type_name: _services(type_name)  # type: ignore[method-assign]
+_services = functools.cache(lambda paths, type_name: _list_services(Loader(list(paths)), type_name))
+_list_services = Loader.list_available_services
+Loader.list_available_services = lambda self, type_name: _services(  # type: ignore[method-assign]
+    tuple(self.search_paths), type_name
+)
 
 
 @pytest.fixture(scope="session")

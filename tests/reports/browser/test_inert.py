@@ -26,7 +26,7 @@ OWN = "window.owned=1"
 EVIL = (
     f"<script>{OWN}<!-script><img src=x onerror={OWN}>",
     f"\"' onmouseover={OWN} x='<svg onload={OWN}>",
-    f"javascript:{OWN}{{{{ 7*7 }}}}{{% debug %}}${{7*7}}",
+    f"javascript:{OWN}{{{{ 7919*7907 }}}}{{% debug %}}${{7919*7907}}",
 )
 NAME = EVIL[0][:60]
 
@@ -120,4 +120,6 @@ def check(page: Page, address: str) -> None:
         }"""
     )
     assert found == {"owned": 0, "scripts": 0, "handlers": 0, "addresses": 0, "images": 0}, address
-    assert "49" not in [word for word in page.locator("body").inner_text().split() if "7*7" not in word], address
+    assert "62615533" not in [word for word in page.locator("body").inner_text().split() if "7919*7907" not in word], (
+        address
+    )

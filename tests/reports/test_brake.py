@@ -138,10 +138,10 @@ def test_a_flood_of_poison_is_slowed_loses_nothing_and_holds_no_good_report_that
         bodies.insert(number * 10, body)
     queue.publish(bodies)
     started = worker("-P", pool, "-c", "2", TRASH_BRAKE_SET_ASIDE="100", TRASH_BRAKE_WITHIN_S="60").ready()
-    eventually(lambda: "the brake is on" in started.log)
-    eventually(lambda: all(store.latest(can_id) for can_id in good))
+    eventually(lambda: "the brake is on" in started.log, 60)
+    eventually(lambda: all(store.latest(can_id) for can_id in good), 60)
     assert started.stop() == 0
-    depth = eventually(lambda: (found := queue.depth()).in_flight == 0 and found)
+    depth = eventually(lambda: (found := queue.depth()).in_flight == 0 and found, 60)
     # 100 at once, then 100 a minute; a process of a prefork pool has its share of that.
     assert 0 < depth.dead <= 250
     assert depth.waiting + depth.dead == 600

@@ -103,9 +103,10 @@ def for_a_while(seconds: float, always: Callable[[], bool]) -> bool:
 
 
 class InFlight:
-    """A fault that breaks nothing and notes how many receives are on their way at a time."""
+    """A fault that breaks nothing and notes how many receives are on their way at a time, each for `seconds` more."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = 0.0) -> None:
+        self._late = faults.slow(seconds)
         self.now = self.most = 0
         self._lock = threading.Lock()
 
@@ -114,7 +115,7 @@ class InFlight:
             self.now += 1
             self.most = max(self.most, self.now)
         try:
-            return call.forward()
+            return self._late(call)
         finally:
             with self._lock:
                 self.now -= 1
@@ -149,13 +150,8 @@ def test_at_rest_one_receive_is_in_flight_and_nothing_spins(
 def test_in_a_backlog_several_receives_are_in_flight(
     start: Callable[..., Receiver], proxy: FaultProxy, inbox: Inbox, raw: SQSClient, url: str
 ) -> None:
-    watch = InFlight()
-
-    def slowly(call: Call) -> Reply:
-        time.sleep(0.05)
-        return watch(call)
-
-    proxy.inject(slowly, "ReceiveMessage")
+    watch = InFlight(0.05)
+    proxy.inject(watch, "ReceiveMessage")
     bodies = send(raw, url, 200)
     start()
     assert eventually(lambda: inbox.bodies == bodies)
@@ -226,7 +222,7 @@ def test_while_held_it_asks_for_nothing_and_keeps_what_it_has(
     receiver.hold(True)
     send(raw, url, 10)
     # The poll that was in flight when it was held may still bring some.
-    assert eventually(lambda: receiver._in_flight == 0)
+    assert eventually(lambda: not receiver._asked)
     asked, held = proxy.seen["ReceiveMessage"], receiver.in_hand
     assert for_a_while(1.2, lambda: (proxy.seen["ReceiveMessage"], receiver.in_hand) == (asked, held))
     assert receiver.silent_s() == 0.0
@@ -386,6 +382,19 @@ def test_a_receive_that_is_never_answered_is_given_up_and_told_by_its_silence(
     bodies = send(raw, url, 3)
     assert eventually(lambda: inbox.bodies == bodies, module.RECEIVE_TIMEOUT_S + 3)
     assert receiver.silent_s() < 1.5
+
+
+def test_one_receive_that_hangs_is_told_although_another_is_answered_after_it(
+    start: Callable[..., Receiver], proxy: FaultProxy, raw: SQSClient, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RECEIVE_TIMEOUT_S", 60)
+    proxy.inject(faults.slow(0.3), "ReceiveMessage", times=1)
+    proxy.inject(faults.never, "ReceiveMessage", times=1)
+    # Full, so that several are in flight; the last of which bring nothing, while one is never answered.
+    send(raw, url, 30)
+    receiver = start()
+    assert eventually(lambda: receiver.received == 30)
+    assert eventually(lambda: receiver.silent_s() > 3, 20)
 
 
 def test_an_outage_is_over_within_seconds_of_its_end(

@@ -47,7 +47,8 @@ class Receiver:
         self._changed = threading.Condition()
         self._in_hand: dict[str, float] = {}
         self._bytes = 0
-        self._in_flight = 0
+        #: When each receive that is in flight was begun, by its thread.
+        self._asked: dict[int, float] = {}
         self._full = False
         self._held = False
         self._silent_since: float | None = None
@@ -99,7 +100,7 @@ class Receiver:
     @property
     def busy(self) -> bool:
         """Whether more is on its way: the last answer was full and another receive is in flight."""
-        return self._full and self._in_flight > 0
+        return self._full and bool(self._asked)
 
     def silent_s(self) -> float:
         """Return for how long the queue has answered nothing although it was asked."""
@@ -155,7 +156,10 @@ class Receiver:
                 failures += 1
                 self._outage.failed(error)
             with self._changed:
-                self._in_flight -= 1
+                del self._asked[threading.get_ident()]
+                if not failures:
+                    # Another one that was asked before may be hanging all the while.
+                    self._silent_since = min(self._asked.values(), default=None)
                 self._full = len(messages) == RECEIVE
                 self.received += len(messages)
                 for each in messages:
@@ -185,11 +189,11 @@ class Receiver:
         with self._changed:
             while not self._stopping.is_set():
                 wanted = IN_FLIGHT if self._full and not self._outage.lasts else 1
-                room = self.limit - len(self._in_hand) - RECEIVE * self._in_flight
-                if not self._held and self._in_flight < wanted and room >= RECEIVE and self._bytes < MAX_BYTES:
-                    self._in_flight += 1
+                room = self.limit - len(self._in_hand) - RECEIVE * len(self._asked)
+                if not self._held and len(self._asked) < wanted and room >= RECEIVE and self._bytes < MAX_BYTES:
+                    self._asked[threading.get_ident()] = now = time.monotonic()
                     if self._silent_since is None:
-                        self._silent_since = time.monotonic()
+                        self._silent_since = now
                     return True
                 self._changed.wait()
         return False
@@ -212,7 +216,6 @@ class Receiver:
             timeout_s=RECEIVE_TIMEOUT_S,
         )
         messages = [Delivery.received(self._url, message) for message in answer.get("Messages") or ()]
-        self._silent_since = None
         self._outage.ended(began)
         return messages
 

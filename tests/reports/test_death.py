@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
+import struct
+import termios
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -96,6 +101,35 @@ def test_a_pool_process_that_is_killed_loses_nothing_and_the_worker_goes_on(
     assert len(children(started)) == 2
     assert not set(children(started)) & set(before)
     assert started.stop() == 0
+
+
+def test_a_pool_process_that_got_half_of_a_batch_gets_the_rest_before_the_end(
+    worker: Callable[..., Worker], pipeline: str
+) -> None:
+    started = worker("-P", "prefork", "-c", "1").ready()
+    queue.publish(['{"can_id":"1","level":"1"}'])
+    assert drained()
+    (child,) = children(started)
+    os.kill(child, signal.SIGSTOP)
+    # Several times what a pipe holds.
+    queue.publish([f'{{"can_id":"{at}","level":"1","pad":"{"x" * 8_000}"}}' for at in range(50)])
+    assert eventually(lambda: waiting_bytes(child) > 60_000)
+    started.process.terminate()
+    threading.Timer(0.5, os.kill, (child, signal.SIGCONT)).start()
+    assert started.stop() == 0
+    assert eventually(lambda: queue.depth().in_flight == 0)
+
+
+def waiting_bytes(pid: int) -> int:
+    """The most that waits in any pipe that a process reads."""
+    most = 0
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):
+            if each.readlink().name.startswith("pipe:"):
+                opened = os.open(each, os.O_RDONLY | os.O_NONBLOCK)
+                most = max(most, *struct.unpack("i", fcntl.ioctl(opened, termios.FIONREAD, bytes(4))))
+                os.close(opened)
+    return most
 
 
 def test_a_worker_that_is_told_to_stop_ends_soon_and_gives_back_what_it_holds(

@@ -12,12 +12,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import billiard.pool
 import click
 import pytest
 from celery import signals
 from celery.apps.worker import Worker
 from celery.bin.worker import worker as worker_command
+from celery.bootsteps import Blueprint
+from celery.concurrency.asynpool import AsynPool
 from celery.exceptions import Reject
+from celery.loaders.base import BaseLoader
 from celery.worker.consumer.consumer import Consumer
 from celery.worker.request import Request
 from kombu import Connection
@@ -139,6 +143,16 @@ def test_the_command_line_tells_an_asked_for_pool_from_the_default() -> None:
     (pool,) = (option for option in worker_command.params if option.name == "pool")
     assert isinstance(pool, click.Option)
     assert pool.default == "prefork"
+
+
+def test_what_is_half_written_can_be_ended_before_the_pool_closes() -> None:
+    """reports.startup does that, and does not wait 30 s for results that nobody reads."""
+    assert "self.app.loader.shutdown_worker()" in inspect.getsource(Worker.on_close)
+    assert "self.on_worker_shutdown()" in inspect.getsource(BaseLoader.shutdown_worker)
+    source = inspect.getsource(Blueprint.close)
+    assert source.index("self.on_close()") < source.index("'close'")
+    assert "if self._state == RUN:" in inspect.getsource(AsynPool.flush)
+    assert "range(GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT)" in inspect.getsource(billiard.pool.Worker)
 
 
 def test_the_steps_that_sqs_cannot_serve_are_switched_off_by_these_options() -> None:

@@ -90,7 +90,9 @@ def stores() -> list[Scenario]:
     throughput = proxy.error("ProvisionedThroughputExceededException")
     return [
         Scenario("store: throttled in bursts", acts.bursts("dynamodb", throughput, *writes), outages=4),
-        Scenario("store: unprocessed items", outage("dynamodb", partial.unprocessed(partial.every(2)), writes[0])),
+        Scenario(
+            "store: unprocessed items", outage("dynamodb", partial.unprocessed(partial.every(2)), writes[0]), outages=2
+        ),
         Scenario("store: all unprocessed", outage("dynamodb", partial.unprocessed(partial.all_of_them), writes[0])),
         Scenario(
             "store: errors per statement", outage("dynamodb", partial.statement_errors(partial.every(3)), writes[1])

@@ -63,7 +63,7 @@ class Ledger:
 
     def sent(self, body: str) -> None:
         """Note a message of good reports, each with its measured_at: one, or an array."""
-        said = json.loads(body, parse_int=str, parse_float=str)
+        said = _read(body)
         for report in said if isinstance(said, list) else [said]:
             self.reports[_said(report)] += 1
 
@@ -120,7 +120,7 @@ def stored(suffix: str, *, cans: str = "", dead: Iterable[str] = ()) -> Stored:
             item["id"]["S"],
             _micros(item["order_key"]["S"].split("#")[0]),
             item["level"]["S"],
-            _in_one_order(json.loads(item.get("attributes", {}).get("S", "{}"), parse_int=str, parse_float=str)),
+            _in_one_order(_read(item.get("attributes", {}).get("S", "{}"))),
         )
         for item in _scan(f"trash-level-history-{suffix}", cans)
         if item["order_key"]["S"][0].isdigit()
@@ -141,9 +141,21 @@ def _scan(table: str, cans: str) -> Iterator[dict[str, Any]]:
 
 def _said(report: dict[str, Any]) -> Said:
     rest = {name: value for name, value in report.items() if name not in ("can_id", "level", "measured_at")}
-    return Said(
-        str(report["can_id"]).strip(), _micros(report["measured_at"]), str(report["level"]), _in_one_order(rest)
-    )
+    can, level = (_digits(report[name]) for name in ("can_id", "level"))
+    return Said(can.strip(), _micros(report["measured_at"]), level, _in_one_order(rest))
+
+
+def _read(text: str) -> Any:
+    """Read JSON; a number keeps all its digits, and stays apart from a text of the same: to the store they differ."""
+    return json.loads(text, parse_int=_number, parse_float=_number)
+
+
+def _number(digits: str) -> dict[str, str]:
+    return {"number": digits}
+
+
+def _digits(value: Any) -> str:
+    return str(value["number"] if isinstance(value, dict) else value)
 
 
 def _micros(instant: str) -> int:

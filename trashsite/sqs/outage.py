@@ -9,6 +9,8 @@ import time
 logger = logging.getLogger(__name__)
 
 REMIND_S = 60.0
+#: What fails again so soon after it worked again is told only if it lasts: parts of a fault come and go.
+CALM_S = 10.0
 
 
 class Outage:
@@ -19,7 +21,8 @@ class Outage:
         self._lock = threading.Lock()
         self._since: float | None = None
         self._failed_at = 0.0
-        self._told = 0.0
+        self._told = False
+        self._quiet_until = 0.0
 
     @property
     def lasts(self) -> bool:
@@ -27,20 +30,21 @@ class Outage:
         return self._since is not None
 
     def failed(self, reason: object) -> None:
-        """Note a failure; says so unless it was said less than a minute ago."""
+        """Note a failure; says so unless it was said less than a minute ago, or worked again a moment ago."""
         now = time.monotonic()
         with self._lock:
             self._failed_at = now
-            if self._since is not None and now - self._told < REMIND_S:
+            since = self._since = now if self._since is None else self._since
+            if now < self._quiet_until:
                 return
-            lasted = "" if self._since is None else f" for {now - self._since:.0f} s"
-            self._since = self._since or now
-            self._told = now
+            self._quiet_until = now + REMIND_S
+            self._told = True
+        lasted = f" for {now - since:.0f} s" if now > since else ""
         logger.warning("%s fails%s, trying again until it works: %s", self.what, lasted, reason)
 
     def ended(self, began: float | None = None) -> None:
         """
-        Note a success; says so if a failure came before it.
+        Note a success; says so if a failure came before it and was told.
 
         began: the monotonic time at which what succeeded was begun. If something else failed since then, it tells
         only that all was well before.
@@ -51,5 +55,8 @@ class Outage:
             if began is not None and began < self._failed_at:
                 return
             since, self._since = self._since, None
-        if since is not None:
+            told, self._told = self._told, False
+            if told:
+                self._quiet_until = time.monotonic() + CALM_S
+        if since is not None and told:
             logger.info("%s works again after %.1f s", self.what, time.monotonic() - since)

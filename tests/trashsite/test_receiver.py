@@ -329,6 +329,21 @@ def test_a_poll_that_was_not_answered_since_the_stop_is_waited_for_no_longer(
     assert time.monotonic() - began < 0.2
 
 
+def test_the_end_waits_for_what_is_being_given_back(
+    start: Callable[..., Receiver], proxy: FaultProxy, inbox: Inbox, raw: SQSClient, url: str
+) -> None:
+    send(raw, url, 3)
+    receiver = start(limit=10)
+    assert eventually(lambda: receiver.in_hand == 3)
+    proxy.inject(faults.slow(1.0), "ChangeMessageVisibilityBatch")
+    receiver.stop()
+    # The process ends when this has returned, and its threads with it.
+    receiver.release_aside(inbox.received)
+    receiver.join(0.0)
+    hidden = "ApproximateNumberOfMessagesNotVisible"
+    assert raw.get_queue_attributes(QueueUrl=url, AttributeNames=[hidden])["Attributes"][hidden] == "0"
+
+
 def test_what_could_not_be_given_back_comes_by_itself(
     brief: None, start: Callable[..., Receiver], proxy: FaultProxy, inbox: Inbox, raw: SQSClient, url: str
 ) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -23,12 +22,10 @@ from trashsite import aws
 from trashsite.sqs.delivery import Delivery
 from trashsite.sqs.dispatch import BATCH, Batch, Dispatcher
 from trashsite.sqs.envelope import unpacked
-from trashsite.sqs.receiver import RECEIVE, WAIT_S, Receiver
+from trashsite.sqs.receiver import RECEIVE, RELEASE_WITHIN_S, WAIT_S, Receiver
 
 logger = logging.getLogger(__name__)
 
-#: The time that an end may take: what is in hand is given back within this.
-RELEASE_WITHIN_S = 3.0
 #: A worker to which nothing happens for so long, although it should, is stuck: a receive ends after 9 s, a task after
 #: about 15. It says so with its next heartbeat, ten seconds later at most: half a minute in all.
 STALLED_S = 18.0
@@ -227,8 +224,8 @@ class Channel(virtual.Channel):
 
     def _give_back(self, consuming: Consuming, batch: Batch) -> None:
         consuming.dispatcher.abandoned()
-        # Not in the loop: SQS may not answer.
-        threading.Thread(target=consuming.receiver.release, args=(batch,), daemon=True).start()
+        # Not in the loop, which must go on.
+        consuming.receiver.release_aside(batch)
 
     def problems(self) -> list[Problem]:
         """Return what should happen and has not for too long."""

@@ -24,6 +24,8 @@ RECEIVE_TIMEOUT_S = WAIT_S + 5
 #: Given with each receive, so that a message answered to a worker that is gone is back this soon.
 VISIBILITY_S = 30
 EXTEND_AFTER_S = 12.0
+#: The time that an end may take: what is in hand is given back within this.
+RELEASE_WITHIN_S = 3.0
 IN_FLIGHT = 3
 #: Bodies in hand; ten more receives of 10 times 1 MiB can be on their way when it is reached.
 MAX_BYTES = 16 * 1024 * 1024
@@ -59,6 +61,7 @@ class Receiver:
         self._threads = [
             threading.Thread(target=self._receive_on, name=f"receive-{at}", daemon=True) for at in range(IN_FLIGHT)
         ]
+        self._releasing: list[threading.Thread] = []
         self._keeper = threading.Thread(target=self._keep, name="keep-invisible", daemon=True)
 
     # -- what the dispatcher tells it --------------------------------------------------------------------
@@ -86,11 +89,16 @@ class Receiver:
         """
         Wait for receives that are in flight: what an abandoned one brings is invisible for 30 s.
 
-        within_s: counted from the stop, for a poll that is answered at all is answered so soon after it.
+        within_s: counted from the stop, for a poll that is answered at all is answered so soon after it. What gives
+        messages back may need as long as RELEASE_WITHIN_S from now on: a process that ended would end it too.
         """
-        deadline = self._stopped_at + within_s
+        answered_by, released_by = self._stopped_at + within_s, time.monotonic() + RELEASE_WITHIN_S
         for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.ident in self._asked:
+                thread.join(max(0.0, answered_by - time.monotonic()))
+        for thread in (*self._threads, *self._releasing):
+            if thread.ident not in self._asked:
+                thread.join(max(0.0, released_by - time.monotonic()))
 
     @property
     def stopping(self) -> bool:
@@ -142,6 +150,13 @@ class Receiver:
                 within_s=deadline - time.monotonic(),
             ):
                 return
+
+    def release_aside(self, deliveries: Sequence[Delivery]) -> None:
+        """Like release, but without waiting for SQS, which may not answer."""
+        thread = threading.Thread(target=self.release, args=(deliveries,), name="release", daemon=True)
+        with self._changed:
+            thread.start()
+            self._releasing = [*filter(threading.Thread.is_alive, self._releasing), thread]
 
     # -- its threads -------------------------------------------------------------------------------------
 

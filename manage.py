@@ -9,8 +9,12 @@ if __name__ == "__main__":
     from django.core.management import execute_from_command_line
 
     try:
-        execute_from_command_line(sys.argv)
+        try:
+            execute_from_command_line(sys.argv)
+        finally:
+            # Few lines wait until now: written by the interpreter at its end, they would fail where nobody catches it.
+            sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read our lines, as `head` does, has seen enough; the interpreter must not write the rest at its end.
+        # Whoever read our lines, as `head` does, has seen enough; what is left goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + 13)

@@ -1,0 +1,28 @@
+"""manage.py itself: the way in to every command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.servers import ROOT
+
+
+@pytest.mark.parametrize("command", [["help"], ["check", "--help"], ["diffsettings", "--all"]])
+def test_a_reader_that_has_gone_ends_a_command_without_a_word(command: list[str]) -> None:
+    # Few lines are written only at the end, unless the environment says otherwise.
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "manage.py", *command],
+            cwd=ROOT, env=environ, stdout=writer, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    finally:
+        os.close(writer)
+
+    assert (done.returncode, done.stderr) == (141, "")

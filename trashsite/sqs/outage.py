@@ -34,12 +34,13 @@ class Outage:
         now = time.monotonic()
         with self._lock:
             self._failed_at = now
-            since = self._since = now if self._since is None else self._since
+            if self._since is None:
+                self._since = now
             if now < self._quiet_until:
                 return
             self._quiet_until = now + REMIND_S
             self._told = True
-        lasted = f" for {now - since:.0f} s" if now > since else ""
+            lasted = f" for {now - self._since:.0f} s" if now > self._since else ""
         logger.warning("%s fails%s, trying again until it works: %s", self.what, lasted, reason)
 
     def ended(self, began: float | None = None) -> None:
@@ -52,11 +53,12 @@ class Outage:
         if self._since is None:
             return
         with self._lock:
-            if began is not None and began < self._failed_at:
+            if self._since is None or (began is not None and began < self._failed_at):
                 return
-            since, self._since = self._since, None
-            told, self._told = self._told, False
-            if told:
-                self._quiet_until = time.monotonic() + CALM_S
-        if since is not None and told:
-            logger.info("%s works again after %.1f s", self.what, time.monotonic() - since)
+            now = time.monotonic()
+            lasted_s, told = now - self._since, self._told
+            self._since, self._told = None, False
+            if not told:
+                return
+            self._quiet_until = now + CALM_S
+        logger.info("%s works again after %.1f s", self.what, lasted_s)

@@ -111,7 +111,10 @@ def orders() -> list[Scenario]:
         ),
         Scenario("order: a message twice in one answer", outage("sqs", proxy.edit(doubled), "ReceiveMessage")),
         Scenario("poison: every body, and ten windows", poison, starts=True, seconds=60, mix=Mix(rate=20)),
-        Scenario("poison: the brake", brake, starts=True, seconds=60, explained=("the brake is on",)),
+        Scenario(
+            # A tenth of the flood would be enough good reports to keep the brake off.
+            "poison: the brake", brake, mix=Mix(rate=20), starts=True, seconds=60, explained=("the brake is on",),
+        ),
         Scenario(
             "poison: a crash before the delete", crash_before_the_delete, starts=True, seconds=50,
             mix=Mix(rate=60, poison=0.1), outages=4,

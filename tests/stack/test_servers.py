@@ -18,6 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from stack.servers import JARS, REGION, Kind, Server, StackError, start_both, start_dynamodb, start_sqs
+from tests.servers import eventually
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -127,6 +128,22 @@ def test_a_released_message_comes_again_at_once_with_its_count(servers: tuple[Se
     ]
     assert message["Body"] == "held"
     assert message["Attributes"]["ApproximateReceiveCount"] == "2"
+
+
+def test_a_message_whose_time_is_over_counts_as_waiting_before_anybody_asks_for_it(
+    servers: tuple[Server, Server],
+) -> None:
+    sqs = sqs_client(servers[0])
+    queue = sqs.create_queue(QueueName="lapsed")["QueueUrl"]
+    sqs.send_message(QueueUrl=queue, MessageBody="held")
+    sqs.receive_message(QueueUrl=queue, VisibilityTimeout=1)
+
+    def counts() -> list[str]:
+        answer = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+        return [answer["ApproximateNumberOfMessages"], answer["ApproximateNumberOfMessagesNotVisible"]]
+
+    assert counts() == ["0", "1"]
+    assert eventually(lambda: counts() == ["1", "0"], 5)
 
 
 def test_queue_urls_name_an_address_that_needs_no_resolver(servers: tuple[Server, Server]) -> None:

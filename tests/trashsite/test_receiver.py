@@ -12,6 +12,8 @@ import boto3
 import pytest
 
 from reports import queue
+from reports.queue import Depth
+from tests.faults import partial
 from tests.faults import proxy as faults
 from tests.faults.proxy import Call, Fault, FaultProxy, Reply
 from tests.servers import eventually
@@ -86,7 +88,7 @@ def start(proxy: FaultProxy, pipeline: str, inbox: Inbox) -> Iterator[Callable[.
     # The last polls end with their connections.
     proxy.close()
     for each in started:
-        each.join(5)
+        each.join(5, 0.0)
 
 
 def send(raw: SQSClient, url: str, count: int, body: str = "{}") -> list[str]:
@@ -297,7 +299,7 @@ def test_what_arrives_after_the_stop_is_given_back_at_once(
     assert eventually(lambda: proxy.seen["ReceiveMessage"] == 1)
     receiver.stop()
     bodies = send(raw, url, 5)
-    receiver.join(5)
+    receiver.join(5, time.monotonic() + 3)
     assert all_visible(raw, url, bodies, 3)
     assert inbox.received == []
     assert receiver.stopping
@@ -326,7 +328,7 @@ def test_a_poll_that_was_not_answered_since_the_stop_is_waited_for_no_longer(
     receiver.stop()
     assert for_a_while(0.3, lambda: True)
     began = time.monotonic()
-    receiver.join(0.3)
+    receiver.join(0.3, 0.0)
     assert time.monotonic() - began < 0.2
 
 
@@ -340,8 +342,38 @@ def test_the_end_waits_for_what_is_being_given_back(
     receiver.stop()
     # The process ends when this has returned, and its threads with it.
     receiver.release_aside(inbox.received)
-    receiver.join(0.0)
+    receiver.join(0.0, time.monotonic() + 3)
     assert queue.depth().in_flight == 0
+
+
+def test_what_sqs_refuses_to_give_back_is_told_again(
+    start: Callable[..., Receiver], proxy: FaultProxy, inbox: Inbox, raw: SQSClient, url: str
+) -> None:
+    send(raw, url, 10)
+    receiver = start(limit=10)
+    assert eventually(lambda: receiver.in_hand == 10)
+    receiver.stop()
+    proxy.inject(partial.failed_entries(partial.every(2)), "ChangeMessageVisibilityBatch", times=1)
+    receiver.release(inbox.received)
+    assert queue.depth() == Depth(waiting=10, in_flight=0, dead=0)
+    assert proxy.seen["ChangeMessageVisibilityBatch"] == 2
+    # They are in nobody's hand: that is said for good, and asked no second time.
+    receiver.release(inbox.received)
+    assert proxy.seen["ChangeMessageVisibilityBatch"] == 3
+
+
+def test_what_is_given_back_while_it_is_kept_invisible_is_visible_in_the_end(
+    brief: None, start: Callable[..., Receiver], proxy: FaultProxy, inbox: Inbox, raw: SQSClient, url: str
+) -> None:
+    send(raw, url, 3)
+    receiver = start(limit=10)
+    assert eventually(lambda: receiver.in_hand == 3)
+    proxy.inject(faults.slow(1.0), "ChangeMessageVisibilityBatch", times=1)
+    assert eventually(lambda: proxy.seen["ChangeMessageVisibilityBatch"] == 1)
+    receiver.stop()
+    receiver.release(inbox.received)
+    # Else SQS would hear of the release first, and then that they are to stay invisible.
+    assert for_a_while(1.2, lambda: queue.depth().in_flight == 0)
 
 
 def test_what_could_not_be_given_back_comes_by_itself(

@@ -246,12 +246,13 @@ class Channel(virtual.Channel):
         """Give everything in hand back to the queue, within a few seconds whether SQS answers or not."""
         if not self.closed:
             signals.worker_shutting_down.disconnect(self._on_shutting_down)
+            released_by = time.monotonic() + RELEASE_WITHIN_S
             for consuming in self._consuming.values():
                 consuming.receiver.stop()
                 if back := consuming.all_in_hand():
                     logger.info("giving %d messages back to %s", len(back), consuming.queue)
-                    consuming.receiver.release(back, within_s=RELEASE_WITHIN_S)
-                consuming.receiver.join(JOIN_S)
+                    consuming.receiver.release(back, within_s=released_by - time.monotonic())
+                consuming.receiver.join(JOIN_S, released_by)
             self._consuming.clear()
         super().close()
 

@@ -15,7 +15,7 @@ BATCH_BYTES = 512 * 1024
 LINGER_S = 0.05
 #: Pauses between tries of one batch while the store is down.
 FIRST_PAUSE_S = 0.5
-MOST_PAUSE_S = 2.0
+MOST_PAUSE_S = 1.0
 
 Batch = list[Delivery]
 

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from itertools import count
 
 from trashsite import aws
 from trashsite.sqs.delivery import CARRIED, Delivery
@@ -48,6 +48,8 @@ class Receiver:
         self._url = ""
         self._changed = threading.Condition()
         self._in_hand: dict[str, float] = {}
+        #: What is being kept invisible at the moment: giving it back has to come after that.
+        self._extending: set[str] = set()
         self._bytes = 0
         #: When each receive that is in flight was begun, by its thread.
         self._asked: dict[int, float] = {}
@@ -85,14 +87,15 @@ class Receiver:
         with self._changed:
             self._changed.notify_all()
 
-    def join(self, within_s: float) -> None:
+    def join(self, within_s: float, released_by: float) -> None:
         """
         Wait for receives that are in flight: what an abandoned one brings is invisible for 30 s.
 
-        within_s: counted from the stop, for a poll that is answered at all is answered so soon after it. What gives
-        messages back may need as long as RELEASE_WITHIN_S from now on: a process that ended would end it too.
+        within_s: counted from the stop, for a poll that is answered at all is answered so soon after it.
+        released_by: the monotonic time until which to wait for what gives messages back, which would end with the
+        process.
         """
-        answered_by, released_by = self._stopped_at + within_s, time.monotonic() + RELEASE_WITHIN_S
+        answered_by = self._stopped_at + within_s
         for thread in self._threads:
             if thread.ident in self._asked:
                 thread.join(max(0.0, answered_by - time.monotonic()))
@@ -141,15 +144,14 @@ class Receiver:
         """
         self.done(deliveries)
         deadline = time.monotonic() + within_s
-        for at in range(0, len(deliveries), RECEIVE):
-            if not self._set_visibility(
-                [
-                    (each.receipt_handle, 0 if self._stopping.is_set() else back_in_s(each.receive_count))
-                    for each in deliveries[at : at + RECEIVE]
-                ],
-                within_s=deadline - time.monotonic(),
-            ):
-                return
+        wanted = [
+            (each.receipt_handle, 0 if self._stopping.is_set() else back_in_s(each.receive_count))
+            for each in deliveries
+        ]
+        with self._changed:
+            self._changed.wait_for(lambda: self._extending.isdisjoint(dict(wanted)), within_s)
+        jobs = [wanted[at : at + RECEIVE] for at in range(0, len(wanted), RECEIVE)]
+        aws.side_by_side(lambda job: self._set_visibility(job, deadline), jobs)
 
     def release_aside(self, deliveries: Sequence[Delivery]) -> None:
         """Like release, but without waiting for SQS, which may not answer."""
@@ -241,30 +243,53 @@ class Receiver:
             now = time.monotonic()
             with self._changed:
                 aged = [handle for handle, since in self._in_hand.items() if now - since >= EXTEND_AFTER_S]
-            for at in range(0, len(aged), RECEIVE):
-                batch = aged[at : at + RECEIVE]
-                if not self._set_visibility([(handle, VISIBILITY_S) for handle in batch]):
-                    break
-                with self._changed:
-                    self._in_hand.update((handle, now) for handle in batch if handle in self._in_hand)
+            # Where SQS did not hear of the first it will not of the rest.
+            all(self._extend(aged[at : at + RECEIVE], now) for at in range(0, len(aged), RECEIVE))
 
-    def _set_visibility(self, wanted: Sequence[tuple[str, int]], *, within_s: float = aws.PATIENCE_S) -> bool:
-        """Say for how long each message stays invisible; False where SQS did not answer."""
-        entries: list[dict[str, Any]] = [
-            {"Id": str(at), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
-            for at, (handle, seconds) in enumerate(wanted)
-        ]
-        try:
-            aws.client("sqs").patiently(
-                "ChangeMessageVisibilityBatch",
-                {"QueueUrl": self._url, "Entries": entries},
-                within_s=max(0.1, within_s),
-            )
-        except Exception as error:  # the messages come back by themselves, only later
-            self._visibility.failed(f"{len(wanted)} messages come back up to {VISIBILITY_S} s late: {error}")
-            return False
-        self._visibility.ended()
-        return True
+    def _extend(self, handles: Sequence[str], now: float) -> bool:
+        with self._changed:
+            self._extending = {handle for handle in handles if handle in self._in_hand}
+        wanted = [(handle, VISIBILITY_S) for handle in self._extending]
+        extended = self._set_visibility(wanted, now + aws.PATIENCE_S)
+        with self._changed:
+            if extended:
+                self._in_hand.update(dict.fromkeys(self._extending & self._in_hand.keys(), now))
+            self._extending = set()
+            self._changed.notify_all()
+        return extended
+
+    def _set_visibility(self, wanted: Sequence[tuple[str, int]], deadline: float) -> bool:
+        """Say for how long each of up to ten messages stays invisible; False where SQS has not heard of all."""
+        if not wanted:
+            return True
+        began = time.monotonic()
+        for attempt in count(1):
+            entries = [
+                {"Id": str(at), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
+                for at, (handle, seconds) in enumerate(wanted)
+            ]
+            try:
+                answer = aws.client("sqs").patiently(
+                    "ChangeMessageVisibilityBatch",
+                    {"QueueUrl": self._url, "Entries": entries},
+                    within_s=max(0.1, deadline - time.monotonic()),
+                )
+                # The sender's fault is a handle of a message that is not in flight any more: nothing is left to say.
+                failed = [each for each in answer.get("Failed", ()) if not each.get("SenderFault")]
+                wanted = [wanted[int(each["Id"])] for each in failed]
+                problem = f"{failed[0].get('Code')} {failed[0].get('Message', '')}" if failed else ""
+            except Exception as error:  # the messages come back by themselves, only later
+                problem = str(error)
+                break
+            pause = aws.pause_s(attempt, first_s=0.1, most_s=1.0)
+            if not wanted or time.monotonic() + pause > deadline:
+                break
+            time.sleep(pause)
+        if problem:
+            self._visibility.failed(f"{len(wanted)} messages come back up to {VISIBILITY_S} s late: {problem}")
+        else:
+            self._visibility.ended(began)
+        return not problem
 
 
 def back_in_s(receive_count: int) -> int:

@@ -363,17 +363,19 @@ def test_what_sqs_refuses_to_give_back_is_told_again(
 
 
 def test_what_is_given_back_while_it_is_kept_invisible_is_visible_in_the_end(
-    brief: None, start: Callable[..., Receiver], proxy: FaultProxy, inbox: Inbox, raw: SQSClient, url: str
-) -> None:
+    start: Callable[..., Receiver], proxy: FaultProxy, inbox: Inbox, raw: SQSClient, url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(module, "EXTEND_AFTER_S", 0.8)
     send(raw, url, 3)
     receiver = start(limit=10)
     assert eventually(lambda: receiver.in_hand == 3)
+    receiver.hold(True)
     proxy.inject(faults.slow(1.0), "ChangeMessageVisibilityBatch", times=1)
-    assert eventually(lambda: proxy.seen["ChangeMessageVisibilityBatch"] == 1)
-    receiver.stop()
+    assert eventually(lambda: proxy.spoilt["ChangeMessageVisibilityBatch"] == 1)
+    # SQS must not hear of this first, and then that they are to stay invisible for half a minute.
     receiver.release(inbox.received)
-    # Else SQS would hear of the release first, and then that they are to stay invisible.
-    assert for_a_while(1.2, lambda: queue.depth().in_flight == 0)
+    assert eventually(lambda: queue.depth().in_flight == 0, 6)
 
 
 def test_what_could_not_be_given_back_comes_by_itself(

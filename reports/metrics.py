@@ -2,6 +2,7 @@
 What this process has counted since it started, and how it goes; the heartbeat carries it to the pipeline table.
 
 messages           messages worked off
+postponed          messages given back to the queue for a while, since DynamoDB throttles their can
 stored             reports that became their can's newest
 stale              reports older than their can's newest, kept in the history
 repeated           reports that were stored before
@@ -17,7 +18,7 @@ import threading
 import time
 from collections import Counter, deque
 
-NAMES = ("messages", "stored", "stale", "repeated", "set_aside")
+NAMES = ("messages", "postponed", "stored", "stale", "repeated", "set_aside")
 MINUTE_S = 60.0
 
 _lock = threading.Lock()

@@ -25,6 +25,7 @@ from reports.wire import InvalidReport
 from trashsite import aws
 from trashsite.sqs.delivery import Delivery
 from trashsite.sqs.outage import Outage
+from trashsite.sqs.visibility import back_in_s, set_visibility
 
 logger = logging.getLogger(__name__)
 _deleting = Outage("deleting messages")
@@ -114,6 +115,18 @@ def delete(deliveries: Sequence[Delivery]) -> None:
     """
     jobs = [deliveries[at : at + BATCH] for at in range(0, len(deliveries), BATCH)]
     aws.side_by_side(_delete, jobs)
+
+
+def postpone(deliveries: Sequence[Delivery]) -> None:
+    """
+    Give messages back for a while: in 2 s for one received the first time, later each time it comes again.
+
+    Where SQS does not hear of it they come again all the same, when their time is over.
+    """
+    if deliveries:
+        set_visibility(
+            deliveries[0].queue_url, {each.receipt_handle: back_in_s(each.receive_count) for each in deliveries}
+        )
 
 
 def depth() -> Depth:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,7 +22,10 @@ from trashsite.sqs.delivery import Delivery
 from trashsite.sqs.outage import Outage
 
 logger = logging.getLogger(__name__)
+#: A message that came more often waits in hand: SQS would set it aside after queue.MAX_RECEIVES.
+MOST_POSTPONED = queue.MAX_RECEIVES - 5
 _outage = Outage("storing reports")
+_throttling = Outage("storing what DynamoDB throttles")
 alarm = Alarm(Brake(settings.TRASH_BRAKE_SET_ASIDE, settings.TRASH_BRAKE_WITHIN_S, settings.TRASH_BRAKE_PERCENT))
 
 
@@ -81,20 +84,30 @@ def _store(deliveries: Sequence[Delivery]) -> None:
     parsed = [(delivery, _parse(delivery)) for delivery in deliveries]
     reports = [each for _, results in parsed for each in results if isinstance(each, Report)]
     try:
-        outcome = store.put_reports(reports, now=datetime.now(UTC))
+        tries = 1 if deliveries[0].receive_count > 1 else store.TRIES
+        outcome = store.put_reports(reports, now=datetime.now(UTC), tries=tries)
+        later = _of(outcome.throttled, parsed)
+        if any(delivery.receive_count > MOST_POSTPONED for delivery in later):
+            raise StoreUnavailable("DynamoDB has throttled these for long", outcome.throttled)
     except StoreUnavailable as error:
         # What is safe need not wait for the rest. The batch comes again whole, so nothing is set aside yet: it would
         # be again with each try.
-        unsaved = {id(report) for report in error.unsaved}
-        _delete_clean(parsed, lambda result: id(result) in unsaved)
+        unsaved = _of(error.unsaved, parsed)
+        _delete_clean([each for each in parsed if each[0] not in unsaved])
         raise
-    set_aside = _settle(parsed)
-    metrics.add(messages=len(deliveries), stored=outcome.stored, stale=outcome.stale, repeated=outcome.repeated)
+    if later:
+        _throttling.failed(f"{len(later)} messages go back for a while")
+        queue.postpone(later)
+    else:
+        _throttling.ended()
+    set_aside = _settle([each for each in parsed if each[0] not in later])
+    metrics.add(messages=len(deliveries) - len(later), postponed=len(later))
+    metrics.add(stored=outcome.stored, stale=outcome.stale, repeated=outcome.repeated)
     ages = [time.time() - delivery.sent_at_ms / 1000 for delivery in deliveries]
     metrics.note(lag_ms=max(0, int(max(ages) * 1000)), last_stored_at_s=int(time.time()))
     logger.info(
-        "messages=%d stored=%d stale=%d repeated=%d set_aside=%d age_s=%.1f..%.1f",
-        len(deliveries), outcome.stored, outcome.stale, outcome.repeated, set_aside, min(ages), max(ages),
+        "messages=%d stored=%d stale=%d repeated=%d set_aside=%d postponed=%d age_s=%.1f..%.1f",
+        len(deliveries), outcome.stored, outcome.stale, outcome.repeated, set_aside, len(later), min(ages), max(ages),
     )  # fmt: skip
 
 
@@ -127,14 +140,14 @@ def _settle(parsed: Sequence[_Parsed]) -> int:
     return len(rejected)
 
 
-def _delete_clean(
-    parsed: Sequence[_Parsed], unsaved: Callable[[Report | InvalidReport], bool] = lambda result: False
-) -> None:
-    """Delete the messages all of whose reports are stored."""
+def _of(reports: Sequence[Report], parsed: Sequence[_Parsed]) -> list[Delivery]:
+    """Return the messages that brought some of these reports."""
+    wanted = {id(report) for report in reports}
+    return [delivery for delivery, results in parsed if any(id(result) in wanted for result in results)]
+
+
+def _delete_clean(parsed: Sequence[_Parsed]) -> None:
+    """Delete the messages that hold nothing invalid; their reports are stored."""
     queue.delete(
-        [
-            delivery
-            for delivery, results in parsed
-            if not any(isinstance(result, InvalidReport) or unsaved(result) for result in results)
-        ]
+        [delivery for delivery, results in parsed if not any(isinstance(each, InvalidReport) for each in results)]
     )

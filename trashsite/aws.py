@@ -27,16 +27,21 @@ import pycurl
 from botocore.exceptions import BotoCoreError
 from botocore.httpsession import get_cert_path
 
-#: The service's own words for "not now, ask again", whatever the HTTP status.
+#: The service's own words for "not so much", whatever the HTTP status.
 #: Source: AWS, Retry behavior: throttling and transient error codes.
+THROTTLED = frozenset(
+    {
+        "BandwidthLimitExceeded", "KmsThrottled", "LimitExceededException", "OverLimit", "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestThrottled",
+        "RequestThrottledException", "SlowDown", "ThrottledException", "Throttling", "ThrottlingException",
+        "ThrottlingError", "TooManyRequestsException", "TransactionInProgressException",
+    }
+)  # fmt: skip
+#: And for "not now, ask again".
 TRANSIENT = frozenset(
     {
-        "BandwidthLimitExceeded", "InternalError", "InternalFailure", "InternalServerError",
-        "KmsThrottled", "LimitExceededException", "OverLimit", "PriorRequestNotComplete",
-        "ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestThrottled",
-        "RequestThrottledException", "RequestTimeout", "RequestTimeoutException", "ServiceUnavailable",
-        "SlowDown", "ThrottledException", "Throttling", "ThrottlingException", "ThrottlingError",
-        "TooManyRequestsException", "TransactionInProgressException",
+        "InternalError", "InternalFailure", "InternalServerError", "RequestTimeout", "RequestTimeoutException",
+        "ServiceUnavailable",
     }
 )  # fmt: skip
 
@@ -61,6 +66,10 @@ class AwsUnavailable(Exception):
 
 class AwsSilent(AwsUnavailable):
     """No answer at all: refused, reset, cut short, too slow."""
+
+
+class AwsThrottled(AwsUnavailable):
+    """AWS is well and takes no more of this for now."""
 
 
 class AwsError(Exception):
@@ -156,10 +165,18 @@ class Client:
         curl.setopt(pycurl.POSTFIELDS, json.dumps(request, separators=(",", ":")).encode())
         curl.setopt(pycurl.TIMEOUT_MS, max(1, int(timeout_s * 1000)))
 
-    def patiently(self, operation: str, request: Mapping[str, Any], *, within_s: float = PATIENCE_S) -> Answer:
+    def patiently(
+        self,
+        operation: str,
+        request: Mapping[str, Any],
+        *,
+        within_s: float = PATIENCE_S,
+        at_once: type[AwsUnavailable] | tuple[()] = (),
+    ) -> Answer:
         """
         Like call, but ask again, after growing and jittered pauses, while `within_s` seconds allow.
 
+        at_once: what is raised without asking again.
         Raises AwsUnavailable once the time is over, after one try once this process is told to stop, and without
         any try for a second after others waited in vain: hundreds of batches must not wait one after another.
         """
@@ -169,6 +186,8 @@ class Client:
         for attempt in count(1):
             try:
                 return self.call(operation, request, timeout_s=min(TIMEOUT_S, max(0.1, deadline - time.monotonic())))
+            except at_once:
+                raise
             except AwsUnavailable as error:
                 pause = pause_s(attempt, first_s=0.05, most_s=1.0)
                 if time.monotonic() + pause >= deadline or stopping.wait(pause):
@@ -188,8 +207,11 @@ class Client:
         error = answer if isinstance(answer, dict) else {}
         code = str(error.get("__type", "")).rpartition("#")[2]
         message = str(error.get("message") or error.get("Message") or "")
+        said = f"{self.service} {operation}: status {status} {code} {message}".rstrip()
+        if code in THROTTLED:
+            raise AwsThrottled(said)
         if status < 400 or status >= 500 or not code or code in TRANSIENT or code in EXPIRED:
-            raise AwsUnavailable(f"{self.service} {operation}: status {status} {code} {message}".rstrip())
+            raise AwsUnavailable(said)
         raise AwsError(code, message)
 
 

@@ -12,10 +12,10 @@ from reports.store.reading import Page, history, latest, ping
 from reports.store.snapshot import claim_snapshot, keep_snapshot, snapshot
 from reports.store.summaries import Course, course
 from reports.store.tables import missing, provision
-from reports.store.writing import Outcome, put_reports
+from reports.store.writing import TRIES, Outcome, put_reports
 
 __all__ = (
-    "Course", "Heartbeat", "Order", "Outcome", "Page", "Ranked", "StoreUnavailable", "beat",
+    "TRIES", "Course", "Heartbeat", "Order", "Outcome", "Page", "Ranked", "StoreUnavailable", "beat",
     "claim_snapshot", "course", "each_can", "history", "keep_snapshot", "latest",
     "leave", "mend", "missing", "ping",
     "provision", "put_reports", "ranked", "snapshot", "some", "workers",

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 
-from reports.store.errors import DEFECTS, StoreUnavailable, as_store_errors
+from reports.store.errors import DEFECTS, StoreThrottled, StoreUnavailable, as_store_errors
 from reports.store.items import (
     HISTORY,
     LEVELS,
@@ -26,26 +26,45 @@ from reports.store.items import (
     table,
 )
 from reports.wire import Report
-from trashsite.aws import AwsError, pause_s, side_by_side
+from trashsite.aws import Answer, AwsError, AwsThrottled, pause_s, side_by_side
 
 #: Source: AWS, BatchWriteItem and BatchExecuteStatement: 25 a request, no item twice.
 BATCH = 25
 #: A day's summary is made an hour after its end (reports.store.summaries); half of that is room for clocks.
 SETTLED = timedelta(minutes=30)
-#: Tries of one batch before the store counts as unavailable: with the pauses between them about 3 s.
-TRIES = 6
+#: Tries of what is throttled. It then waits in the queue, for in a worker it would hold up what is not.
+TRIES = 4
+#: Source: AWS, BatchStatementError: codes of a statement that may pass when it is tried again.
+THROTTLING = frozenset(
+    {
+        "InternalServerError", "ProvisionedThroughputExceeded", "RequestLimitExceeded", "ThrottlingError",
+        "TransactionConflict",
+    }
+)  # fmt: skip
+#: Of writes on which another worker's come in between, or a can is new.
+ROUNDS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of the reports given: stored as their can's newest, stale (history only), or repeated."""
+    """
+    What became of the reports given: stored as their can's newest, stale (history only), or repeated.
+
+    throttled: those of which DynamoDB takes no more for now, as of a can that sends without pause; try them later.
+    """
 
     stored: int = 0
     stale: int = 0
     repeated: int = 0
+    throttled: tuple[Report, ...] = ()
 
     def __add__(self, other: Outcome) -> Outcome:
-        return Outcome(self.stored + other.stored, self.stale + other.stale, self.repeated + other.repeated)
+        return Outcome(
+            self.stored + other.stored,
+            self.stale + other.stale,
+            self.repeated + other.repeated,
+            self.throttled + other.throttled,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +75,14 @@ class _Keyed:
     key: str
 
 
-def put_reports(reports: Sequence[Report], *, now: datetime) -> Outcome:
+def put_reports(reports: Sequence[Report], *, now: datetime, tries: int = TRIES) -> Outcome:
     """
     Store each report once and keep, per can, the one measured last.
 
     reports: any number, any order, repeats allowed; `level` in percent, 0-100. now: the time, by which the
-    summary of a day that is over is told that a report came late.
-    Returns counts that sum to len(reports). Safe to call again with the same reports.
+    summary of a day that is over is told that a report came late. tries: of what is throttled.
+    Returns counts that sum to len(reports); a throttled one counts twice where only its row in the history is missing.
+    Safe to call again with the same reports.
 
     Raises StoreUnavailable; its `unsaved` holds exactly those not yet known to be stored.
     """
@@ -75,32 +95,22 @@ def put_reports(reports: Sequence[Report], *, now: datetime) -> Outcome:
 
     jobs: list[_Job] = []
     if settings.TRASH_HISTORY_DAYS:
-        put_history = partial(_put_history, over_before=instant_key(now - SETTLED)[:10])
+        put_history = partial(_put_history, tries=tries, over_before=instant_key(now - SETTLED)[:10])
         jobs += [(put_history, batch) for batch in _batches(rows)]
-    jobs += [(_put_latest, batch) for batch in _batches(newest)]
+    jobs += [(partial(_put_latest, tries=tries), batch) for batch in _batches(newest)]
 
-    outcome, unsaved, reason = Outcome(), set[str](), ""
-    for result in side_by_side(_attempted, jobs):
-        if isinstance(result, _Unsaved):
-            unsaved |= result.keys
-            reason = result.reason
-        else:
-            outcome += result
-    if unsaved:
-        raise StoreUnavailable(reason, [each.report for each in keyed if each.key in unsaved])
-    return outcome + Outcome(stale=len(rows) - len(newest), repeated=len(reports) - len(rows))
+    results = side_by_side(_attempted, jobs)
+    unsaved = {each.key for _, waiting in jobs for each in waiting.values()}
+    left = tuple(each.report for each in keyed if each.key in unsaved)
+    if reason := next((reason for _, reason in results if reason), ""):
+        raise StoreUnavailable(reason, left)
+    judged = {each.key for each in newest.values()} | unsaved
+    counted = Outcome(stale=len(rows.keys() - judged), repeated=len(reports) - len(rows), throttled=left)
+    return sum((outcome for outcome, _ in results), counted)
 
 
 _Batch = dict[str, _Keyed]
 _Job = tuple[Callable[[_Batch], Outcome], _Batch]
-
-
-@dataclass(frozen=True, slots=True)
-class _Unsaved:
-    """The keys of the reports that a job could not write, and why."""
-
-    keys: frozenset[str]
-    reason: str
 
 
 def _batches(rows: Mapping[str, _Keyed]) -> list[_Batch]:
@@ -108,39 +118,55 @@ def _batches(rows: Mapping[str, _Keyed]) -> list[_Batch]:
     return list(iter(lambda: dict(islice(every, BATCH)), {}))
 
 
-def _attempted(job: _Job) -> Outcome | _Unsaved:
+def _attempted(job: _Job) -> tuple[Outcome, str]:
+    """Return what became of a job's reports, and why the store is away: "" where all that is left is throttled."""
     write, waiting = job
     try:
         with as_store_errors():
-            return write(waiting)
+            return write(waiting), ""
+    except StoreThrottled:
+        return Outcome(), ""
     except StoreUnavailable as error:
-        return _Unsaved(frozenset(each.key for each in waiting.values()), str(error))
+        return Outcome(), str(error)
 
 
-def _put_history(waiting: _Batch, *, over_before: str) -> Outcome:
+def _ask(operation: str, request: Mapping[str, Any]) -> Answer | None:
+    """Return DynamoDB's answer, None where it throttles the request as a whole."""
+    try:
+        return dynamodb().patiently(operation, request, at_once=AwsThrottled)
+    except AwsThrottled:
+        return None
+
+
+def _put_history(waiting: _Batch, *, tries: int, over_before: str) -> Outcome:
     """
-    Write each row, taking it out of `waiting`; a row that is there already is written over by its equal.
+    Write each row, taking it out of `waiting`, where the throttled ones stay.
+
+    A row that is there already is written over by its equal.
 
     over_before: days before this one, as "2026-11-24", may have been summed up.
     """
     name = table(HISTORY)
-    late = {(each.report.can_id, each.key[:10]): each for each in waiting.values() if each.key[:10] < over_before}
-    for attempt in range(1, TRIES + 1):
+    late = {(each.report.can_id, each.key[:10]) for each in waiting.values() if each.key[:10] < over_before}
+    for attempt in range(1, tries + 1):
         wanted = [{"PutRequest": {"Item": history_item(each.report, each.key)}} for each in waiting.values()]
-        answer = dynamodb().patiently("BatchWriteItem", {"RequestItems": {name: wanted}})
+        answer = _ask("BatchWriteItem", {"RequestItems": {name: wanted}}) or {"UnprocessedItems": {name: wanted}}
         unprocessed = {
             request["PutRequest"]["Item"]["order_key"]["S"]
             for request in answer.get("UnprocessedItems", {}).get(name, ())
         }
-        if not unprocessed:
-            # Until its day's summary knows, a late report is not safe; the rows of others are written over once more.
-            _outdate(late)
-            waiting.clear()
-            return Outcome()
+        throttled = {waiting[key].report.can_id for key in unprocessed}
+        if not throttled or attempt == tries:
+            # Until its day's summary knows, a late report is not safe.
+            _outdate([day for day in late if day[0] not in throttled])
+            for key in [key for key, each in waiting.items() if each.report.can_id not in throttled]:
+                del waiting[key]
+            break
+        # The late rows are written over once more.
         for key in [key for key in waiting if key not in unprocessed and key[:10] >= over_before]:
             del waiting[key]
         time.sleep(pause_s(attempt, first_s=0.1, most_s=2.0))
-    raise StoreUnavailable(f"{len(waiting)} history rows are still unprocessed after {TRIES} tries")
+    return Outcome()
 
 
 def _outdate(days: Collection[tuple[str, str]]) -> None:
@@ -149,7 +175,7 @@ def _outdate(days: Collection[tuple[str, str]]) -> None:
     left = list(days)
     for attempt in range(1, TRIES + 1):
         if not left:
-            return
+            break
         batch = left[:BATCH]
         statements = [
             {
@@ -158,7 +184,7 @@ def _outdate(days: Collection[tuple[str, str]]) -> None:
             }
             for can_id, day in batch
         ]
-        answer = dynamodb().patiently("BatchExecuteStatement", {"Statements": statements})
+        answer = _ask("BatchExecuteStatement", {"Statements": statements}) or _all_throttled(statements)
         codes = [(result.get("Error") or {}).get("Code") for result in answer["Responses"]]
         # No summary, nothing to outdate.
         settled = {None, "ConditionalCheckFailed", "ConditionalCheckFailedException"}
@@ -166,19 +192,24 @@ def _outdate(days: Collection[tuple[str, str]]) -> None:
         left = again + left[BATCH:]
         if again:
             time.sleep(pause_s(attempt, first_s=0.1, most_s=2.0))
-    raise StoreUnavailable(f"{len(left)} summaries could not be marked after {TRIES} tries")
+    if left:
+        raise StoreThrottled(f"{len(left)} summaries could not be marked after {TRIES} tries")
 
 
-def _put_latest(waiting: _Batch) -> Outcome:
+def _all_throttled(statements: Sequence[object]) -> Answer:
+    return {"Responses": [{"Error": {"Code": "ThrottlingError"}}] * len(statements)}
+
+
+def _put_latest(waiting: _Batch, *, tries: int) -> Outcome:
     """
     Make each report its can's latest unless the table holds a newer one, taking it out of `waiting` once judged.
 
-    In the steady state this is one request. Where a condition fails, the row that stands there tells why:
-    none (the can is new: insert it), an equal one (a repeat, or our own write whose answer was lost),
-    a newer one (ours is stale), an older one (another worker was in between: again).
+    The throttled ones stay there. In the steady state this is one request. Where a condition fails, the row that
+    stands there tells why: none (the can is new: insert it), an equal one (a repeat, or our own write whose answer
+    was lost), a newer one (ours is stale), an older one (another worker was in between: again).
     """
     outcome, absent = Outcome(), set[str]()
-    for attempt in range(1, TRIES + 1):
+    for attempt in range(1, ROUNDS + 1):
         failed: list[_Failed] = []
         for cans, statement in ((waiting.keys() - absent, _update), (waiting.keys() & absent, _insert)):
             passed, refused = _execute([waiting[can_id] for can_id in cans], statement)
@@ -186,6 +217,7 @@ def _put_latest(waiting: _Batch) -> Outcome:
             for can_id in passed:
                 del waiting[can_id]
             failed += refused
+        throttled = waiting.keys() - {can_id for can_id, _ in failed}
         absent.clear()
         for can_id, standing in _standing(failed).items():
             ours = waiting[can_id].key
@@ -194,12 +226,11 @@ def _put_latest(waiting: _Batch) -> Outcome:
             elif standing >= ours:
                 outcome += Outcome(repeated=1) if standing == ours else Outcome(stale=1)
                 del waiting[can_id]
-        if not waiting:
+        if not waiting or (attempt >= tries and throttled == waiting.keys()):
             return outcome
-        if len(failed) < len(waiting):
-            # Some were throttled, not judged.
+        if throttled:
             time.sleep(pause_s(attempt, first_s=0.1, most_s=2.0))
-    raise StoreUnavailable(f"{len(waiting)} levels are still refused after {TRIES} tries")
+    raise StoreUnavailable(f"{len(waiting)} levels are still refused after {ROUNDS} rounds")
 
 
 _Failed = tuple[str, Item | None]
@@ -210,13 +241,14 @@ def _execute(batch: Sequence[_Keyed], statement: Callable[[_Keyed], dict[str, An
     Run one statement a report; return the cans whose statement passed, and those whose condition failed.
 
     The row that stood in the way comes with the latter, where the answer has it. Cans in neither list were
-    throttled or hit an error that passes.
+    throttled. Raises StoreUnavailable where the table is missing or forbidden.
     """
     passed: list[str] = []
     failed: list[_Failed] = []
     if not batch:
         return passed, failed
-    answer = dynamodb().patiently("BatchExecuteStatement", {"Statements": [statement(each) for each in batch]})
+    statements = [statement(each) for each in batch]
+    answer = _ask("BatchExecuteStatement", {"Statements": statements}) or _all_throttled(statements)
     for each, result in zip(batch, answer["Responses"], strict=True):
         error = result.get("Error") or {}
         code = error.get("Code", "")
@@ -226,6 +258,8 @@ def _execute(batch: Sequence[_Keyed], statement: Callable[[_Keyed], dict[str, An
             failed.append((each.report.can_id, error.get("Item")))
         elif code in DEFECTS:
             raise AwsError("ValidationException", f"{error.get('Message')} (can {each.report.can_id!r})")
+        elif code.removesuffix("Exception") not in THROTTLING:
+            raise StoreUnavailable(f"{code} {error.get('Message')}")
     return passed, failed
 
 
@@ -267,12 +301,15 @@ def _standing(failed: Sequence[_Failed]) -> dict[str, str | None]:
     unknown = [{"id": {"S": can_id}} for can_id, item in failed if not item]
     for attempt in range(1, TRIES + 1):
         if not unknown:
-            return keys
+            break
         wanted = {"Keys": unknown, "ProjectionExpression": "id, order_key", "ConsistentRead": True}
-        answer = dynamodb().patiently("BatchGetItem", {"RequestItems": {name: wanted}})
+        request = {"RequestItems": {name: wanted}}
+        answer = _ask("BatchGetItem", request) or {"Responses": {}, "UnprocessedKeys": {name: wanted}}
         for item in answer["Responses"].get(name, ()):
             keys[item["id"]["S"]] = item.get("order_key", {}).get("S", "")
         unknown = answer.get("UnprocessedKeys", {}).get(name, {}).get("Keys", [])
         if unknown:
             time.sleep(pause_s(attempt, first_s=0.1, most_s=2.0))
-    raise StoreUnavailable(f"{len(unknown)} levels are still unread after {TRIES} tries")
+    if unknown:
+        raise StoreThrottled(f"{len(unknown)} levels are still unread after {TRIES} tries")
+    return keys

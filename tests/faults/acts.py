@@ -5,9 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
+from tests.faults import partial
 from tests.faults.proxy import Call, Cut, Fault, Reply
 from tests.faults.scene import Scene
+from tests.servers import eventually
 
 Act = Callable[[Scene], None]
 #: Longer than any client waits.
@@ -76,6 +79,27 @@ def while_store_is_down(act: Act, *, lead_s: float = 13.0) -> Act:
         scene.outage_s += lead_s
 
     return both
+
+
+def hot_can(seconds: float) -> Act:
+    """Let DynamoDB throttle all that one busy can sends: meanwhile the reports of others get through within 5 s."""
+
+    def act(scene: Scene) -> None:
+        can_id = f"{scene.load.key}-hot"
+        scene.pipeline.dynamodb.inject(partial.hot(can_id), "BatchWriteItem", "BatchExecuteStatement")
+        end = time.monotonic() + seconds
+        while (began := time.monotonic()) < end:
+            at = datetime.now(UTC)
+            for number in range(40):
+                measured_at = (at + timedelta(milliseconds=number)).isoformat()
+                scene.load.send_body(f'{{"can_id":"{can_id}","level":"{number}","measured_at":"{measured_at}"}}')
+            other = scene.load.canary()
+            eventually(lambda other=other: scene.pipeline.is_readable(other), 30)  # type: ignore[misc]
+            took = time.monotonic() - began
+            scene.expect(took <= 5, f"beside a hot can a report was readable after {took:.1f} s, not 5 s")
+        scene.pipeline.dynamodb.heal()
+
+    return act
 
 
 def bursts(server: str, fault: Fault, *operations: str, times: int = 4, seconds: float = 0.7) -> Act:

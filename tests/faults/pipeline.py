@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -63,6 +64,13 @@ class Pipeline:
         with suppress(ValueError):
             self.workers.remove(worker)
         worker.kill()
+
+    def clear(self) -> None:
+        """End all workers in order, where they will: a killed one's last polls would hide what the next one is sent."""
+        for worker in list(self.workers):
+            with suppress(subprocess.TimeoutExpired):
+                worker.stop()
+            self.forget(worker)
 
     def proxy(self, server: str) -> FaultProxy:
         """Return the proxy before "sqs" or "dynamodb"."""

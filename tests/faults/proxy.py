@@ -182,7 +182,8 @@ class FaultProxy:
         self._rules: list[_Rule] = []
         self._open: set[socket.socket] = set()
         self._listener: socket.socket | None = None
-        self.port = 0
+        self._place = _bound(0)
+        self.port: int = self._place.getsockname()[1]
         self.seen: Counter[str] = Counter()
         self.spoilt: Counter[str] = Counter()
         self._listen()
@@ -226,6 +227,8 @@ class FaultProxy:
         listener, self._listener = self._listener, None
         if listener:
             _end(listener)
+            # Bound and not listened to: nobody else is given the port meanwhile.
+            self._place = _bound(self.port)
         self._drop_all()
 
     def close(self) -> None:
@@ -234,12 +237,13 @@ class FaultProxy:
             for rule in self._rules:
                 rule.over.set()
         self.refuse()
+        self._place.close()
 
     # -- connections -------------------------------------------------------------------------------------
 
     def _listen(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
-        self.port = self._listener.getsockname()[1]
+        self._place.listen(128)
+        self._listener = self._place
         threading.Thread(target=self._accept_on, args=(self._listener,), daemon=True).start()
 
     def _accept_on(self, listener: socket.socket) -> None:
@@ -360,6 +364,13 @@ class _Connection(BaseHTTPRequestHandler):
             if cut.by_reset:
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 self.connection.close()
+
+
+def _bound(port: int) -> socket.socket:
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind(("127.0.0.1", port))
+    return bound
 
 
 def _end(ended: socket.socket, *, close: bool = True) -> None:

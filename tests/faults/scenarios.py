@@ -97,6 +97,7 @@ def stores() -> list[Scenario]:
         Scenario(
             "store: errors per statement", outage("dynamodb", partial.statement_errors(partial.every(3)), writes[1])
         ),
+        Scenario("store: one can is hot", acts.hot_can(8), seconds=20),
         Scenario("store: unread keys", outage("dynamodb", partial.unread(partial.every(2)), "BatchGetItem")),
         Scenario("store: 500", outage("dynamodb", proxy.error("InternalServerError", 500), *writes)),
         Scenario("store: 503", outage("dynamodb", proxy.unavailable, *writes)),

@@ -50,8 +50,7 @@ def _provision() -> None:
 def _play(take: Take, pipeline: Pipeline, results: Results) -> None:
     scenario = SCENARIOS[take.scenario]
     if scenario.starts:
-        for worker in list(pipeline.workers):
-            pipeline.forget(worker)
+        pipeline.clear()
     elif not pipeline.workers:
         pipeline.start("-P", take.pool).ready()
     running = {worker.log_path for worker in pipeline.workers}
@@ -68,5 +67,4 @@ def _play(take: Take, pipeline: Pipeline, results: Results) -> None:
     )  # fmt: skip
     if row.problems or scenario.starts:
         # Whatever state it is in, the next one begins afresh.
-        for worker in list(pipeline.workers):
-            pipeline.forget(worker)
+        pipeline.clear()

@@ -49,8 +49,7 @@ def played(pipeline: Pipeline) -> Callable[[Scenario], None]:
 
     def played(scenario: Scenario) -> None:
         if scenario.starts:
-            for worker in list(pipeline.workers):
-                pipeline.forget(worker)
+            pipeline.clear()
         elif not pipeline.workers:
             pipeline.start("-I", "tests.reports.brisk").ready()
         row = play(scenario, pipeline, "threads", scenario.name)
@@ -109,6 +108,10 @@ def test_keys_that_are_handed_back_unread_are_read_again(played: Callable[[Scena
         scene.pipeline.dynamodb.heal()
 
     played(Scenario("unread", new_cans))
+
+
+def test_a_hot_can_holds_up_no_other(played: Callable[[Scenario], None]) -> None:
+    played(Scenario("hot", acts.hot_can(3)))
 
 
 def test_a_receive_that_hangs_for_good_is_told_once_with_the_stacks_and_by_the_web(

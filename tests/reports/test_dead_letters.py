@@ -262,7 +262,7 @@ def test_an_outage_is_told_as_one_and_loses_nothing(monkeypatch: pytest.MonkeyPa
     with monkeypatch.context() as patch:
         patch.setattr(aws, "PATIENCE_S", 0.1)
         patch.setenv("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9")
-        patch.setattr(aws.Client.patiently, "__kwdefaults__", {"within_s": 0.1})
+        patch.setitem(aws.Client.patiently.__kwdefaults__, "within_s", 0.1)
         aws.forget()
         for attempt in (dead_letters.sample, lambda: dead_letters.redrive(letters), lambda: dead_letters.find(["x"])):
             with pytest.raises(QueueUnavailable):

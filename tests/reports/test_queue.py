@@ -60,7 +60,7 @@ def proxy(pipeline: str, aws_environment: dict[str, str], monkeypatch: pytest.Mo
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give up sooner than in earnest: the rules are the same."""
-    monkeypatch.setattr(aws.Client.patiently, "__kwdefaults__", {"within_s": 0.5})
+    monkeypatch.setitem(aws.Client.patiently.__kwdefaults__, "within_s", 0.5)
     monkeypatch.setattr(aws, "PATIENCE_S", 0.5)
     monkeypatch.setattr(aws, "SILENCE_S", 0.0)
     monkeypatch.setattr("reports.queue.TRIES", 2)

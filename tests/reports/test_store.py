@@ -23,7 +23,7 @@ from reports.store.items import order_key
 from reports.wire import Report, dump, parse
 from stack.servers import JARS, Kind
 from tests.faults import proxy as faults
-from tests.faults.partial import all_of_them, every, statement_errors, unprocessed, unread
+from tests.faults.partial import all_of_them, every, hot, statement_errors, unprocessed, unread
 from tests.faults.proxy import Fault, FaultProxy
 from trashsite import aws
 
@@ -57,7 +57,7 @@ def report(can_id: object = "432", minute: float = 0, level: str = "50.0", **att
 
 def put(*reports: Report) -> Outcome:
     outcome = store.put_reports(reports, now=NOW)
-    assert outcome.stored + outcome.stale + outcome.repeated == len(reports)
+    assert outcome.stored + outcome.stale + outcome.repeated + len(outcome.throttled) == len(reports)
     return outcome
 
 
@@ -377,7 +377,7 @@ def proxy(pipeline: str, aws_environment: dict[str, str], monkeypatch: pytest.Mo
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give up sooner than in earnest: the rules are the same."""
-    monkeypatch.setattr(aws.Client.patiently, "__kwdefaults__", {"within_s": 1.0})
+    monkeypatch.setitem(aws.Client.patiently.__kwdefaults__, "within_s", 1.0)
     monkeypatch.setattr(aws, "SILENCE_S", 0.0)
     monkeypatch.setattr("reports.store.reading.READ_WITHIN_S", 0.2)
     monkeypatch.setattr("reports.store.writing.TRIES", 2)
@@ -452,7 +452,7 @@ def test_only_those_whose_level_failed_are_unsaved_the_stale_ones_of_the_same_ca
     proxy: FaultProxy, impatient: None
 ) -> None:
     older = [report(at, -1, "0") for at in range(60)]
-    proxy.inject(faults.throttled, "BatchExecuteStatement")
+    proxy.inject(faults.unavailable, "BatchExecuteStatement")
     assert unsaved(*older, *SIXTY, SIXTY[7]) == [*SIXTY, SIXTY[7]]
     proxy.heal()
     assert put(*SIXTY, SIXTY[7]) == Outcome(stored=60, repeated=1)
@@ -468,14 +468,14 @@ def test_rows_that_are_handed_back_unprocessed_are_written_in_the_end(proxy: Fau
 
 
 @pytest.mark.parametrize("kind", ["embedded"])
-def test_rows_that_stay_unprocessed_are_exactly_those_unsaved(proxy: FaultProxy, impatient: None) -> None:
+def test_rows_that_stay_unprocessed_are_exactly_the_throttled_ones(proxy: FaultProxy, impatient: None) -> None:
     def odd_ones(call: faults.Call) -> faults.Reply:
         (items,) = call.request["RequestItems"].values()
         ids = [int(item["PutRequest"]["Item"]["id"]["S"]) for item in items]
         return unprocessed(lambda at: ids[at] % 2 == 1)(call)
 
     proxy.inject(odd_ones, "BatchWriteItem")
-    assert unsaved(*SIXTY[:25]) == SIXTY[1:25:2]
+    assert store.put_reports(SIXTY[:25], now=NOW).throttled == tuple(SIXTY[1:25:2])
 
 
 @pytest.mark.parametrize(
@@ -491,7 +491,7 @@ def test_statements_that_are_throttled_one_by_one_pass_in_the_end(code: str, pro
 
 
 @pytest.mark.parametrize("kind", ["embedded"])
-def test_statements_that_stay_throttled_are_exactly_those_unsaved(proxy: FaultProxy, impatient: None) -> None:
+def test_statements_that_stay_throttled_are_of_exactly_the_throttled_ones(proxy: FaultProxy, impatient: None) -> None:
     put(*(report(at, -1, "0") for at in range(25)))
 
     def odd_ones(call: faults.Call) -> faults.Reply:
@@ -499,8 +499,37 @@ def test_statements_that_stay_throttled_are_exactly_those_unsaved(proxy: FaultPr
         return statement_errors(lambda at: ids[at] % 2 == 1)(call)
 
     proxy.inject(odd_ones, "BatchExecuteStatement")
-    assert unsaved(*SIXTY[:25]) == SIXTY[1:25:2]
+    assert put(*SIXTY[:25]).throttled == tuple(SIXTY[1:25:2])
     assert [store.latest(each.can_id) for each in SIXTY[:25:2]] == SIXTY[:25:2]
+
+
+@pytest.mark.parametrize("kind", ["embedded"])
+def test_what_is_throttled_is_told_and_the_rest_is_stored(proxy: FaultProxy) -> None:
+    of_hot = [report(7, minute, "1") for minute in range(1, 6)]
+    proxy.inject(hot("7"), "BatchWriteItem", "BatchExecuteStatement")
+    assert put(*SIXTY[:25], *of_hot) == Outcome(stored=24, throttled=(SIXTY[7], *of_hot))
+    assert [store.latest(each.can_id) for each in SIXTY[:25] if each.can_id != "7"] == SIXTY[:7] + SIXTY[8:25]
+    asked = proxy.seen.total()
+    assert store.put_reports(of_hot, now=NOW, tries=1).throttled == tuple(of_hot)
+    assert proxy.seen.total() == asked + 2
+    proxy.heal()
+    assert put(*of_hot, SIXTY[7]).throttled == ()
+    assert all_history("7") == [SIXTY[7], *of_hot]
+
+
+@pytest.mark.parametrize("code", sorted(aws.THROTTLED))
+@pytest.mark.parametrize("kind", ["embedded"])
+def test_what_is_throttled_as_a_whole_is_no_outage(code: str, proxy: FaultProxy, impatient: None) -> None:
+    proxy.inject(faults.error(code), "BatchWriteItem", "BatchExecuteStatement")
+    assert put(*SIXTY[:3]) == Outcome(throttled=tuple(SIXTY[:3]))
+
+
+@pytest.mark.parametrize("kind", ["embedded"])
+def test_late_reports_are_stored_beside_one_that_is_throttled(proxy: FaultProxy) -> None:
+    days_old = [report(at, -3 * 24 * 60, "1") for at in range(12)]
+    proxy.inject(hot("7"), "BatchWriteItem", "BatchExecuteStatement")
+    assert put(*days_old).throttled == (days_old[7],)
+    assert [bool(all_history(str(at))) for at in range(12)] == [at != 7 for at in range(12)]
 
 
 def test_our_own_write_whose_answer_was_lost_is_known_as_ours(proxy: FaultProxy) -> None:

@@ -141,10 +141,14 @@ def test_who_asks_before_sending_a_body_is_told_to_go_on(site: Site) -> None:
 
 
 def test_a_stop_answers_what_is_under_way_and_waits_for_no_idle_client(tmp_path: Path) -> None:
+    account = {"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
     with socket.create_server((LOOPBACK, 0)) as store:
+        store.settimeout(30)
         away = f"http://{LOOPBACK}:{store.getsockname()[1]}"
         with (
-            closing(Site(tmp_path / "log", TRASH_DATA=str(tmp_path), AWS_ENDPOINT_URL_DYNAMODB=away)) as site,
+            closing(
+                Site(tmp_path / "log", TRASH_DATA=str(tmp_path), AWS_ENDPOINT_URL_DYNAMODB=away, **account)
+            ) as site,
             connect(site, HEAD + b"\r\n") as idle,
             connect(site, HEAD.replace(b"health/live", b"reports/1") + b"\r\n") as asking,
         ):

@@ -6,11 +6,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from itertools import count
 
 from trashsite import aws
 from trashsite.sqs.delivery import CARRIED, Delivery
 from trashsite.sqs.outage import Outage
+from trashsite.sqs.visibility import back_in_s, set_visibility
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Receiver:
         self._changed = threading.Condition()
         self._in_hand: dict[str, float] = {}
         #: What is being kept invisible at the moment: giving it back has to come after that.
-        self._extending: set[str] = set()
+        self._extending: dict[str, int] = {}
         self._bytes = 0
         #: When each receive that is in flight was begun, by its thread.
         self._asked: dict[int, float] = {}
@@ -59,7 +59,6 @@ class Receiver:
         self._stopping = threading.Event()
         self._stopped_at = 0.0
         self._outage = Outage(f"receiving from {queue}")
-        self._visibility = Outage("telling SQS how long messages stay invisible")
         self._threads = [
             threading.Thread(target=self._receive_on, name=f"receive-{at}", daemon=True) for at in range(IN_FLIGHT)
         ]
@@ -143,15 +142,13 @@ class Receiver:
         A message that breaks our code, or the process that runs it, so does not burn its receives in seconds.
         """
         self.done(deliveries)
-        deadline = time.monotonic() + within_s
-        wanted = [
-            (each.receipt_handle, 0 if self._stopping.is_set() else back_in_s(each.receive_count))
-            for each in deliveries
-        ]
+        ended = time.monotonic() + within_s
+        seconds = {
+            each.receipt_handle: 0 if self._stopping.is_set() else back_in_s(each.receive_count) for each in deliveries
+        }
         with self._changed:
-            self._changed.wait_for(lambda: self._extending.isdisjoint(dict(wanted)), within_s)
-        jobs = [wanted[at : at + RECEIVE] for at in range(0, len(wanted), RECEIVE)]
-        aws.side_by_side(lambda job: self._set_visibility(job, deadline), jobs)
+            self._changed.wait_for(lambda: self._extending.keys().isdisjoint(seconds), within_s)
+        set_visibility(self._url, seconds, within_s=ended - time.monotonic())
 
     def release_aside(self, deliveries: Sequence[Delivery]) -> None:
         """Like release, but without waiting for SQS, which may not answer."""
@@ -242,56 +239,12 @@ class Receiver:
             time.sleep(1.0)
             now = time.monotonic()
             with self._changed:
-                aged = [handle for handle, since in self._in_hand.items() if now - since >= EXTEND_AFTER_S]
-            # Where SQS did not hear of the first it will not of the rest.
-            all(self._extend(aged[at : at + RECEIVE], now) for at in range(0, len(aged), RECEIVE))
-
-    def _extend(self, handles: Sequence[str], now: float) -> bool:
-        with self._changed:
-            self._extending = {handle for handle in handles if handle in self._in_hand}
-        wanted = [(handle, VISIBILITY_S) for handle in self._extending]
-        extended = self._set_visibility(wanted, now + aws.PATIENCE_S)
-        with self._changed:
-            if extended:
-                self._in_hand.update(dict.fromkeys(self._extending & self._in_hand.keys(), now))
-            self._extending = set()
-            self._changed.notify_all()
-        return extended
-
-    def _set_visibility(self, wanted: Sequence[tuple[str, int]], deadline: float) -> bool:
-        """Say for how long each of up to ten messages stays invisible; False where SQS has not heard of all."""
-        if not wanted:
-            return True
-        began = time.monotonic()
-        for attempt in count(1):
-            entries = [
-                {"Id": str(at), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
-                for at, (handle, seconds) in enumerate(wanted)
-            ]
-            try:
-                answer = aws.client("sqs").patiently(
-                    "ChangeMessageVisibilityBatch",
-                    {"QueueUrl": self._url, "Entries": entries},
-                    within_s=max(0.1, deadline - time.monotonic()),
-                )
-                # The sender's fault is a handle of a message that is not in flight any more: nothing is left to say.
-                failed = [each for each in answer.get("Failed", ()) if not each.get("SenderFault")]
-                wanted = [wanted[int(each["Id"])] for each in failed]
-                problem = f"{failed[0].get('Code')} {failed[0].get('Message', '')}" if failed else ""
-            except Exception as error:  # the messages come back by themselves, only later
-                problem = str(error)
-                break
-            pause = aws.pause_s(attempt, first_s=0.1, most_s=1.0)
-            if not wanted or time.monotonic() + pause > deadline:
-                break
-            time.sleep(pause)
-        if problem:
-            self._visibility.failed(f"{len(wanted)} messages come back up to {VISIBILITY_S} s late: {problem}")
-        else:
-            self._visibility.ended(began)
-        return not problem
-
-
-def back_in_s(receive_count: int) -> int:
-    """Return after how many seconds a message that could not be worked on is delivered again: 2, 4, 8 ... 900."""
-    return min(900, 1 << min(receive_count, 10))
+                self._extending = {
+                    handle: VISIBILITY_S for handle, since in self._in_hand.items() if now - since >= EXTEND_AFTER_S
+                }
+            extended = set_visibility(self._url, self._extending)
+            with self._changed:
+                if extended:
+                    self._in_hand.update(dict.fromkeys(self._extending.keys() & self._in_hand.keys(), now))
+                self._extending = {}
+                self._changed.notify_all()

@@ -64,7 +64,7 @@ def serving(name: str, port: int, pipeline: Pipeline) -> Iterator[int]:
     if name == "web":
         settings = Settings.from_environment({"PORT": str(port), "TRASH_DATA": str(pipeline.scratch)})
         (program,) = [service.program for service in services(settings) if service.name == "web"]
-        command, environ = list(program.argv), environ | dict(program.env)
+        command, environ = [*program.argv, "--pin"], environ | dict(program.env)
     else:
         if not (EXPRESS / "node_modules").is_dir():
             raise BenchError("Express is not installed; run `make bench`, which installs it")

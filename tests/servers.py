@@ -91,13 +91,13 @@ class Worker:
 class Site:
     """The web server as it runs in production, as a process of its own, and what it logs."""
 
-    def __init__(self, log: Path, **environ: str) -> None:
+    def __init__(self, log: Path, *arguments: str, **environ: str) -> None:
         self.port = free_port()
         self.url = f"http://{LOOPBACK}:{self.port}"
         self.log_path = log
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "deploy/web.py", "--host", LOOPBACK, "--port", str(self.port)],
+                [sys.executable, "deploy/web.py", "--host", LOOPBACK, "--port", str(self.port), *arguments],
                 cwd=ROOT, env={**os.environ, "TRASH_LOCAL": "1", **environ}, start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+import time
+from http import HTTPStatus
 from logging.handlers import WatchedFileHandler
 
 # With the marks that turn the direction of writing: they could make a terminal show another text.
@@ -19,6 +21,32 @@ class OneLine(logging.Formatter):
     def formatException(self, ei: object) -> str:
         # Indented: an exception may quote what a device sent, line breaks included.
         return "    " + _escaped(super().formatException(ei)).replace("\n", "\n    ")  # type: ignore[arg-type]
+
+
+class Seldom(logging.Filter):
+    """Lets a logger say the same once a minute, and then how often it was not said in between: as in an outage."""
+
+    def __init__(self, pause_s: float = 60.0) -> None:
+        super().__init__()
+        self._pause_s = pause_s
+        #: By a message without its arguments, of which a program has few: when it was said, and how often not since.
+        self._said: dict[str, tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        now = time.monotonic()
+        said_at, unsaid = self._said.get(record.msg, (-self._pause_s, 0))
+        is_due = now - said_at >= self._pause_s
+        self._said[record.msg] = (now, 0) if is_due else (said_at, unsaid + 1)
+        if is_due and unsaid:
+            record.msg += f" (and {unsaid} times since it was said last)"
+        return is_due
+
+
+class NotUnavailable(logging.Filter):
+    """Passes over Django's own line on each 503: whoever answered it has said why."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return getattr(record, "status_code", None) != HTTPStatus.SERVICE_UNAVAILABLE
 
 
 def follow_worker(loglevel: int | None = None, logfile: str | None = None, **_: object) -> None:

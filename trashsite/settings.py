@@ -47,6 +47,9 @@ def _list(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]
 
 
+if region := os.environ.get("AWS_REGION"):
+    # AWS's containers say so, and its other SDKs; boto3 knows the longer name alone.
+    os.environ.setdefault("AWS_DEFAULT_REGION", region)
 #: A laptop with the stand-ins: permits a known secret key, open reads and generated users. Nothing else does.
 TRASH_LOCAL = _flag("TRASH_LOCAL")
 #: Ends the names of both queues and all tables, as the lab's `trash-level-wra`.
@@ -262,6 +265,10 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"()": "trashsite.logs.OneLine", "format": "%(levelname)s %(name)s: %(message)s"}},
+    "filters": {
+        "seldom": {"()": "trashsite.logs.Seldom"},
+        "not unavailable": {"()": "trashsite.logs.NotUnavailable"},
+    },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
@@ -271,7 +278,9 @@ LOGGING = {
         "celery.app.trace": {"level": "ERROR"},
         "botocore": {"level": "WARNING"},
         # What a client asked wrongly is its own affair: a line for each 404 would let anybody fill the log.
-        "django.request": {"level": "ERROR"},
+        "django.request": {"level": "ERROR", "filters": ["not unavailable"]},
+        # An outage of the store would be a line for each request.
+        "reports.problems": {"filters": ["seldom"]},
     },
 }
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trashsite.logs import OneLine, follow_worker, one_line
+from trashsite.logs import NotUnavailable, OneLine, Seldom, follow_worker, one_line
 
 formatter = OneLine("%(levelname)s %(name)s: %(message)s")
 
@@ -93,3 +93,32 @@ def test_a_worker_that_is_told_a_file_writes_there_in_the_same_form(root: loggin
     (handler,) = root.handlers
     handler.close()
     assert (tmp_path / "worker.log").read_text() == "INFO trash: a\\nb\n"
+
+
+def test_what_fails_with_each_request_is_said_once_a_minute_with_how_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("trashsite.logs.time.monotonic", lambda: now)
+    seldom, said = Seldom(), list[str]()
+    for second in range(130):
+        now = 1000.0 + second
+        for message in ("store unavailable: %s", "queue unavailable: %s")[: 2 - second % 2]:
+            record = logging.LogRecord("trash", logging.WARNING, "x.py", 1, message, (f"50 % at {second}",), None)
+            if seldom.filter(record):
+                said.append(record.getMessage())
+    assert said == [
+        "store unavailable: 50 % at 0",
+        "queue unavailable: 50 % at 0",
+        "store unavailable: 50 % at 60 (and 59 times since it was said last)",
+        "queue unavailable: 50 % at 60 (and 29 times since it was said last)",
+        "store unavailable: 50 % at 120 (and 59 times since it was said last)",
+        "queue unavailable: 50 % at 120 (and 29 times since it was said last)",
+    ]
+
+
+def test_django_says_nothing_of_its_own_of_a_503_and_all_of_a_500() -> None:
+    said = []
+    for status in (503, 500):
+        record = logging.LogRecord("django.request", logging.ERROR, "x.py", 1, "%s", ("/reports/1",), None)
+        record.status_code = status
+        said.append(NotUnavailable().filter(record))
+    assert said == [False, True]

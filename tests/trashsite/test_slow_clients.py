@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import resource
 import socket
 from collections.abc import Iterator
@@ -161,6 +162,22 @@ def test_a_stop_answers_what_is_under_way_and_waits_for_no_idle_client(tmp_path:
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
             assert answer_of(asking).startswith(b"HTTP/1.1 404 ")
             assert site.stop() == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="Linux alone pins")
+def test_a_pinned_process_runs_on_one_core_and_each_on_another(tmp_path: Path) -> None:
+    with closing(Site(tmp_path / "log", "--pin", "--workers", "2", TRASH_DATA=str(tmp_path))) as site:
+        children = Path(f"/proc/{site.process.pid}/task/{site.process.pid}/children")
+        workers = eventually(lambda: (pids := children.read_text().split())[1:] and pids)
+        assert [status(site, "/health/live") for _ in range(20)] == [200] * 20
+        cores = [
+            {frozenset(os.sched_getaffinity(int(task.name))) for task in Path(f"/proc/{pid}/task").iterdir()}
+            for pid in workers
+        ]
+        assert all(len(each) == 1 and len(next(iter(each))) == 1 for each in cores)
+        assert len(cores) == 2
+        assert cores[0] != cores[1] or len(os.sched_getaffinity(0)) == 1
+        assert site.stop() == 0
 
 
 def answer_of(client: socket.socket, *, times: int = 1) -> bytes:

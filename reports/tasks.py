@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from celery import shared_task, signals
+from celery.concurrency import get_implementation
 from celery.exceptions import Reject
 from django.conf import settings
 
@@ -31,12 +32,13 @@ alarm = Alarm(Brake(settings.TRASH_BRAKE_SET_ASIDE, settings.TRASH_BRAKE_WITHIN_
 
 @signals.worker_init.connect
 def _count_processes(sender: Any, **_: Any) -> None:
-    alarm.brake.processes = sender.concurrency if isinstance(sender.concurrency, int) else 1
+    is_prefork = get_implementation(sender.pool_cls).__module__ == "celery.concurrency.prefork"
+    alarm.brake.processes = int(sender.concurrency or 1) if is_prefork else 1
 
 
 @signals.worker_process_init.connect
 def _share_the_brake(**_: Any) -> None:
-    # A child of a prefork pool sees its share of the messages.
+    # A child of a prefork pool sees its share of the messages; a solo worker, which is told too, sees all.
     alarm.brake.share()
 
 
@@ -95,12 +97,13 @@ def _store(deliveries: Sequence[Delivery]) -> None:
         unsaved = _of(error.unsaved, parsed)
         _delete_clean([each for each in parsed if each[0] not in unsaved])
         raise
+    set_aside = _settle([each for each in parsed if each[0] not in later])
     if later:
+        # Last, for a batch that has to come again comes whole.
         _throttling.failed(f"{len(later)} messages go back for a while")
         queue.postpone(later)
     else:
         _throttling.ended()
-    set_aside = _settle([each for each in parsed if each[0] not in later])
     metrics.add(messages=len(deliveries) - len(later), postponed=len(later))
     metrics.add(stored=outcome.stored, stale=outcome.stale, repeated=outcome.repeated)
     ages = [time.time() - delivery.sent_at_ms / 1000 for delivery in deliveries]

@@ -51,7 +51,8 @@ EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidClientToke
 CONNECT_TIMEOUT_S = 2.0
 TIMEOUT_S = 2.5
 PATIENCE_S = 5.0
-SILENCE_S = 1.0
+#: Less than a batch pauses before it is tried again (trashsite.sqs.dispatch): else that try would be in vain.
+SILENCE_S = 0.4
 #: Set when this process is told to stop: nobody waits for a second answer any more.
 stopping = threading.Event()
 
@@ -178,7 +179,7 @@ class Client:
 
         at_once: what is raised without asking again.
         Raises AwsUnavailable once the time is over, after one try once this process is told to stop, and without
-        any try for a second after others waited in vain: hundreds of batches must not wait one after another.
+        any try for a moment after others waited in vain: hundreds of batches must not wait one after another.
         """
         deadline = time.monotonic() + within_s
         if time.monotonic() < self._silent_until:

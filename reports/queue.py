@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
-from itertools import count
 from typing import Any
 
 from django.conf import settings
@@ -24,6 +23,7 @@ from django.conf import settings
 from reports.wire import InvalidReport
 from trashsite import aws
 from trashsite.sqs.delivery import Delivery
+from trashsite.sqs.entries import ask_for_each
 from trashsite.sqs.outage import Outage
 from trashsite.sqs.visibility import back_in_s, set_visibility
 
@@ -277,35 +277,17 @@ def send_batch(url: str, batch: Sequence[Mapping[str, Any]], taken: dict[int, st
 
 
 def _delete(batch: Sequence[Delivery]) -> None:
-    left = {str(at): each for at, each in enumerate(batch)}
     began = time.monotonic()
-    deadline = began + aws.PATIENCE_S
-    problem = "SQS says nothing of them"
-    for attempt in count(1):
-        entries = [{"Id": at, "ReceiptHandle": each.receipt_handle} for at, each in left.items()]
-        try:
-            answer = _sqs().patiently(
-                "DeleteMessageBatch",
-                {"QueueUrl": batch[0].queue_url, "Entries": entries},
-                within_s=deadline - time.monotonic(),
-            )
-        except (aws.AwsUnavailable, aws.AwsError) as error:
-            problem = str(error)
-            break
-        for each in answer.get("Successful", ()):
-            del left[each["Id"]]
-        for each in answer.get("Failed", ()):
-            problem = f"{each.get('Code')} {each.get('Message', '')}"
-            if each.get("SenderFault"):
-                # A handle that has gone stale stays so: SQS delivers the message again under a new one.
-                del left[each["Id"]]
-                logger.warning("a message could not be deleted and will come back: %s", problem)
-        pause = aws.pause_s(attempt, first_s=0.1, most_s=1.0)
-        if not left or time.monotonic() + pause > deadline:
-            break
-        time.sleep(pause)
+    left, problem = ask_for_each(
+        "DeleteMessageBatch",
+        batch[0].queue_url,
+        [{"ReceiptHandle": each.receipt_handle} for each in batch],
+        deadline=began + aws.PATIENCE_S,
+        # A handle that has gone stale stays so: SQS delivers the message again under a new one.
+        on_stale=lambda said: logger.warning("a message could not be deleted and will come back: %s", said),
+    )
     if left:
-        _deleting.failed(f"{len(left)} messages will come back, to no effect: {problem}")
+        _deleting.failed(f"{left} messages will come back, to no effect: {problem}")
     else:
         _deleting.ended(began)
 

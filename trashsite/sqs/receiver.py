@@ -142,13 +142,13 @@ class Receiver:
         A message that breaks our code, or the process that runs it, so does not burn its receives in seconds.
         """
         self.done(deliveries)
-        ended = time.monotonic() + within_s
+        deadline = time.monotonic() + within_s
         seconds = {
             each.receipt_handle: 0 if self._stopping.is_set() else back_in_s(each.receive_count) for each in deliveries
         }
         with self._changed:
             self._changed.wait_for(lambda: self._extending.keys().isdisjoint(seconds), within_s)
-        set_visibility(self._url, seconds, within_s=ended - time.monotonic())
+        set_visibility(self._url, seconds, within_s=deadline - time.monotonic())
 
     def release_aside(self, deliveries: Sequence[Delivery]) -> None:
         """Like release, but without waiting for SQS, which may not answer."""

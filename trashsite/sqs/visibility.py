@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from itertools import count
 
 from trashsite import aws
+from trashsite.sqs.entries import BATCH, ask_for_each
 from trashsite.sqs.outage import Outage
 
-#: Source: AWS, ChangeMessageVisibilityBatch: at most 10 messages a request.
-BATCH = 10
 _outage = Outage("telling SQS how long messages stay invisible")
 
 
@@ -33,30 +31,13 @@ def back_in_s(receive_count: int) -> int:
 
 def _set(queue_url: str, wanted: Sequence[tuple[str, int]], deadline: float) -> bool:
     began = time.monotonic()
-    for attempt in count(1):
-        entries = [
-            {"Id": str(at), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
-            for at, (handle, seconds) in enumerate(wanted)
-        ]
-        try:
-            answer = aws.client("sqs").patiently(
-                "ChangeMessageVisibilityBatch",
-                {"QueueUrl": queue_url, "Entries": entries},
-                within_s=max(0.1, deadline - time.monotonic()),
-            )
-            # The sender's fault is a handle of a message that is not in flight any more: nothing is left to say.
-            failed = [each for each in answer.get("Failed", ()) if not each.get("SenderFault")]
-            wanted = [wanted[int(each["Id"])] for each in failed]
-            problem = f"{failed[0].get('Code')} {failed[0].get('Message', '')}" if failed else ""
-        except Exception as error:  # whatever it is, the messages come back by themselves
-            problem = str(error)
-            break
-        pause = aws.pause_s(attempt, first_s=0.1, most_s=1.0)
-        if not wanted or time.monotonic() + pause > deadline:
-            break
-        time.sleep(pause)
-    if problem:
-        _outage.failed(f"{len(wanted)} messages come back late: {problem}")
+    entries = [{"ReceiptHandle": handle, "VisibilityTimeout": seconds} for handle, seconds in wanted]
+    try:
+        left, problem = ask_for_each("ChangeMessageVisibilityBatch", queue_url, entries, deadline=deadline)
+    except Exception as error:  # whatever it is, the messages come back by themselves
+        left, problem = len(wanted), str(error)
+    if left:
+        _outage.failed(f"{left} messages come back late: {problem}")
     else:
         _outage.ended(began)
-    return not problem
+    return not left

@@ -19,7 +19,7 @@ from typing import Any, Self
 from reports import queue
 from reports.queue import BATCH, DEAD, MAX_BYTES, REPORTS, TRIES, as_queue_errors
 from reports.wire import EPOCH, iso
-from trashsite import aws, spans
+from trashsite import aws, json_slices
 from trashsite.sqs.delivery import Delivery
 
 logger = logging.getLogger(__name__)
@@ -394,13 +394,13 @@ def _fitting(body: str, room: int) -> list[str]:
     if len(body.encode()) <= room:
         return [body]
     try:
-        parsed, start, end = spans.value(body)
-        spans.finish(body, end)
+        parsed, start, end = json_slices.value(body)
+        json_slices.finish(body, end)
     except (ValueError, RecursionError):
         return []
     if not isinstance(parsed, list) or len(parsed) < 2:
         return []
-    elements = [body[each.start : each.end] for each in spans.elements(body, start)]
+    elements = [body[each.start : each.end] for each in json_slices.elements(body, start)]
     half = len(elements) // 2
     pieces = [_fitting(f"[{','.join(each)}]", room) for each in (elements[:half], elements[half:])]
     return pieces[0] + pieces[1] if all(pieces) else []

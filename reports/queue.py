@@ -22,9 +22,9 @@ from django.conf import settings
 
 from reports.wire import InvalidReport
 from trashsite import aws
+from trashsite.outage import Outage
 from trashsite.sqs.delivery import Delivery
 from trashsite.sqs.entries import ask_for_each
-from trashsite.sqs.outage import Outage
 from trashsite.sqs.visibility import back_in_s, set_visibility
 
 logger = logging.getLogger(__name__)

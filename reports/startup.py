@@ -24,8 +24,8 @@ from reports import metrics, queue, store
 from reports.queue import QueueUnavailable
 from reports.store import Heartbeat, StoreUnavailable
 from trashsite.aws import pause_s
+from trashsite.outage import Outage
 from trashsite.sqs.channel import Problem
-from trashsite.sqs.outage import Outage
 from trashsite.sqs.transport import problems
 
 logger = logging.getLogger(__name__)

@@ -19,8 +19,8 @@ from reports.brake import Alarm, Brake, Braked
 from reports.queue import QueueUnavailable, Rejected
 from reports.store import StoreUnavailable
 from reports.wire import EPOCH, InvalidReport, Report
+from trashsite.outage import Outage
 from trashsite.sqs.delivery import Delivery
-from trashsite.sqs.outage import Outage
 
 logger = logging.getLogger(__name__)
 #: A message that came more often waits in hand: SQS would set it aside after queue.MAX_RECEIVES.

@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from trashsite import spans
-from trashsite.spans import Flaw, Number
+from trashsite import json_slices
+from trashsite.json_slices import Flaw, Number
 
 MAX_REPORTS = 500
 MAX_REPORT_BYTES = 16 * 1024
@@ -85,15 +85,15 @@ def parse(body: str | bytes, received_at: datetime) -> list[Report | InvalidRepo
     text = ""
     try:
         text = body if isinstance(body, str) else body.decode()
-        whole = spans.value(text)
-        spans.finish(text, whole.end)
+        whole = json_slices.value(text)
+        json_slices.finish(text, whole.end)
         if not isinstance(whole.parsed, list):
             return [_judged(text, whole, None, received_at)]
         if not 1 <= len(whole.parsed) <= MAX_REPORTS:
             raise InvalidReport("message", f"an array must hold 1 to {MAX_REPORTS} reports")
         return [
             _judged(text, element, index, received_at)
-            for index, element in enumerate(spans.elements(text, whole.start))
+            for index, element in enumerate(json_slices.elements(text, whole.start))
         ]
     except InvalidReport as error:
         field, rule = error.field, error.rule
@@ -122,7 +122,7 @@ def iso(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _judged(text: str, sent: spans.Value, index: int | None, received_at: datetime) -> Report | InvalidReport:
+def _judged(text: str, sent: json_slices.Value, index: int | None, received_at: datetime) -> Report | InvalidReport:
     try:
         return _report(text, sent, received_at)
     except InvalidReport as error:
@@ -131,7 +131,7 @@ def _judged(text: str, sent: spans.Value, index: int | None, received_at: dateti
         return error
 
 
-def _report(text: str, sent: spans.Value, received_at: datetime) -> Report:
+def _report(text: str, sent: json_slices.Value, received_at: datetime) -> Report:
     fields = sent.parsed
     if isinstance(fields, Flaw):
         raise InvalidReport(fields.name or "report", fields.rule)
@@ -157,8 +157,8 @@ def _report(text: str, sent: spans.Value, received_at: datetime) -> Report:
     )
 
 
-def _texts(text: str, sent: spans.Value, names: set[str]) -> Iterator[str]:
-    for name, member in spans.members(text, sent.start):
+def _texts(text: str, sent: json_slices.Value, names: set[str]) -> Iterator[str]:
+    for name, member in json_slices.members(text, sent.start):
         if name in names:
             yield f"{json.dumps(name)}:{text[member.start : member.end]}"
 

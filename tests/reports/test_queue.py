@@ -25,8 +25,8 @@ from tests.faults.partial import all_of_them, every, failed_entries
 from tests.faults.proxy import FaultProxy
 from tests.servers import eventually
 from trashsite import aws
+from trashsite.outage import Outage
 from trashsite.sqs.delivery import Delivery
-from trashsite.sqs.outage import Outage
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -7,12 +7,12 @@ import time
 
 import pytest
 
-from trashsite.sqs.outage import Outage
+from trashsite.outage import Outage
 
 
 @pytest.fixture(autouse=True)
 def all_levels(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "trashsite.sqs.outage")
+    caplog.set_level(logging.INFO, "trashsite.outage")
 
 
 def test_an_outage_is_two_lines(caplog: pytest.LogCaptureFixture) -> None:

@@ -11,7 +11,7 @@ import base64
 import json
 from dataclasses import replace
 
-from trashsite import spans
+from trashsite import json_slices
 from trashsite.sqs.delivery import Delivery
 
 #: What a call may not carry. Source: Celery, message protocol 2: headers, and the third part of the body.
@@ -63,11 +63,11 @@ def _reports(body: str, call: str) -> str | None:
     if headers.get("compression") or message.get("content-type") != "application/json":
         raise Unreadable("the call must be plain, uncompressed JSON")
     text = _decoded(message)
-    parts = spans.value(text)
-    spans.finish(text, parts.end)
+    parts = json_slices.value(text)
+    json_slices.finish(text, parts.end)
     if not isinstance(parts.parsed, list) or len(parts.parsed) != 3:
         raise Unreadable("the call must have three parts: args, kwargs, embed")
-    args, kwargs, embed = spans.elements(text, parts.start)
+    args, kwargs, embed = json_slices.elements(text, parts.start)
     for part, kind in ((args, list), (kwargs, dict), (embed, dict)):
         if not isinstance(part.parsed, kind):
             raise Unreadable("the call's parts must be a list and two objects, each name in them once")
@@ -75,12 +75,12 @@ def _reports(body: str, call: str) -> str | None:
     return _argument(text, args, kwargs)
 
 
-def _argument(text: str, args: spans.Value, kwargs: spans.Value) -> str:
+def _argument(text: str, args: json_slices.Value, kwargs: json_slices.Value) -> str:
     """Return the text of the one argument, `reports`, given by place or by name."""
-    named = list(spans.members(text, kwargs.start))
+    named = list(json_slices.members(text, kwargs.start))
     if any(name != "reports" for name, _ in named):
         raise Unreadable("the call takes one argument, reports")
-    given = [*spans.elements(text, args.start), *(value for _, value in named)]
+    given = [*json_slices.elements(text, args.start), *(value for _, value in named)]
     if len(given) != 1 or not isinstance(given[0].parsed, list):
         raise Unreadable("the call takes one argument, a list of reports")
     return text[given[0].start : given[0].end]

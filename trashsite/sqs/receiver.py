@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from trashsite import aws
+from trashsite.outage import Outage
 from trashsite.sqs.delivery import CARRIED, Delivery
-from trashsite.sqs.outage import Outage
 from trashsite.sqs.visibility import back_in_s, set_visibility
 
 logger = logging.getLogger(__name__)

@@ -6,8 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 
 from trashsite import aws
+from trashsite.outage import Outage
 from trashsite.sqs.entries import BATCH, ask_for_each
-from trashsite.sqs.outage import Outage
 
 _outage = Outage("telling SQS how long messages stay invisible")
 

@@ -14,11 +14,12 @@ from celery.concurrency import get_implementation
 from celery.exceptions import Reject
 from django.conf import settings
 
-from reports import metrics, queue, store, wire
-from reports.brake import Alarm, Brake, Braked
+from reports import queue, store, wire
 from reports.queue import QueueUnavailable, Rejected
 from reports.store import StoreUnavailable
 from reports.wire import EPOCH, InvalidReport, Report
+from reports.worker import counters
+from reports.worker.brake import Alarm, Brake, Braked
 from trashsite.outage import Outage
 from trashsite.sqs.delivery import Delivery
 
@@ -104,10 +105,10 @@ def _store(deliveries: Sequence[Delivery]) -> None:
         queue.postpone(later)
     else:
         _throttling.ended()
-    metrics.add(messages=len(deliveries) - len(later), postponed=len(later))
-    metrics.add(stored=outcome.stored, stale=outcome.stale, repeated=outcome.repeated)
+    counters.add(messages=len(deliveries) - len(later), postponed=len(later))
+    counters.add(stored=outcome.stored, stale=outcome.stale, repeated=outcome.repeated)
     ages = [time.time() - delivery.sent_at_ms / 1000 for delivery in deliveries]
-    metrics.note(lag_ms=max(0, int(max(ages) * 1000)), last_stored_at_s=int(time.time()))
+    counters.note(lag_ms=max(0, int(max(ages) * 1000)), last_stored_at_s=int(time.time()))
     logger.info(
         "messages=%d stored=%d stale=%d repeated=%d set_aside=%d postponed=%d age_s=%.1f..%.1f",
         len(deliveries), outcome.stored, outcome.stale, outcome.repeated, set_aside, len(later), min(ages), max(ages),
@@ -139,7 +140,7 @@ def _settle(parsed: Sequence[_Parsed]) -> int:
     alarm.note(**counts)
     for each in rejected:
         logger.warning("set aside message %s: %s", each.delivery.first_message_id, each.error)
-    metrics.add(set_aside=len(rejected))
+    counters.add(set_aside=len(rejected))
     return len(rejected)
 
 

@@ -290,7 +290,7 @@ _QUEUE = f"trash-level-{TRASH_SUFFIX}" if TRASH_SUFFIX else "trash-level"
 
 # The host has no meaning here: AWS's own variables tell where SQS is.
 CELERY_BROKER_URL = "sqs://aws//"
-CELERY_IMPORTS = ("reports.startup",)
+CELERY_IMPORTS = ("reports.worker.startup", "reports.worker.heartbeat")
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     # Device messages become calls of `task`; the one call that a producer may name is `call`.
     "task": "reports.store_messages",
@@ -298,7 +298,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_TASK_DEFAULT_QUEUE = _QUEUE
 CELERY_TASK_CREATE_MISSING_QUEUES = True
-# The promise rests on these: reports/startup.py refuses to start without them.
+# The promise rests on these: reports/worker/startup.py refuses to start without them.
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_ACKS_ON_FAILURE_OR_TIMEOUT = False

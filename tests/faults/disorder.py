@@ -61,7 +61,7 @@ def brake(scene: Scene) -> None:
     worker = scene.start().ready()
     flood = [f'{{"can_id":"b{number}","fill":"{number}"}}' for number in range(3 * BRAKE)]
     scene.load.send_messages([(body, (body,)) for body in flood])
-    eventually(lambda: "ERROR reports.brake: the brake is on" in scene.log(worker), 60)
+    eventually(lambda: "ERROR reports.worker.brake: the brake is on" in scene.log(worker), 60)
     time.sleep(10.0)
     dead = scene.pipeline.dead()
     # A process of prefork has its share of the brake, and is past it by a batch at most.

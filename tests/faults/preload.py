@@ -15,7 +15,8 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
-from reports import startup, tasks
+from reports import tasks
+from reports.worker import heartbeat
 from trashsite.sqs.receiver import Receiver
 
 DIRECTORY = Path(os.environ["PRELOAD_DIR"])
@@ -56,4 +57,4 @@ class _Datetime(datetime):
 Receiver._receive = _hanging("receive", Receiver._receive)  # type: ignore[method-assign]
 tasks._store = _hanging("task", tasks._store)
 time.time = _Clock()
-tasks.datetime = startup.datetime = _Datetime  # type: ignore[misc]
+tasks.datetime = heartbeat.datetime = _Datetime  # type: ignore[misc]

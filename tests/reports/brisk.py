@@ -4,10 +4,10 @@ Loaded into a worker by `-I tests.reports.brisk`: what takes half a minute takes
 What a killed worker held is back sooner, and a worker that hangs says so sooner.
 """
 
-from reports import startup
+from reports.worker import heartbeat
 from trashsite.sqs import channel, receiver, transport
 
 receiver.VISIBILITY_S = 6
 receiver.EXTEND_AFTER_S = 2.0
 channel.STALLED_S = transport.STALLED_S = 5.0
-startup.BEAT_S = 1.0
+heartbeat.BEAT_S = 1.0

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from pytest import LogCaptureFixture
 
 from reports import queue, store, tasks
-from reports.brake import Alarm, Brake, Braked
 from reports.store import StoreUnavailable
+from reports.worker.brake import Alarm, Brake, Braked
 from tests.servers import Worker, eventually
 from trashsite.sqs.delivery import Delivery
 
@@ -145,5 +145,5 @@ def test_a_flood_of_poison_is_slowed_loses_nothing_and_holds_no_good_report_that
     # 100 at once, then 100 a minute; a process of a prefork pool has its share of that, and a solo one all.
     assert (0 if pool == "prefork" else 60) < depth.dead <= 250
     assert depth.waiting + depth.dead == 600
-    alarms = re.findall("ERROR reports.brake: the brake is on", started.log)
+    alarms = re.findall("ERROR reports.worker.brake: the brake is on", started.log)
     assert 1 <= len(alarms) <= (2 if pool == "prefork" else 1)

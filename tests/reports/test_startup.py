@@ -11,7 +11,8 @@ from typing import Any
 import boto3
 import pytest
 
-from reports import queue, startup, store
+from reports import queue, store
+from reports.worker import startup
 from tests.faults.proxy import FaultProxy, reset
 from tests.servers import Worker, eventually
 from trashsite import celery_app

@@ -146,7 +146,7 @@ def test_the_command_line_tells_an_asked_for_pool_from_the_default() -> None:
 
 
 def test_what_is_half_written_can_be_ended_before_the_pool_closes() -> None:
-    """reports.startup does that, and does not wait 30 s for results that nobody reads."""
+    """reports.worker.startup does that, and does not wait 30 s for results that nobody reads."""
     assert "self.app.loader.shutdown_worker()" in inspect.getsource(Worker.on_close)
     assert "self.on_worker_shutdown()" in inspect.getsource(BaseLoader.shutdown_worker)
     source = inspect.getsource(Blueprint.close)

@@ -7,8 +7,8 @@ from typing import Any
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
 
-from reports.problems import plain
-from reports.throttles import SigningIn
+from reports.web.access import SigningIn
+from reports.web.problems import plain
 
 
 class SignInView(LoginView):

@@ -8,7 +8,7 @@ from typing import Any
 from django.urls import URLPattern, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from reports import health, pages, pipeline, views
+from reports.web import can, dead_letters, facts, fleet, overview, pipeline, probes
 
 
 def either(route: str, view: Callable[..., Any], name: str) -> list[URLPattern]:
@@ -18,20 +18,20 @@ def either(route: str, view: Callable[..., Any], name: str) -> list[URLPattern]:
 
 urlpatterns = [
     # First what is asked for most.
-    *either("reports/<str:can_id>", views.CanView.as_view(), "can"),
-    path("", views.OverviewView.as_view(), name="home"),
+    *either("reports/<str:can_id>", can.CanView.as_view(), "can"),
+    path("", overview.OverviewView.as_view(), name="home"),
     path("pipeline/", pipeline.PipelineView.as_view(), name="pipeline"),
-    path("pipeline/dead-letters/", pipeline.DeadLettersView.as_view(), name="dead_letters"),
-    path("reports/", views.FleetView.as_view(), name="fleet"),
-    path("reports", views.FleetView.as_view()),
-    *either("reports/<str:can_id>/history", views.HistoryView.as_view(), "history"),
-    *either("reports/<str:can_id>/chart", views.ChartView.as_view(), "chart"),
-    path("cans/import/", pages.ImportView.as_view(), name="import"),
-    path("cans/<str:can_id>/facts/", pages.FactsView.as_view(), name="facts"),
-    path("favicon.ico", pages.favicon, name="favicon"),
-    *either("health/live", health.LiveView.as_view(), "live"),
-    *either("health/ready", health.ReadyView.as_view(), "ready"),
-    *either("health/pipeline", health.PipelineHealthView.as_view(), "pipeline-health"),
+    path("pipeline/dead-letters/", dead_letters.DeadLettersView.as_view(), name="dead_letters"),
+    path("reports/", fleet.FleetView.as_view(), name="fleet"),
+    path("reports", fleet.FleetView.as_view()),
+    *either("reports/<str:can_id>/history", can.HistoryView.as_view(), "history"),
+    *either("reports/<str:can_id>/chart", can.ChartView.as_view(), "chart"),
+    path("cans/import/", facts.ImportView.as_view(), name="import"),
+    path("cans/<str:can_id>/facts/", facts.FactsView.as_view(), name="facts"),
+    path("favicon.ico", facts.favicon, name="favicon"),
+    *either("health/live", probes.LiveView.as_view(), "live"),
+    *either("health/ready", probes.ReadyView.as_view(), "ready"),
+    *either("health/pipeline", probes.PipelineHealthView.as_view(), "pipeline-health"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
 ]

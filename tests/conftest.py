@@ -14,7 +14,8 @@ from botocore.loaders import JSONFileLoader, Loader
 from django.test import override_settings
 from pytest_django.fixtures import Settings
 
-from reports import queue, store, throttles
+from reports import queue, store
+from reports.web import access
 from stack.servers import Kind
 from tests.servers import Worker, aws_stand_ins
 from trashsite import aws
@@ -118,4 +119,4 @@ def quick(settings: Settings) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     # Each new Client would read all 190 static files' sizes and times first: 30 ms.
     settings.WHITENOISE_AUTOREFRESH = True
-    throttles.forget()
+    access.forget()

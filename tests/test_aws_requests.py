@@ -21,8 +21,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from accounts.roles import give_role, make_roles
-from reports import overview, queue, store
+from reports import queue, store
 from reports.tasks import store_messages
+from reports.web import fleet_count
 from reports.wire import Report
 from tests.faults.proxy import FaultProxy
 from tests.servers import eventually
@@ -90,15 +91,15 @@ def test_pages_and_batches_ask_what_is_written_down(
     def get(path: str, accept: str) -> Callable[[], None]:
         def do() -> None:
             # As a web process that has just started: it asks for the counts of the others.
-            overview.forget()
+            fleet_count.forget()
             assert client.get(path, headers={"Accept": accept}).status_code == 200
 
         return do
 
     # Somebody has counted this fleet before.
-    overview.forget()
-    eventually(overview.current)
-    overview.forget()
+    fleet_count.forget()
+    eventually(fleet_count.current)
+    fleet_count.forget()
     queue.depth()
     found = {
         "pages": {name: asked(get(path, "text/html")) for name, path in PAGES.items()},

@@ -224,24 +224,24 @@ if TRASH_HTTPS == "on":
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
 
-DEFAULT_EXCEPTION_REPORTER_FILTER = "reports.problems.WithoutVariables"
-CSRF_FAILURE_VIEW = "reports.problems.csrf_failure"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "reports.web.problems.WithoutVariables"
+CSRF_FAILURE_VIEW = "reports.web.problems.csrf_failure"
 REST_FRAMEWORK = {
     "NUM_PROXIES": TRASH_PROXIES,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_METADATA_CLASS": "reports.metadata.Metadata",
+    "DEFAULT_METADATA_CLASS": "reports.web.metadata.Metadata",
     # JSON first: a client that accepts anything, as curl does, gets it.
-    "DEFAULT_RENDERER_CLASSES": ["reports.renderers.JSONRenderer", "reports.renderers.PageRenderer"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "reports.negotiation.ContentNegotiation",
-    "DEFAULT_PARSER_CLASSES": ["reports.parsers.ReportParser"],
+    "DEFAULT_RENDERER_CLASSES": ["reports.web.rendering.JSONRenderer", "reports.web.rendering.PageRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "reports.web.rendering.ContentNegotiation",
+    "DEFAULT_PARSER_CLASSES": ["reports.web.parsers.ReportParser"],
     # Tokens first: their challenge makes the answer to a stranger 401.
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.authentication.TokenAuthentication",
         "accounts.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["reports.permissions.MayRead"],
-    "DEFAULT_THROTTLE_CLASSES": ["reports.throttles.Reading", "reports.throttles.Posting"],
-    "EXCEPTION_HANDLER": "reports.problems.exception_handler",
+    "DEFAULT_PERMISSION_CLASSES": ["reports.web.access.MayRead"],
+    "DEFAULT_THROTTLE_CLASSES": ["reports.web.access.Reading", "reports.web.access.Posting"],
+    "EXCEPTION_HANDLER": "reports.web.problems.exception_handler",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "trashsite",
@@ -255,9 +255,9 @@ SPECTACULAR_SETTINGS = {
         "persistAuthorization": False,
         "defaultModelsExpandDepth": 0,
     },
-    "SERVE_PERMISSIONS": ["reports.permissions.MayRead"],
-    "PREPROCESSING_HOOKS": ["reports.schema.one_form_of_each"],
-    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "reports.schema.without_pages"],
+    "SERVE_PERMISSIONS": ["reports.web.access.MayRead"],
+    "PREPROCESSING_HOOKS": ["reports.web.openapi.one_form_of_each"],
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "reports.web.openapi.without_pages"],
     "ENUM_NAME_OVERRIDES": {"CanStatus": "reports.insight.status.Status"},
 }
 
@@ -280,7 +280,7 @@ LOGGING = {
         # What a client asked wrongly is its own affair: a line for each 404 would let anybody fill the log.
         "django.request": {"level": "ERROR", "filters": ["not unavailable"]},
         # An outage of the store would be a line for each request.
-        "reports.problems": {"filters": ["seldom"]},
+        "reports.web.problems": {"filters": ["seldom"]},
     },
 }
 

@@ -14,7 +14,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
 ]
 
-handler400 = "reports.problems.bad_request"
-handler403 = "reports.problems.forbidden"
-handler404 = "reports.problems.not_found"
-handler500 = "reports.problems.server_error"
+handler400 = "reports.web.problems.bad_request"
+handler403 = "reports.web.problems.forbidden"
+handler404 = "reports.web.problems.not_found"
+handler500 = "reports.web.problems.server_error"

@@ -8,9 +8,9 @@ from decimal import Decimal
 import pytest
 from django.core.exceptions import ValidationError
 
-from reports import imports
-from reports.imports import Change
 from reports.models import Can
+from reports.web import facts_csv
+from reports.web.facts_csv import Change
 
 pytestmark = pytest.mark.django_db
 
@@ -21,7 +21,7 @@ def test_a_plan_says_what_would_change_and_writes_nothing() -> None:
     Can.objects.create(can_id="420", name="Old", stream="paper", latitude=Decimal("50.1"))
     text = '\ufeffcan_id, name ,latitude\r\n420,New,50.10\r\n421,"Bridge, north",\r\n'
 
-    plan = imports.plan(text)
+    plan = facts_csv.plan(text)
 
     assert plan.errors == []
     assert plan.changes == [
@@ -30,26 +30,26 @@ def test_a_plan_says_what_would_change_and_writes_nothing() -> None:
     ]
     assert Can.objects.get().name == "Old"
 
-    imports.apply(plan.changes, NOW)
+    facts_csv.apply(plan.changes, NOW)
     assert list(Can.objects.values_list("can_id", "name", "stream", "latitude")) == [
         ("420", "New", "paper", Decimal("50.1")),
         ("421", "Bridge, north", "", None),
     ]
-    again = imports.plan(text)
+    again = facts_csv.plan(text)
     assert (again.changes, again.same) == ([], 2)
 
 
 def test_an_empty_cell_clears_and_a_missing_column_leaves_alone() -> None:
     Can.objects.create(can_id="1", name="Name", address="Street", latitude=1, longitude=2)
 
-    imports.apply(imports.plan("can_id,name,latitude\n1,,\n").changes, NOW)
+    facts_csv.apply(facts_csv.plan("can_id,name,latitude\n1,,\n").changes, NOW)
 
     can = Can.objects.get()
     assert (can.name, can.address, can.latitude, can.longitude) == ("", "Street", None, Decimal(2))
 
 
 def test_coordinates_finer_than_a_hand_are_rounded() -> None:
-    imports.apply(imports.plan("can_id,latitude,longitude\n1,50.0704055220591,14.4243152630637\n").changes, NOW)
+    facts_csv.apply(facts_csv.plan("can_id,latitude,longitude\n1,50.0704055220591,14.4243152630637\n").changes, NOW)
 
     assert Can.objects.get().latitude == Decimal("50.070406")
 
@@ -62,7 +62,7 @@ def test_cans_are_retired_and_brought_back_by_a_column() -> None:
     Can.objects.create(can_id="here", name="Bridge")
     text = "can_id,retired\ngone,yes\nback,no\ncleared,\nhere,Yes\nnew,yes\nplain,no\n"
 
-    plan = imports.plan(text)
+    plan = facts_csv.plan(text)
 
     assert plan.errors == []
     assert plan.same == 1
@@ -73,12 +73,12 @@ def test_cans_are_retired_and_brought_back_by_a_column() -> None:
         "new": {"retired": ("no", "yes")},
         "plain": {},
     }
-    imports.apply(plan.changes, NOW)
+    facts_csv.apply(plan.changes, NOW)
     assert dict(Can.objects.values_list("can_id", "retired_at")) == {
         "gone": before, "back": None, "cleared": None, "here": NOW, "new": NOW, "plain": None,
     }  # fmt: skip
     assert Can.objects.get(can_id="here").name == "Bridge"
-    assert imports.plan(text).changes == []
+    assert facts_csv.plan(text).changes == []
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_cans_are_retired_and_brought_back_by_a_column() -> None:
     ],
 )
 def test_errors_name_their_line(text: str, said: str) -> None:
-    assert any(said in error for error in imports.plan(text).errors)
+    assert any(said in error for error in facts_csv.plan(text).errors)
 
 
 @pytest.mark.parametrize("can_id", ["a/b", "a\nb", "420\n", ""])

@@ -22,8 +22,9 @@ from schemathesis import Case
 
 from accounts.models import Token, digest
 from accounts.roles import give_role, make_roles
-from reports import overview, queue, store
+from reports import queue, store
 from reports.models import Can
+from reports.web import fleet_count
 from reports.wire import Report
 from trashsite.wsgi import application
 
@@ -87,7 +88,7 @@ def test_each_example_of_an_answer_is_as_real_ones_are(
     olga: None, path: str, method: str, status: str, value: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for age in ("RENEWED_AFTER", "MAX_AGE"):
-        monkeypatch.setattr(overview, age, timedelta(0))
+        monkeypatch.setattr(fleet_count, age, timedelta(0))
     now = datetime.now(UTC)
     place = (Decimal("50.0875"), Decimal("14.4213"))
     full = Report("420", "93.50", now, now, '{"stream": "paper"}', "paper", place)
@@ -96,7 +97,7 @@ def test_each_example_of_an_answer_is_as_real_ones_are(
     boto3.client("sqs").send_message(QueueUrl=queue.url_of(queue.DEAD), MessageBody="[")
     lately = {"messages": 9000, "stored": 88123, "last_stored_at_s": int(now.timestamp())}
     store.beat(store.Heartbeat("worker", now, {**lately, "lag_ms": 840, "stored_per_minute": 310}))
-    overview.forget()
+    fleet_count.forget()
     path = path.replace("{can_id}", "nobody" if status == "404" else "420")
     if "page_size" in value:
         path += "?page_size=1"

@@ -15,11 +15,12 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports import overview, pagination, store
-from reports.listing import harmless
+from reports import store
 from reports.models import Can
-from reports.problems import InvalidQuery
 from reports.store import ranking
+from reports.web import cursors, fleet_count
+from reports.web.fleet_listing import harmless
+from reports.web.problems import InvalidQuery
 from reports.wire import Report
 
 pytestmark = [pytest.mark.usefixtures("shared_pipeline"), pytest.mark.django_db]
@@ -175,16 +176,16 @@ def test_every_changed_byte_of_a_cursor_is_400(client: Client) -> None:
 
 @given(st.text(min_size=1), st.text(), st.data())
 def test_every_flipped_bit_of_a_cursor_is_refused(position: str, scope: str, data: st.DataObject) -> None:
-    cursor = pagination.seal(position, scope).encode()
+    cursor = cursors.seal(position, scope).encode()
     at = data.draw(st.integers(0, len(cursor) - 1))
     bit = data.draw(st.integers(0, 7))
     changed = bytearray(cursor)
     changed[at] ^= 1 << bit
 
-    assert pagination.unseal(cursor.decode(), scope) == position
+    assert cursors.unseal(cursor.decode(), scope) == position
     for wrong in (changed.decode("latin-1"), cursor[:at].decode() or "x", cursor.decode() + "="):
         with pytest.raises(InvalidQuery):
-            pagination.unseal(wrong, scope)
+            cursors.unseal(wrong, scope)
 
 
 def test_a_cursor_is_good_for_its_own_list_alone(client: Client) -> None:
@@ -510,10 +511,10 @@ def test_pages_may_run_our_own_scripts_and_all_else_nothing(client: Client) -> N
 
 def test_an_overview_is_counted_and_asked_for_cheaply_again(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     put("counted", "95", ago_s=5)
-    overview.forget()
+    fleet_count.forget()
     with monkeypatch.context() as patch:
-        patch.setattr(overview, "RENEWED_AFTER", timedelta(0))
-        patch.setattr(overview, "MAX_AGE", timedelta(0))
+        patch.setattr(fleet_count, "RENEWED_AFTER", timedelta(0))
+        patch.setattr(fleet_count, "MAX_AGE", timedelta(0))
         first = client.get("/")
     found = first.json()
 
@@ -524,16 +525,16 @@ def test_an_overview_is_counted_and_asked_for_cheaply_again(client: Client, monk
 
 
 def test_a_count_finds_what_another_service_wrote(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(overview, "RENEWED_AFTER", timedelta(0))
-    monkeypatch.setattr(overview, "MAX_AGE", timedelta(0))
+    monkeypatch.setattr(fleet_count, "RENEWED_AFTER", timedelta(0))
+    monkeypatch.setattr(fleet_count, "MAX_AGE", timedelta(0))
     table = f"trash-levels-{settings.TRASH_SUFFIX}"
     boto3.client("dynamodb").put_item(TableName=table, Item={"id": {"S": "lab"}, "level": {"S": "88.8"}})
     assert client.get("/reports/lab").json()["measured_at"] is None
     assert client.get("/reports/?q=lab").json()["results"] == []
 
-    overview.forget()
+    fleet_count.forget()
     client.get("/")
-    overview.forget()
+    fleet_count.forget()
 
     assert [row["level"] for row in client.get("/reports/?q=lab").json()["results"]] == ["88.8"]
     assert client.get("/reports/lab", headers={"Accept": "text/html"}).status_code == 200

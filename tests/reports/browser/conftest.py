@@ -18,8 +18,9 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, s
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.roles import give_role, make_roles
-from reports import overview, queue, store
+from reports import queue, store
 from reports.models import Can
+from reports.web import fleet_count
 from reports.wire import Report
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -79,7 +80,7 @@ def fleet(shared_pipeline: str) -> dict[str, Report]:
         store.put_reports(earlier, now=now)
     store.put_reports([*past, *cans.values()], now=now)
     store.beat(store.Heartbeat("worker-1:4711", now, {"messages": 9000, "stored": 88123, "stale": 12, "set_aside": 3}))
-    overview.forget()
+    fleet_count.forget()
     return cans
 
 

@@ -16,9 +16,10 @@ from playwright.sync_api import Page
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import Token
-from reports import overview, queue, store
+from reports import queue, store
 from reports.models import Can, SavedView
 from reports.store import Heartbeat
+from reports.web import fleet_count
 from reports.wire import Report
 
 OWN = "window.owned=1"
@@ -61,7 +62,7 @@ def evil(site: str) -> None:
             for name in ("reason", "field", "error", "first_message_id")
         }
         sqs.send_message(QueueUrl=url, MessageBody=text, MessageAttributes=attributes)
-    overview.forget()
+    fleet_count.forget()
 
 
 def addresses() -> list[str]:

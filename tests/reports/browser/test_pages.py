@@ -15,7 +15,8 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from playwright.sync_api import Page, Route, expect
 
-from reports import filters, queue
+from reports import queue
+from reports.web import queries
 from reports.wire import Report
 from tests.reports.browser.conftest import AXE
 
@@ -78,7 +79,7 @@ def test_a_chart_spans_its_range_however_little_there_is(visit: Visit, reach: st
 
     begin, end = page.evaluate("[chart.scales.x.min, chart.scales.x.max]")
 
-    assert end - begin == pytest.approx(filters.SPANS[reach].total_seconds(), abs=3600)
+    assert end - begin == pytest.approx(queries.SPANS[reach].total_seconds(), abs=3600)
     assert time.time() - end < 60
 
 

@@ -9,11 +9,12 @@ from datetime import datetime
 
 from django.http import StreamingHttpResponse
 
-from reports import pagination, store
-from reports.filters import FleetQuery
+from reports import store
 from reports.insight.status import is_old, status
 from reports.models import Can, facts_of, retired, streams
-from reports.serializers import FleetRow, Row, instant
+from reports.web import cursors
+from reports.web.answers import FleetRow, Row, instant
+from reports.web.queries import FleetQuery
 from reports.wire import Report
 
 COLUMNS = ("can_id", "name", "address", "stream", "level", "status", "measured_at", "received_at")
@@ -49,14 +50,14 @@ class FleetListing:
         last, first = found.last or query.after or query.before, found.first or query.before or query.after
         return (
             self._rows(found),
-            pagination.seal(f">{last}", query.scope) if has_next and last else None,
-            pagination.seal(f"<{first}", query.scope) if has_previous and first else None,
+            cursors.seal(f">{last}", query.scope) if has_next and last else None,
+            cursors.seal(f"<{first}", query.scope) if has_previous and first else None,
             found.stopped,
         )
 
     def all(self) -> Iterator[Row]:
         """Yield every row of the query from its page on. Raises StoreUnavailable, also in the middle."""
-        query = replace(self.query, size=pagination.MAX_SIZE)
+        query = replace(self.query, size=cursors.MAX_SIZE)
         while True:
             found = self._ranked(query)
             yield from self._rows(found)

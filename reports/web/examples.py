@@ -6,7 +6,7 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiExample
 
-from reports.problems import MEDIA_TYPE, UNKNOWN_CAN, Problem
+from reports.web.problems import MEDIA_TYPE, UNKNOWN_CAN, Problem
 
 _ROOT = "https://trash.example.org/reports/"
 _LINKS = {"self": f"{_ROOT}420", "history": f"{_ROOT}420/history"}

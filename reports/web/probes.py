@@ -10,10 +10,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from reports import queue, store
-from reports import serializers as answers
 from reports.insight.health import worker_problems
 from reports.queue import QueueUnavailable
 from reports.store import StoreUnavailable
+from reports.web import answers, schemas
 
 
 class ProbeView(APIView):
@@ -27,7 +27,7 @@ class ProbeView(APIView):
 class LiveView(ProbeView):
     """Whether this process answers at all."""
 
-    @extend_schema(operation_id="live", responses=answers.Live, tags=["health"], auth=[])
+    @extend_schema(operation_id="live", responses=schemas.Live, tags=["health"], auth=[])
     def get(self, request: Request) -> Response:
         """Says that this web process answers; asks nobody else."""
         return Response({"status": "live"})
@@ -37,7 +37,7 @@ class PipelineHealthView(ProbeView):
     """Whether reports that are sent are stored: for whoever watches the workers."""
 
     @extend_schema(
-        operation_id="pipeline_health", responses={200: answers.Pulse, 503: answers.Pulse}, tags=["health"], auth=[]
+        operation_id="pipeline_health", responses={200: schemas.Pulse, 503: schemas.Pulse}, tags=["health"], auth=[]
     )
     def get(self, request: Request) -> Response:
         """503 where a worker is silent or stuck, or none is running; says which and since when."""
@@ -52,7 +52,7 @@ class PipelineHealthView(ProbeView):
 class ReadyView(ProbeView):
     """Whether the queue and the store answer, and when each worker was last heard of."""
 
-    @extend_schema(operation_id="ready", responses={200: answers.Ready, 503: answers.Ready}, tags=["health"], auth=[])
+    @extend_schema(operation_id="ready", responses={200: schemas.Ready, 503: schemas.Ready}, tags=["health"], auth=[])
     def get(self, request: Request) -> Response:
         """Asks SQS and DynamoDB; 503 tells which one does not answer."""
         checks, workers = {"sqs": "ok", "dynamodb": "ok"}, []

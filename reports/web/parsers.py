@@ -9,7 +9,7 @@ from typing import IO, Any
 from django.http import QueryDict
 from rest_framework.parsers import BaseParser
 
-from reports.problems import InvalidQuery, TooLarge
+from reports.web.problems import InvalidQuery, TooLarge
 
 #: SQS takes no larger message.
 MAX_BYTES = 1024 * 1024

@@ -1,4 +1,8 @@
-"""How often one client may ask, counted in fixed windows, and told in every answer."""
+"""
+Who may do what, and how often: permissions, and rate limits counted in fixed windows.
+
+What is not granted here is refused; each answer tells how much of a rate limit is left.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.http import HttpRequest
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
@@ -24,6 +29,40 @@ MOST_CLIENTS = 10_000
 _counting = threading.Lock()
 #: By scope and client: the window of its last request, and its requests in it. Who asked last is last.
 _used: OrderedDict[tuple[str, str], tuple[int, int]] = OrderedDict()
+
+
+def may(request: Request, right: str) -> bool:
+    """Say whether who sent this request has the right, and did not come with a read-only token."""
+    if getattr(request.auth, "read_only", False):
+        return False
+    return bool(request.user and request.user.has_perm(right))
+
+
+class MayRead(BasePermission):
+    """Looking: anyone where reads are open, else whoever has shown who they are."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        if request.method not in SAFE_METHODS:
+            return False
+        return settings.TRASH_READS == "open" or bool(request.user and request.user.is_authenticated)
+
+
+class MaySeePipeline(BasePermission):
+    """Looking at the pipeline, and settling dead letters: operators."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        if request.method in SAFE_METHODS:
+            return bool(request.user and request.user.has_perm("accounts.see_pipeline"))
+        return request.method == "POST" and may(request, "accounts.redrive")
+
+
+class MayPost(MayRead):
+    """Looking, and posting reports: operators."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        if request.method == "POST":
+            return may(request, "accounts.post_reports")
+        return super().has_permission(request, view)
 
 
 @dataclass(frozen=True, slots=True)

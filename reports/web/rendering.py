@@ -1,20 +1,22 @@
-"""Answers as bytes: JSON that keeps every digit, and pages."""
+"""Answers as bytes: JSON that keeps every digit, and pages; and which of them a request gets."""
 
 from __future__ import annotations
 
 import json
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.conf import settings
 from django.template import loader
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
 
-from reports.permissions import may
-from reports.problems import MEDIA_TYPE, Problem
-from reports.serializers import JsonText
+from reports.web.access import may
+from reports.web.answers import JsonText
+from reports.web.problems import MEDIA_TYPE, Problem
 
 #: Stands for a ready text while the rest is written. No client can know it, so none can send it.
 _MARK = secrets.token_hex(16)
@@ -131,3 +133,16 @@ def _with_format(request: Any, name: str) -> str:
     query = request.query_params.copy()
     query["format"] = name
     return f"{request.path}?{query.urlencode()}"
+
+
+class ContentNegotiation(DefaultContentNegotiation):
+    """The framework's own, but at once where a program leaves it to us, or asks for what we should choose."""
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        first = next(iter(renderers))
+        if request.META.get("HTTP_ACCEPT", "*/*") in ("*/*", first.media_type) and not request.META.get("QUERY_STRING"):
+            return first, str(first.media_type)
+        chosen: tuple[BaseRenderer, str] = super().select_renderer(request, renderers, format_suffix)
+        return chosen

@@ -85,7 +85,7 @@ class WithoutVariables(SafeExceptionReporterFilter):
 
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response | None:
     """Answer what a view raised; None, and so a 500, for what nobody foresaw."""
-    from reports.renderers import JSONRenderer, PageRenderer
+    from reports.web.rendering import JSONRenderer, PageRenderer
 
     request = context["request"]
     asked = getattr(request, "accepted_renderer", None)

@@ -16,8 +16,8 @@ from django.templatetags.static import static
 from django.utils import timezone
 from django.views.generic import FormView
 
-from reports import imports
 from reports.models import Can
+from reports.web import facts_csv
 
 
 def favicon(request: HttpRequest) -> HttpResponse:
@@ -88,7 +88,7 @@ class ImportForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         if file := cleaned.get("file"):
-            if file.size > imports.MAX_BYTES:
+            if file.size > facts_csv.MAX_BYTES:
                 raise ValidationError("The file is too large. Import at most 2 MB at a time.")
             try:
                 cleaned["text"] = file.read().decode("utf-8-sig")
@@ -113,7 +113,7 @@ class ImportView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
 
     def form_valid(self, form: ImportForm) -> HttpResponse:
         text = form.cleaned_data["text"]
-        plan = imports.plan(text)
+        plan = facts_csv.plan(text)
         if "apply" not in self.request.POST or plan.errors:
             found = {
                 "plan": plan,
@@ -123,7 +123,7 @@ class ImportView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
                 "new": sum(change.is_new for change in plan.changes),
             }
             return render(self.request, self.template_name, self.get_context_data(form=form, **found))
-        imports.apply(plan.changes, timezone.now())
+        facts_csv.apply(plan.changes, timezone.now())
         for is_new, action in ((True, ADDITION), (False, CHANGE)):
             cans = [Can(can_id=change.can_id) for change in plan.changes if change.is_new == is_new]
             _log(self.request.user.pk, cans, action, "imported from CSV")

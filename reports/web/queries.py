@@ -14,10 +14,10 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.utils.dateparse import parse_date, parse_datetime
 
-from reports import pagination
 from reports.insight.status import FULL_FROM, SILENT_AFTER, Status, percent, status
-from reports.problems import InvalidQuery
 from reports.store import Order
+from reports.web import cursors
+from reports.web.problems import InvalidQuery
 from reports.wire import MAX_CAN_ID, MAX_LEVEL, Report
 
 #: What a `+` before a zone becomes in a query string that nobody escaped.
@@ -121,9 +121,9 @@ def fleet_query(query: Mapping[str, str]) -> FleetQuery:
     level_min, level_max = _level(query, "level_min"), _level(query, "level_max")
     if level_min is not None and level_max is not None and level_min > level_max:
         raise InvalidQuery("level_max", "must not be below level_min")
-    size, stream = _page_size(query, pagination.MAX_FLEET), query.get("stream", "").strip()
+    size, stream = _page_size(query, cursors.MAX_FLEET), query.get("stream", "").strip()
     scope = json.dumps(["fleet", size, order, wanted, stream, str(level_min), str(level_max), silent_h, prefix])
-    position = pagination.unseal(query.get("cursor", ""), scope)
+    position = cursors.unseal(query.get("cursor", ""), scope)
     found = FleetQuery(
         order=cast(Order, order),
         status=Status(wanted) if wanted else None,
@@ -169,7 +169,7 @@ def _level(query: Mapping[str, str], name: str) -> Decimal | None:
 
 
 def _page_size(query: Mapping[str, str], most: int) -> int:
-    return _whole(query, "page_size", most) or pagination.DEFAULT_SIZE
+    return _whole(query, "page_size", most) or cursors.DEFAULT_SIZE
 
 
 def _whole(query: Mapping[str, str], name: str, most: int) -> int | None:
@@ -191,10 +191,10 @@ def history_query(query: Mapping[str, str], can_id: str) -> HistoryQuery:
     order = query.get("order") or "newest"
     if order not in ("newest", "oldest"):
         raise InvalidQuery("order", "must be newest or oldest")
-    size = _page_size(query, pagination.MAX_SIZE)
+    size = _page_size(query, cursors.MAX_SIZE)
     # The id last: it alone may hold anything.
     scope = f"history {size} {order} {since} {until} {can_id}"
-    after = pagination.unseal(query.get("cursor", ""), scope)
+    after = cursors.unseal(query.get("cursor", ""), scope)
     return HistoryQuery(since, until, order == "newest", size, after, scope)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.core.signing import BadSignature, Signer
 
-from reports.problems import InvalidQuery
+from reports.web.problems import InvalidQuery
 
 DEFAULT_SIZE = 50
 MAX_SIZE = 500
@@ -34,4 +34,4 @@ def unseal(cursor: str, scope: str) -> str | None:
 
 
 def _signer(scope: str) -> Signer:
-    return Signer(sep=".", salt=f"reports.pagination {scope}")
+    return Signer(sep=".", salt=f"reports.web.cursors {scope}")

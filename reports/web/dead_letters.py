@@ -1,32 +1,25 @@
-"""The pipeline as staff see it: queue, workers, what is wrong, and the dead letters, listed on demand."""
+"""The dead letters as staff see them: a sample, to send back or to discard."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.admin.models import CHANGE, DELETION, LogEntry
 from django.core import signing
 from django.http import QueryDict
-from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from reports import dead_letters, examples, queue, store
-from reports import serializers as answers
+from reports import dead_letters
 from reports.dead_letters import DeadLetter
-from reports.insight.health import SILENT_AFTER
-from reports.insight.troubles import Trouble, troubles
-from reports.parsers import ChoiceParser, ReportFormParser
-from reports.permissions import MaySeePipeline
-from reports.problems import InvalidQuery
-from reports.queue import Depth, QueueUnavailable
-from reports.serializers import instant
-from reports.store import Heartbeat, StoreUnavailable
-from reports.views import REFUSALS, UNREAD, Paced
+from reports.web import schemas
+from reports.web.access import MaySeePipeline
+from reports.web.answers import instant
+from reports.web.parsers import ChoiceParser, ReportFormParser
+from reports.web.problems import InvalidQuery
+from reports.web.view import REFUSALS, UNREAD, ApiView
 
 #: Listed letters are hidden from all others for so long: enough to choose and confirm.
 HIDDEN_S = 120
@@ -34,45 +27,10 @@ HIDDEN_S = 120
 GOOD_FOR_S = 600
 #: Larger letters are left to the commands: their text would travel through the form.
 CARRIED = 64_000
-_SALT = "reports.pipeline letter"
+_SALT = "reports.web.pipeline letter"
 
 
-class PipelineView(Paced):
-    """Queue, workers and dead letters: how reports get from the devices to the store."""
-
-    permission_classes = (MaySeePipeline,)
-    page = "reports/pipeline.html"
-
-    @extend_schema(
-        operation_id="pipeline",
-        responses={200: answers.PipelineAnswer, **REFUSALS},
-        examples=[examples.PIPELINE],
-        tags=["pipeline"],
-    )
-    def get(self, request: Request) -> Response:
-        """How many messages are where, which workers are at work, and what is wrong."""
-        now = timezone.now()
-        depth: Depth | None = None
-        workers: list[Heartbeat] | None = None
-        # What does not answer is among the troubles.
-        with suppress(QueueUnavailable):
-            depth = queue.depth()
-        with suppress(StoreUnavailable):
-            workers = store.workers(now)
-        found = troubles(
-            waiting=depth.waiting if depth else None,
-            in_flight=depth.in_flight if depth else 0,
-            dead=depth.dead if depth else 0,
-            workers=workers,
-            now=now,
-        )
-        return Response(_pipeline(depth, workers or [], found, now))
-
-    def page_context(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        return {"may_redrive": self.request.user.has_perm("accounts.redrive")}
-
-
-class DeadLettersView(Paced):
+class DeadLettersView(ApiView):
     """A sample of the dead letters, to send back or to discard."""
 
     permission_classes = (MaySeePipeline,)
@@ -80,7 +38,7 @@ class DeadLettersView(Paced):
     page = "reports/dead_letters.html"
 
     @extend_schema(
-        operation_id="dead_letters", responses={200: answers.DeadLettersAnswer, **REFUSALS}, tags=["pipeline"]
+        operation_id="dead_letters", responses={200: schemas.DeadLettersAnswer, **REFUSALS}, tags=["pipeline"]
     )
     def get(self, request: Request) -> Response:
         """
@@ -93,8 +51,8 @@ class DeadLettersView(Paced):
 
     @extend_schema(
         operation_id="settle_dead_letters",
-        request=answers.Settle,
-        responses={200: answers.Settled, **UNREAD, **REFUSALS},
+        request=schemas.Settle,
+        responses={200: schemas.Settled, **UNREAD, **REFUSALS},
         tags=["pipeline"],
     )
     def post(self, request: Request) -> Response:
@@ -115,34 +73,6 @@ class DeadLettersView(Paced):
 
     def page_context(self, data: Mapping[str, Any]) -> dict[str, Any]:
         return {"may_redrive": self.request.user.has_perm("accounts.redrive")}
-
-
-def _pipeline(
-    depth: Depth | None, workers: Sequence[Heartbeat], found: Sequence[Trouble], now: datetime
-) -> dict[str, Any]:
-    counters = [worker.counters for worker in workers if now - worker.seen_at <= SILENT_AFTER]
-    last = max((count.get("last_stored_at_s", 0) for count in counters), default=0)
-    lags = [count["lag_ms"] for count in counters if "lag_ms" in count]
-    rates = [count["stored_per_minute"] for count in counters if "stored_per_minute" in count]
-    return {
-        "queue": None
-        if depth is None
-        else {"waiting": depth.waiting, "in_flight": depth.in_flight, "dead": depth.dead},
-        "lag_ms": max(lags) if lags else None,
-        "stored_per_minute": sum(rates) if rates else None,
-        "last_stored_at": instant(datetime.fromtimestamp(last, now.tzinfo)) if last else None,
-        "workers": [
-            {
-                "name": worker.name,
-                "seen_at": instant(worker.seen_at),
-                "is_silent": now - worker.seen_at > SILENT_AFTER,
-                "problem": worker.problem,
-                "counters": dict(worker.counters),
-            }
-            for worker in workers
-        ],
-        "troubles": [{"weight": one.weight, "text": one.text, "remedy": one.remedy} for one in found],
-    }
 
 
 def _shown(letter: DeadLetter) -> dict[str, Any]:

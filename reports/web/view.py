@@ -1,0 +1,59 @@
+"""What all views of the API share: what they refuse with, the rate limit in each answer, and addresses."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+from urllib.parse import urlencode
+
+from django.urls import get_script_prefix, reverse
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from reports.web import schemas
+from reports.web.problems import MEDIA_TYPE
+
+#: What every view may refuse with.
+REFUSALS = {(code, MEDIA_TYPE): schemas.ProblemAnswer for code in (400, 401, 403, 406, 429, 503)}
+UNKNOWN = {(404, MEDIA_TYPE): schemas.ProblemAnswer}
+UNREAD = {(code, MEDIA_TYPE): schemas.ProblemAnswer for code in (413, 415)}
+_CURSOR = OpenApiParameter("cursor", str, description="From `next`; good for the same filter and page_size alone.")
+
+
+def page_parameters(most: int) -> list[OpenApiParameter]:
+    rows = {"type": "integer", "minimum": 1, "maximum": most}
+    return [OpenApiParameter("page_size", rows, description="Rows a page (default: 50)."), _CURSOR]
+
+
+class ApiView(APIView):
+    """What all views of the API share: each answer tells how much of the rate limit is left."""
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        if rate_limit := getattr(request, "rate_limit", None):
+            response["RateLimit-Limit"] = rate_limit.limit
+            response["RateLimit-Remaining"] = max(0, rate_limit.left)
+            response["RateLimit-Reset"] = rate_limit.reset_s
+        return super().finalize_response(request, response, *args, **kwargs)
+
+
+def root_address(request: Request) -> str:
+    """Return the absolute address of the fleet, under which every can has its own."""
+    return f"{request.scheme}://{request.get_host()}{_fleet_path(get_script_prefix())}"
+
+
+@cache
+def _fleet_path(_prefix: str) -> str:
+    # Asked for by every answer, and the same for ever under one prefix: 5 % of a can's answer otherwise.
+    return reverse("fleet")
+
+
+def page_address(request: Request, path: str, cursor: str | None) -> str | None:
+    """Return the address of another page: this one's filter, and the cursor."""
+    return f"{path}?{asked(request, cursor=cursor)}" if cursor else None
+
+
+def asked(request: Request, *without: str, **changed: str) -> str:
+    """Return the query string, but for some parameters, and with some changed; empty ones are left out."""
+    query = {**request.query_params.dict(), **changed}
+    return urlencode({name: value for name, value in query.items() if value and name not in without})

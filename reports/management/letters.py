@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import OutputWrapper
 
-from reports.dead_letters import DeadLetter
+from reports.queue import DeadLetter
 from reports.wire import iso
 from trashsite.logs import one_line
 

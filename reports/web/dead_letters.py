@@ -12,8 +12,8 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from reports import dead_letters
-from reports.dead_letters import DeadLetter
+from reports import queue
+from reports.queue import DeadLetter
 from reports.web import schemas
 from reports.web.access import MaySeePipeline
 from reports.web.answers import instant
@@ -46,7 +46,7 @@ class DeadLettersView(ApiView):
 
         Looking is receiving: it raises their receive counts, and hides them from everybody else for two minutes.
         """
-        letters = dead_letters.sample(most=10, hidden_s=HIDDEN_S)
+        letters = queue.sample_letters(most=10, hidden_s=HIDDEN_S)
         return Response({"letters": [_shown(letter) for letter in letters], "hidden_s": HIDDEN_S})
 
     @extend_schema(
@@ -65,7 +65,7 @@ class DeadLettersView(ApiView):
         letters = [_letter(token) for token in tokens]
         if isinstance(request.data, QueryDict) and request.data.get("confirmed") != "yes":
             return Response({"confirm": action, "letters": [_shown(letter) for letter in letters]})
-        settled = dead_letters.redrive(letters) if action == "redrive" else dead_letters.discard(letters)
+        settled = queue.redrive(letters) if action == "redrive" else queue.discard(letters)
         by_id = {letter.message_id: letter for letter in letters}
         for message_id in settled.done:
             _log(request.user.pk, action, by_id[message_id])

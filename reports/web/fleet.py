@@ -18,7 +18,7 @@ from reports.models import SavedView
 from reports.web import cursors, examples, fleet_count, queries, schemas
 from reports.web.access import MayPost
 from reports.web.answers import Listing, Row, can_links
-from reports.web.listing import FleetListing, csv_of
+from reports.web.fleet_listing import FleetListing, csv_of
 from reports.web.parsers import MAX_BYTES, ReportFormParser, ReportParser, reports_in
 from reports.web.problems import InvalidReports, TooLarge
 from reports.web.rendering import CSVRenderer, JSONRenderer, PageRenderer

@@ -185,9 +185,9 @@ def _recover(scene: Scene) -> None:
 def _judge(scene: Scene) -> None:
     row, load = scene.row, scene.load
     if scene.copied:
-        from reports import dead_letters
+        from reports.queue import dead_letters
 
-        listed, messages = sum(map(len, dead_letters.walk())), scene.pipeline.dead()
+        listed, messages = sum(map(len, dead_letters.walk_letters())), scene.pipeline.dead()
     letters = scene.pipeline.letters()
     if scene.copied:
         scene.expect(messages > len(letters), "nothing was set aside twice")

@@ -12,9 +12,9 @@ import boto3
 import pytest
 from django.core.management import CommandError, call_command
 
-from reports import dead_letters, queue, store
-from reports.dead_letters import DeadLetter
-from reports.queue import QueueUnavailable, Rejected
+from reports import queue, store
+from reports.queue import QueueUnavailable, Rejected, dead_letters
+from reports.queue.dead_letters import DeadLetter
 from reports.tasks import store_messages
 from reports.wire import EPOCH, InvalidReport
 from trashsite import aws
@@ -91,7 +91,7 @@ def manage(*arguments: str) -> tuple[str, str]:
 
 def test_a_letter_tells_what_was_sent_and_why_it_was_set_aside() -> None:
     set_aside('{"can_id": "9",\n "n": 1.10, "é": "🗑️"}', message_id="m-1", index=7)
-    (letter,) = dead_letters.sample()
+    (letter,) = dead_letters.sample_letters()
     assert letter.body == '{"can_id": "9",\n "n": 1.10, "é": "🗑️"}'
     assert (letter.reason, letter.field, letter.error) == ("invalid", "level", "is required")
     assert (letter.first_message_id, letter.index, letter.sent_at) == ("m-1", 7, SENT_AT)
@@ -101,15 +101,15 @@ def test_a_letter_tells_what_was_sent_and_why_it_was_set_aside() -> None:
 
 def test_a_sample_holds_as_many_as_asked_for_and_hides_them_unless_told_to_release() -> None:
     set_aside(*(f"bad {number}" for number in range(25)))
-    assert len(dead_letters.sample(most=12, release=True)) == 12
-    held = dead_letters.sample(most=12)
-    assert texts(held + dead_letters.sample(most=100)) == sorted(f"bad {number}" for number in range(25))
-    assert dead_letters.sample() == []
+    assert len(dead_letters.sample_letters(most=12, release=True)) == 12
+    held = dead_letters.sample_letters(most=12)
+    assert texts(held + dead_letters.sample_letters(most=100)) == sorted(f"bad {number}" for number in range(25))
+    assert dead_letters.sample_letters() == []
 
 
 def test_looking_a_hundred_times_buries_nothing() -> None:
     set_aside("bad")
-    seen = [dead_letters.sample(release=True) for _ in range(100)]
+    seen = [dead_letters.sample_letters(release=True) for _ in range(100)]
     assert {letter.message_id for letters in seen for letter in letters} == {seen[0][0].message_id}
     assert all(len(letters) == 1 for letters in seen)
 
@@ -121,7 +121,7 @@ def test_what_sqs_itself_moved_is_told_apart_and_keeps_its_name_and_time() -> No
     url = queue.url_of(queue.REPORTS)
     while sqs.receive_message(QueueUrl=url, VisibilityTimeout=0, WaitTimeSeconds=0).get("Messages"):
         pass
-    (letter,) = dead_letters.sample()
+    (letter,) = dead_letters.sample_letters()
     assert letter.moved_by_sqs
     assert (letter.reason, letter.field, letter.error, letter.index) == (None, None, None, None)
     assert (letter.body, letter.first_message_id) == (GOOD, message_id)
@@ -134,7 +134,7 @@ def test_a_second_copy_after_a_crash_is_counted_once_and_removed_with_the_first(
     set_aside("bad", message_id="m-1", index=3)
     set_aside("bad", message_id="m-1", index=4)
     set_aside("worse", message_id="m-1", index=3)
-    letters = dead_letters.sample()
+    letters = dead_letters.sample_letters()
     assert sorted((letter.body, letter.index, len(letter.copies)) for letter in letters) == [
         ("bad", 3, 2),
         ("bad", 4, 1),
@@ -149,7 +149,7 @@ def test_a_text_set_aside_in_two_parts_is_one_letter_and_goes_back_as_one_messag
     text = report + " " * (queue.MAX_BYTES - len(report.encode()))
     set_aside(text, "small")
     assert queue.depth().dead == 3
-    letters = {letter.body: letter for letter in dead_letters.sample()}
+    letters = {letter.body: letter for letter in dead_letters.sample_letters()}
     assert letters.keys() == {text, "small"}
     assert len(letters[text].copies) == 2
     assert len(dead_letters.redrive(list(letters.values())).done) == 2
@@ -159,7 +159,7 @@ def test_a_text_set_aside_in_two_parts_is_one_letter_and_goes_back_as_one_messag
 
 def test_of_a_text_of_which_one_part_was_seen_nothing_is_sent() -> None:
     set_aside("x" * queue.MAX_BYTES)
-    (half,) = dead_letters.sample(most=1)
+    (half,) = dead_letters.sample_letters(most=1)
     assert not half.complete
     assert dead_letters.redrive([half]) == dead_letters.Settled([], [half.message_id])
     assert queue.depth() == queue.Depth(waiting=0, in_flight=0, dead=2)
@@ -168,11 +168,11 @@ def test_of_a_text_of_which_one_part_was_seen_nothing_is_sent() -> None:
 def test_a_letter_is_found_by_the_id_of_any_of_its_copies_and_the_others_stay_in_sight() -> None:
     set_aside(*(f"bad {number}" for number in range(30)))
     set_aside("bad 7", message_id="first-7")
-    wanted = next(letter for letter in dead_letters.sample(most=100, release=True) if letter.body == "bad 7")
+    wanted = next(letter for letter in dead_letters.sample_letters(most=100, release=True) if letter.body == "bad 7")
     for copy in wanted.copies:
-        (found,) = dead_letters.find([copy.message_id, "no such id"], hidden_s=0)
+        (found,) = dead_letters.find_letters([copy.message_id, "no such id"], hidden_s=0)
         assert [each.message_id for each in found.copies] == [each.message_id for each in wanted.copies]
-    assert len(dead_letters.sample(most=100)) == 30
+    assert len(dead_letters.sample_letters(most=100)) == 30
 
 
 # -- redrive and discard ---------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ def test_a_letter_is_found_by_the_id_of_any_of_its_copies_and_the_others_stay_in
 
 def test_a_redriven_report_keeps_the_time_and_name_of_its_first_message() -> None:
     set_aside(GOOD, message_id="m-1")
-    letters = dead_letters.sample()
+    letters = dead_letters.sample_letters()
     assert dead_letters.redrive(letters).done == [letters[0].message_id]
     (delivery,) = received()
     assert (delivery.body, delivery.first_message_id) == (GOOD, "m-1")
@@ -196,7 +196,7 @@ def test_an_array_without_room_for_its_time_goes_back_in_pieces_that_keep_it() -
     text = "[" + ",".join(reports) + "]"
     text += " " * (queue.MAX_BYTES - len(text))
     set_aside(text)
-    assert len(dead_letters.redrive(dead_letters.sample()).done) == 1
+    assert len(dead_letters.redrive(dead_letters.sample_letters()).done) == 1
     work()
     for can_id in ("0", "169", "170", "339"):
         stored = store.latest(can_id)
@@ -225,17 +225,17 @@ def test_stopped_between_copy_and_deletion_it_goes_on_and_the_report_is_stored_o
     work()
     page = store.history("432", since=None, until=None, newest_first=True, after=None, size=10, now=datetime.now(UTC))
     assert [(report.level, report.measured_at) for report in page.items] == [("70.69", SENT_AT)]
-    (letter,) = dead_letters.sample()
+    (letter,) = dead_letters.sample_letters()
     assert letter.body == "bad"
     assert len(letter.copies) == 2
 
 
 def test_a_letter_in_another_readers_hand_is_to_be_listed_again_and_stays() -> None:
     set_aside("bad", "worse")
-    stale = dead_letters.sample(release=True)
+    stale = dead_letters.sample_letters(release=True)
     ids = [letter.message_id for letter in stale]
     assert dead_letters.discard(stale) == dead_letters.Settled([], ids)
-    (fresh,) = dead_letters.find([ids[0]])
+    (fresh,) = dead_letters.find_letters([ids[0]])
     assert dead_letters.redrive([stale[1], fresh]) == dead_letters.Settled([ids[0]], [ids[1]])
     assert queue.depth() == queue.Depth(waiting=1, in_flight=0, dead=1)
 
@@ -252,19 +252,23 @@ def test_what_is_set_aside_again_meanwhile_is_not_sent_in_a_circle(monkeypatch: 
 
     monkeypatch.setattr(dead_letters, "_copied_back", with_a_quick_worker)
     assert manage("redrive", "--all")[0] == "sent back 3 dead letters\n"
-    again = dead_letters.sample()
+    again = dead_letters.sample_letters()
     assert (texts(again), {letter.index for letter in again}) == (["bad 0", "bad 1", "bad 2"], {None})
 
 
 def test_an_outage_is_told_as_one_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     set_aside("bad")
-    letters = dead_letters.sample()
+    letters = dead_letters.sample_letters()
     with monkeypatch.context() as patch:
         patch.setattr(aws, "PATIENCE_S", 0.1)
         patch.setenv("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9")
         patch.setitem(aws.Client.patiently.__kwdefaults__, "within_s", 0.1)
         aws.forget()
-        for attempt in (dead_letters.sample, lambda: dead_letters.redrive(letters), lambda: dead_letters.find(["x"])):
+        for attempt in (
+            dead_letters.sample,
+            lambda: dead_letters.redrive(letters),
+            lambda: dead_letters.find_letters(["x"]),
+        ):
             with pytest.raises(QueueUnavailable):
                 attempt()
         with pytest.raises(CommandError, match="make env"):
@@ -325,7 +329,7 @@ def test_an_export_writes_every_letter_to_a_new_file_and_leaves_it_in_the_queue(
     assert "wrote 120 dead letters" in manage("dead-letters", "--export", str(file))[1]
     written = [json.loads(line) for line in file.read_text().splitlines()]
     assert sorted(letter["body"] for letter in written) == sorted(f"bad {number}" for number in range(120))
-    assert len(dead_letters.sample(most=200)) == 120
+    assert len(dead_letters.sample_letters(most=200)) == 120
     with pytest.raises(CommandError, match="Name a new file"):
         manage("dead-letters", "--export", str(file))
 
@@ -333,7 +337,7 @@ def test_an_export_writes_every_letter_to_a_new_file_and_leaves_it_in_the_queue(
 def test_a_redrive_sends_back_what_was_asked_for_and_nothing_else() -> None:
     set_aside("bad 0", "bad 1")
     set_aside("far 0", "far 1", message_id="m", field="measured_at")
-    ids = {letter.body: letter.message_id for letter in dead_letters.sample(release=True)}
+    ids = {letter.body: letter.message_id for letter in dead_letters.sample_letters(release=True)}
     stdout, stderr = manage("redrive", "--reason", "measured_at", "--dry-run")
     assert len(stdout.splitlines()) == 3
     assert stderr == "would send back 2 dead letters: 2 invalid measured_at\n"

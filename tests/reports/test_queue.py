@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
 
 from reports import queue
-from reports.queue import Depth, QueueUnavailable, Rejected
+from reports.queue import Depth, QueueUnavailable, Rejected, requests
 from reports.wire import InvalidReport
 from stack.servers import JARS, Kind
 from tests.faults import proxy as faults
@@ -63,7 +63,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(aws.Client.patiently.__kwdefaults__, "within_s", 0.5)
     monkeypatch.setattr(aws, "PATIENCE_S", 0.5)
     monkeypatch.setattr(aws, "SILENCE_S", 0.0)
-    monkeypatch.setattr("reports.queue.TRIES", 2)
+    monkeypatch.setattr("reports.queue.requests.TRIES", 2)
 
 
 def url(raw: SQSClient, name: str = "trash-level") -> str:
@@ -135,14 +135,14 @@ sized = st.builds(lambda size, wide: ("é" if wide else "x") * size, st.integers
 @hypothesis_settings(deadline=None, max_examples=50)
 @given(st.lists(sized | st.text(min_size=1, max_size=9), max_size=30))
 def test_no_batch_is_larger_than_sqs_takes_and_none_is_split_without_need(bodies: list[str]) -> None:
-    batches = list(queue.in_batches([{"MessageBody": body} for body in bodies]))
+    batches = list(requests.in_batches([{"MessageBody": body} for body in bodies]))
     assert [entry["MessageBody"] for batch in batches for entry in batch] == bodies
     for batch in batches:
         assert 1 <= len(batch) <= 10
         assert sum(len(entry["MessageBody"].encode()) for entry in batch) <= MIB
     for batch, following in pairwise(batches):
-        room = MIB - sum(queue.size_bytes(entry) for entry in batch)
-        assert len(batch) == 10 or queue.size_bytes(following[0]) > room
+        room = MIB - sum(requests.size_bytes(entry) for entry in batch)
+        assert len(batch) == 10 or requests.size_bytes(following[0]) > room
 
 
 @on_the_embedded_stack

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from reports import dead_letters, queue
+from reports import queue
 from reports.management import letters as shown
 from reports.queue import QueueUnavailable
 
@@ -36,7 +36,7 @@ class Command(BaseCommand):
             raise CommandError(shown.UNREACHABLE.format(error)) from error
 
     def _list(self, *, most: int, reason: str | None, json: bool, **_: Any) -> None:
-        seen = dead_letters.sample(most=most, hidden_s=30, release=True)
+        seen = queue.sample_letters(most=most, hidden_s=30, release=True)
         chosen = [letter for letter in seen if reason is None or letter.is_about(reason)]
         for line in [_dump([shown.as_json(each) for each in chosen])] if json else shown.table(chosen):
             self.stdout.write(line)
@@ -47,7 +47,7 @@ class Command(BaseCommand):
     def _export(self, *, export: Path, reason: str | None, **_: Any) -> None:
         written = 0
         try:
-            with export.open("x") as file, closing(dead_letters.walk()) as walk:
+            with export.open("x") as file, closing(queue.walk_letters()) as walk:
                 for letter in (each for letters in walk for each in letters if reason is None or each.is_about(reason)):
                     file.write(_dump(shown.as_json(letter)) + "\n")
                     written += 1

@@ -9,10 +9,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from reports import dead_letters, queue
-from reports.dead_letters import DeadLetter, Settled
+from reports import queue
 from reports.management import letters as shown
-from reports.queue import QueueUnavailable
+from reports.queue import DeadLetter, QueueUnavailable, Settled
 
 LIST = "`manage.py dead-letters` lists what is there; what somebody else has in hand is hidden for some minutes."
 
@@ -40,9 +39,9 @@ class Command(BaseCommand):
 
     def _list(self, reason: str | None, ids: list[str] | None) -> None:
         if ids:
-            found = dead_letters.find(ids, hidden_s=0)
+            found = queue.find_letters(ids, hidden_s=0)
         else:
-            with closing(dead_letters.walk()) as walk:
+            with closing(queue.walk_letters()) as walk:
                 found = [each for letters in walk for each in letters if reason is None or each.is_about(reason)]
         for line in shown.table(found):
             self.stdout.write(line)
@@ -69,11 +68,11 @@ class Command(BaseCommand):
 
 
 def _about(reason: str | None) -> Generator[Settled]:
-    return dead_letters.redrive_where(lambda letter: reason is None or letter.is_about(reason))
+    return queue.redrive_where(lambda letter: reason is None or letter.is_about(reason))
 
 
 def _named(ids: list[str]) -> Generator[Settled]:
     """Send the letters of these ids; those that were not found are to be listed again, too."""
-    found: list[DeadLetter] = dead_letters.find(ids)
-    yield dead_letters.redrive(found)
+    found: list[DeadLetter] = queue.find_letters(ids)
+    yield queue.redrive(found)
     yield Settled([], sorted(set(ids).difference(copy.message_id for each in found for copy in each.copies)))

@@ -16,8 +16,20 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from reports import queue
-from reports.queue import BATCH, DEAD, MAX_BYTES, REPORTS, TRIES, as_queue_errors
+from reports.queue.requests import (
+    BATCH,
+    DEAD,
+    MAX_BYTES,
+    REPORTS,
+    TRIES,
+    as_queue_errors,
+    digest,
+    in_batches,
+    message_attributes,
+    send_batch,
+    size_bytes,
+    url_of,
+)
 from reports.wire import EPOCH, iso
 from trashsite import aws, json_slices
 from trashsite.sqs.delivery import Delivery
@@ -110,7 +122,7 @@ class Settled:
 Choice = Callable[[DeadLetter], bool]
 
 
-def sample(*, most: int = 10, hidden_s: int = 30, release: bool = False) -> list[DeadLetter]:
+def sample_letters(*, most: int = 10, hidden_s: int = 30, release: bool = False) -> list[DeadLetter]:
     """
     Return up to `most` letters, fewer where no more come.
 
@@ -126,7 +138,7 @@ def sample(*, most: int = 10, hidden_s: int = 30, release: bool = False) -> list
         return letters
 
 
-def find(message_ids: Collection[str], *, hidden_s: int = HELD_S) -> list[DeadLetter]:
+def find_letters(message_ids: Collection[str], *, hidden_s: int = HELD_S) -> list[DeadLetter]:
     """
     Return the letters of these ids, hidden for `hidden_s` seconds; whatever else was received is visible again.
 
@@ -147,7 +159,7 @@ def find(message_ids: Collection[str], *, hidden_s: int = HELD_S) -> list[DeadLe
     return found
 
 
-def walk() -> Generator[list[DeadLetter]]:
+def walk_letters() -> Generator[list[DeadLetter]]:
     """
     Yield all letters, up to some thousands at a time, each once and hidden from others until the walk ends.
 
@@ -286,7 +298,7 @@ def _receive(most: int, hidden_s: int) -> Sequence[Mapping[str, Any]]:
     answer = aws.client("sqs").patiently(
         "ReceiveMessage",
         {
-            "QueueUrl": queue.url_of(DEAD),
+            "QueueUrl": url_of(DEAD),
             "MaxNumberOfMessages": most,
             "WaitTimeSeconds": WAIT_S,
             "VisibilityTimeout": hidden_s,
@@ -303,7 +315,7 @@ def _read(message: Mapping[str, Any]) -> _Message:
     # What SQS moved keeps the attributes that its sender chose: they are no word of ours.
     if "DeadLetterQueueSourceArn" in message.get("Attributes", {}) or "reason" not in facts:
         facts = {}
-    part, _, digest = facts.get("part", "0").partition(" ")
+    part, _, text_digest = facts.get("part", "0").partition(" ")
     return _Message(
         copy=Copy(delivery.message_id, delivery.receipt_handle),
         delivery=delivery,
@@ -313,7 +325,7 @@ def _read(message: Mapping[str, Any]) -> _Message:
             delivery.first_message_id,
             facts.get("index", ""),
             delivery.sent_at_ms,
-            digest or queue.digest(delivery.body),
+            text_digest or digest(delivery.body),
         ),
     )
 
@@ -341,7 +353,7 @@ def _letter(messages: Sequence[_Message]) -> DeadLetter:
 
 def _report(letter: DeadLetter) -> tuple[str, datetime, str]:
     """Return by what to know a letter again that the worker set aside a second time: then it has no index."""
-    return letter.first_message_id, letter.sent_at, queue.digest(letter.body)
+    return letter.first_message_id, letter.sent_at, digest(letter.body)
 
 
 # -- settling --------------------------------------------------------------------------------------------
@@ -366,20 +378,20 @@ def _settled(letters: Sequence[DeadLetter], first: Callable[[list[DeadLetter]], 
 def _copied_back(letters: Sequence[DeadLetter]) -> list[DeadLetter]:
     """Send a copy of each letter to the worker's queue; return those for which that could be done."""
     sendable = [(letter, messages) for letter in letters if letter.complete and (messages := _messages(letter))]
-    for batch in queue.in_batches([message for _, messages in sendable for message in messages]):
-        queue.send_batch(queue.url_of(REPORTS), batch)
+    for batch in in_batches([message for _, messages in sendable for message in messages]):
+        send_batch(url_of(REPORTS), batch)
     return [letter for letter, _ in sendable]
 
 
 def _messages(letter: DeadLetter) -> list[dict[str, Any]]:
     """Return the message that takes a letter back: several where an array leaves no room for its name and time."""
-    first = queue.message_attributes(
+    first = message_attributes(
         {
             "message_id": letter.first_message_id,
             "sent_at_ms": str((letter.sent_at - EPOCH) // timedelta(milliseconds=1)),
         }
     )
-    room = MAX_BYTES - queue.size_bytes({"MessageBody": "", "MessageAttributes": first})
+    room = MAX_BYTES - size_bytes({"MessageBody": "", "MessageAttributes": first})
     if bodies := _fitting(letter.body, room):
         return [{"MessageBody": body, "MessageAttributes": first} for body in bodies]
     if len(letter.body.encode()) <= MAX_BYTES:
@@ -417,7 +429,7 @@ def _ask(operation: str, copies: Sequence[Copy], **fields: int) -> set[Copy]:
         left = {str(number): copy for number, copy in enumerate(copies[at : at + BATCH])}
         for attempt in range(1, TRIES + 1):
             entries = [{"Id": number, "ReceiptHandle": copy.receipt_handle, **fields} for number, copy in left.items()]
-            answer = aws.client("sqs").patiently(operation, {"QueueUrl": queue.url_of(DEAD), "Entries": entries})
+            answer = aws.client("sqs").patiently(operation, {"QueueUrl": url_of(DEAD), "Entries": entries})
             for each in answer.get("Successful") or ():
                 del left[each["Id"]]
             refused |= {left.pop(each["Id"]) for each in answer.get("Failed") or () if each.get("SenderFault")}

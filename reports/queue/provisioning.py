@@ -1,0 +1,76 @@
+"""The two queues: made where they are missing, set right where they are not as they should be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+from reports.queue.requests import (
+    DEAD,
+    REPORTS,
+    QueueUnavailable,
+    as_queue_errors,
+    full_name,
+    get_attributes,
+    is_missing,
+    sqs,
+    url_of,
+)
+from trashsite import aws
+
+VISIBILITY_S = 30
+MAX_RECEIVES = 20
+ATTRIBUTES = {
+    "VisibilityTimeout": str(VISIBILITY_S),
+    "ReceiveMessageWaitTimeSeconds": "20",
+    "MessageRetentionPeriod": str(4 * 24 * 3600),
+}
+DEAD_ATTRIBUTES = {"MessageRetentionPeriod": str(14 * 24 * 3600)}
+
+
+def provision() -> Iterator[str]:
+    """Make each queue that is missing, and yield a line on each. Safe to run again. Raises QueueUnavailable."""
+    with as_queue_errors():
+        yield _ensure(full_name(DEAD), DEAD_ATTRIBUTES)
+        arn = get_attributes(url_of(DEAD), "QueueArn")["QueueArn"]
+        # As AWS writes it back, or each run would find it changed.
+        policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": MAX_RECEIVES}, separators=(",", ":"))
+        yield _ensure(full_name(REPORTS), {**ATTRIBUTES, "RedrivePolicy": policy})
+
+
+def flaws(name: str) -> list[str]:
+    """
+    Return what forbids a worker to take messages from the queue of that full name, nothing where all is well.
+
+    Raises QueueUnavailable where SQS does not answer.
+    """
+    try:
+        with as_queue_errors():
+            url = sqs().patiently("GetQueueUrl", {"QueueName": name})["QueueUrl"]
+            sent = get_attributes(url, "RedrivePolicy").get("RedrivePolicy")
+    except QueueUnavailable as error:
+        if is_missing(error.__cause__):
+            return [f"queue {name} does not exist: run `manage.py provision`"]
+        raise
+    receives = int(json.loads(sent).get("maxReceiveCount", 0)) if sent else 0
+    if receives < 10:
+        return [
+            f"queue {name} has no redrive policy with a maxReceiveCount of at least 10 "
+            "(poison would come back for ever, or good messages die of restarts): run `manage.py provision`"
+        ]
+    return []
+
+
+def _ensure(name: str, attributes: Mapping[str, str]) -> str:
+    try:
+        url = sqs().patiently("GetQueueUrl", {"QueueName": name})["QueueUrl"]
+    except aws.AwsError as error:
+        if not is_missing(error):
+            raise
+        sqs().patiently("CreateQueue", {"QueueName": name, "Attributes": dict(attributes)})
+        return f"made queue {name}"
+    found = get_attributes(url, *attributes)
+    if found == dict(attributes):
+        return f"found queue {name}"
+    sqs().patiently("SetQueueAttributes", {"QueueUrl": url, "Attributes": dict(attributes)})
+    return f"found queue {name}, set its attributes"

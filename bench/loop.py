@@ -20,6 +20,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
+from reports.formats import parse
+from reports.report import EPOCH, InvalidReport, Report
 from reports.store.items import (
     HISTORY,
     LEVELS,
@@ -30,7 +32,6 @@ from reports.store.items import (
     order_key,
     table,
 )
-from reports.wire import EPOCH, InvalidReport, Report, parse
 
 logger = logging.getLogger("bench.loop")
 

@@ -21,8 +21,9 @@ from celery import Celery, signals
 from django.conf import settings
 from kombu.transport import TRANSPORT_ALIASES
 
+from reports.formats import parse
+from reports.report import Report
 from reports.store.items import HISTORY, LEVELS, history_item, latest_values, order_key, table
-from reports.wire import Report, parse
 
 # The project's package puts its own transport there when it is imported.
 TRANSPORT_ALIASES["sqs"] = "kombu.transport.SQS:Transport"

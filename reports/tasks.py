@@ -14,10 +14,10 @@ from celery.concurrency import get_implementation
 from celery.exceptions import Reject
 from django.conf import settings
 
-from reports import queue, store, wire
+from reports import formats, queue, store
 from reports.queue import QueueUnavailable, Rejected
+from reports.report import EPOCH, InvalidReport, Report
 from reports.store import StoreUnavailable
-from reports.wire import EPOCH, InvalidReport, Report
 from reports.worker import counters
 from reports.worker.brake import Alarm, Brake, Braked
 from trashsite.outage import Outage
@@ -118,7 +118,7 @@ def _store(deliveries: Sequence[Delivery]) -> None:
 def _parse(delivery: Delivery) -> list[Report | InvalidReport]:
     if delivery.problem:
         return [InvalidReport("message", delivery.problem, text=delivery.body)]
-    return wire.parse(delivery.body, EPOCH + timedelta(milliseconds=delivery.sent_at_ms))
+    return formats.parse(delivery.body, EPOCH + timedelta(milliseconds=delivery.sent_at_ms))
 
 
 def _settle(parsed: Sequence[_Parsed]) -> int:

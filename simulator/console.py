@@ -14,7 +14,7 @@ from typing import Any, Self
 from django.core.management.base import OutputWrapper
 from tqdm import tqdm
 
-from reports import wire
+from reports.report import iso
 from simulator.arguments import Arguments
 from simulator.sending import Sending
 
@@ -116,7 +116,7 @@ class Console:
 
     def end(self, asked: Arguments, outcome: Outcome) -> None:
         """Say what was done, and how it goes on."""
-        last_at = wire.iso(outcome.last_at) if outcome.last_at else None
+        last_at = iso(outcome.last_at) if outcome.last_at else None
         if asked.json:
             self.stdout.write(json.dumps({**asdict(outcome), "last_at": last_at}))
             return

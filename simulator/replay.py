@@ -14,7 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
-from reports import wire
+from reports import formats
+from reports.report import InvalidReport, Report
 
 NEEDED = ("can_id", "level")
 #: These are text, whatever they look like; other cells that are numbers in JSON's grammar (RFC 8259,
@@ -39,9 +40,9 @@ def opened(name: str) -> AbstractContextManager[TextIO]:
         raise ReplayError(f"the file cannot be read ({error.strerror}); name a .csv or .csv.gz.") from error
 
 
-def reports(file: TextIO, now: Callable[[], datetime]) -> Iterator[wire.Report]:
+def reports(file: TextIO, now: Callable[[], datetime]) -> Iterator[Report]:
     """
-    Yield the report of each row, judged by the rules of the wire.
+    Yield the report of each row, judged by the rules of the native format.
 
     Columns: can_id and level are needed, measured_at is now where it is missing or empty, all others become
     attributes, by their names; lat and lon become `location`. An empty cell is no attribute.
@@ -60,8 +61,8 @@ def reports(file: TextIO, now: Callable[[], datetime]) -> Iterator[wire.Report]:
     for line, row in rows:
         if len(row) != len(header):
             raise ReplayError(f"row {line}: has {len(row)} columns where the header has {len(header)}.")
-        (report,) = wire.parse(_text(header, row), now())
-        if isinstance(report, wire.InvalidReport):
+        (report,) = formats.parse(_text(header, row), now())
+        if isinstance(report, InvalidReport):
             column = report.field if report.field in header else ", ".join(header)
             raise ReplayError(f"row {line}, column {column}: {report.rule}.")
         yield report

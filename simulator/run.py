@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from itertools import chain, islice, takewhile
 from typing import TextIO
 
-from reports import wire
 from reports.queue import QueueUnavailable
+from reports.report import Report
 from simulator import replay
 from simulator.arguments import Arguments
 from simulator.bookmark import Bookmark
@@ -111,7 +111,7 @@ class Run:
                 self._send(self._rows(chain([first], reports), started), pace)
         return Outcome(self.published, self.last_at, bool(stopped))
 
-    def _rows(self, reports: Iterable[wire.Report], started: datetime) -> Iterator[Sending]:
+    def _rows(self, reports: Iterable[Report], started: datetime) -> Iterator[Sending]:
         for number, report in enumerate(reports):
             measured_at = report.measured_at or started
             rate = self.arguments.rate

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from reports import wire
+from reports import formats
+from reports.report import Report
 from simulator.fleet import Measurement, Place
 
 #: A gateway that could not send for this long uploads what it held back as arrays, of this many reports.
@@ -36,13 +37,13 @@ def of_measurement(measured: Measurement) -> Sending:
     can, at = measured.can, measured.measured_at
     lat, lon = can.location
     attributes = f'{{"stream":{json.dumps(can.stream)},"location":{{"lat":{lat},"lon":{lon}}}}}'
-    body = wire.dump(wire.Report(can.can_id, measured.level, at, at, attributes))
+    body = formats.dump(Report(can.can_id, measured.level, at, at, attributes))
     return Sending(at, at, body, lab(can.can_id, measured.level), measured.place)
 
 
-def of_report(report: wire.Report, measured_at: datetime, due_at: datetime) -> Sending:
+def of_report(report: Report, measured_at: datetime, due_at: datetime) -> Sending:
     """Word a report that was read from elsewhere, to go when it is due."""
-    return Sending(measured_at, due_at, wire.dump(report), lab(report.can_id, report.level))
+    return Sending(measured_at, due_at, formats.dump(report), lab(report.can_id, report.level))
 
 
 def lab(can_id: str, level: str) -> str:

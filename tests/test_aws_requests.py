@@ -22,9 +22,9 @@ from django.test import Client
 
 from accounts.roles import give_role, make_roles
 from reports import queue, store
+from reports.report import Report
 from reports.tasks import store_messages
 from reports.web import fleet_count
-from reports.wire import Report
 from tests.faults.proxy import FaultProxy
 from tests.servers import eventually
 from trashsite import aws

@@ -127,8 +127,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "trashsite.csp.PolicyMiddleware",
-    "trashsite.compression.PageCompressionMiddleware",
+    "trashsite.response_headers.PolicyMiddleware",
+    "trashsite.response_headers.PageCompressionMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -241,7 +241,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["reports.web.access.MayRead"],
     "DEFAULT_THROTTLE_CLASSES": ["reports.web.access.Reading", "reports.web.access.Posting"],
-    "EXCEPTION_HANDLER": "reports.web.problems.exception_handler",
+    "EXCEPTION_HANDLER": "reports.web.view.exception_handler",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "trashsite",

@@ -8,8 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
 
-from reports.insight.status import percent
-from reports.wire import Report
+from reports.report import Report, percent
 
 
 @dataclass(frozen=True, slots=True)

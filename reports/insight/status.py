@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
+
+from reports.report import percent
 
 #: Percent from which on a can is full.
 FULL_FROM = Decimal(80)
@@ -36,12 +38,3 @@ def status(level: str, measured_at: datetime | None, now: datetime) -> Status:
 def is_old(measured_at: datetime | None, now: datetime) -> bool:
     """Say whether a level measured then is too old to be trusted now."""
     return measured_at is not None and now - measured_at > SILENT_AFTER
-
-
-def percent(level: str) -> Decimal | None:
-    """Return a level as a number; None for what another service wrote and is none."""
-    try:
-        number = Decimal(level)
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import OutputWrapper
 
 from reports.queue import DeadLetter
-from reports.wire import iso
+from reports.report import iso
 from trashsite.logs import one_line
 
 REASON = "`invalid`, `moved` (by SQS, after too many receives), or the field that broke a rule, as `level`"

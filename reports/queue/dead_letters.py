@@ -30,7 +30,7 @@ from reports.queue.requests import (
     size_bytes,
     url_of,
 )
-from reports.wire import EPOCH, iso
+from reports.report import EPOCH, iso
 from trashsite import aws, json_slices
 from trashsite.sqs.delivery import Delivery
 

@@ -25,12 +25,11 @@ from reports.queue.requests import (
     sqs,
     url_of,
 )
-from reports.wire import InvalidReport
+from reports.report import InvalidReport
 from trashsite import aws
 from trashsite.outage import Outage
 from trashsite.sqs.delivery import Delivery
-from trashsite.sqs.entries import ask_for_each
-from trashsite.sqs.visibility import back_in_s, set_visibility
+from trashsite.sqs.entries import ask_for_each, back_in_s, set_visibility
 
 logger = logging.getLogger(__name__)
 _deleting = Outage("deleting messages")

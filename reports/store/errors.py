@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from reports.wire import Report
+from reports.report import Report
 from trashsite.aws import AwsError, AwsUnavailable
 
 #: A request that DynamoDB will refuse for ever: a defect of ours or a poisonous report, not an outage.

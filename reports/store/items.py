@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 
-from reports.wire import Report, iso
+from reports.report import Report, iso
 from trashsite import aws
 
 Item = dict[str, dict[str, Any]]

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from reports.report import iso
 from reports.store.errors import as_store_errors
 from reports.store.items import PIPELINE, READ_WITHIN_S, dynamodb, table
-from reports.wire import iso
 
 #: How long a worker that is gone is remembered.
 KEPT = timedelta(days=1)

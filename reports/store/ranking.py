@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, Literal
 
-from reports.insight.status import percent
+from reports.report import Report, percent
 from reports.store.errors import StoreUnavailable, as_store_errors
 from reports.store.items import (
     INDEXES,
@@ -25,7 +25,6 @@ from reports.store.items import (
     table,
     trend_of,
 )
-from reports.wire import Report
 from trashsite.aws import AwsError, pause_s, side_by_side
 
 Order = Literal["fullest", "emptiest", "silent", "id"]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from reports.report import Report
 from reports.store.errors import as_store_errors
 from reports.store.items import HISTORY, LEVELS, READ_WITHIN_S, dynamodb, instant_key, report_of, table
-from reports.wire import Report
 
 #: No measurement sorts after this: a digit is followed by nothing greater in any order key.
 _AFTER_ALL = ":"

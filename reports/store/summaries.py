@@ -18,9 +18,9 @@ from typing import Any
 from django.conf import settings
 
 from reports.insight.hours import Span, by_hour
+from reports.report import Report
 from reports.store.errors import as_store_errors
 from reports.store.items import HISTORY, READ_WITHIN_S, Item, day_key, dynamodb, instant_key, report_of, table
-from reports.wire import Report
 
 #: A day is summed up when it is over for so long: most of its late reports have come.
 SETTLED = timedelta(hours=1)

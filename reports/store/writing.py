@@ -12,6 +12,7 @@ from typing import Any
 
 from django.conf import settings
 
+from reports.report import Report
 from reports.store.errors import DEFECTS, StoreThrottled, StoreUnavailable, as_store_errors
 from reports.store.items import (
     HISTORY,
@@ -25,7 +26,6 @@ from reports.store.items import (
     order_key,
     table,
 )
-from reports.wire import Report
 from trashsite.aws import Answer, AwsError, AwsThrottled, pause_s, side_by_side
 
 #: Source: AWS, BatchWriteItem and BatchExecuteStatement: 25 a request, no item twice.

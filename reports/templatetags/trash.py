@@ -17,7 +17,7 @@ from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from reports.insight.status import FULL_FROM
-from reports.insight.status import percent as parsed
+from reports.report import percent as parsed
 
 register = template.Library()
 

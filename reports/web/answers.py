@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from reports.insight.status import Status
 from reports.models import Can
-from reports.wire import Report, iso
+from reports.report import Report, iso
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,15 +17,15 @@ from rest_framework.response import Response
 
 from reports import store
 from reports.insight.hours import by_day
-from reports.insight.status import is_old, percent, status
+from reports.insight.status import is_old, status
 from reports.insight.thinning import thin
 from reports.models import Can
+from reports.report import MAX_CAN_ID, Report, percent
 from reports.web import cursors, examples, queries, schemas
 from reports.web.answers import Course, Listing, PastRow, Row, can_links
 from reports.web.problems import UnknownCan
 from reports.web.rendering import PageRenderer
 from reports.web.view import REFUSALS, UNKNOWN, ApiView, page_address, page_parameters, root_address
-from reports.wire import MAX_CAN_ID, Report
 
 
 class CanView(ApiView):

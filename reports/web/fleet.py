@@ -13,8 +13,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from reports import queue
+from reports.formats import parse
 from reports.insight.status import Status
 from reports.models import SavedView
+from reports.report import InvalidReport
 from reports.web import cursors, examples, fleet_count, queries, schemas
 from reports.web.access import MayPost
 from reports.web.answers import Listing, Row, can_links
@@ -23,7 +25,6 @@ from reports.web.parsers import MAX_BYTES, ReportFormParser, ReportParser, repor
 from reports.web.problems import InvalidReports, TooLarge
 from reports.web.rendering import CSVRenderer, JSONRenderer, PageRenderer
 from reports.web.view import REFUSALS, ApiView, asked, page_address, page_parameters, root_address
-from reports.wire import InvalidReport, parse
 
 _PERCENT = {"type": "number", "minimum": 0, "maximum": 100}
 #: The orders of the fleet, in the words of the page.

@@ -18,10 +18,10 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from reports import store
-from reports.insight.overview import Count, Overview
+from reports.insight.fleet_counts import Count, Overview
 from reports.models import Can
+from reports.report import Report
 from reports.store import StoreUnavailable
-from reports.wire import Report
 
 NAME = "fleet"
 MAX_AGE = timedelta(seconds=60)

@@ -12,10 +12,10 @@ from django.http import StreamingHttpResponse
 from reports import store
 from reports.insight.status import is_old, status
 from reports.models import Can, facts_of, retired, streams
+from reports.report import Report
 from reports.web import cursors
 from reports.web.answers import FleetRow, Row, instant
 from reports.web.queries import FleetQuery
-from reports.wire import Report
 
 COLUMNS = ("can_id", "name", "address", "stream", "level", "status", "measured_at", "received_at")
 #: What a spreadsheet takes for the beginning of a formula; the wide forms are the same to a Japanese one.

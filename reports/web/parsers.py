@@ -1,4 +1,4 @@
-"""Request bodies that hold reports: handed on as the text that came, since the wire alone judges them."""
+"""Request bodies that hold reports: handed on as the text that came, since reports.formats alone judges them."""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from reports.queue import QueueUnavailable
+from reports.report import InvalidReport
 from reports.store import StoreUnavailable
-from reports.wire import InvalidReport
 
 MEDIA_TYPE = "application/problem+json"
 #: The lab's own words, which its clients look for.
@@ -83,20 +83,8 @@ class WithoutVariables(SafeExceptionReporterFilter):
         return {}.items()
 
 
-def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response | None:
-    """Answer what a view raised; None, and so a 500, for what nobody foresaw."""
-    from reports.web.rendering import JSONRenderer, PageRenderer
-
-    request = context["request"]
-    asked = getattr(request, "accepted_renderer", None)
-    if not isinstance(asked, JSONRenderer | PageRenderer | None):
-        # Whoever asked for CSV or YAML reads a problem as JSON all the same, and a browser as a page.
-        told = PageRenderer() if asked.media_type == PageRenderer.media_type else JSONRenderer()
-        request.accepted_renderer, request.accepted_media_type = told, told.media_type
-    return _answered(error)
-
-
-def _answered(error: Exception) -> Response | None:
+def answered(error: Exception) -> Response | None:
+    """Return the answer to what a view raised; None, and so a 500, for what nobody foresaw."""
     match error:
         case StoreUnavailable():
             log.warning("store unavailable: %s", error)

@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.utils.dateparse import parse_date, parse_datetime
 
-from reports.insight.status import FULL_FROM, SILENT_AFTER, Status, percent, status
+from reports.insight.status import FULL_FROM, SILENT_AFTER, Status, status
+from reports.report import MAX_CAN_ID, MAX_LEVEL, Report, percent
 from reports.store import Order
 from reports.web import cursors
 from reports.web.problems import InvalidQuery
-from reports.wire import MAX_CAN_ID, MAX_LEVEL, Report
 
 #: What a `+` before a zone becomes in a query string that nobody escaped.
 _UNESCAPED_ZONE = re.compile(r" (?=\d\d:?\d\d$)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 from urllib.parse import urlencode
@@ -9,10 +10,12 @@ from urllib.parse import urlencode
 from django.urls import get_script_prefix, reverse
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from reports.web import schemas
-from reports.web.problems import MEDIA_TYPE
+from reports.web.problems import MEDIA_TYPE, answered
+from reports.web.rendering import JSONRenderer, PageRenderer
 
 #: What every view may refuse with.
 REFUSALS = {(code, MEDIA_TYPE): schemas.ProblemAnswer for code in (400, 401, 403, 406, 429, 503)}
@@ -35,6 +38,17 @@ class ApiView(APIView):
             response["RateLimit-Remaining"] = max(0, rate_limit.left)
             response["RateLimit-Reset"] = rate_limit.reset_s
         return super().finalize_response(request, response, *args, **kwargs)
+
+
+def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response | None:
+    """Answer what a view raised; None, and so a 500, for what nobody foresaw."""
+    request = context["request"]
+    asked = getattr(request, "accepted_renderer", None)
+    if not isinstance(asked, JSONRenderer | PageRenderer | None):
+        # Whoever asked for CSV or YAML reads a problem as JSON all the same, and a browser as a page.
+        told = PageRenderer() if asked.media_type == PageRenderer.media_type else JSONRenderer()
+        request.accepted_renderer, request.accepted_media_type = told, told.media_type
+    return answered(error)
 
 
 def root_address(request: Request) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 
 import pytest
 
-from reports import wire
-from reports.wire import EPOCH, InvalidReport
+from reports import formats
+from reports.report import EPOCH, InvalidReport, Report
 from tests.faults import bodies
 from trashsite.sqs.delivery import Delivery
 from trashsite.sqs.envelope import unpacked
@@ -15,12 +16,12 @@ from trashsite.sqs.envelope import unpacked
 POISON = list(bodies.poison())
 
 
-def judged(body: str) -> list[wire.Report | InvalidReport]:
+def judged(body: str) -> list[Report | InvalidReport]:
     delivery = unpacked(Delivery("", "id", "id", "handle", body, 1, 1_795_512_600_000), bodies.CALL)
     if delivery.problem:
         return [InvalidReport("message", delivery.problem, text=delivery.body)]
-    received_at = EPOCH + (wire.datetime.fromisoformat("2026-11-24T09:30:00+00:00") - EPOCH)
-    return wire.parse(delivery.body, received_at)
+    received_at = EPOCH + (datetime.fromisoformat("2026-11-24T09:30:00+00:00") - EPOCH)
+    return formats.parse(delivery.body, received_at)
 
 
 def test_there_are_hundreds_of_bodies_and_each_is_there_once() -> None:
@@ -43,5 +44,5 @@ def test_of_a_mixed_body_the_good_reports_are_taken_and_the_bad_text_alone_is_se
 ) -> None:
     results = judged(body)
     assert [each.text for each in results if isinstance(each, InvalidReport)] == list(bad)
-    taken = [each for each in results if isinstance(each, wire.Report)]
+    taken = [each for each in results if isinstance(each, Report)]
     assert [each.can_id for each in taken] == [each["can_id"] for each in json.loads(good)]

@@ -15,8 +15,8 @@ from django.core.management import CommandError, call_command
 from reports import queue, store
 from reports.queue import QueueUnavailable, Rejected, dead_letters
 from reports.queue.dead_letters import DeadLetter
+from reports.report import EPOCH, InvalidReport
 from reports.tasks import store_messages
-from reports.wire import EPOCH, InvalidReport
 from trashsite import aws
 from trashsite.sqs.delivery import Delivery
 
@@ -265,7 +265,7 @@ def test_an_outage_is_told_as_one_and_loses_nothing(monkeypatch: pytest.MonkeyPa
         patch.setitem(aws.Client.patiently.__kwdefaults__, "within_s", 0.1)
         aws.forget()
         for attempt in (
-            dead_letters.sample,
+            dead_letters.sample_letters,
             lambda: dead_letters.redrive(letters),
             lambda: dead_letters.find_letters(["x"]),
         ):

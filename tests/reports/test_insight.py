@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.insight.overview import GRID, PLACES, Count, Overview
-from reports.insight.status import Status, is_old, percent, status
+from reports.insight.fleet_counts import GRID, PLACES, Count, Overview
+from reports.insight.status import Status, is_old, status
 from reports.insight.thinning import thin
-from reports.wire import Report
+from reports.report import Report, percent
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 DAY = timedelta(hours=24)

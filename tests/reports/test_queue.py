@@ -18,7 +18,7 @@ from pytest_django.fixtures import Settings
 
 from reports import queue
 from reports.queue import Depth, QueueUnavailable, Rejected, requests
-from reports.wire import InvalidReport
+from reports.report import InvalidReport
 from stack.servers import JARS, Kind
 from tests.faults import proxy as faults
 from tests.faults.partial import all_of_them, every, failed_entries
@@ -329,7 +329,7 @@ def test_what_cannot_be_deleted_is_a_warning_and_comes_back(
     queue.publish(sent_at(3))
     received = deliveries(raw, 3, hidden_s=1)
     # One that has told nothing yet, whatever the tests before met.
-    monkeypatch.setattr(queue, "_deleting", Outage("deleting messages"))
+    monkeypatch.setattr("reports.queue.messages._deleting", Outage("deleting messages"))
     with proxy.broken(fault, "DeleteMessageBatch"), caplog.at_level(logging.INFO):
         queue.delete(received)
     assert "come back" in caplog.text

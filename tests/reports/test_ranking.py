@@ -12,8 +12,8 @@ import pytest
 from django.conf import settings
 
 from reports import store
+from reports.report import Report
 from reports.store import Order, Ranked, ranked
-from reports.wire import Report
 from trashsite import aws
 
 pytestmark = pytest.mark.usefixtures("shared_pipeline")

@@ -24,8 +24,8 @@ from accounts.models import Token, digest
 from accounts.roles import give_role, make_roles
 from reports import queue, store
 from reports.models import Can
+from reports.report import Report
 from reports.web import fleet_count
-from reports.wire import Report
 from trashsite.wsgi import application
 
 pytestmark = [pytest.mark.usefixtures("shared_pipeline"), pytest.mark.django_db]

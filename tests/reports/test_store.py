@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
 
 from reports import store
+from reports.formats import dump, parse
+from reports.report import Report
 from reports.store import Heartbeat, Outcome, StoreUnavailable
 from reports.store.items import order_key
-from reports.wire import Report, dump, parse
 from stack.servers import JARS, Kind
 from tests.faults import proxy as faults
 from tests.faults.partial import all_of_them, every, hot, statement_errors, unprocessed, unread

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from reports import store
-from reports.wire import Report, dump
+from reports.formats import dump
+from reports.report import Report
 from stack.servers import JARS, Kind
 from tests.ledger import Ledger, Said
 

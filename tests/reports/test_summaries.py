@@ -13,9 +13,9 @@ import pytest
 
 from reports import store
 from reports.insight.hours import Span, by_day, by_hour
+from reports.report import Report
 from reports.store import course, summaries
 from reports.store.items import HISTORY, day_key, table
-from reports.wire import Report
 from trashsite import aws
 
 pytestmark = pytest.mark.usefixtures("shared_pipeline")

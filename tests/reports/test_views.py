@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from reports import store
 from reports.models import Can
+from reports.report import Report
 from reports.store import ranking
 from reports.web import cursors, fleet_count
 from reports.web.fleet_listing import harmless
 from reports.web.problems import InvalidQuery
-from reports.wire import Report
 
 pytestmark = [pytest.mark.usefixtures("shared_pipeline"), pytest.mark.django_db]
 

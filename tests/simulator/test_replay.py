@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports import wire
+from reports.report import Report
 from simulator import replay
 from tests.simulator.scene import NOW
 
 
-def read(text: str) -> list[wire.Report]:
+def read(text: str) -> list[Report]:
     return list(replay.reports(io.StringIO(text, newline=""), lambda: NOW))
 
 

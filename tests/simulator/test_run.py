@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from reports import wire
+from reports import formats
 from reports.queue import QueueUnavailable
+from reports.report import Report, iso
 from simulator import replay
 from simulator.bookmark import Bookmark
 from simulator.fleet import Fleet, Place
@@ -77,10 +78,10 @@ def test_every_report_passes_the_wire_with_stream_and_location(scene: Scene) -> 
     scene.clock.stop_at = NOW
     scene.fleet(days=1)
 
-    parsed = [report for body in scene.bodies for report in wire.parse(body, NOW)]
+    parsed = [report for body in scene.bodies for report in formats.parse(body, NOW)]
     cans = {can.can_id: can for can in Fleet(1, 20).cans}
     for report in parsed:
-        assert isinstance(report, wire.Report)
+        assert isinstance(report, Report)
         assert (report.stream, report.location) == (cans[report.can_id].stream, cans[report.can_id].location)
         assert report.measured_at is not None and report.measured_at <= NOW
 
@@ -92,7 +93,7 @@ def test_only_what_is_old_travels_in_arrays(scene: Scene) -> None:
         reports = json.loads(body)
         if isinstance(reports, list):
             assert 1 <= len(reports) <= ARRAY
-            assert all(report["measured_at"] < wire.iso(NOW - timedelta(hours=1)) for report in reports)
+            assert all(report["measured_at"] < iso(NOW - timedelta(hours=1)) for report in reports)
     assert sum(body.startswith("[") for body in scene.bodies) < 40
 
 
@@ -145,7 +146,7 @@ def test_a_long_rest_costs_no_more_than_the_days_asked_for(tmp_path: Path) -> No
     scene = Scene(TurnedClock(stop_at=NOW))
     scene.fleet(bookmark, days=2)
 
-    assert min(report["measured_at"] for report in scene.reports) >= wire.iso(NOW - timedelta(days=2))
+    assert min(report["measured_at"] for report in scene.reports) >= iso(NOW - timedelta(days=2))
 
 
 def test_a_place_in_the_future_is_not_waited_for(tmp_path: Path) -> None:
@@ -282,7 +283,7 @@ def test_a_file_is_replayed_in_its_order(scene: Scene, tmp_path: Path) -> None:
     assert scene.bodies == [
         '[{"can_id":"1","level":"5","measured_at":"2023-01-02T00:00:00Z"},'
         '{"can_id":"2","level":"6.50","measured_at":"2023-01-01T00:00:00Z"}]',
-        f'{{"can_id":"1","level":"7","measured_at":"{wire.iso(NOW)}"}}',
+        f'{{"can_id":"1","level":"7","measured_at":"{iso(NOW)}"}}',
     ]
     assert (outcome.published, outcome.last_at, outcome.interrupted) == (3, NOW, False)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from trashsite import aws
 from trashsite.outage import Outage
 from trashsite.sqs.delivery import CARRIED, Delivery
-from trashsite.sqs.visibility import back_in_s, set_visibility
+from trashsite.sqs.entries import back_in_s, set_visibility
 
 logger = logging.getLogger(__name__)
 

@@ -20,8 +20,8 @@ from pytest_django.live_server_helper import LiveServer
 from accounts.roles import give_role, make_roles
 from reports import queue, store
 from reports.models import Can
+from reports.report import Report
 from reports.web import fleet_count
-from reports.wire import Report
 
 CHROMIUM = Path("/usr/bin/chromium")
 #: Nothing of it may reach for the network.

@@ -18,9 +18,9 @@ from pytest_django.live_server_helper import LiveServer
 from accounts.models import Token
 from reports import queue, store
 from reports.models import Can, SavedView
+from reports.report import Report
 from reports.store import Heartbeat
 from reports.web import fleet_count
-from reports.wire import Report
 
 OWN = "window.owned=1"
 #: One of each way out: of text, of an attribute, of a script, of a template, of an address.

@@ -16,8 +16,8 @@ from django.contrib.admin.models import LogEntry
 from playwright.sync_api import Page, Route, expect
 
 from reports import queue
+from reports.report import Report
 from reports.web import queries
-from reports.wire import Report
 from tests.reports.browser.conftest import AXE
 
 Visit = Callable[..., Page]

@@ -1,4 +1,4 @@
-"""The wire: every rule of a report, to the byte; nothing that a device can send raises."""
+"""The native format: every rule of a report, to the byte; nothing that a device can send raises."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from reports.wire import InvalidReport, Report, dump, iso, parse
+from reports.formats import dump, parse
+from reports.report import InvalidReport, Report, iso
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)

@@ -13,8 +13,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from reports.insight.status import Status, is_old, percent, status
-from reports.wire import Report, iso
+from reports.insight.status import Status, is_old, status
+from reports.report import Report, iso, percent
 
 #: More cans than this are drawn as cells of a grid, each with its count.
 PLACES = 2_000

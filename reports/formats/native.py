@@ -1,5 +1,5 @@
 """
-The wire: what a device may send, one definition for the worker, the API and the simulator.
+The project's own format: what a device sends, one definition for the worker, the API and the simulator.
 
 A message body is one report or a JSON array of them; a report is
 `{"can_id": "432", "level": "70.69", "measured_at": "2026-11-24T09:30:00Z", ...further attributes}`.
@@ -10,27 +10,30 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from reports.report import (
+    EPOCH,
+    MAX_AHEAD,
+    MAX_CAN_ID,
+    MAX_LEVEL,
+    MAX_NESTING,
+    MAX_REPORT_BYTES,
+    MAX_REPORTS,
+    MAX_STREAM,
+    InvalidReport,
+    Report,
+    iso,
+)
 from trashsite import json_slices
 from trashsite.json_slices import Flaw, Number
 
-MAX_REPORTS = 500
-MAX_REPORT_BYTES = 16 * 1024
-MAX_NESTING = 8
-MAX_CAN_ID = 128
-MAX_LEVEL = 32
-MAX_STREAM = 64
-#: How far a device's clock may run ahead of the queue's.
-MAX_AHEAD = timedelta(minutes=5)
 #: Epochs below this are seconds, others milliseconds: 1e11 s is the year 5138, 1e11 ms is 1973.
 EPOCH_MS_FROM = Decimal("1e11")
 #: No epoch lies beyond: 1e15 ms is far past the year 9999.
 EPOCH_MOST = Decimal("1e15")
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 OURS = frozenset({"can_id", "level", "measured_at"})
 
@@ -38,40 +41,6 @@ OURS = frozenset({"can_id", "level", "measured_at"})
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """
-    How full one can was at one instant.
-
-    level: percent full, 0-100, the digits as sent. measured_at, received_at: aware UTC instants; None only in
-    what another service wrote to the table without them. attributes: a JSON object's text, its values as sent.
-    location: latitude and longitude in degrees.
-    """
-
-    can_id: str
-    level: str
-    measured_at: datetime | None
-    received_at: datetime | None
-    attributes: str = "{}"
-    stream: str | None = None
-    location: tuple[Decimal, Decimal] | None = None
-
-
-class InvalidReport(ValueError):
-    """
-    A report that can never be stored: which field broke which rule.
-
-    text: exactly what was sent, of this report or, where index is None, of the whole message.
-    """
-
-    def __init__(self, field: str, rule: str, *, text: str = "", index: int | None = None) -> None:
-        super().__init__(f"{field}: {rule}")
-        self.field = field
-        self.rule = rule
-        self.text = text
-        self.index = index
 
 
 def parse(body: str | bytes, received_at: datetime) -> list[Report | InvalidReport]:
@@ -115,11 +84,6 @@ def dump(report: Report) -> str:
         members.append(f'"measured_at":"{iso(report.measured_at)}"')
     attributes = report.attributes.strip()[1:-1].strip()
     return "{" + ",".join([*members, attributes] if attributes else members) + "}"
-
-
-def iso(instant: datetime) -> str:
-    """Return an instant as it is written everywhere: UTC, microseconds where there are any, and Z."""
-    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _judged(text: str, sent: json_slices.Value, index: int | None, received_at: datetime) -> Report | InvalidReport:

@@ -1,0 +1,5 @@
+"""What devices send, read into reports; each format is a module of its own."""
+
+from reports.formats.native import dump, parse
+
+__all__ = ("dump", "parse")

@@ -1,0 +1,65 @@
+"""What a report is: its fields, their limits, what a percent is, and how an instant is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+
+MAX_REPORTS = 500
+MAX_REPORT_BYTES = 16 * 1024
+MAX_NESTING = 8
+MAX_CAN_ID = 128
+MAX_LEVEL = 32
+MAX_STREAM = 64
+#: How far a device's clock may run ahead of the queue's.
+MAX_AHEAD = timedelta(minutes=5)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """
+    How full one can was at one instant.
+
+    level: percent full, 0-100, the digits as sent. measured_at, received_at: aware UTC instants; None only in
+    what another service wrote to the table without them. attributes: a JSON object's text, its values as sent.
+    location: latitude and longitude in degrees.
+    """
+
+    can_id: str
+    level: str
+    measured_at: datetime | None
+    received_at: datetime | None
+    attributes: str = "{}"
+    stream: str | None = None
+    location: tuple[Decimal, Decimal] | None = None
+
+
+class InvalidReport(ValueError):
+    """
+    A report that can never be stored: which field broke which rule.
+
+    text: exactly what was sent, of this report or, where index is None, of the whole message.
+    """
+
+    def __init__(self, field: str, rule: str, *, text: str = "", index: int | None = None) -> None:
+        super().__init__(f"{field}: {rule}")
+        self.field = field
+        self.rule = rule
+        self.text = text
+        self.index = index
+
+
+def iso(instant: datetime) -> str:
+    """Return an instant as it is written everywhere: UTC, microseconds where there are any, and Z."""
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def percent(level: str) -> Decimal | None:
+    """Return a level as a number; None for what another service wrote and is none."""
+    try:
+        number = Decimal(level)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None

@@ -44,7 +44,7 @@ faults: .venv/.dev stack/.embedded ## Break everything, and count every report (
 	@TRASH_LOCAL=1 .venv/bin/python -m tests.faults $(ARGS)
 
 screenshots: .venv/.dev stack/.embedded ## Draw every page into docs/images, and the README's two (needs chromium)
-	SCREENSHOTS=docs/images TRASH_LOCAL=1 .venv/bin/python -m pytest -q -p no:randomly tests/reports/browser/test_screenshots.py
+	SCREENSHOTS=docs/images TRASH_LOCAL=1 .venv/bin/python -m pytest -q -p no:randomly tests/reports/web/browser/test_screenshots.py
 	cp docs/images/fleet.png docs/images/can.png docs/
 
 audit: .venv/.run ## Look the locked packages up among the known vulnerabilities

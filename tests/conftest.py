@@ -17,7 +17,7 @@ from pytest_django.fixtures import Settings
 from reports import queue, store
 from reports.web import access
 from stack.servers import Kind
-from tests.servers import Worker, aws_stand_ins
+from tests.support.servers import Worker, aws_stand_ins
 from trashsite import aws
 
 # Tests make AWS clients anew, hundreds of times: what botocore reads from its own folders for each is read once,

@@ -19,8 +19,8 @@ import pytest
 
 from accounts.models import Token, digest
 from reports import queue
-from tests.faults.proxy import FaultProxy, error, expired_token, html, reset
-from tests.servers import ROOT, Site, Worker, eventually
+from tests.support.fault_proxy import FaultProxy, error, expired_token, html, reset
+from tests.support.servers import ROOT, Site, Worker, eventually
 from trashsite import aws
 
 MARK = secrets.token_hex(8)

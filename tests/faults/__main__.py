@@ -15,7 +15,7 @@ from tests.faults import plan, shift
 from tests.faults.results import Results, Take, digest
 from tests.faults.scenarios import SCENARIOS
 from tests.faults.table import table
-from tests.servers import ROOT
+from tests.support.servers import ROOT
 
 #: Side by side: most of the time a scenario waits.
 LANES = 6

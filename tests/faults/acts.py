@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from tests.faults import partial
-from tests.faults.proxy import Call, Cut, Fault, Reply
 from tests.faults.scene import Scene
-from tests.servers import eventually
+from tests.support import partial_answers
+from tests.support.fault_proxy import Call, Cut, Fault, Reply
+from tests.support.servers import eventually
 
 Act = Callable[[Scene], None]
 #: Longer than any client waits.
@@ -86,7 +86,7 @@ def hot_can(seconds: float) -> Act:
 
     def act(scene: Scene) -> None:
         can_id = f"{scene.load.key}-hot"
-        scene.pipeline.dynamodb.inject(partial.hot(can_id), "BatchWriteItem", "BatchExecuteStatement")
+        scene.pipeline.dynamodb.inject(partial_answers.hot(can_id), "BatchWriteItem", "BatchExecuteStatement")
         end = time.monotonic() + seconds
         while (began := time.monotonic()) < end:
             at = datetime.now(UTC)

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from typing import Literal
 
 from reports import store
-from tests.faults import proxy, tables
+from tests.faults import tables
 from tests.faults.acts import Act, black_hole
 from tests.faults.load import Mix
 from tests.faults.scene import Scenario, Scene
-from tests.servers import Worker, eventually
+from tests.support import fault_proxy
+from tests.support.servers import Worker, eventually
 
 KILLS, STOPS = 14, 8
 #: SIGTERM ends a worker within this, and within this the web's health shows one that does nothing.
@@ -62,7 +63,7 @@ def stop_in_a_batch(scene: Scene) -> None:
     for _ in range(3):
         worker = scene.start().ready()
         met = scene.pipeline.dynamodb.spoilt.total()
-        scene.pipeline.dynamodb.inject(proxy.slow(1.5), *WRITES)
+        scene.pipeline.dynamodb.inject(fault_proxy.slow(1.5), *WRITES)
         eventually(lambda met=met: scene.pipeline.dynamodb.spoilt.total() > met)  # type: ignore[misc]
         _stop(scene, worker)
         scene.pipeline.dynamodb.heal()

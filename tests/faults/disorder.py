@@ -7,11 +7,12 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.faults import bodies, proxy
+from tests.faults import bodies
 from tests.faults.acts import black_hole, outage
 from tests.faults.load import Mix
 from tests.faults.scene import Scenario, Scene
-from tests.servers import eventually
+from tests.support import fault_proxy
+from tests.support.servers import eventually
 
 #: Ten prefetch windows: slots times messages a batch.
 WINDOWS = 10 * 4 * 50
@@ -109,7 +110,7 @@ def orders() -> list[Scenario]:
             "order: again, late and shuffled, two workers", two_workers, starts=True, seconds=25,
             mix=Mix(copies=(1, 3), old=0.4, shuffled=300),
         ),
-        Scenario("order: a message twice in one answer", outage("sqs", proxy.edit(doubled), "ReceiveMessage")),
+        Scenario("order: a message twice in one answer", outage("sqs", fault_proxy.edit(doubled), "ReceiveMessage")),
         Scenario("poison: every body, and ten windows", poison, starts=True, seconds=60, mix=Mix(rate=20)),
         Scenario(
             # A tenth of the flood would be enough good reports to keep the brake off.

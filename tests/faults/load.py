@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 from simulator.fleet import Fleet, Measurement
-from tests.ledger import Ledger
+from tests.support.ledger import Ledger
 
 CANS = 60
 #: Reports measured in the past, so that a sender that is late never comes before its own instant.

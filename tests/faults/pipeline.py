@@ -14,8 +14,8 @@ from botocore.config import Config
 from stack.servers import Server, launch, wait_for
 from tests.faults import letters
 from tests.faults.letters import Letter
-from tests.faults.proxy import FaultProxy
-from tests.servers import Worker, environment, eventually
+from tests.support.fault_proxy import FaultProxy
+from tests.support.servers import Worker, environment, eventually
 
 #: The line that a worker logs of each batch.
 BATCH = re.compile(r"messages=(\d+) stored=(\d+) stale=(\d+) repeated=(\d+) set_aside=(\d+) ")

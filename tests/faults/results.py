@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.faults.scene import Row
-from tests.servers import ROOT
+from tests.support.servers import ROOT
 
 #: A row of other code than this is played anew.
 JUDGED = (
-    "trashsite/**/*.py", "reports/**/*.py", "tests/faults/*.py", "tests/ledger.py", "stack/*.py", "stack/*.mjs",
+    "trashsite/**/*.py", "reports/**/*.py", "tests/faults/*.py", "tests/support/ledger.py", "stack/*.py", "stack/*.mjs",
     "stack/package-lock.json", "requirements.txt",
 )  # fmt: skip
 

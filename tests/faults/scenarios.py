@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from tests.faults import acts, deaths, disorder, partial, proxy
+from tests.faults import acts, deaths, disorder
 from tests.faults.acts import black_hole, once, outage, trickle, while_store_is_down
 from tests.faults.load import Mix
-from tests.faults.proxy import Fault
 from tests.faults.scene import Scenario
+from tests.support import fault_proxy
+from tests.support import partial_answers as partial
+from tests.support.fault_proxy import Fault
 
 #: What a network or a service does to one request. None: the server refuses connections.
 WIRE: dict[str, Fault | None] = {
     "refused": None,
-    "reset": proxy.reset,
-    "cut short": proxy.cut_short,
-    "HTML with 200": proxy.html,
-    "400 throttle": proxy.throttled,
-    "403 expired token": proxy.expired_token,
-    "500": proxy.error("InternalError", 500),
-    "503": proxy.unavailable,
+    "reset": fault_proxy.reset,
+    "cut short": fault_proxy.cut_short,
+    "HTML with 200": fault_proxy.html,
+    "400 throttle": fault_proxy.throttled,
+    "403 expired token": fault_proxy.expired_token,
+    "500": fault_proxy.error("InternalError", 500),
+    "503": fault_proxy.unavailable,
     "never answered": black_hole,
     "trickling": trickle,
-    "answer lost": proxy.lose_answer,
+    "answer lost": fault_proxy.lose_answer,
 }
 #: A client notices these only by its patience.
 HANGS = (black_hole, trickle)
@@ -46,7 +48,7 @@ def receives() -> list[Scenario]:
 def deletes() -> list[Scenario]:
     """Faults of DeleteMessageBatch: the messages come back, to no effect."""
     faults = {name: fault for name, fault in WIRE.items() if fault} | {
-        "hung up": proxy.hang_up,
+        "hung up": fault_proxy.hang_up,
         "half of the entries": partial.failed_entries(partial.every(2)),
         "all entries": partial.failed_entries(partial.all_of_them, "ReceiptHandleIsInvalid", sender_fault=True),
     }
@@ -59,7 +61,7 @@ def deletes() -> list[Scenario]:
 def visibilities() -> list[Scenario]:
     """Faults of ChangeMessageVisibilityBatch, while the store is down and messages are held."""
     faults = {name: fault for name, fault in WIRE.items() if fault} | {
-        "hung up": proxy.hang_up,
+        "hung up": fault_proxy.hang_up,
         "half of the entries": partial.failed_entries(partial.every(2)),
     }
     return [
@@ -75,7 +77,7 @@ def visibilities() -> list[Scenario]:
 def dead_letters() -> list[Scenario]:
     """Faults of SendMessageBatch to the dead-letter queue."""
     faults = {name: fault for name, fault in WIRE.items() if fault} | {
-        "hung up": proxy.hang_up,
+        "hung up": fault_proxy.hang_up,
         "half of the entries": partial.failed_entries(partial.every(2)),
     }
     return [
@@ -87,27 +89,33 @@ def dead_letters() -> list[Scenario]:
 def stores() -> list[Scenario]:
     """Faults of DynamoDB."""
     writes = ("BatchWriteItem", "BatchExecuteStatement")
-    throughput = proxy.error("ProvisionedThroughputExceededException")
+    throughput = fault_proxy.error("ProvisionedThroughputExceededException")
     return [
         Scenario("store: throttled in bursts", acts.bursts("dynamodb", throughput, *writes), outages=4),
         Scenario(
-            "store: unprocessed items", outage("dynamodb", partial.unprocessed(partial.every(2)), writes[0]), outages=2
+            "store: unprocessed items",
+            outage("dynamodb", partial.unprocessed(partial.every(2)), writes[0]),
+            outages=2,
         ),
-        Scenario("store: all unprocessed", outage("dynamodb", partial.unprocessed(partial.all_of_them), writes[0])),
         Scenario(
-            "store: errors per statement", outage("dynamodb", partial.statement_errors(partial.every(3)), writes[1])
+            "store: all unprocessed",
+            outage("dynamodb", partial.unprocessed(partial.all_of_them), writes[0]),
+        ),
+        Scenario(
+            "store: errors per statement",
+            outage("dynamodb", partial.statement_errors(partial.every(3)), writes[1]),
         ),
         Scenario("store: one can is hot", acts.hot_can(8), seconds=20),
         Scenario("store: unread keys", outage("dynamodb", partial.unread(partial.every(2)), "BatchGetItem")),
-        Scenario("store: 500", outage("dynamodb", proxy.error("InternalServerError", 500), *writes)),
-        Scenario("store: 503", outage("dynamodb", proxy.unavailable, *writes)),
-        Scenario("store: slow", outage("dynamodb", proxy.slow(1.0), *writes, seconds=6)),
+        Scenario("store: 500", outage("dynamodb", fault_proxy.error("InternalServerError", 500), *writes)),
+        Scenario("store: 503", outage("dynamodb", fault_proxy.unavailable, *writes)),
+        Scenario("store: slow", outage("dynamodb", fault_proxy.slow(1.0), *writes, seconds=6)),
         Scenario("store: never answered", outage("dynamodb", black_hole, *writes), recovery_s=8),
-        Scenario("store: cut short", outage("dynamodb", proxy.cut_short, *writes)),
-        Scenario("store: answer lost", outage("dynamodb", proxy.lose_answer, *writes)),
-        Scenario("store: reset", outage("dynamodb", proxy.reset)),
-        Scenario("store: expired token", outage("dynamodb", proxy.expired_token)),
-        Scenario("store: HTML with 200", outage("dynamodb", proxy.html)),
+        Scenario("store: cut short", outage("dynamodb", fault_proxy.cut_short, *writes)),
+        Scenario("store: answer lost", outage("dynamodb", fault_proxy.lose_answer, *writes)),
+        Scenario("store: reset", outage("dynamodb", fault_proxy.reset)),
+        Scenario("store: expired token", outage("dynamodb", fault_proxy.expired_token)),
+        Scenario("store: HTML with 200", outage("dynamodb", fault_proxy.html)),
         Scenario(
             "store: refused for 60 s",
             outage("dynamodb", None, seconds=60),

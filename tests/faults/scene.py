@@ -11,8 +11,8 @@ from typing import Any
 
 from tests.faults.load import Load, Mix
 from tests.faults.pipeline import BATCH, Pipeline
-from tests.ledger import stored
-from tests.servers import Worker, eventually
+from tests.support.ledger import stored
+from tests.support.servers import Worker, eventually
 
 #: Every receiver is back so soon after a fault's end.
 RECOVERY_S = 5.0

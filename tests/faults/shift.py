@@ -15,7 +15,7 @@ from tests.faults.pipeline import Pipeline
 from tests.faults.results import Results, Take
 from tests.faults.scenarios import SCENARIOS
 from tests.faults.scene import play
-from tests.servers import environment
+from tests.support.servers import environment
 
 
 def work(takes: Sequence[Take], code: str) -> None:

@@ -10,16 +10,17 @@ from django.test import override_settings
 
 from reports import queue, store
 from stack.servers import start_both
-from tests.faults import acts, proxy
+from tests.faults import acts
 from tests.faults.acts import Act, black_hole, once
 from tests.faults.disorder import doubled
 from tests.faults.load import Mix
-from tests.faults.partial import all_of_them, every, failed_entries, statement_errors, unprocessed, unread
 from tests.faults.pipeline import Pipeline
-from tests.faults.proxy import Fault
 from tests.faults.scenarios import HANGS, WIRE
 from tests.faults.scene import Scenario, Scene, play
-from tests.servers import environment, eventually
+from tests.support import fault_proxy
+from tests.support.fault_proxy import Fault
+from tests.support.partial_answers import all_of_them, every, failed_entries, statement_errors, unprocessed, unread
+from tests.support.servers import environment, eventually
 from trashsite import aws
 
 AT_ONCE = [fault for fault in WIRE.values() if fault and fault not in HANGS]
@@ -51,7 +52,7 @@ def played(pipeline: Pipeline) -> Callable[[Scenario], None]:
         if scenario.starts:
             pipeline.clear()
         elif not pipeline.workers:
-            pipeline.start("-I", "tests.reports.brisk").ready()
+            pipeline.start("-I", "tests.reports.worker.brisk").ready()
         row = play(scenario, pipeline, "threads", scenario.name)
         assert row.problems == []
         assert row.sent
@@ -83,9 +84,9 @@ def test_nothing_is_lost_stale_or_twice_whatever_becomes_of_every_kind_of_reques
     played: Callable[[Scenario], None],
 ) -> None:
     every_kind = side_by_side(
-        in_turn("sqs", "ReceiveMessage", *AT_ONCE, proxy.edit(doubled)),
+        in_turn("sqs", "ReceiveMessage", *AT_ONCE, fault_proxy.edit(doubled)),
         in_turn("sqs", "DeleteMessageBatch", *AT_ONCE, black_hole, failed_entries(every(2))),
-        in_turn("sqs", "SendMessageBatch", *AT_ONCE, proxy.hang_up, failed_entries(every(2))),
+        in_turn("sqs", "SendMessageBatch", *AT_ONCE, fault_proxy.hang_up, failed_entries(every(2))),
         in_turn("dynamodb", "BatchWriteItem", *AT_ONCE, unprocessed(every(2)), unprocessed(all_of_them)),
         in_turn("dynamodb", "BatchExecuteStatement", *AT_ONCE, black_hole, statement_errors(every(3))),
     )
@@ -95,7 +96,7 @@ def test_nothing_is_lost_stale_or_twice_whatever_becomes_of_every_kind_of_reques
 def test_what_is_held_in_an_outage_stays_invisible_although_that_fails_at_first(
     played: Callable[[Scenario], None],
 ) -> None:
-    extending = in_turn("sqs", "ChangeMessageVisibilityBatch", proxy.reset, failed_entries(every(2)))
+    extending = in_turn("sqs", "ChangeMessageVisibilityBatch", fault_proxy.reset, failed_entries(every(2)))
     played(Scenario("visibility", acts.while_store_is_down(extending, lead_s=0.5), outages=4))
 
 
@@ -118,7 +119,7 @@ def test_a_receive_that_hangs_for_good_is_told_once_with_the_stacks_and_by_the_w
     played: Callable[[Scenario], None],
 ) -> None:
     def hang(scene: Scene) -> None:
-        worker = scene.preloaded("tests.reports.brisk").ready()
+        worker = scene.preloaded("tests.reports.worker.brisk").ready()
         scene.tell_preload("receive", "")
         assert eventually(lambda: any("answered no receive" in each for each in scene.pipeline.health()), 45)
         assert eventually(lambda: "in hangs_while_told_to" in scene.log(worker))

@@ -18,7 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from stack.servers import JARS, REGION, Kind, Server, StackError, start_both, start_dynamodb, start_sqs
-from tests.servers import eventually
+from tests.support.servers import eventually
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -24,9 +24,9 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from stack.servers import REGION
-from tests.faults import proxy as faults
-from tests.faults.proxy import Call, Cut, Fault, FaultProxy, Reply
-from tests.servers import eventually
+from tests.support import fault_proxy as faults
+from tests.support.fault_proxy import Call, Cut, Fault, FaultProxy, Reply
+from tests.support.servers import eventually
 from trashsite import aws
 from trashsite.aws import AwsError, AwsSilent, AwsUnavailable
 

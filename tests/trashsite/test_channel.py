@@ -14,7 +14,7 @@ import boto3
 import pytest
 from kombu import Connection
 
-from tests.servers import eventually
+from tests.support.servers import eventually
 from trashsite.sqs import receiver
 from trashsite.sqs.delivery import Delivery
 from trashsite.sqs.dispatch import BATCH

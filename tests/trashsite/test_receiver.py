@@ -13,10 +13,10 @@ import pytest
 
 from reports import queue
 from reports.queue import Depth
-from tests.faults import partial
-from tests.faults import proxy as faults
-from tests.faults.proxy import Call, Fault, FaultProxy, Reply
-from tests.servers import eventually
+from tests.support import fault_proxy as faults
+from tests.support import partial_answers
+from tests.support.fault_proxy import Call, Fault, FaultProxy, Reply
+from tests.support.servers import eventually
 from trashsite import aws
 from trashsite.sqs import receiver as module
 from trashsite.sqs.delivery import Delivery
@@ -353,7 +353,7 @@ def test_what_sqs_refuses_to_give_back_is_told_again(
     receiver = start(limit=10)
     assert eventually(lambda: receiver.in_hand == 10)
     receiver.stop()
-    proxy.inject(partial.failed_entries(partial.every(2)), "ChangeMessageVisibilityBatch", times=1)
+    proxy.inject(partial_answers.failed_entries(partial_answers.every(2)), "ChangeMessageVisibilityBatch", times=1)
     receiver.release(inbox.received)
     assert queue.depth() == Depth(waiting=10, in_flight=0, dead=0)
     assert proxy.seen["ChangeMessageVisibilityBatch"] == 2

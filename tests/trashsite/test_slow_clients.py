@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from stack.servers import LOOPBACK
-from tests.servers import Site, eventually
+from tests.support.servers import Site, eventually
 
 #: Many times the threads of the server, and more than would fit into its patience one after another.
 MANY = 150

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from reports.formats import dump, parse
 from reports.report import InvalidReport, Report, iso
 
-GOLDEN = Path(__file__).resolve().parent.parent / "golden"
+GOLDEN = Path(__file__).resolve().parent / "golden"
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 
 quick = settings(deadline=None, max_examples=200)

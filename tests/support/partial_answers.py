@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from tests.faults.proxy import Call, Fault, Reply
+from tests.support.fault_proxy import Call, Fault, Reply
 
 #: Whether the item at this place of a request is to be refused.
 Which = Callable[[int], bool]

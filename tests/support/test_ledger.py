@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.ledger import Ledger, Said, Stored, Verdict
+from tests.support.ledger import Ledger, Said, Stored, Verdict
 
 AT = 1_795_512_600_000_000
 

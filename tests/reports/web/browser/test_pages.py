@@ -18,7 +18,7 @@ from playwright.sync_api import Page, Route, expect
 from reports import queue
 from reports.report import Report
 from reports.web import queries
-from tests.reports.browser.conftest import AXE
+from tests.reports.web.browser.conftest import AXE
 
 Visit = Callable[..., Page]
 

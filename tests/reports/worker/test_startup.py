@@ -13,8 +13,8 @@ import pytest
 
 from reports import queue, store
 from reports.worker import startup
-from tests.faults.proxy import FaultProxy, reset
-from tests.servers import Worker, eventually
+from tests.support.fault_proxy import FaultProxy, reset
+from tests.support.servers import Worker, eventually
 from trashsite import celery_app
 
 
@@ -62,7 +62,7 @@ def test_without_a_redrive_policy_it_refuses_with_the_reason(pipeline: str, refu
 
 def test_a_setting_on_which_the_promise_rests_cannot_be_changed(pipeline: str, refused: Callable[..., str]) -> None:
     line = refused(
-        DJANGO_SETTINGS_MODULE="tests.reports.wrong_settings",
+        DJANGO_SETTINGS_MODULE="tests.reports.worker.wrong_settings",
         WRONG_SETTINGS=json.dumps({"CELERY_TASK_ACKS_LATE": False}),
     )
     assert line == "the worker does not start: task_acks_late must be True: a crash would lose what was in hand"

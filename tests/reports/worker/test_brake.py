@@ -14,7 +14,7 @@ from pytest import LogCaptureFixture
 from reports import queue, store, tasks
 from reports.store import StoreUnavailable
 from reports.worker.brake import Alarm, Brake, Braked
-from tests.servers import Worker, eventually
+from tests.support.servers import Worker, eventually
 from trashsite.sqs.delivery import Delivery
 
 LIMIT, WITHIN_S = 100, 10.0

@@ -25,8 +25,8 @@ from reports import queue, store
 from reports.report import Report
 from reports.tasks import store_messages
 from reports.web import fleet_count
-from tests.faults.proxy import FaultProxy
-from tests.servers import eventually
+from tests.support.fault_proxy import FaultProxy
+from tests.support.servers import eventually
 from trashsite import aws
 from trashsite.sqs.delivery import Delivery
 

@@ -20,10 +20,10 @@ from reports import queue
 from reports.queue import Depth, QueueUnavailable, Rejected, requests
 from reports.report import InvalidReport
 from stack.servers import JARS, Kind
-from tests.faults import proxy as faults
-from tests.faults.partial import all_of_them, every, failed_entries
-from tests.faults.proxy import FaultProxy
-from tests.servers import eventually
+from tests.support import fault_proxy as faults
+from tests.support.fault_proxy import FaultProxy
+from tests.support.partial_answers import all_of_them, every, failed_entries
+from tests.support.servers import eventually
 from trashsite import aws
 from trashsite.outage import Outage
 from trashsite.sqs.delivery import Delivery

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import pytest
 import urllib3
 
-from tests.faults import proxy as faults
-from tests.faults.partial import every, failed_entries
-from tests.faults.proxy import Fault, FaultProxy
-from tests.servers import eventually
+from tests.support import fault_proxy as faults
+from tests.support.fault_proxy import Fault, FaultProxy
+from tests.support.partial_answers import every, failed_entries
+from tests.support.servers import eventually
 
 
 @pytest.fixture

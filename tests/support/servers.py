@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from stack.servers import LOOPBACK, REGION, Kind, Server, answers, free_port, start_both
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 Found = TypeVar("Found")
 
 

@@ -1,5 +1,5 @@
 """
-Loaded into a worker by `-I tests.reports.brisk`: what takes half a minute takes seconds.
+Loaded into a worker by `-I tests.reports.worker.brisk`: what takes half a minute takes seconds.
 
 What a killed worker held is back sooner, and a worker that hangs says so sooner.
 """

@@ -145,7 +145,7 @@ def edit(change: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any] | Non
     """
     Return a fault that changes the server's answer: change(request, answer) alters it, or returns another.
 
-    The server has done all of the work then; to let it do a part only, see tests/faults/partial.py.
+    The server has done all of the work then; to let it do a part only, see tests/support/partial_answers.py.
     """
 
     def edited(call: Call) -> Reply:

@@ -23,9 +23,9 @@ from reports.report import Report
 from reports.store import Heartbeat, Outcome, StoreUnavailable
 from reports.store.items import order_key
 from stack.servers import JARS, Kind
-from tests.faults import proxy as faults
-from tests.faults.partial import all_of_them, every, hot, statement_errors, unprocessed, unread
-from tests.faults.proxy import Fault, FaultProxy
+from tests.support import fault_proxy as faults
+from tests.support.fault_proxy import Fault, FaultProxy
+from tests.support.partial_answers import all_of_them, every, hot, statement_errors, unprocessed, unread
 from trashsite import aws
 
 if TYPE_CHECKING:

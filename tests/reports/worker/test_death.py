@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from reports import queue
-from tests.faults.proxy import FaultProxy, slow
-from tests.ledger import Ledger, stored
-from tests.servers import Worker, eventually
+from tests.support.fault_proxy import FaultProxy, slow
+from tests.support.ledger import Ledger, stored
+from tests.support.servers import Worker, eventually
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 SENT = 240
@@ -52,7 +52,7 @@ def busy(worker: Callable[..., Worker], ledger: Ledger, dynamodb: FaultProxy) ->
     """Start a worker and return it when it is in the middle of its work."""
 
     def start(*arguments: str) -> Worker:
-        started = worker("-I", "tests.reports.brisk", *arguments, AWS_ENDPOINT_URL_DYNAMODB=dynamodb.url).ready()
+        started = worker("-I", "tests.reports.worker.brisk", *arguments, AWS_ENDPOINT_URL_DYNAMODB=dynamodb.url).ready()
         # Some are stored and deleted, some stored and not deleted, some in hand, some still on the queue.
         assert eventually(lambda: dynamodb.seen["BatchExecuteStatement"] >= 3)
         return started
@@ -75,7 +75,7 @@ def test_a_worker_that_is_killed_loses_nothing(
     busy().kill()
     assert queue.depth() != queue.Depth(0, 0, 0)
     died_at = time.monotonic()
-    heir = worker("-I", "tests.reports.brisk").ready()
+    heir = worker("-I", "tests.reports.worker.brisk").ready()
     assert drained()
     # With the visibility timeout of brisk.py: in earnest 30 s.
     assert time.monotonic() - died_at < 6 + 12

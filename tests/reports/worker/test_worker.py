@@ -9,7 +9,7 @@ import pytest
 
 from reports import queue, store
 from reports.tasks import record_reports
-from tests.servers import Worker, eventually
+from tests.support.servers import Worker, eventually
 
 
 @pytest.fixture

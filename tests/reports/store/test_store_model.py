@@ -16,7 +16,7 @@ from reports import store
 from reports.formats import dump
 from reports.report import Report
 from stack.servers import JARS, Kind
-from tests.ledger import Ledger, Said
+from tests.support.ledger import Ledger, Said
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 runs = itertools.count()

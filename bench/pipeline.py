@@ -25,26 +25,14 @@ from bench.cases import Row
 from bench.counts import Watch
 from bench.messages import CANS, Messages
 from stack.servers import LOOPBACK, REGION, Server
+from tests.support.servers import ROOT, environment
 
-ROOT = Path(__file__).resolve().parent.parent
 #: Nothing that works is silent for as long.
 STALLED_S = 60.0
 
 
 class BenchError(Exception):
     """Why a run gives no figure, in one line."""
-
-
-def aws(sqs_port: int, dynamodb_port: int) -> dict[str, str]:
-    """Return the environment that leads AWS's tools to servers on these ports."""
-    return {
-        "AWS_ENDPOINT_URL_SQS": f"http://{LOOPBACK}:{sqs_port}",
-        "AWS_ENDPOINT_URL_DYNAMODB": f"http://{LOOPBACK}:{dynamodb_port}",
-        "AWS_REGION": REGION,
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
-    }
 
 
 @contextmanager
@@ -91,7 +79,7 @@ class Pipeline:
     def environ(self, **more: str) -> dict[str, str]:
         """Return the environment of a process that works here."""
         return {
-            **os.environ, **aws(self.sqs.port, self.dynamodb.port), "TRASH_LOCAL": "1", "TRASH_SUFFIX": self.suffix,
+            **os.environ, **environment(self.sqs, self.dynamodb), "TRASH_LOCAL": "1", "TRASH_SUFFIX": self.suffix,
             "BENCH_COUNTS": str(self.watch.directory), "PYTHONWARNINGS": "ignore", **more,
         }  # fmt: skip
 

@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from bench.pipeline import BenchError
+from bench.pipeline import ROOT, BenchError
+from tests.support.code_digest import code_digest
 
-ROOT = Path(__file__).resolve().parent.parent
 #: A run of other code than this is measured anew.
 MEASURED = (
-    "trashsite/**/*.py", "reports/**/*.py", "accounts/**/*.py", "bench/**/*.py", "stack/*.py", "stack/*.mjs",
+    "trashsite/**/*.py", "reports/**/*.py", "accounts/**/*.py", "bench/**/*.py", "tests/support/*.py",
+    "stack/*.py", "stack/*.mjs",
     "stack/package-lock.json", "deploy/web.py", "requirements.txt", "bench/express/*.js*",
 )  # fmt: skip
-
-
-def digest() -> str:
-    """Return a short name for the code as it is now."""
-    found = hashlib.sha256()
-    for pattern in MEASURED:
-        for path in sorted(ROOT.glob(pattern)):
-            found.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
-    return found.hexdigest()[:12]
 
 
 class Results:
     """The runs of one state of the code, a file each."""
 
     def __init__(self, *, fresh: bool) -> None:
-        self.code = digest()
+        self.code = code_digest(MEASURED)
         self.directory = ROOT / "bench/results" / self.code
         if fresh:
             shutil.rmtree(self.directory, ignore_errors=True)

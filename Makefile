@@ -66,7 +66,7 @@ environments: ## Install what run needs
 servers: stack/.java ## Fetch DynamoDB Local and ElasticMQ, for STACK=java (needs a JDK of 17 or later, and Maven)
 
 clean: ## Remove the environments and caches; the data in .data stays
-	rm -rf .venv stack/.uv stack/.node stack/node_modules stack/.embedded stack/.java stack/java/lib
+	rm -rf .venv stack/.uv stack/.node stack/node_modules stack/.embedded stack/.dynoxide stack/.java stack/java/lib
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
 
 help: ## Show this
@@ -106,8 +106,10 @@ stack/.node/.done: stack/requirements.txt | $(UV)
 	@$(SYNC) stack/.node/bin/python stack/requirements.txt
 	@touch $@
 
-stack/.embedded: stack/package-lock.json stack/.node/.done
+stack/.embedded: stack/package-lock.json stack/dynoxide.py stack/dynoxide.sha256 stack/.node/.done
 	@$(NPM) ci --omit=dev --ignore-scripts >/dev/null
+	@rm -rf stack/.dynoxide
+	@stack/.uv/bin/python -m stack.dynoxide
 	@touch $@
 
 stack/.java: stack/jars.py stack/java/lib.sha256 stack/java/Loopback.java $(wildcard stack/java/*/pom.xml) | .venv/.run

@@ -92,7 +92,9 @@ def fetch(url: str, sha256: str, program: Path) -> None:
         environment = {**os.environ, "NODE_USE_ENV_PROXY": "1"}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise StackError(f"{url} cannot be fetched: {done.stderr.strip()}. {OTHER_WAYS}")
+            raise StackError(
+                f"{url} cannot be fetched: {done.stderr.strip()}. DYNOXIDE_RELEASES names another source. {OTHER_WAYS}"
+            )
         found = hashlib.sha256(archive.read_bytes()).hexdigest()
         if found != sha256:
             raise StackError(f"{url} is not what {PINS.name} pins, so it is not used: its SHA-256 is {found}.")

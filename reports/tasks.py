@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from celery import shared_task, signals
@@ -16,7 +16,7 @@ from django.conf import settings
 
 from reports import formats, queue, store
 from reports.queue import QueueUnavailable, Rejected
-from reports.report import EPOCH, InvalidReport, Report
+from reports.report import InvalidReport, Report
 from reports.store import StoreUnavailable
 from reports.worker import counters
 from reports.worker.brake import Alarm, Brake, Braked
@@ -118,7 +118,7 @@ def _store(deliveries: Sequence[Delivery]) -> None:
 def _parse(delivery: Delivery) -> list[Report | InvalidReport]:
     if delivery.problem:
         return [InvalidReport("message", delivery.problem, text=delivery.body)]
-    return formats.parse(delivery.body, EPOCH + timedelta(milliseconds=delivery.sent_at_ms))
+    return formats.parse(delivery.body, delivery.sent_at)
 
 
 def _settle(parsed: Sequence[_Parsed]) -> int:

@@ -17,10 +17,10 @@ from itertools import accumulate
 from math import exp, log
 from typing import NamedTuple
 
+from reports.report import EPOCH
 from simulator import town
 from simulator.town import Can, draws, normal
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Rubbish piles up a little beyond what the sensor calls full.
 BRIM = 103.0
 #: A sensor measures up to this long before or after its turn.

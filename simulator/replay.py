@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-import re
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -16,12 +15,12 @@ from typing import TextIO
 
 from reports import formats
 from reports.report import InvalidReport, Report
+from trashsite.json_slices import NUMBER
 
 NEEDED = ("can_id", "level")
-#: These are text, whatever they look like; other cells that are numbers in JSON's grammar (RFC 8259,
-#: section 6) are sent as numbers, with the digits of the file.
+#: These are text, whatever they look like; other cells that are numbers in JSON's grammar are sent as numbers, with
+#: the digits of the file.
 TEXT = frozenset({"can_id", "level", "measured_at", "stream"})
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
 
 
 class ReplayError(ValueError):
@@ -87,4 +86,4 @@ def _text(header: Sequence[str], row: Sequence[str]) -> str:
 
 
 def _value(name: str, cell: str) -> str:
-    return cell if name not in TEXT and _NUMBER.fullmatch(cell) else json.dumps(cell)
+    return cell if name not in TEXT and NUMBER.fullmatch(cell) else json.dumps(cell)

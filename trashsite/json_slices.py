@@ -7,11 +7,14 @@ The standard library's decoder parses; this module only remembers positions on t
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 _BLANK = " \t\n\r"
+#: A number in JSON's grammar. Source: RFC 8259, section 6.
+NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
 
 
 class Flaw(NamedTuple):

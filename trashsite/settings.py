@@ -15,6 +15,8 @@ import dj_database_url
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from trashsite.names import REPORTS_QUEUE, with_suffix
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -286,8 +288,6 @@ LOGGING = {
 
 # -- the worker ------------------------------------------------------------------------------------------
 
-_QUEUE = f"trash-level-{TRASH_SUFFIX}" if TRASH_SUFFIX else "trash-level"
-
 # The host has no meaning here: AWS's own variables tell where SQS is.
 CELERY_BROKER_URL = "sqs://aws//"
 CELERY_IMPORTS = ("reports.worker.startup", "reports.worker.heartbeat")
@@ -296,7 +296,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "task": "reports.store_messages",
     "call": "reports.record_reports",
 }
-CELERY_TASK_DEFAULT_QUEUE = _QUEUE
+CELERY_TASK_DEFAULT_QUEUE = with_suffix(REPORTS_QUEUE, TRASH_SUFFIX)
 CELERY_TASK_CREATE_MISSING_QUEUES = True
 # The promise rests on these: reports/worker/startup.py refuses to start without them.
 CELERY_TASK_ACKS_LATE = True

@@ -28,7 +28,7 @@ from reports.report import (
     iso,
 )
 from trashsite import json_slices
-from trashsite.json_slices import Flaw, Number
+from trashsite.json_slices import NUMBER, Flaw, Number
 
 #: Epochs below this are seconds, others milliseconds: 1e11 s is the year 5138, 1e11 ms is 1973.
 EPOCH_MS_FROM = Decimal("1e11")
@@ -37,8 +37,6 @@ EPOCH_MOST = Decimal("1e15")
 
 OURS = frozenset({"can_id", "level", "measured_at"})
 
-# RFC 8259, section 6.
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
@@ -183,7 +181,7 @@ def _level(fields: dict[str, Any]) -> str:
         raise InvalidReport("level", "must be a string or a number")
     if len(sent) > MAX_LEVEL:
         raise InvalidReport("level", f"must have at most {MAX_LEVEL} characters")
-    if not _NUMBER.fullmatch(sent):
+    if not NUMBER.fullmatch(sent):
         raise InvalidReport("level", "must be a number in JSON's grammar")
     if not 0 <= _decimal("level", sent) <= 100:
         raise InvalidReport("level", "must be from 0 to 100 percent")
@@ -203,7 +201,7 @@ def _measured_at(fields: dict[str, Any], received_at: datetime) -> datetime:
         return received_at
     if not isinstance(sent, str) or len(sent) > 64:
         raise InvalidReport("measured_at", "must be ISO 8601 with a zone, or an epoch in seconds or milliseconds")
-    measured_at = _from_epoch(sent) if _NUMBER.fullmatch(sent) else _from_iso(sent)
+    measured_at = _from_epoch(sent) if NUMBER.fullmatch(sent) else _from_iso(sent)
     if measured_at - received_at > MAX_AHEAD:
         raise InvalidReport("measured_at", "must be at most 5 minutes after the message was received")
     return measured_at
@@ -249,7 +247,7 @@ def _location(sent: object) -> tuple[Decimal, Decimal] | None:
         return None
     lat, lon = sent.get("lat"), sent.get("lon")
     for part in (lat, lon):
-        if not isinstance(part, str) or len(part) > MAX_LEVEL or not _NUMBER.fullmatch(part):
+        if not isinstance(part, str) or len(part) > MAX_LEVEL or not NUMBER.fullmatch(part):
             return None
     try:
         place = Decimal(str(lat)), Decimal(str(lon))

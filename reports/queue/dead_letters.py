@@ -9,7 +9,6 @@ the queue's retention. So a look hides briefly, and whoever has seen enough make
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -17,11 +16,8 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from reports.queue.requests import (
-    BATCH,
     DEAD,
-    MAX_BYTES,
     REPORTS,
-    TRIES,
     as_queue_errors,
     digest,
     in_batches,
@@ -33,6 +29,7 @@ from reports.queue.requests import (
 from reports.report import EPOCH, iso
 from trashsite import aws, json_slices
 from trashsite.sqs.delivery import Delivery
+from trashsite.sqs.entries import MAX_BYTES, MESSAGES_PER_REQUEST, in_requests, request_entries
 
 logger = logging.getLogger(__name__)
 
@@ -130,7 +127,7 @@ def sample_letters(*, most: int = 10, hidden_s: int = 30, release: bool = False)
     at once. Raises QueueUnavailable.
     """
     with _pile() as pile, as_queue_errors():
-        while (room := most - len(pile.letters)) > 0 and pile.add(_receive(min(room, BATCH), hidden_s)):
+        while (room := most - len(pile.letters)) > 0 and pile.add(_receive(min(room, MESSAGES_PER_REQUEST), hidden_s)):
             pass
         letters = pile.take(everything=True)
         if not release:
@@ -180,8 +177,7 @@ def redrive_where(wanted: Choice) -> Generator[Settled]:
     with _pile() as pile, as_queue_errors():
         for letters in _walk(pile):
             chosen = [letter for letter in letters if _report(letter) not in sent and wanted(letter)]
-            for at in range(0, len(chosen), BATCH):
-                ten = chosen[at : at + BATCH]
+            for ten in in_requests(chosen):
                 settled = redrive(ten)
                 sent.update(map(_report, ten))
                 done = set(settled.done)
@@ -275,7 +271,7 @@ def _pile() -> Iterator[_Pile]:
 
 def _show(copies: Sequence[Copy]) -> None:
     """Make messages visible; where SQS does not answer, they come into sight by themselves."""
-    tens = [copies[at : at + BATCH] for at in range(0, len(copies), BATCH)]
+    tens = list(in_requests(copies))
     try:
         for at in range(0, len(tens), SIDE_BY_SIDE):
             aws.side_by_side(_show_ten, tens[at : at + SIDE_BY_SIDE])
@@ -288,7 +284,7 @@ def _show_ten(copies: Sequence[Copy]) -> None:
 
 
 def _walk(pile: _Pile, *, at_once: int | None = None) -> Iterator[list[DeadLetter]]:
-    while pile.add(_receive(BATCH, WALK_S)):
+    while pile.add(_receive(MESSAGES_PER_REQUEST, WALK_S)):
         if len(pile.letters) >= (at_once or LETTERS_AT_ONCE) or pile.size_bytes >= BYTES_AT_ONCE:
             yield pile.take()
     yield pile.take(everything=True)
@@ -344,7 +340,7 @@ def _letter(messages: Sequence[_Message]) -> DeadLetter:
         error=facts.get("error"),
         first_message_id=delivery.first_message_id,
         index=int(index) if index.isdecimal() else None,
-        sent_at=EPOCH + timedelta(milliseconds=delivery.sent_at_ms),
+        sent_at=delivery.sent_at,
         receive_count=int(receives) if receives.isdecimal() else delivery.receive_count,
         copies=tuple(sorted((each.copy for each in messages), key=lambda copy: copy.message_id)),
         complete=0 in texts or len(texts) == 2,
@@ -364,8 +360,7 @@ def _settled(letters: Sequence[DeadLetter], first: Callable[[list[DeadLetter]], 
     distinct = list({letter.message_id: letter for letter in letters}.values())
     done: list[str] = []
     with as_queue_errors():
-        for at in range(0, len(distinct), BATCH):
-            ten = distinct[at : at + BATCH]
+        for ten in in_requests(distinct):
             # AWS says "deleted" also for a handle that has gone stale, but renews none.
             stale = _ask("ChangeMessageVisibilityBatch", _copies(ten), VisibilityTimeout=HELD_S)
             ready = first([letter for letter in ten if stale.isdisjoint(letter.copies)])
@@ -379,7 +374,7 @@ def _copied_back(letters: Sequence[DeadLetter]) -> list[DeadLetter]:
     """Send a copy of each letter to the worker's queue; return those for which that could be done."""
     sendable = [(letter, messages) for letter in letters if letter.complete and (messages := _messages(letter))]
     for batch in in_batches([message for _, messages in sendable for message in messages]):
-        send_batch(url_of(REPORTS), batch)
+        send_batch(REPORTS, batch)
     return [letter for letter, _ in sendable]
 
 
@@ -423,18 +418,12 @@ def _copies(letters: Sequence[DeadLetter]) -> list[Copy]:
 
 
 def _ask(operation: str, copies: Sequence[Copy], **fields: int) -> set[Copy]:
-    """Ask one thing for many messages, ten a request; return those for which SQS refused it."""
-    refused: set[Copy] = set()
-    for at in range(0, len(copies), BATCH):
-        left = {str(number): copy for number, copy in enumerate(copies[at : at + BATCH])}
-        for attempt in range(1, TRIES + 1):
-            entries = [{"Id": number, "ReceiptHandle": copy.receipt_handle, **fields} for number, copy in left.items()]
-            answer = aws.client("sqs").patiently(operation, {"QueueUrl": url_of(DEAD), "Entries": entries})
-            for each in answer.get("Successful") or ():
-                del left[each["Id"]]
-            refused |= {left.pop(each["Id"]) for each in answer.get("Failed") or () if each.get("SenderFault")}
-            if not left:
-                break
-            time.sleep(aws.pause_s(attempt, first_s=0.1, most_s=1.0))
-        refused.update(left.values())
-    return refused
+    """Ask one thing for many messages; return those for which SQS did not do it. Raises what AWS said."""
+    left: set[Copy] = set()
+    for ten in in_requests(copies):
+        entries = [{"ReceiptHandle": copy.receipt_handle, **fields} for copy in ten]
+        results = request_entries(operation, url_of(DEAD), entries)
+        if results.error:
+            raise results.error
+        left.update(copy for at, copy in enumerate(ten) if at not in results.done)
+    return left

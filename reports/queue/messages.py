@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reports.queue.requests import (
-    BATCH,
     DEAD,
-    MAX_BYTES,
     REPORTS,
     as_queue_errors,
     carriable,
@@ -29,7 +27,7 @@ from reports.report import InvalidReport
 from trashsite import aws
 from trashsite.outage import Outage
 from trashsite.sqs.delivery import Delivery
-from trashsite.sqs.entries import ask_for_each, back_in_s, set_visibility
+from trashsite.sqs.entries import MAX_BYTES, back_in_s, in_requests, request_entries, set_visibility
 
 logger = logging.getLogger(__name__)
 _deleting = Outage("deleting messages")
@@ -62,12 +60,11 @@ def publish(bodies: Sequence[str]) -> list[str]:
     entries = [{"MessageBody": body} for body in bodies]
     with as_queue_errors() as failure:
         for batch in in_batches(entries):
-            taken: dict[int, str] = {}
-            try:
-                ids += send_batch(url_of(REPORTS), batch, taken)
-            except Exception:
-                failure.unsent = [body for at, body in enumerate(bodies[len(ids) :]) if at not in taken]
-                raise
+            rest = failure.unsent = bodies[len(ids) :]
+            results = request_entries("SendMessageBatch", url_of(REPORTS), batch)
+            failure.unsent = [body for at, body in enumerate(rest) if at not in results.done]
+            results.raise_unless_done()
+            ids += [results.done[at]["MessageId"] for at in range(len(batch))]
     return ids
 
 
@@ -80,7 +77,7 @@ def quarantine(rejected: Sequence[Rejected]) -> None:
     letters = [letter for each in rejected for letter in _letters(each)]
     with as_queue_errors():
         for batch in in_batches(letters):
-            send_batch(url_of(DEAD), batch)
+            send_batch(DEAD, batch)
 
 
 def delete(deliveries: Sequence[Delivery]) -> None:
@@ -89,8 +86,7 @@ def delete(deliveries: Sequence[Delivery]) -> None:
 
     One that could not be deleted comes back and is stored a second time with no effect, so that is a warning.
     """
-    jobs = [deliveries[at : at + BATCH] for at in range(0, len(deliveries), BATCH)]
-    aws.side_by_side(_delete, jobs)
+    aws.side_by_side(_delete, list(in_requests(deliveries)))
 
 
 def postpone(deliveries: Sequence[Delivery]) -> None:
@@ -152,15 +148,13 @@ def _letters(rejected: Rejected) -> Iterator[dict[str, Any]]:
 
 def _delete(batch: Sequence[Delivery]) -> None:
     began = time.monotonic()
-    left, problem = ask_for_each(
-        "DeleteMessageBatch",
-        batch[0].queue_url,
-        [{"ReceiptHandle": each.receipt_handle} for each in batch],
-        deadline=began + aws.PATIENCE_S,
-        # A handle that has gone stale stays so: SQS delivers the message again under a new one.
-        on_stale=lambda said: logger.warning("a message could not be deleted and will come back: %s", said),
-    )
-    if left:
-        _deleting.failed(f"{left} messages will come back, to no effect: {problem}")
+    entries = [{"ReceiptHandle": each.receipt_handle} for each in batch]
+    results = request_entries("DeleteMessageBatch", batch[0].queue_url, entries)
+    for refusal in results.refused.values():
+        # An expired handle stays so: SQS delivers the message again under a new one.
+        logger.warning("a message could not be deleted and will come back: %s", refusal)
+    if results.undecided:
+        reason = next(iter(results.undecided.values()))
+        _deleting.failed(f"{len(results.undecided)} messages will come back, to no effect: {reason}")
     else:
         _deleting.ended(began)

@@ -17,8 +17,8 @@ from reports.queue.requests import (
     url_of,
 )
 from trashsite import aws
+from trashsite.sqs.receiver import VISIBILITY_S
 
-VISIBILITY_S = 30
 MAX_RECEIVES = 20
 ATTRIBUTES = {
     "VisibilityTimeout": str(VISIBILITY_S),

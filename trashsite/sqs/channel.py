@@ -21,8 +21,9 @@ from kombu.utils.uuid import uuid
 from trashsite import aws
 from trashsite.sqs.delivery import Delivery
 from trashsite.sqs.dispatch import BATCH, Batch, Dispatcher
+from trashsite.sqs.entries import MESSAGES_PER_REQUEST
 from trashsite.sqs.envelope import unpacked
-from trashsite.sqs.receiver import RECEIVE, RELEASE_WITHIN_S, WAIT_S, Receiver
+from trashsite.sqs.receiver import RELEASE_WITHIN_S, WAIT_S, Receiver
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class Consuming:
         self.given_at: dict[str, float] = {}
         self.arrived: SimpleQueue[list[Delivery]] = SimpleQueue()
         self._wake = channel.connection.wake
-        self.receiver = Receiver(queue, self._on_arrival, limit=BATCH + RECEIVE)
+        self.receiver = Receiver(queue, self._on_arrival, limit=BATCH + MESSAGES_PER_REQUEST)
 
     def _on_arrival(self, deliveries: list[Delivery]) -> None:
         self.arrived.put([unpacked(each, self.call) for each in deliveries])
@@ -269,4 +270,4 @@ class Channel(virtual.Channel):
     def _fit_limit(self) -> None:
         """Let the receivers hold what the slots can take and one batch more."""
         for consuming in self._consuming.values():
-            consuming.receiver.limit = BATCH * ((self.qos.prefetch_count or 1) + 1) + RECEIVE
+            consuming.receiver.limit = BATCH * ((self.qos.prefetch_count or 1) + 1) + MESSAGES_PER_REQUEST

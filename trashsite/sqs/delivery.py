@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 #: The message attributes that a redrive sends along, so that a report keeps its first time and name.
@@ -52,6 +53,11 @@ class Delivery:
             receive_count=int(attributes.get("ApproximateReceiveCount", 1)),
             sent_at_ms=sent_at_ms,
         )
+
+    @property
+    def sent_at(self) -> datetime:
+        """When the queue first took it, in UTC."""
+        return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=self.sent_at_ms)
 
     def fields(self) -> list[Any]:
         """Return it as JSON can carry it: Delivery(*fields) is the way back."""

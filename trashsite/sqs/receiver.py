@@ -10,12 +10,10 @@ from collections.abc import Callable, Iterable, Sequence
 from trashsite import aws
 from trashsite.outage import Outage
 from trashsite.sqs.delivery import CARRIED, Delivery
-from trashsite.sqs.entries import back_in_s, set_visibility
+from trashsite.sqs.entries import MESSAGES_PER_REQUEST, back_in_s, set_visibility
 
 logger = logging.getLogger(__name__)
 
-#: Source: AWS, ReceiveMessage: at most 10 messages a request.
-RECEIVE = 10
 #: A worker that stops waits this long for its last poll: one that it left would bring ten messages to nobody, and
 #: hide them for VISIBILITY_S. AWS allows 20 s, which would save 12 requests a minute of an idle worker.
 WAIT_S = 4
@@ -174,7 +172,7 @@ class Receiver:
                 if not failures:
                     # Another one that was asked before may be hanging all the while.
                     self._silent_since = min(self._asked.values(), default=None)
-                self._full = len(messages) == RECEIVE
+                self._full = len(messages) == MESSAGES_PER_REQUEST
                 self.received += len(messages)
                 for each in messages:
                     # One answer may hold a message twice.
@@ -203,8 +201,9 @@ class Receiver:
         with self._changed:
             while not self._stopping.is_set():
                 wanted = IN_FLIGHT if self._full and not self._outage.lasts else 1
-                room = self.limit - len(self._in_hand) - RECEIVE * len(self._asked)
-                if not self._held and len(self._asked) < wanted and room >= RECEIVE and self._bytes < MAX_BYTES:
+                expected = len(self._in_hand) + MESSAGES_PER_REQUEST * (len(self._asked) + 1)
+                fits = expected <= self.limit and self._bytes < MAX_BYTES
+                if not self._held and len(self._asked) < wanted and fits:
                     self._asked[threading.get_ident()] = now = time.monotonic()
                     if self._silent_since is None:
                         self._silent_since = now
@@ -221,7 +220,7 @@ class Receiver:
             "ReceiveMessage",
             {
                 "QueueUrl": self._url,
-                "MaxNumberOfMessages": RECEIVE,
+                "MaxNumberOfMessages": MESSAGES_PER_REQUEST,
                 "WaitTimeSeconds": WAIT_S,
                 "VisibilityTimeout": VISIBILITY_S,
                 "MessageSystemAttributeNames": ["ApproximateReceiveCount", "SentTimestamp"],

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from reports import queue, store
+from reports.management.letters import UNREACHABLE
 from reports.queue import QueueUnavailable
 from reports.store import StoreUnavailable
 
@@ -46,6 +47,4 @@ class Command(BaseCommand):
             for line in chain(queue.provision(), store.provision(throughput=options["throughput"])):
                 self.stdout.write(line)
         except (QueueUnavailable, StoreUnavailable) as error:
-            raise CommandError(
-                f"{error}\nSet AWS_REGION, credentials and, for a local stack, `eval $(make env)`."
-            ) from error
+            raise CommandError(UNREACHABLE.format(error)) from error

@@ -26,6 +26,7 @@ from tests.support.partial_answers import all_of_them, every, failed_entries
 from tests.support.servers import eventually
 from trashsite import aws
 from trashsite.outage import Outage
+from trashsite.sqs import entries
 from trashsite.sqs.delivery import Delivery
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(aws.Client.patiently.__kwdefaults__, "within_s", 0.5)
     monkeypatch.setattr(aws, "PATIENCE_S", 0.5)
     monkeypatch.setattr(aws, "SILENCE_S", 0.0)
-    monkeypatch.setattr("reports.queue.requests.TRIES", 2)
+    monkeypatch.setitem(entries.request_entries.__kwdefaults__, "within_s", 0.5)
 
 
 def url(raw: SQSClient, name: str = "trash-level") -> str:
@@ -274,7 +275,7 @@ def test_a_second_copy_of_a_letter_can_be_told_as_one(raw: SQSClient) -> None:
 @on_the_embedded_stack
 def test_what_could_not_be_set_aside_is_told(proxy: FaultProxy, impatient: None) -> None:
     proxy.inject(failed_entries(all_of_them), "SendMessageBatch")
-    with pytest.raises(QueueUnavailable, match="did not take 1 of 1"):
+    with pytest.raises(QueueUnavailable, match="did not accept 1 of 1"):
         queue.quarantine([rejected("text")])
 
 

@@ -125,10 +125,10 @@ class Loop:
             refused, throttled = left
             if refused:
                 present, throttled_too = self.execute(refused, insert)
-                stale, throttled_again = self.execute(present, update)
+                older, throttled_again = self.execute(present, update)
                 throttled = throttled | throttled_too | throttled_again
-                if stale:
-                    logger.info("%d stale", len(stale))
+                if older:
+                    logger.info("%d older than their can's newest", len(older))
             if not throttled:
                 return set()
             time.sleep(0.1 * 2**attempt)

@@ -18,7 +18,7 @@ from tests.support.fault_proxy import FaultProxy
 from tests.support.servers import Worker, environment, eventually
 
 #: The line that a worker logs of each batch.
-BATCH = re.compile(r"messages=(\d+) stored=(\d+) stale=(\d+) repeated=(\d+) set_aside=(\d+) ")
+BATCH = re.compile(r"messages=(\d+) stored=(\d+) older=\d+ repeated=(\d+) set_aside=(\d+) ")
 
 
 class Pipeline:

@@ -1,7 +1,7 @@
 """
-Where the parts of a JSON text begin and end, so that a part can be kept exactly as it came.
+Where the parts of a JSON text begin and end, so that a part can be kept exactly as it was sent.
 
-The standard library's decoder parses; this module only remembers positions on the outermost levels.
+The standard library's decoder parses; this module only records positions in the two outermost layers of nesting.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.
 
 
 class Flaw(NamedTuple):
-    """Stands in a parsed value where JSON's grammar was kept but one of our rules was not."""
+    """Replaces a part of a parsed value that is JSON but breaks one of our rules."""
 
     name: str | None
     rule: str
 
 
 class Number(str):
-    """A number as its digits were sent: never rounded, never a 5,000-digit integer in memory."""
+    """A number, as the text of its digits as sent: never rounded, never a 5,000-digit integer in memory."""
 
     __slots__ = ()
 

@@ -76,8 +76,8 @@ TRASH_DATA = Path(os.environ.get("TRASH_DATA") or BASE_DIR / ".data")
 TRASH_HTTPS = _choice("TRASH_HTTPS", ("on", "off"), "off" if TRASH_LOCAL else "on")
 #: Proxies in front of the web server whose X-Forwarded-For is believed, for rate limits.
 TRASH_PROXIES = _whole("TRASH_PROXIES", 0, 0, 10)
-#: The worker's brake: when more reports than this were set aside within so many seconds, and they were this share of
-#: all, it sets no more aside than that, and says so. 0 reports: no brake.
+#: Limit the rate of dead-lettering during floods of invalid reports: when more reports than this were set aside within
+#: so many seconds, and they were this share of all, the worker sets no more aside than that. 0 reports: no limit.
 TRASH_BRAKE_SET_ASIDE = _whole("TRASH_BRAKE_SET_ASIDE", 1000, 0, 1_000_000)
 TRASH_BRAKE_WITHIN_S = _whole("TRASH_BRAKE_WITHIN_S", 60, 1, 3600)
 TRASH_BRAKE_PERCENT = _whole("TRASH_BRAKE_PERCENT", 90, 1, 100)

@@ -18,7 +18,7 @@ from tests.support.servers import eventually
 WINDOWS = 10 * 4 * 50
 #: The last batches are in hand: nothing else is in front of a good report any more.
 IN_HAND = 250
-#: The brake's default: so many invalid reports in 60 s, and then no more than that.
+#: The default of the limit on dead letters: in 60 s, during a flood of invalid reports.
 BRAKE = 1000
 
 
@@ -62,7 +62,7 @@ def brake(run: Run) -> None:
     worker = run.start().ready()
     flood = [f'{{"can_id":"b{number}","fill":"{number}"}}' for number in range(3 * BRAKE)]
     run.load.send_messages([(body, (body,)) for body in flood])
-    eventually(lambda: "ERROR reports.worker.brake: the brake is on" in run.log(worker), 60)
+    eventually(lambda: "ERROR reports.worker.dead_letter_limit: dead letters are limited" in run.log(worker), 60)
     time.sleep(10.0)
     dead = run.pipeline.dead()
     # A process of prefork has its share of the brake, and is past it by a batch at most.
@@ -114,7 +114,8 @@ def orders() -> list[Scenario]:
         Scenario("poison: every body, and ten windows", poison, starts=True, seconds=60, mix=Mix(rate=20)),
         Scenario(
             # A tenth of the flood would be enough good reports to keep the brake off.
-            "poison: the brake", brake, mix=Mix(rate=20), starts=True, seconds=60, explained=("the brake is on",),
+            "poison: the brake", brake, mix=Mix(rate=20), starts=True, seconds=60,
+            explained=("dead letters are limited",),
         ),
         Scenario(
             "poison: a crash before the delete", crash_before_the_delete, starts=True, seconds=50,

@@ -65,7 +65,7 @@ def test_a_setting_on_which_the_promise_rests_cannot_be_changed(pipeline: str, r
         DJANGO_SETTINGS_MODULE="tests.reports.worker.wrong_settings",
         WRONG_SETTINGS=json.dumps({"CELERY_TASK_ACKS_LATE": False}),
     )
-    assert line == "the worker does not start: task_acks_late must be True: a crash would lose what was in hand"
+    assert line == "the worker does not start: task_acks_late must be True: a crash would lose the messages in progress"
 
 
 def test_a_pool_that_cannot_grow_is_not_asked_to(pipeline: str, refused: Callable[..., str]) -> None:

@@ -1,4 +1,4 @@
-"""Keeps each run's figures as it ends, so that a bench that was interrupted goes on where it stopped."""
+"""Writes each run's figures when it ends, so that an interrupted bench can be resumed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from bench.pipeline import ROOT, BenchError
+from bench.deployment import ROOT, BenchError
 from tests.support.code_digest import code_digest
 
 #: A run of other code than this is measured anew.
@@ -32,7 +32,7 @@ class Results:
         self.failures: list[str] = []
 
     def run(self, key: str, number: int, measure: Callable[[], Any]) -> None:
-        """Measure, unless this run is kept already; one that fails is told, and measured again next time."""
+        """Measure, unless this run's figures exist; one that fails is reported, and measured again next time."""
         path = self.directory / f"{key}.{number}.json"
         if path.exists():
             return

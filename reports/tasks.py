@@ -102,7 +102,7 @@ def _store(deliveries: Sequence[Delivery]) -> None:
         raise
     set_aside = _set_aside_and_delete([each for each in parsed if each[0] not in later])
     if later:
-        # Last, since a batch that has to come again comes whole.
+        # Last, since a batch that has to come again must come again whole.
         _throttling.failed(f"{len(later)} messages are given back for a while")
         queue.postpone(later)
     else:

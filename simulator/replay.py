@@ -1,4 +1,4 @@
-"""Reports out of a CSV file: a row is a report, its header names the fields. Any size; read as it is sent."""
+"""Reports of a CSV file: a row is a report, its header names the fields. Of any size: it is read while it is sent."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TEXT = frozenset({"can_id", "level", "measured_at", "stream"})
 
 
 class ReplayError(ValueError):
-    """The file cannot be replayed, or not beyond a row: the text names row and column."""
+    """The file cannot be replayed, or only up to a row; the text names row and column."""
 
 
 def opened(name: str) -> AbstractContextManager[TextIO]:
@@ -41,12 +41,12 @@ def opened(name: str) -> AbstractContextManager[TextIO]:
 
 def reports(file: TextIO, now: Callable[[], datetime]) -> Iterator[Report]:
     """
-    Yield the report of each row, judged by the rules of the native format.
+    Yield the report of each row, checked by the rules of the native format.
 
     Columns: can_id and level are needed, measured_at is now where it is missing or empty, all others become
     attributes, by their names; lat and lon become `location`. An empty cell is no attribute.
 
-    Raises ReplayError at the first row that is no report, after those before it. The header is row 1.
+    Raises ReplayError at the first row that is not a report. The header is row 1.
     """
     rows = _rows(file)
     _, header = next(rows, (1, []))

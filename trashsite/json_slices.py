@@ -43,7 +43,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any] | Flaw:
     if len(members) == len(pairs):
         return members
     counts = Counter(name for name, _ in pairs)
-    return Flaw(counts.most_common(1)[0][0], "must not stand twice in one object")
+    return Flaw(counts.most_common(1)[0][0], "must not appear twice in one object")
 
 
 def _no_constant(name: str) -> Flaw:
@@ -75,13 +75,13 @@ def value(text: str, at: int = 0) -> Value:
 
 
 def finish(text: str, at: int) -> None:
-    """Raise ValueError where anything but white space stands from `at` to the text's end."""
+    """Raise ValueError unless only white space follows from `at` on."""
     if skip_blank(text, at) != len(text):
         raise json.JSONDecodeError("Extra data", text, at)
 
 
 def elements(text: str, at: int) -> Iterator[Value]:
-    """Yield each element of the array whose bracket stands at `at`; the text was parsed before."""
+    """Yield each element of the array whose bracket is at `at`, in a text that was parsed before."""
     at = skip_blank(text, at + 1)
     while text[at] != "]":
         element = value(text, at)
@@ -92,7 +92,7 @@ def elements(text: str, at: int) -> Iterator[Value]:
 
 
 def members(text: str, at: int) -> Iterator[tuple[str, Value]]:
-    """Yield each name and value of the object whose brace stands at `at`; the text was parsed before."""
+    """Yield each name and value of the object whose brace is at `at`, in a text that was parsed before."""
     at = skip_blank(text, at + 1)
     while text[at] != "}":
         name = value(text, at)

@@ -45,7 +45,7 @@ def parse(body: str | bytes, received_at: datetime) -> list[Report | InvalidRepo
     """
     Return each report of a message body, or in its place an InvalidReport, in the order sent.
 
-    received_at: when the queue first took the message. It stands in for a missing measured_at, and measured_at must
+    received_at: when the queue first received the message. It replaces a missing measured_at, and measured_at must
     not be later than 5 minutes after it; so a redelivery gives the same result. Reads no clock.
     Never raises for what a device can send: a body that is not JSON is one InvalidReport with index None.
     """

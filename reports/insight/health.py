@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
-#: A heartbeat comes every 10 s; two may be late. Whoever asks every second or two so knows within half a minute.
+#: A heartbeat comes every 10 s; two may be late. So a silent worker is noticed within half a minute.
 SILENT_AFTER = timedelta(seconds=28)
 #: A worker that has been silent for longer was replaced, or was not meant to come back.
 FORGOTTEN_AFTER = timedelta(minutes=10)

@@ -23,7 +23,7 @@ class LevelSummary:
 
 
 def by_hour(reports: Iterable[Report]) -> list[LevelSummary]:
-    """Sum up reports, oldest first, each of which says when it was measured, by the hour of the clock (UTC)."""
+    """Summarise reports, oldest first, by the hour of the clock (UTC); those without measured_at are left out."""
     timed = [(report.measured_at, report.level) for report in reports if report.measured_at]
     summaries = []
     for start, group in groupby(timed, key=lambda pair: pair[0].replace(minute=0, second=0, microsecond=0)):
@@ -35,7 +35,7 @@ def by_hour(reports: Iterable[Report]) -> list[LevelSummary]:
 
 
 def by_day(hours: Sequence[LevelSummary]) -> list[LevelSummary]:
-    """Sum up hours, oldest first, by the day (UTC)."""
+    """Summarise hours, oldest first, by the day (UTC)."""
     days = []
     for start, group in groupby(hours, key=lambda hour: hour.start.replace(hour=0)):
         parts = list(group)

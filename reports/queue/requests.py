@@ -1,4 +1,4 @@
-"""What every request to SQS needs: queues by name, limits, sizes, batches, and errors as QueueUnavailable."""
+"""What every request to SQS needs: queues by name, sizes, batches, and errors as QueueUnavailable."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 class QueueUnavailable(Exception):
-    """SQS did not answer, or the queue is missing; `unsent` holds the bodies that were not taken."""
+    """SQS did not answer, or the queue is missing; `unsent` holds the bodies that SQS did not accept."""
 
     def __init__(self, reason: object, unsent: Sequence[str] = ()) -> None:
         super().__init__(str(reason))
@@ -32,13 +32,13 @@ class QueueUnavailable(Exception):
 
 @contextmanager
 def as_queue_errors() -> Iterator[QueueUnavailable]:
-    """Turn what AWS said into QueueUnavailable: the object given to the body, to put `unsent` into."""
+    """Raise QueueUnavailable for an error of AWS; the body may set `unsent` on the object that it is given."""
     failure = QueueUnavailable("")
     try:
         yield failure
     except (aws.AwsUnavailable, aws.AwsError) as error:
         if is_missing(error):
-            # It may have been made anew, elsewhere.
+            # It may have been created again, with another URL.
             _cached_url.cache_clear()
         raise QueueUnavailable(error, failure.unsent) from error
 
@@ -52,7 +52,7 @@ def sqs() -> aws.Client:
 
 
 def url_of(name: str) -> str:
-    """Return the URL of REPORTS or DEAD in this deployment. Raises what AWS said."""
+    """Return the URL of REPORTS or DEAD in this deployment. Raises AwsUnavailable or AwsError."""
     return _cached_url(full_name(name))
 
 
@@ -72,24 +72,24 @@ def full_name(name: str) -> str:
 
 
 def message_attributes(facts: Mapping[str, str]) -> dict[str, Any]:
-    """Return facts as SQS carries them beside a body: those that say something, at most 256 characters of each."""
+    """Return facts as message attributes: those that are not empty, at most 256 characters of each."""
     return {
-        name: {"DataType": "String", "StringValue": carriable(value)[:256]} for name, value in facts.items() if value
+        name: {"DataType": "String", "StringValue": sqs_text(value)[:256]} for name, value in facts.items() if value
     }
 
 
-def carriable(text: str) -> str:
-    """Return a text with what SQS does not take written as JSON escapes."""
+def sqs_text(text: str) -> str:
+    """Return a text with the characters that SQS refuses written as JSON escapes."""
     return _FORBIDDEN.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
 def digest(body: str) -> str:
-    """Return a short digest by which to know a text again."""
+    """Return a short digest that identifies a text."""
     return sha256(body.encode()).hexdigest()[:16]
 
 
 def size_bytes(entry: Mapping[str, Any]) -> int:
-    """Return what a message counts for SQS: its body and its attributes."""
+    """Return the size of a message by SQS's rule: its body and its attributes."""
     attributes = entry.get("MessageAttributes", {})
     return len(entry["MessageBody"].encode()) + sum(
         len(name.encode()) + len("String") + len(value["StringValue"].encode()) for name, value in attributes.items()
@@ -112,5 +112,5 @@ def in_batches(entries: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[st
 
 
 def send_batch(name: str, batch: Sequence[Mapping[str, Any]]) -> None:
-    """Send a batch to the queue REPORTS or DEAD. Raises what AWS said, unless SQS accepted each message."""
+    """Send a batch to the queue REPORTS or DEAD. Raises AwsUnavailable or AwsError unless SQS accepted each message."""
     request_entries("SendMessageBatch", url_of(name), batch).raise_unless_done()

@@ -25,7 +25,7 @@ from trashsite.sqs.transport import stalls
 logger = logging.getLogger(__name__)
 
 BEAT_S = 10.0
-#: Heartbeats in a row that may fail before it is logged: the web has missed this process by then.
+#: Heartbeats in a row that may fail before it is logged: by then the web reports this process as silent.
 MISSED = 3
 
 

@@ -1,4 +1,4 @@
-"""What a worker checks before it takes a single message."""
+"""What a worker checks before it receives a message."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def prepare(sender: Any, **_: Any) -> None:
     """Refuse settings that could lose reports, wait for AWS, and only then let the worker start."""
     if _pool_is_default():
         sender.pool_cls = DEFAULT_POOL
-    # SQS has no broadcast, so these would only make queues that nobody reads.
+    # SQS has no broadcast, so these would only create queues that nobody reads.
     sender.options.update(without_gossip=True, without_mingle=True, without_heartbeat=True)
     if sender.options.get("autoscale") and get_implementation(sender.pool_cls).__module__ not in SCALING:
         _refuse("--autoscale needs a pool that can grow: add -P prefork")

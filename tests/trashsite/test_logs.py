@@ -108,10 +108,10 @@ def test_what_fails_with_each_request_is_said_once_a_minute_with_how_often(monke
     assert said == [
         "store unavailable: 50 % at 0",
         "queue unavailable: 50 % at 0",
-        "store unavailable: 50 % at 60 (and 59 times since it was said last)",
-        "queue unavailable: 50 % at 60 (and 29 times since it was said last)",
-        "store unavailable: 50 % at 120 (and 59 times since it was said last)",
-        "queue unavailable: 50 % at 120 (and 29 times since it was said last)",
+        "store unavailable: 50 % at 60 (and 59 times since it was last logged)",
+        "queue unavailable: 50 % at 60 (and 29 times since it was last logged)",
+        "store unavailable: 50 % at 120 (and 59 times since it was last logged)",
+        "queue unavailable: 50 % at 120 (and 29 times since it was last logged)",
     ]
 
 

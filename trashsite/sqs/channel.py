@@ -124,7 +124,7 @@ class Channel(virtual.Channel):
 
     @property
     def consumes(self) -> bool:
-        """Whether it takes messages from any queue."""
+        """Whether it receives from any queue."""
         return bool(self._consuming)
 
     # -- consuming ---------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ class Delivery:
     """
     A message in progress: its body unchanged, or the reports of a Celery call as JSON text.
 
-    sent_at_ms: when the queue first took it, in epoch milliseconds. receive_count: 1 for the first delivery.
+    sent_at_ms: when the queue first received it, in epoch milliseconds. receive_count: 1 for the first delivery.
     why_unreadable: why it cannot be read although it names our task, "" for all others.
     """
 
@@ -56,7 +56,7 @@ class Delivery:
 
     @property
     def sent_at(self) -> datetime:
-        """When the queue first took it, in UTC."""
+        """When the queue first received it, in UTC."""
         return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=self.sent_at_ms)
 
     def fields(self) -> list[Any]:

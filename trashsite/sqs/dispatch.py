@@ -64,7 +64,7 @@ class Dispatcher:
         return batch
 
     def due(self, now: float) -> float | None:
-        """Return the time at which `next` may return a batch; None where that takes a call of another method first."""
+        """Return the time at which `next` may return a batch; None where another method must be called first."""
         if not self.waiting and not self.to_retry:
             return None
         if self.failures:

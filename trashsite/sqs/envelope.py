@@ -25,7 +25,7 @@ class Unreadable(ValueError):
 
 def unpacked(delivery: Delivery, call: str) -> Delivery:
     """
-    Return a call of the task named `call` with its reports as the body; anything else is returned as it came.
+    Return a call of the task named `call` with its reports as the body; anything else is returned unchanged.
 
     A call that is not supported keeps its body and gets `why_unreadable`: it is poison like any other. Never raises.
     """
@@ -40,7 +40,7 @@ def unpacked(delivery: Delivery, call: str) -> Delivery:
 
 
 def _plain(body: str) -> str:
-    """Return a body as text: Celery's own SQS transport sends each call whole in base64 unless told otherwise."""
+    """Return a body as text: Celery's own SQS transport sends each call whole in base64 by default."""
     # What begins so is base64 of `{"`; no JSON begins with a letter e.
     if not body.startswith("eyJ"):
         return body

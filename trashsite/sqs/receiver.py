@@ -71,7 +71,7 @@ class Receiver:
             thread.start()
 
     def pause(self, paused: bool) -> None:
-        """Receive no more for now, or go on; messages in progress stay so."""
+        """Stop receiving for now, or continue; messages in progress are not affected."""
         with self._changed:
             self._paused = paused
             self._changed.notify_all()
@@ -174,7 +174,7 @@ class Receiver:
                 self._full = len(messages) == MESSAGES_PER_REQUEST
                 self.received += len(messages)
                 for each in messages:
-                    # One answer may hold a message twice.
+                    # One answer may contain a message twice.
                     if each.receipt_handle not in self._in_progress:
                         self._bytes += len(each.body)
                     self._in_progress[each.receipt_handle] = time.monotonic()

@@ -373,7 +373,7 @@ def test_deep_nesting_is_a_rule_and_not_a_crash(depth: int) -> None:
     ],
 )  # fmt: skip
 def test_a_name_that_stands_twice_in_one_object_is_refused_at_any_depth(members: str, field: str) -> None:
-    assert refused(raw(members)) == (field, "must not stand twice in one object")
+    assert refused(raw(members)) == (field, "must not appear twice in one object")
 
 
 def test_the_same_name_in_two_objects_is_no_fault() -> None:

@@ -1,7 +1,7 @@
 """
-Each hook of kombu and Celery that trashsite/sqs leans on, by name.
+Each hook of kombu and Celery that trashsite/sqs depends on, by name.
 
-A test that fails here after an upgrade says which ground has moved; read trashsite/sqs before you change the test.
+A test that fails here after an upgrade names the hook that has changed; read trashsite/sqs before you change the test.
 """
 
 from __future__ import annotations

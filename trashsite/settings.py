@@ -15,6 +15,7 @@ import dj_database_url
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from trashsite import __version__
 from trashsite.names import REPORTS_QUEUE, with_suffix
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -248,7 +249,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "trashsite",
     "DESCRIPTION": "Fill levels of trash cans: the newest of each can, and its history.",
-    "VERSION": "1",
+    "VERSION": __version__,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {

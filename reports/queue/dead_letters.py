@@ -28,7 +28,7 @@ from reports.queue.requests import (
 )
 from reports.report import EPOCH, iso
 from trashsite import aws, json_slices
-from trashsite.sqs.delivery import Delivery
+from trashsite.sqs.delivery import Delivery, carried_facts
 from trashsite.sqs.entries import MAX_BYTES, MESSAGES_PER_REQUEST, in_requests, request_entries
 
 logger = logging.getLogger(__name__)
@@ -383,12 +383,8 @@ def _send_back(letters: Sequence[DeadLetter]) -> list[DeadLetter]:
 
 def _messages(letter: DeadLetter) -> list[dict[str, Any]]:
     """Return a letter's message, or several where an array with its first id and time is too large for one."""
-    first = message_attributes(
-        {
-            "message_id": letter.first_message_id,
-            "sent_at_ms": str((letter.sent_at - EPOCH) // timedelta(milliseconds=1)),
-        }
-    )
+    sent_at_ms = (letter.sent_at - EPOCH) // timedelta(milliseconds=1)
+    first = message_attributes(carried_facts(letter.first_message_id, sent_at_ms))
     most_bytes = MAX_BYTES - size_bytes({"MessageBody": "", "MessageAttributes": first})
     if bodies := _split(letter.body, most_bytes):
         return [{"MessageBody": body, "MessageAttributes": first} for body in bodies]

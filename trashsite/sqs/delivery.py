@@ -11,6 +11,11 @@ from typing import Any
 CARRIED = ("message_id", "sent_at_ms")
 
 
+def carried_facts(first_message_id: str, sent_at_ms: int) -> dict[str, str]:
+    """Return the values of these attributes, as Delivery.received reads them."""
+    return dict(zip(CARRIED, (first_message_id, str(sent_at_ms)), strict=True))
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """

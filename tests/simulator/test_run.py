@@ -67,7 +67,7 @@ def test_the_past_waits_while_much_is_on_its_way_and_the_present_does_not(scene:
     assert len(scene.reports) == len(expected(NOW - timedelta(days=7), NOW + timedelta(days=1)))
 
 
-def test_a_queue_that_nobody_empties_gets_all_of_the_past(scene: Scene) -> None:
+def test_without_a_worker_all_of_the_past_is_sent(scene: Scene) -> None:
     scene.run(count_unstored=lambda: len(scene.bodies), cans=20).fleet(Fleet(1, 20))
 
     assert len(scene.reports) == len(expected(NOW - timedelta(days=7), scene.clock.at))
@@ -158,7 +158,7 @@ def test_a_place_in_the_future_is_not_waited_for(tmp_path: Path) -> None:
     assert len(scene.reports) == len(expected(NOW - timedelta(days=1), NOW))
 
 
-def test_a_place_that_cannot_be_kept_is_said_once_and_sending_goes_on(scene: Scene, tmp_path: Path) -> None:
+def test_a_bookmark_that_cannot_be_written_is_reported_once_and_sending_continues(scene: Scene, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     scene.fleet(Bookmark(tmp_path / "file" / "simulator.json", "any"))
 

@@ -109,7 +109,7 @@ def test_a_bad_row_is_named_with_its_file(tmp_path: Path) -> None:
         (["--replay", "/nowhere/rows.csv"], "the file cannot be read"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_a_line(arguments: list[str], says: str) -> None:
+def test_wrong_arguments_are_refused_in_one_line(arguments: list[str], says: str) -> None:
     with pytest.raises(CommandError, match=says):
         simulate(*arguments)
 

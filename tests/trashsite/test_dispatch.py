@@ -116,7 +116,7 @@ def test_the_first_batch_that_passes_ends_the_outage() -> None:
     assert dispatcher.next(60.0, more_to_come=False) == two
 
 
-def test_a_probe_that_tells_nothing_leaves_the_next_one_free() -> None:
+def test_a_retry_that_was_given_back_allows_the_next_one() -> None:
     dispatcher = Dispatcher()
     dispatcher.add(messages(BATCH * 2), 0.0)
     one, two = drained(dispatcher, 0.0)
@@ -127,7 +127,7 @@ def test_a_probe_that_tells_nothing_leaves_the_next_one_free() -> None:
     assert dispatcher.next(60.0, more_to_come=False) == two
 
 
-def test_a_last_probe_that_tells_nothing_ends_the_outage_or_nothing_would_ever_come_again() -> None:
+def test_the_last_retry_given_back_ends_the_outage_or_nothing_would_be_received_again() -> None:
     # Its messages went back to the queue: with nothing left to try, receiving must go on.
     dispatcher = Dispatcher()
     dispatcher.add(messages(1), 0.0)

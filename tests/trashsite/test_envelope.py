@@ -314,7 +314,7 @@ near_calls = st.fixed_dictionaries(
     | (anything | near_calls).map(json.dumps)
     | near_calls.map(lambda call: base64.b64encode(json.dumps(call).encode()).decode())
 )
-def test_whatever_comes_is_obeyed_or_poison_or_device_text(body: str) -> None:
+def test_every_message_is_a_call_or_poison_or_device_text(body: str) -> None:
     result = judged(body)
     if result.why_unreadable or result.body == body:
         assert result.body == body

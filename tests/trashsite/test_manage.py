@@ -14,7 +14,7 @@ from trashsite import __version__
 
 
 @pytest.mark.parametrize("command", [["help"], ["check", "--help"], ["diffsettings", "--all"]])
-def test_a_reader_that_has_gone_ends_a_command_without_a_word(command: list[str]) -> None:
+def test_a_closed_stdout_ends_a_command_without_a_message(command: list[str]) -> None:
     # Few lines are written only at the end, unless the environment says otherwise.
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     reader, writer = os.pipe()

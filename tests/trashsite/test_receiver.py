@@ -346,7 +346,7 @@ def test_the_end_waits_for_what_is_being_given_back(
     assert queue.depth().in_flight == 0
 
 
-def test_what_sqs_refuses_to_give_back_is_told_again(
+def test_what_sqs_could_not_give_back_is_requested_again(
     start: Callable[..., Receiver], proxy: FaultProxy, inbox: Inbox, raw: SQSClient, url: str
 ) -> None:
     send(raw, url, 10)
@@ -378,7 +378,7 @@ def test_what_is_given_back_while_it_is_kept_invisible_is_visible_in_the_end(
     assert eventually(lambda: queue.depth().in_flight == 0, 6)
 
 
-def test_what_could_not_be_given_back_comes_by_itself(
+def test_what_could_not_be_given_back_comes_when_its_time_is_over(
     brief: None, start: Callable[..., Receiver], proxy: FaultProxy, inbox: Inbox, raw: SQSClient, url: str
 ) -> None:
     bodies = send(raw, url, 3)
@@ -404,7 +404,7 @@ def test_what_could_not_be_given_back_comes_by_itself(
         faults.error("AWS.SimpleQueueService.NonExistentQueue"),
     ],
 )  # fmt: skip
-def test_it_receives_again_by_itself_after_every_fault(
+def test_it_receives_again_automatically_after_every_fault(
     fault: Fault, start: Callable[..., Receiver], proxy: FaultProxy, inbox: Inbox, raw: SQSClient, url: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
@@ -422,7 +422,7 @@ def test_it_receives_again_by_itself_after_every_fault(
     assert told == ["WARNING", "INFO"]
 
 
-def test_a_receive_that_is_never_answered_is_given_up_and_told_by_its_silence(
+def test_a_receive_that_is_never_answered_is_given_up_and_counted_as_silence(
     start: Callable[..., Receiver], proxy: FaultProxy, inbox: Inbox, raw: SQSClient, url: str
 ) -> None:
     proxy.inject(faults.never, "ReceiveMessage", times=1)
@@ -433,7 +433,7 @@ def test_a_receive_that_is_never_answered_is_given_up_and_told_by_its_silence(
     assert receiver.silent_s() < 1.5
 
 
-def test_one_receive_that_hangs_is_told_although_another_is_answered_after_it(
+def test_one_receive_that_hangs_is_silence_although_another_is_answered_after_it(
     start: Callable[..., Receiver], proxy: FaultProxy, raw: SQSClient, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "RECEIVE_TIMEOUT_S", 60)
@@ -457,7 +457,7 @@ def test_an_outage_is_over_within_seconds_of_its_end(
     assert eventually(lambda: inbox.bodies == bodies, 5)
 
 
-def test_whoever_breaks_on_taking_messages_gets_the_next_and_those_come_back(
+def test_after_an_error_in_deliver_the_next_messages_arrive_and_those_come_back(
     start: Callable[..., Receiver], inbox: Inbox, raw: SQSClient, url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     inbox.refuse = True

@@ -89,7 +89,7 @@ def manage(*arguments: str) -> tuple[str, str]:
 # -- looking ---------------------------------------------------------------------------------------------
 
 
-def test_a_letter_tells_what_was_sent_and_why_it_was_set_aside() -> None:
+def test_a_letter_shows_what_was_sent_and_why_it_was_set_aside() -> None:
     set_aside('{"can_id": "9",\n "n": 1.10, "é": "🗑️"}', message_id="m-1", index=7)
     (letter,) = dead_letters.sample_letters()
     assert letter.body == '{"can_id": "9",\n "n": 1.10, "é": "🗑️"}'
@@ -99,7 +99,7 @@ def test_a_letter_tells_what_was_sent_and_why_it_was_set_aside() -> None:
     assert DeadLetter.from_fields(json.loads(json.dumps(letter.fields()))) == letter
 
 
-def test_a_sample_holds_as_many_as_asked_for_and_hides_them_unless_told_to_release() -> None:
+def test_a_sample_has_the_requested_number_and_hides_them_unless_it_releases_them() -> None:
     set_aside(*(f"bad {number}" for number in range(25)))
     assert len(dead_letters.sample_letters(most=12, release=True)) == 12
     held = dead_letters.sample_letters(most=12)
@@ -114,7 +114,7 @@ def test_looking_a_hundred_times_buries_nothing() -> None:
     assert all(len(letters) == 1 for letters in seen)
 
 
-def test_what_sqs_itself_moved_is_told_apart_and_keeps_its_name_and_time() -> None:
+def test_messages_moved_by_sqs_are_labelled_and_keep_their_id_and_time() -> None:
     before = datetime.now(UTC) - timedelta(seconds=5)
     (message_id,) = queue.publish([GOOD])
     sqs = boto3.client("sqs")
@@ -230,7 +230,7 @@ def test_stopped_between_copy_and_deletion_it_goes_on_and_the_report_is_stored_o
     assert len(letter.copies) == 2
 
 
-def test_a_letter_in_another_readers_hand_is_to_be_listed_again_and_stays() -> None:
+def test_a_letter_received_by_another_reader_is_to_be_listed_again_and_stays() -> None:
     set_aside("bad", "worse")
     stale = dead_letters.sample_letters(release=True)
     ids = [letter.message_id for letter in stale]
@@ -256,7 +256,7 @@ def test_what_is_set_aside_again_meanwhile_is_not_sent_in_a_circle(monkeypatch: 
     assert (texts(again), {letter.index for letter in again}) == (["bad 0", "bad 1", "bad 2"], {None})
 
 
-def test_an_outage_is_told_as_one_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_outage_is_reported_as_one_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     set_aside("bad")
     letters = dead_letters.sample_letters()
     with monkeypatch.context() as patch:

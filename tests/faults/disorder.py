@@ -19,7 +19,7 @@ WINDOWS = 10 * 4 * 50
 #: The last batches are in hand: nothing else is in front of a good report any more.
 IN_HAND = 250
 #: The default of the limit on dead letters: in 60 s, during a flood of invalid reports.
-BRAKE = 1000
+LIMIT = 1000
 
 
 def two_workers(run: Run) -> None:
@@ -56,19 +56,19 @@ def poison(run: Run) -> None:
     run.expect(not bodies.MARKER.exists(), "a pickle was loaded")
 
 
-def brake(run: Run) -> None:
-    """Send a flood of nothing but poison: it is slowed and told; a worker without a brake then clears it away."""
+def limited_dead_letters(run: Run) -> None:
+    """Send nothing but poison: dead letters are limited, and the log says so; a worker without the limit then drains it."""
     run.load.pause()
     worker = run.start().ready()
-    flood = [f'{{"can_id":"b{number}","fill":"{number}"}}' for number in range(3 * BRAKE)]
+    flood = [f'{{"can_id":"b{number}","fill":"{number}"}}' for number in range(3 * LIMIT)]
     run.load.send_messages([(body, (body,)) for body in flood])
     eventually(lambda: "ERROR reports.worker.dead_letter_limit: dead letters are limited" in run.log(worker), 60)
     time.sleep(10.0)
     dead = run.pipeline.dead()
-    # A process of prefork has its share of the brake, and is past it by a batch at most.
-    run.expect(BRAKE - 200 <= dead <= 1.5 * BRAKE, f"{dead} were set aside before the brake, not about {BRAKE}")
-    run.expect(run.pipeline.depth() > BRAKE, "the brake left nothing in the queue")
-    run.expect(worker.stop() == 0, "a braked worker does not stop in order")
+    # A process of prefork has its share of the limit, and passes it by a batch at most.
+    run.expect(LIMIT - 200 <= dead <= 1.5 * LIMIT, f"{dead} were set aside under the limit, not about {LIMIT}")
+    run.expect(run.pipeline.depth() > LIMIT, "the limit left nothing in the queue")
+    run.expect(worker.stop() == 0, "a limited worker does not stop in order")
     run.pipeline.forget(worker)
     run.load.resume()
     run.start(TRASH_BRAKE_SET_ASIDE="0").ready()
@@ -113,8 +113,8 @@ def orders() -> list[Scenario]:
         Scenario("order: a message twice in one answer", outage("sqs", fault_proxy.edit(doubled), "ReceiveMessage")),
         Scenario("poison: every body, and ten windows", poison, starts=True, seconds=60, mix=Mix(rate=20)),
         Scenario(
-            # A tenth of the flood would be enough good reports to keep the brake off.
-            "poison: the brake", brake, mix=Mix(rate=20), starts=True, seconds=60,
+            # A tenth of the flood would be enough good reports to stay under the limit.
+            "poison: dead letters limited", limited_dead_letters, mix=Mix(rate=20), starts=True, seconds=60,
             explained=("dead letters are limited",),
         ),
         Scenario(

@@ -62,19 +62,25 @@ def parse(
                 tell("own", "our own form: it has can_id")
             return cast(list[Element], judged)
     try:
-        text = body if isinstance(body, str) else body.decode()
-        opened = unwrap(text, tell)
-        return _opened(opened, body, received_at, registered or {}, tell)
+        opened = unwrap(body if isinstance(body, str) else body.decode(), tell)
     except InvalidReport as error:
-        error.text = body if isinstance(body, str) else body.decode(errors="replace")
-        if tell:
-            tell("refused", str(error))
-        return [error]
+        return [_refused(error, body, tell)]
     except (ValueError, RecursionError) as error:
         # No JSON at all: how to say so is our own form's.
         if tell:
             tell("own", f"no JSON that can be read ({type(error).__name__}): refused as our own form")
         return [*own.parse(body, received_at)]
+    try:
+        return _opened(opened, body, received_at, registered or {}, tell)
+    except InvalidReport as error:
+        return [_refused(error, body, tell)]
+
+
+def _refused(error: InvalidReport, body: str | bytes, tell: Tell | None) -> InvalidReport:
+    if tell:
+        tell("refused", str(error))
+    error.text = body if isinstance(body, str) else body.decode(errors="replace")
+    return error
 
 
 def _opened(
@@ -151,17 +157,25 @@ def _read_frame(frame: Frame, received_at: datetime, registered: Mapping[str, st
         tell("server", f"sensor {frame.key} ({frame.key_kind}), frame {frame.counter}, port {frame.port}")
     if tell:
         tell("server", note or f"measured at {own.iso(measured_at)}, the {clock}'s time")
-    if frame.ignored:
+    ignored = frame.ignored or _carries_nothing(frame)
+    if ignored:
         if tell:
-            tell("server", f"ignored: {frame.ignored}")
+            tell("server", f"ignored: {ignored}")
         return [
             Reading(
-                verdict=Verdict.IGNORE, frame=frame, measured_at=measured_at, clock=clock, reason=frame.ignored,
+                verdict=Verdict.IGNORE, frame=frame, measured_at=measured_at, clock=clock, reason=ignored,
                 battery=frame.battery, notes=(note,) if note else (),
             )
         ]  # fmt: skip
     chosen = models.choose(frame, registered.get(frame.key or ""), tell)
     return models.interpret(frame, chosen, measured_at, clock, notes=(note,) if note else (), tell=tell)
+
+
+def _carries_nothing(frame: Frame) -> str:
+    """Return why an uplink measures nothing, whatever its model, or nothing."""
+    if frame.port == 0:
+        return "a frame of LoRaWAN's own, on port 0"
+    return "" if frame.payload or frame.fields else "a frame without data"
 
 
 def _is_own(message: Any) -> bool:

@@ -11,6 +11,8 @@ from reports.formats.models.layout import Layout
 
 #: Millimetres of one unit.
 LENGTHS = {"mm": Decimal(1), "cm": Decimal(10), "dm": Decimal(100), "m": Decimal(1000)}
+#: HART's codes of them, which VEGA's decoders pass on.
+UNIT_CODES = {"45": "m", "48": "cm", "49": "mm"}
 #: Percent of one unit: SenML's ratio is `/`, OMA's registry writes percent as `/100`.
 PERCENTS = {"%": Decimal(1), "/100": Decimal(1), "ratio": Decimal(100), "/": Decimal(100)}
 CELSIUS = ("°C", "℃", "degC", "Cel", "C", "Celsius degrees")
@@ -26,8 +28,8 @@ class Quantity:
     Where one quantity stands among the fields, the first of `paths` that is there, and what it means.
 
     unit: of a bare number; units: of those paths that differ. is_unit_told: whether the message's own {value, unit} is
-    believed. absent: values that mean that there is none. most: a number beyond is an error. events: values, and words
-    in lower case, that mean an event and no measurement.
+    believed. absent: values that mean that there is none. least, most: a number beyond is an error. events: values, and
+    words in lower case, that mean an event and no measurement.
     """
 
     paths: tuple[Path, ...]
@@ -35,6 +37,7 @@ class Quantity:
     units: Mapping[str, str] = field(default_factory=dict)
     is_unit_told: bool = False
     absent: frozenset[Decimal] = frozenset()
+    least: Decimal | None = None
     most: Decimal | None = None
     events: Mapping[Decimal | str, str] = field(default_factory=dict)
 

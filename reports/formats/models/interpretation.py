@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from reports.formats import sent
-from reports.formats.models.family import CELSIUS, LENGTHS, PERCENTS, Family, Path, Quantity
+from reports.formats.models.family import CELSIUS, LENGTHS, PERCENTS, UNIT_CODES, Family, Path, Quantity
 from reports.formats.models.loading import plain_word
 from reports.formats.models.recognition import Chosen
 from reports.formats.own import InvalidReport
@@ -342,9 +342,9 @@ def _measured(
     if isinstance(value, dict):
         told = value.get("unit")
         if quantity.is_unit_told and isinstance(told, str) and told:
-            if told not in units:
+            unit = UNIT_CODES.get(told, told)
+            if unit not in units:
                 raise InvalidReport(where, f"has a unit that is none of {', '.join(units)}")
-            unit = told
         value = value.get("value")
         if value is None:
             return None, unit
@@ -358,7 +358,8 @@ def _measured(
         if amount in quantity.absent:
             return None, unit
         event = quantity.events.get(amount)
-        if event is None and quantity.most is not None and amount > quantity.most:
+        is_low = quantity.least is not None and amount < quantity.least
+        if event is None and (is_low or (quantity.most is not None and amount > quantity.most)):
             event = "sensor_error"
         if event is None:
             return amount, unit

@@ -183,6 +183,7 @@ def _quantity(table: Table, units: Any, default: str | None = None) -> Quantity:
         unit=table.one_of("unit", tuple(units), default),
         is_unit_told=table.flag("unit_told", False),
         absent=table.numbers("absent"),
+        least=table.number("least"),
         most=table.number("most"),
         events=events,
     )

@@ -112,7 +112,7 @@ def _read(model: Model, frame: Frame, tell: Tell | None) -> Chosen:
     family = model.family
     given = frame.fields
     is_known = given is not None and not family.known.isdisjoint(given)
-    reason = "" if is_known else "none of its fields is known" if given else "it carries nothing"
+    reason = "" if is_known else "none of its fields is known"
     if frame.payload and (family.prefers_bytes or not is_known):
         found = _decoded(family, frame, Certainty.MODEL)
         if isinstance(found, Chosen):

@@ -111,7 +111,7 @@ ENTITY = Server(
 )
 ENTITIES = Server(
     "fiware ngsi-ld",
-    "An array of them",
+    "An array of such entities",
     "the same in its first element",
     lambda message: isinstance(message, list) and bool(message) and _is_container(message[0]),
     lambda message, _: _entities("fiware ngsi-ld", message, "", None),

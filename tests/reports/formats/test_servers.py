@@ -136,6 +136,9 @@ def test_thingparks_points_are_read_in_the_models_unit_not_in_the_catalogues() -
         {"deviceInfo": {"devEui": EUI.lower()}, "acknowledged": True, "fCntDown": 7},
         {"deviceInfo": {"devEui": EUI.lower()}, "location": {"latitude": 1}},
         {"deviceInfo": {"devEui": EUI.lower()}, "fPort": 85, "fCnt": 8},
+        aws(PayloadData=""),
+        {"end_device_ids": {"dev_eui": EUI}, "uplink_message": {"f_port": 85, "f_cnt": 7}},
+        {"end_device_ids": {"dev_eui": EUI}, "uplink_message": {"f_port": 0, "frm_payload": b64(EM310)}},
         v3(),
         v3(margin=7, batteryLevel=80),
         {"type": "LOCATION", "device": {"iccid": "89"}, "received": "1795590184814"},
@@ -379,3 +382,29 @@ def test_two_past_rows_without_a_usable_time_are_held() -> None:
     found = read(message)
     assert [str(each.verdict) for each in found] == ["hold", "hold"]
     assert all(each.distance_mm is None and "cannot be right" in each.reason for each in found)
+
+
+def test_metres_of_an_old_codec_are_no_millimetres() -> None:
+    message = json.loads(body("eventbridge-em500-udl.json"))
+    uplink = message["detail"]["uplink_message"]
+    uplink["decoded_payload"] = {"battery": 100, "distance": 0.03}
+    assert reading(message).distance_mm == 30
+    del uplink["frm_payload"]
+    found = reading(message)
+    assert (found.verdict, found.events, found.distance_mm) == (Verdict.HOLD, ("sensor_error",), None)
+
+
+@pytest.mark.parametrize(
+    ("measurement", "distance_mm"),
+    [
+        ({"value": 1.274, "unit": "m"}, 1274),
+        ({"value": 127.4, "unit": "cm"}, 1274),
+        ({"value": 1.274, "unit": 45}, 1274),
+        ({"value": None, "unit": "m"}, None),
+    ],
+)
+def test_a_measurement_that_names_its_unit_is_read_in_it(measurement: dict[str, Any], distance_mm: int | None) -> None:
+    fields = {"measurement": measurement, "batteryLevel": 36, "tiltAngle": 9, "namurStatus": "GOOD"}
+    found = reading({"deviceInfo": {"devEui": "0102030405060708"}, "fPort": 1, "data": "CA==", "object": fields})
+    assert (found.model, found.distance_mm, found.tilt_deg) == ("VEGAPULS Air", distance_mm, 9)
+    assert found.verdict is (Verdict.HOLD if distance_mm is None else Verdict.STORE)

@@ -138,3 +138,25 @@ def _sources(name: str | None) -> list[str]:
         if any(model.name == name for model in family.models):
             return list(family.sources)
     return []
+
+
+def sentence(element: Element) -> str:
+    """Return what becomes of one element, in one line."""
+    if isinstance(element, InvalidReport):
+        where = "" if element.index is None else f" (element {element.index})"
+        return f"{Verdict.INVALID}{where}: {element}"
+    if isinstance(element, Report):
+        at = f", measured at {iso(element.measured_at)}" if element.measured_at else ""
+        return f"{Verdict.STORE}: can {element.can_id}, {element.level} %{at}"
+    parts = [
+        f"channel {element.channel}" if element.channel else "",
+        f"{element.distance_mm.normalize():f} mm" if element.distance_mm is not None else "",
+        f"{element.level_percent.normalize():f} %" if element.level_percent is not None else "",
+        f"{element.temperature_c.normalize():f} °C" if element.temperature_c is not None else "",
+        f"battery {element.battery.value.normalize():f} {element.battery.unit}" if element.battery else "",
+        *element.events,
+        f"measured at {iso(element.measured_at)} by the {element.clock}'s clock",
+    ]
+    why = f" ({element.reason})" if element.reason else ""
+    who = f"{element.model or 'an unknown model'} {element.frame.key or ''}".strip()
+    return f"{element.verdict}{why}: {who}, {', '.join(part for part in parts if part)}"

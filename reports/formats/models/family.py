@@ -137,7 +137,8 @@ class Model:
     One model that can be bought.
 
     names: what servers call it, letters and digits in lower case. dev_eui: the first digits of its DevEUIs.
-    servers: network servers through which only this model of its family comes.
+    servers: network servers through which only this model of its family comes. told_fields: sets of fields that of its
+    family only this model has.
     """
 
     name: str
@@ -145,3 +146,4 @@ class Model:
     names: tuple[str, ...] = ()
     dev_eui: tuple[str, ...] = ()
     servers: tuple[str, ...] = ()
+    told_fields: tuple[frozenset[str], ...] = ()

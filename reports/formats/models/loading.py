@@ -97,7 +97,12 @@ def _model(models: Table, name: str, family: Family) -> Model:
         if not _NAME.fullmatch(each):
             raise table.fail("names", "must be letters and digits in lower case alone, which is how they are compared")
     model = Model(
-        name=name, family=family, names=names, dev_eui=_digits(table, "dev_eui"), servers=table.texts("servers")
+        name=name,
+        family=family,
+        names=names,
+        dev_eui=_digits(table, "dev_eui"),
+        servers=table.texts("servers"),
+        told_fields=_field_sets(table, "fields"),
     )
     table.finish()
     return model
@@ -201,8 +206,9 @@ def _event(table: Table) -> EventRule:
             plain.append(_path(each))
     is_other = "other_than" in table
     values = table.take("other_than" if is_other else "values", list, "must be an array", [True])
-    if not values or not all(isinstance(each, str | bool | int) for each in values):
-        raise table.fail("values", "must be an array of strings, whole numbers, true or false")
+    if not (values or is_other) or not all(isinstance(each, str | bool | int) for each in values):
+        name = "other_than" if is_other else "values"
+        raise table.fail(name, "must be an array of strings, whole numbers, true or false")
     rule = EventRule(
         event=table.one_of("event", EVENTS),
         paths=tuple(plain),

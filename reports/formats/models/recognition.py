@@ -3,14 +3,14 @@ Which model sent a frame, and its fields: decoded by the server, or by us.
 
 Asked in this order: the model with which the sensor is registered here; what the server calls the model; the first
 digits of the DevEUI; the server, where only one model comes through it; the decoded fields; the bytes, where exactly
-one family reads them, or one whose model stands in the device's own name. What stays ambiguous is held: a guess would
-be a false level.
+one family reads them, or one whose model stands in the device's own name. Where a message cannot be read as the model
+that is told, the next one is asked. What stays ambiguous is held: a guess would be a false level.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache, lru_cache
@@ -43,32 +43,42 @@ _NOTHING: Mapping[str, Any] = {}
 
 def choose(frame: Frame, registered: str | None = None, tell: Tell | None = None) -> Chosen:
     """Return the model of a frame and its fields. registered: the model's name, where the sensor is known here."""
-    model, why = _told(frame, registered)
-    if model is None and frame.fields:
-        model, why = _by_fields(frame)
-    if model is not None:
+    unread: Chosen | None = None
+    for model, why in _told(frame, registered):
         if tell:
             tell("model", f"{model.name} ({model.family.file}), {why}")
-        return _read(model, frame, tell)
-    if not frame.payload:
-        return Chosen(None, _NOTHING, "no model is known that has these fields")
-    return _by_bytes(frame, tell)
+        found = _read(model, frame, tell)
+        # What servers and digits say gives way where the message cannot be read so; what was registered here does not.
+        if found.fields or found.ignored or model.name == registered:
+            return found
+        unread = unread or found
+        if tell:
+            tell("model", f"cannot be: {found.reason}")
+    if frame.payload:
+        found = _by_bytes(frame, tell)
+        if found.model or found.ignored or unread is None:
+            return found
+    return unread or Chosen(None, _NOTHING, "no model is known that has these fields")
 
 
-def _told(frame: Frame, registered: str | None) -> tuple[Model | None, str]:
+def _told(frame: Frame, registered: str | None) -> Iterator[tuple[Model, str]]:
+    """Yield the models that are told for a frame, the surest first, each with how."""
     index = _index()
     if registered is not None and registered in index.models:
-        return index.models[registered], "as the sensor is registered"
+        yield index.models[registered], "as the sensor is registered"
     if frame.names and (model := _named(frame.names)) is not None:
-        return model, f"so named by the server: {', '.join(frame.names)}"
+        yield model, f"so named by the server: {', '.join(frame.names)}"
     if frame.key_kind == "dev_eui" and frame.key is not None:
         found = _longest(index.dev_eui, frame.key)
         if found is not None:
-            return found, f"by the first digits of the DevEUI {frame.key}"
-    return index.servers.get(frame.server), f"the one that comes through {frame.server}"
+            yield found, f"by the first digits of the DevEUI {frame.key}"
+    if frame.server in index.servers:
+        yield index.servers[frame.server], f"the one that comes through {frame.server}"
+    if frame.fields and (model := _by_fields(frame)) is not None:
+        yield model, "by the decoded fields"
 
 
-def _by_fields(frame: Frame) -> tuple[Model | None, str]:
+def _by_fields(frame: Frame) -> Model | None:
     assert frame.fields is not None
     names = frame.fields.keys()
     best: tuple[int, Family] | None = None
@@ -77,11 +87,7 @@ def _by_fields(frame: Frame) -> tuple[Model | None, str]:
         for fields in (*family.told_fields, *(family.maker_fields if is_maker_known else ())):
             if names >= fields and (best is None or len(fields) > best[0]):
                 best = len(fields), family
-    if best is None:
-        return None, ""
-    family = best[1]
-    labelled = _labelled(family.models, frame.labels)
-    return labelled or family.models[0], "by the decoded fields"
+    return _model_of(best[1], frame.labels, names) if best else None
 
 
 def _by_bytes(frame: Frame, tell: Tell | None) -> Chosen:
@@ -101,7 +107,7 @@ def _by_bytes(frame: Frame, tell: Tell | None) -> Chosen:
         fitting = labelled
     (found,) = fitting
     assert found.model is not None
-    model = _labelled(found.model.family.models, frame.labels) or found.model
+    model = _model_of(found.model.family, frame.labels, found.fields.keys())
     if tell:
         tell("model", f"{model.name} ({model.family.file}), the only one that reads these bytes")
         tell("bytes", _shown(frame, found.fields))
@@ -209,6 +215,12 @@ def _named(names: tuple[str, ...]) -> Model | None:
             if known in plain:
                 return model
     return None
+
+
+def _model_of(family: Family, labels: tuple[str, ...], fields: Set[str]) -> Model:
+    """Return the model of a family: the one in the device's own name, the one with such fields, or the first."""
+    told = (model for model in family.models if any(fields >= each for each in model.told_fields))
+    return _labelled(family.models, labels) or next(told, family.models[0])
 
 
 def _labelled(models: Iterable[Model], labels: tuple[str, ...]) -> Model | None:

@@ -23,7 +23,8 @@ DECODED = ("transformed_payload", "decoded_payload", "decoded")
 def _read(message: dict[str, Any], received_at: datetime) -> list[Frame]:
     radio = sent.at(message, "WirelessMetadata", "LoRaWAN")
     if not isinstance(radio, dict):
-        radio = {}
+        # A rule that selects single members puts them beside the payload.
+        radio = message
     if "DevEui" in radio:
         key, kind = dev_eui(radio["DevEui"], "WirelessMetadata.LoRaWAN.DevEui"), "dev_eui"
     else:

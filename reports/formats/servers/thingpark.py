@@ -7,7 +7,7 @@ from typing import Any
 
 from reports.formats import sent
 from reports.formats.own import InvalidReport
-from reports.formats.readings import Frame
+from reports.formats.readings import MAX_READINGS, Frame
 from reports.formats.servers.server import Server, decoded, dev_eui, payload
 
 NAME = "thingpark"
@@ -57,7 +57,17 @@ def _points(points: object) -> dict[str, Any] | None:
     """Return the values of the points alone: their units are the catalogue's, and not always right."""
     if not isinstance(points, dict):
         return None
-    return decoded({name: point["record"] for name, point in points.items() if sent.at(point, "record") is not None})
+    found = {name: _record(point) for name, point in list(points.items())[:MAX_READINGS]}
+    return decoded({name: value for name, value in found.items() if value is not None})
+
+
+def _record(point: object) -> Any:
+    """Return a point's one record, or the last of its records, which may be objects with a value."""
+    record = sent.at(point, "record")
+    records = sent.at(point, "records")
+    if record is None and isinstance(records, list) and records:
+        record = records[-1]
+    return record.get("value") if isinstance(record, dict) else record
 
 
 SERVER = Server(NAME, "Actility ThingPark", "`DevEUI_uplink`, or another `DevEUI_...`", _fits, _read)

@@ -45,13 +45,16 @@ def deep(depth: int) -> Any:
     return found
 
 
-#: What each member becomes in turn: another type, too large, too long, or nothing.
-OTHERS: tuple[Any, ...] = (
-    REMOVED, None, True, False, 0, -1, 7, 1e308, Raw("RAW1" + "0" * 400), Raw("RAW1e999990"), Raw("RAW-1e-999990"),
-    Raw("RAW0.00000000000000000000001"), "", " ", "7", "0", "\x00", "\ud800", "x" * 5_000, "A" * 4_096, "9" * 400,
-    "999999999 mm", "12 parsec", "No Sensor", "AAAA", "FFFFFFFF", [], {}, [7], {"value": 7, "unit": "m"},
-    {"value": None}, [[7, 7, 7]] * 600, [{"distance": 7, "timestamp": 0}] * 600, deep(90),
-    "1970-01-01T00:00:00Z", "9999-12-31T23:59:59Z",
+#: What each member becomes in turn: something of another type,
+RETYPED: tuple[Any, ...] = (
+    None, True, False, 0, -1, 7, "", " ", "7", "0", "\x00", "\ud800", "12 parsec", "No Sensor", "AAAA", "FFFFFFFF", [],
+    {}, [7], {"value": 7, "unit": "m"}, {"value": None}, "1970-01-01T00:00:00Z", Raw("RAW0.00000000000000000000001"),
+    Raw("RAW-1e-999990"),
+)  # fmt: skip
+#: or something far too large.
+HUGE: tuple[Any, ...] = (
+    1e308, Raw("RAW1" + "0" * 400), Raw("RAW1e999990"), Raw("RAW-1e999990"), "x" * 5_000, "A" * 4_096, "9" * 400,
+    "999999999 mm", [[7, 7, 7]] * 600, [{"distance": 7, "timestamp": 0}] * 600, deep(90), "9999-12-31T23:59:59Z",
     "[1,2,3,4,5,2023-08-04 09:36:36]," * 600, {str(index): index for index in range(600)},
 )  # fmt: skip
 
@@ -103,11 +106,10 @@ def mutations() -> Iterator[tuple[str, str, tuple[Any, ...], Any]]:
     chance = random.Random(SEED)
     messages = sources()
     each = [(name, path) for name, (message, _) in messages.items() for path in places(message)]
-    rounds = -(-MUTATIONS // len(each))
+    rounds = -(-MUTATIONS // len(each) // 2)
     for name, path in each:
         message, envelope = messages[name]
-        # Each member is removed at least once.
-        for other in (REMOVED, *chance.sample(OTHERS[1:], rounds)):
+        for other in (REMOVED, *chance.sample(RETYPED, rounds), *chance.sample(HUGE, rounds)):
             changed = copy.deepcopy(message)
             put(changed, path, other)
             yield name, enveloped(changed, envelope), path, other

@@ -408,3 +408,39 @@ def test_a_measurement_that_names_its_unit_is_read_in_it(measurement: dict[str, 
     found = reading({"deviceInfo": {"devEui": "0102030405060708"}, "fPort": 1, "data": "CA==", "object": fields})
     assert (found.model, found.distance_mm, found.tilt_deg) == ("VEGAPULS Air", distance_mm, 9)
     assert found.verdict is (Verdict.HOLD if distance_mm is None else Verdict.STORE)
+
+
+def test_a_rule_that_selects_single_members_is_read_as_well() -> None:
+    found = reading(
+        {"WirelessDeviceId": "x", "PayloadData": b64(EM310), "DevEui": EUI.lower(), "FPort": 85, "FCnt": 7,
+         "Timestamp": "2026-11-26T17:59:30Z"}
+    )  # fmt: skip
+    assert (found.frame.key, found.frame.counter, found.clock, found.distance_mm) == (EUI, 7, Clock.SERVER, 2116)
+
+
+@pytest.mark.parametrize("point", [{"record": 2116}, {"records": [7, 2116]}, {"records": [{"value": 2116}]}])
+def test_a_points_record_is_read_in_each_form(point: dict[str, Any]) -> None:
+    message = json.loads(body("thingpark-em310-udl.json"))
+    del message["DevEUI_uplink"]["payload"], message["DevEUI_uplink"]["payload_hex"]
+    message["DevEUI_uplink"]["points"]["distance"] = {"unitId": "cm", **point}
+    assert reading(message).distance_mm == 2116
+
+
+def test_a_model_is_told_within_its_family_by_its_own_fields() -> None:
+    message = aws(PayloadData=b64(bytes.fromhex("040B020150030B07FF06020141B0CCCD03510123")))
+    message["WirelessMetadata"]["LoRaWAN"] |= {"DevEui": "000D81FFFE630690", "FPort": 1}
+    assert reading(message).model == "Pepperl+Fuchs WILSEN.sonic.distance"
+
+
+def test_a_model_that_is_wrongly_named_gives_way_to_the_one_that_reads_the_bytes() -> None:
+    message = {
+        "deviceInfo": {"devEui": EUI.lower(), "deviceProfileName": "Milesight EM310-UDL"},
+        "fPort": 85,
+        "data": b64(bytes.fromhex("8367E800018482410601")),
+    }
+    found = reading(message)
+    assert (found.model, found.distance_mm, found.temperature_c) == ("Milesight EM400-MUD", 1601, Decimal("23.2"))
+    (held,) = parse(json.dumps(message), NOW, registered={EUI: "Milesight EM310-UDL"})
+    assert isinstance(held, Reading)
+    assert (held.verdict, held.model) == (Verdict.HOLD, "Milesight EM310-UDL")
+    assert "unknown tag 8367" in held.reason

@@ -56,7 +56,12 @@ def unwrap(text: str, tell: Tell | None = None) -> Opened:
     found: str | Opened = text
     while True:
         if isinstance(found, str):
-            name, found = _open_text(found)
+            try:
+                name, found = _open_text(found)
+            except json.JSONDecodeError as error:
+                if "sns" not in envelopes:
+                    raise
+                raise InvalidReport("Message", "must be JSON; ChirpStack's Protocol Buffers are not read") from error
         else:
             envelope = _open_object(found)
             if envelope is None:

@@ -420,6 +420,6 @@ def _short(value: Any) -> str:
     if isinstance(value, Decimal | Number):
         return str(value)[:40]
     try:
-        return json.dumps(value, default=str, ensure_ascii=False)[:60]
+        return json.dumps(value, default=str)[:60]
     except (ValueError, RecursionError):
         return "something else"

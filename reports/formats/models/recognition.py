@@ -28,14 +28,13 @@ class Chosen:
     A frame's model and fields.
 
     model: None where none was told. fields: empty where nothing could be read, then `reason` says why.
-    ignored: why such a frame measures nothing, or empty. is_ours: whether we decoded its bytes.
+    ignored: why such a frame measures nothing, or empty.
     """
 
     model: Model | None
     fields: Mapping[str, Any]
     reason: str = ""
     ignored: str = ""
-    is_ours: bool = False
 
 
 _NOTHING: Mapping[str, Any] = {}
@@ -111,7 +110,7 @@ def _by_bytes(frame: Frame, tell: Tell | None) -> Chosen:
     if tell:
         tell("model", f"{model.name} ({model.family.file}), the only one that reads these bytes")
         tell("bytes", _shown(frame, found.fields))
-    return Chosen(model, found.fields, ignored=found.ignored, is_ours=True)
+    return Chosen(model, found.fields, ignored=found.ignored)
 
 
 def _read(model: Model, frame: Frame, tell: Tell | None) -> Chosen:
@@ -124,7 +123,7 @@ def _read(model: Model, frame: Frame, tell: Tell | None) -> Chosen:
         if isinstance(found, Chosen):
             if tell:
                 tell("bytes", _shown(frame, found.fields))
-            return Chosen(model, found.fields, ignored=found.ignored, is_ours=True)
+            return Chosen(model, found.fields, ignored=found.ignored)
         if tell:
             tell("bytes", f"not read: {found}")
         reason = found

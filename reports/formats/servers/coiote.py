@@ -37,9 +37,6 @@ def _fits(message: Any) -> bool:
 
 def _read(message: dict[str, Any], received_at: datetime) -> list[Frame]:
     thing = next((message[name] for name in THING if name in message), None)
-    if thing is None:
-        raise InvalidReport("thing", "is required: add topic(3) AS thing to the rule, a shadow does not name its thing")
-    key = identity(thing, "thing")
     shared: dict[str, Any] = {}
     instances: dict[str, tuple[dict[str, Any], datetime | None]] = {}
     for name, parts in list(message["state"]["reported"].items())[:MAX_READINGS]:
@@ -48,7 +45,7 @@ def _read(message: dict[str, Any], received_at: datetime) -> list[Frame]:
             continue
         number, resources = known
         for instance, values in list(parts.items())[:MAX_READINGS]:
-            if not isinstance(values, dict):
+            if not isinstance(values, dict) or sent.text(instance, 32) is None:
                 continue
             found = {
                 f"{number}/{resources[said.lower()]}": {"value": value, "unit": values.get("Sensor Units")}
@@ -56,11 +53,14 @@ def _read(message: dict[str, Any], received_at: datetime) -> list[Frame]:
                 if said.lower() in resources and not isinstance(value, dict | list)
             }
             if number == "3435":
-                instances[instance[:32]] = found, sent.instant(values.get("Timestamp"))
+                instances[instance] = found, sent.instant(values.get("Timestamp"))
             else:
                 shared.update(found)
     if not instances:
-        return [Frame(server=NAME, key=key, key_kind="thing", ignored="no filling level (object 3435)")]
+        return [Frame(server=NAME, key=sent.text(thing), key_kind="thing", ignored="no filling level (object 3435)")]
+    if thing is None:
+        raise InvalidReport("thing", "is required: add topic(3) AS thing to the rule, a shadow does not name its thing")
+    key = identity(thing, "thing")
     return [
         Frame(
             server=NAME,

@@ -25,7 +25,7 @@ def _read(message: dict[str, Any], received_at: datetime) -> list[Frame]:
                 key=sent.eui(sent.at(ids, "dev_eui")),
                 key_kind="dev_eui",
                 sent_at=sent.first_instant(sent.at(inner, "received_at"), message.get("received_at")),
-                ignored=f"no uplink but {event[:40]}",
+                ignored=f"no uplink but {sent.text(event, 40) or 'another event'}",
             )
         ]
     if not isinstance(uplink, dict):

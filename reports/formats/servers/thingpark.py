@@ -28,7 +28,7 @@ def _read(message: dict[str, Any], received_at: datetime) -> list[Frame]:
                 key=sent.eui(sent.at(message, event, "DevEUI")),
                 key_kind="dev_eui",
                 sent_at=sent.instant(sent.at(message, event, "Time")),
-                ignored=f"no uplink but {event[:40]}",
+                ignored=f"no uplink but {sent.text(event, 40) or 'another event'}",
             )
         ]
     if not isinstance(uplink, dict):

@@ -20,12 +20,13 @@ import pytest
 from reports.formats import Element, parse
 from reports.formats.own import InvalidReport, Report
 from reports.formats.readings import EVENTS, MAX_READINGS, Reading, Verdict
-from reports.formats.verdicts import as_json
+from reports.formats.verdicts import as_json, sentence
 from tests.reports.formats.test_uplinks import EXPECTED, NOW, UPLINKS, body
 
 MUTATIONS = 10_000
 SEED = 16
 REMOVED = object()
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class Raw(str):
@@ -47,9 +48,9 @@ def deep(depth: int) -> Any:
 
 #: What each member becomes in turn: something of another type,
 RETYPED: tuple[Any, ...] = (
-    None, True, False, 0, -1, 7, "", " ", "7", "0", "\x00", "\ud800", "12 parsec", "No Sensor", "AAAA", "FFFFFFFF", [],
-    {}, [7], {"value": 7, "unit": "m"}, {"value": None}, "1970-01-01T00:00:00Z", Raw("RAW0.00000000000000000000001"),
-    Raw("RAW-1e-999990"),
+    None, True, False, 0, -1, 7, "", " ", "7", "0", "\x00", "\ud800", "12 parsec", "No Sensor", "AAAA", "\u2028\x85",
+    [], {}, [7], {"value": 7, "unit": "m"}, {"value": None}, "1970-01-01T00:00:00Z",
+    Raw("RAW0.00000000000000000000001"), Raw("RAW-1e-999990"),
 )  # fmt: skip
 #: or something far too large.
 HUGE: tuple[Any, ...] = (
@@ -173,6 +174,9 @@ def test_10_000_mutations_raise_nothing_and_invent_nothing() -> None:
         verdict = as_json(elements)
         assert 1 <= len(elements) <= MAX_READINGS, (name, path, other)
         assert verdict["verdict"] in set(Verdict)
+        # Nothing of a device's own writing can break a line, a page or an encoding.
+        assert not CONTROL.search(json.dumps(verdict, ensure_ascii=False)), (name, path, other)
+        assert not CONTROL.search("".join(sentence(element) for element in elements)), (name, path, other)
         for element in elements:
             assert isinstance(element, Report | Reading | InvalidReport)
             if isinstance(element, InvalidReport):

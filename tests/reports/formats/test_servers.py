@@ -234,8 +234,8 @@ def test_a_shadow_of_coiote_needs_the_things_name_beside_it() -> None:
     assert (found.frame.key, found.level_percent, found.temperature_c) == ("bin-7", 53, Decimal("24.57"))
     assert found.measured_at == datetime(2026, 11, 26, 17, tzinfo=UTC)
     assert refused(shadow)[0] == "thing"
-    only = {"state": {"reported": {"Temperature": {"0": temperature}}}, "thing": "bin-7"}
-    assert reading(only).verdict is Verdict.IGNORE
+    without_a_level = {"state": {"reported": {"Temperature": {"0": temperature}}}}
+    assert reading(without_a_level).verdict is Verdict.IGNORE
 
 
 def test_each_entity_of_a_notification_is_a_reading() -> None:
@@ -444,3 +444,8 @@ def test_a_model_that_is_wrongly_named_gives_way_to_the_one_that_reads_the_bytes
     assert isinstance(held, Reading)
     assert (held.verdict, held.model) == (Verdict.HOLD, "Milesight EM310-UDL")
     assert "unknown tag 8367" in held.reason
+
+
+def test_a_notification_that_holds_no_json_says_so() -> None:
+    field, rule = refused({"Type": "Notification", "TopicArn": "arn", "Message": "CgYIARACGAM="})
+    assert (field, rule) == ("Message", "must be JSON; ChirpStack's Protocol Buffers are not read")

@@ -244,14 +244,16 @@ def _past(
 
 
 def _rows(family: Family, found: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield the rows of the past; raises InvalidReport where what stands there is none: nothing is left out unsaid."""
     assert family.history is not None
-    columns = family.history.columns
-    if isinstance(found, list):
-        for row in found[: MAX_READINGS + 1]:
-            if isinstance(row, dict):
-                yield row
+    where, columns = ".".join(family.history.path), family.history.columns
+    if isinstance(found, list) and all(isinstance(row, dict) for row in found):
+        yield from found[: MAX_READINGS + 1]
     elif isinstance(found, str) and columns and len(found) <= MAX_ROWS_TEXT:
-        for match in _ROW.finditer(found):
-            values = [value.strip() for value in match[1].split(",")]
-            if len(values) == len(columns):
-                yield {name: value for name, value in zip(columns, values, strict=True) if name}
+        rows = [[value.strip() for value in match[1].split(",")] for match in _ROW.finditer(found)]
+        if not rows or any(len(row) != len(columns) for row in rows):
+            raise InvalidReport(where, f"must be rows of {len(columns)} values in brackets")
+        for row in rows:
+            yield {name: value for name, value in zip(columns, row, strict=True) if name}
+    else:
+        raise InvalidReport(where, "must be rows of past measurements")

@@ -449,3 +449,12 @@ def test_a_model_that_is_wrongly_named_gives_way_to_the_one_that_reads_the_bytes
 def test_a_notification_that_holds_no_json_says_so() -> None:
     field, rule = refused({"Type": "Notification", "TopicArn": "arn", "Message": "CgYIARACGAM="})
     assert (field, rule) == ("Message", "must be JSON; ChirpStack's Protocol Buffers are not read")
+
+
+@pytest.mark.parametrize("past", [7, "no rows", "[1,2],[3,4]", [7], {"distance1_cm": 7}, "[1,2,3,4,5,6]," * 2_000])
+def test_past_rows_that_cannot_be_read_are_told_and_not_dropped(past: Any) -> None:
+    message = json.loads(body("chirpstack-dds04-lb-datalog.json"))
+    del message["data"]
+    message["object"]["DATALOG"] = past
+    field, rule = refused(message)
+    assert field in ("DATALOG", "message") and rule.startswith(("must be rows of", "must hold at most"))

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from reports.formats import models, own, servers
 from reports.formats.own import InvalidReport, Report
@@ -52,7 +52,7 @@ def parse(
     Never raises for what a device can send. At most MAX_READINGS readings, or one InvalidReport in their place.
     """
     if (_OWN in body) if isinstance(body, str) else (_OWN_BYTES in body):
-        judged = own.parse(body, received_at)
+        judged: list[Any] = own.parse(body, received_at)
         # A plain loop: this runs for each message of our own devices.
         for element in judged:
             if type(element) is InvalidReport and element.rule == _MISSING and element.field == _CAN_ID:
@@ -60,7 +60,7 @@ def parse(
         else:
             if tell:
                 tell("own", "our own form: it has can_id")
-            return cast(list[Element], judged)
+            return judged
     try:
         opened = unwrap(body if isinstance(body, str) else body.decode(), tell)
     except InvalidReport as error:

@@ -13,6 +13,8 @@ from reports.insight.fills import Fills
 _LOW, _HIGH = 0.1, 0.9
 #: Added to hours before the logarithm is taken: below half an hour, nearer means nothing.
 _SOFT_H = 0.5
+#: Fewer past fills than this tell little; so many tell enough.
+_FEW, _ENOUGH = 3, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,8 @@ class ForecastRule:
 
     hour_width: how alike the hour of the day must be, in hours; None where it does not matter. weekend: what a
     fill of the other kind of day counts. carried: how much of being later than a past fill is taken off the time
-    that is left. pace: what the present pace counts, in fills. width: spread of a fill's duration, as a logarithm.
+    that is left. pace: what the present pace counts, in fills. width, spread: how wide
+    a fill's duration is taken for the forecast, and for its interval, as logarithms of hours.
     fade: by which share past fills fade with each new one. unfinished: what a fill counts that was emptied between
     a half of the threshold and the threshold, and is taken to have gone on at its mean pace.
     """
@@ -32,14 +35,17 @@ class ForecastRule:
     carried: float
     pace: float
     width: float
+    spread: float
     fade: float
     unfinished: float
 
 
 #: Cans that fill within hours: the time of day decides whether it is this evening or tomorrow.
-FAST = ForecastRule(hour_width=1.5, weekend=0.4, carried=0, pace=0.05, width=0.35, fade=0.005, unfinished=0.25)
+FAST = ForecastRule(
+    hour_width=1.5, weekend=0.4, carried=0, pace=0.05, width=0.35, spread=0.35, fade=0.005, unfinished=0.25
+)
 #: Cans that fill within days: the time of day does not matter, and a slow first half has a quicker second one.
-SLOW = ForecastRule(hour_width=None, weekend=1, carried=0.7, pace=1, width=0.4, fade=0.15, unfinished=0.05)
+SLOW = ForecastRule(hour_width=None, weekend=1, carried=0.7, pace=1, width=0.4, spread=0.3, fade=0.15, unfinished=0.05)
 FORECAST: Mapping[str, ForecastRule] = {"paper": FAST}
 OTHERS = SLOW
 
@@ -106,7 +112,9 @@ def forecast(fills: Fills, now: Now, rule: ForecastRule) -> Forecast | NoForecas
     samples = [(value, weight) for value, weight in samples if weight > least]
     total = sum(weight for _, weight in samples)
     point = max(math.exp(_densest(samples, rule.width)) - _SOFT_H, now.gap_h)
-    low, high = (max(math.exp(_quantile(samples, rule.width, share * total)) - _SOFT_H, 0) for share in (_LOW, _HIGH))
+    # One or two fills do not show how much fills differ: their intervals held 4 truths of 10 before they were doubled.
+    spread = rule.spread * (1 if len(fills) >= _FEW else 2)
+    low, high = (max(math.exp(_quantile(samples, spread, share * total)) - _SOFT_H, 0) for share in (_LOW, _HIGH))
     low, high = min(low, point), max(high, point)
     return Forecast(
         now.at + round(point * 3600),
@@ -177,6 +185,7 @@ def _quantile(samples: list[tuple[float, float]], width: float, weight: float) -
 
 
 def _reliability(fills: int, low: float, high: float) -> Reliability:
-    if fills < 3:
+    if fills < _FEW:
         return Reliability.POOR
-    return Reliability.GOOD if fills >= 10 and high <= 4 * max(low, 0.5) else Reliability.FAIR
+    # The end of a GOOD interval is at most four times as far away as its beginning.
+    return Reliability.GOOD if fills >= _ENOUGH and high <= 4 * max(low, 0.5) else Reliability.FAIR

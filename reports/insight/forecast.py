@@ -24,10 +24,11 @@ class ForecastRule:
 
     hour_width: how alike the hour of the day must be, in hours; None where it does not matter. weekend: what a
     fill of the other kind of day counts. carried: how much of being later than a past fill is taken off the time
-    that is left. pace: what the present pace counts, in fills. width, spread: how wide
-    a fill's duration is taken for the forecast, and for its interval, as logarithms of hours.
-    fade: by which share past fills fade with each new one. unfinished: what a fill counts that was emptied between
-    a half of the threshold and the threshold, and is taken to have gone on at its mean pace.
+    that is left. pace: what the present pace counts, in fills. width, spread: how wide a fill's duration is taken
+    for the forecast, and for its interval, as logarithms. fade: by which share past fills fade with each new one.
+    unfinished: what a fill counts that was emptied between
+    a half of the threshold and the threshold, and is taken to have gone on at its mean pace. jump: after how many
+    hours at most it is found where it is now, counted from the last quarter of the threshold that it passed.
     """
 
     hour_width: float | None
@@ -38,14 +39,17 @@ class ForecastRule:
     spread: float
     fade: float
     unfinished: float
+    jump: float
 
 
 #: Cans that fill within hours: the time of day decides whether it is this evening or tomorrow.
 FAST = ForecastRule(
-    hour_width=1.5, weekend=0.4, carried=0, pace=0.05, width=0.35, spread=0.35, fade=0.005, unfinished=0.25
+    hour_width=1.5, weekend=0.4, carried=0, pace=0.05, width=0.35, spread=0.3, fade=0.005, unfinished=0.25, jump=3
 )
 #: Cans that fill within days: the time of day does not matter, and a slow first half has a quicker second one.
-SLOW = ForecastRule(hour_width=None, weekend=1, carried=0.7, pace=1, width=0.4, spread=0.3, fade=0.15, unfinished=0.05)
+SLOW = ForecastRule(
+    hour_width=None, weekend=1, carried=0.7, pace=1, width=0.4, spread=0.3, fade=0.15, unfinished=0.05, jump=math.inf
+)
 FORECAST: Mapping[str, ForecastRule] = {"paper": FAST}
 OTHERS = SLOW
 
@@ -146,7 +150,8 @@ def _past(fills: Fills, now: Now, rule: ForecastRule) -> list[tuple[float, float
     since, hour, weekend = hours_between(now.started_at, now.at), hour_of_day(now.at), is_weekend(now.at)
     samples = []
     for fill in fills.read():
-        spent = sum(fill.hours[:quarter]) + fill.hours[quarter] * part
+        # A can that rises in jumps is found above a mark soon after it passed it, however long the quarter then takes.
+        spent = sum(fill.hours[:quarter]) + min(fill.hours[quarter] * part, rule.jump)
         left = sum(fill.hours) - spent
         left = max(left - rule.carried * (since - spent), 0.3 * left, 0.25)
         weight = fill.weight

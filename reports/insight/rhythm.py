@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: No can is silent before an hour, nor heard of for longer than a day and not silent.
+#: No can is silent before an hour; each is after a day without a report.
 SOONEST_S, LATEST_S = 3600, 24 * 3600
 #: Reports in a block; the rule looks at the block under way and the one before: 250 to 500 gaps.
 _BLOCK = 250
@@ -21,7 +21,7 @@ class Rhythm:
     """
     The longest gaps between reports: of this block of 250 and of the one before, in seconds, longest first.
 
-    count: gaps in this block. typical_s: about the median gap.
+    count: gaps in this block. typical_s: about the median gap, a day at most.
     """
 
     count: int = 0
@@ -40,7 +40,7 @@ class Rhythm:
         if not typical:
             typical = gap_s
         elif gap_s != typical:
-            typical += max(typical // 50, 1) * (1 if gap_s > typical else -1)
+            typical = min(typical + max(typical // 50, 1) * (1 if gap_s > typical else -1), LATEST_S)
         if self.count + 1 == _BLOCK:
             return Rhythm(0, (), longest, typical)
         return Rhythm(self.count + 1, longest, self.before, typical)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reports.insight.rhythm import ENOUGH, LATEST_S, SOONEST_S, Rhythm
@@ -44,6 +44,7 @@ def test_the_typical_gap_follows_the_median_not_the_mean() -> None:
     assert abs(after(([HOUR] * 9 + [20 * HOUR]) * 40).typical_s - HOUR) < HOUR / 5
 
 
+@example([LATEST_S - 1, LATEST_S])
 @given(st.lists(st.integers(0, 10**7), max_size=600))
 def test_it_is_bounded_whatever_the_gaps(gaps: list[int]) -> None:
     rhythm = after(gaps)

@@ -104,13 +104,16 @@ def advance(state: CanState | None, reading: Reading, rules: Rules) -> tuple[Can
     """
     Take one reading and return what is remembered then, and the emptying that it shows, confirms or takes back.
 
-    reading: later than all before; of one instant the higher level is later. state: None for the first.
+    reading: later than all before; of one instant the higher level is later. The newest, delivered again, changes
+    nothing. state: None for the first.
     Raises LateReading for an older one.
     """
     at, level = reading
     if state is None:
         course = Course(at, level, False, 0, at, (), reading)
         return CanState(at, level, 1, level >= rules.full_from, Watch((level,)), course), None
+    if reading == (state.at, state.level):
+        return state, None
     if reading < (state.at, state.level):
         raise LateReading(f"a reading of {at} came after one of {state.at}")
     watched, event, decided = cycles.watch(state.watch, reading, rules.emptied)

@@ -97,6 +97,15 @@ def test_a_forecast_is_a_time_to_come_or_a_reason(readings: list[Reading], strea
         assert state.level < full_from
 
 
+@given(cans.readings, STREAMS)
+def test_the_newest_reading_delivered_again_changes_nothing(readings: list[Reading], stream: str | None) -> None:
+    state, events = rebuild(readings, rules_for(stream))
+    assert state is not None
+
+    assert advance(state, (state.at, state.level), rules_for(stream)) == (state, None)
+    assert rebuild(readings * 2, rules_for(stream)) == (state, events)
+
+
 def test_a_reading_older_than_the_newest_is_refused() -> None:
     state, _ = rebuild(hourly([1, 2, 3]), rules_for("paper"))
 

@@ -80,3 +80,15 @@ def test_a_can_that_will_be_full_within_a_day_is_filling_and_says_when() -> None
 
     assert found.condition is Condition.FILLING
     assert "80 % is expected in" in found.reason and "80 % interval" in found.reason
+
+
+def test_a_slow_can_near_its_threshold_is_filling_although_days_are_left() -> None:
+    rules = rules_for("plastic")
+    readings = hourly([number * 0.2 for number in range(311)])
+    state, _ = rebuild([(at, round(level, 1)) for at, level in readings], rules)
+    assert state is not None
+
+    found = verdict(state, state.at, rules)
+
+    assert found.condition is Condition.FILLING
+    assert found.reason.startswith("At 62 %, near its threshold of 80 %; 80 % is expected in 3 days")

@@ -281,6 +281,7 @@ LOGGING = {
         "django.request": {"level": "ERROR", "filters": ["not unavailable"]},
         # An outage of the store would be a line for each request.
         "reports.problems": {"filters": ["seldom"]},
+        "trashsite.server.streams": {"filters": ["seldom"]},
     },
 }
 

@@ -6,6 +6,7 @@ import argparse
 import os
 import resource
 import sys
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,27 @@ from trashsite.server import scheduler
 
 #: At once in each process, idle ones too; each is an open file, and a file that is sent is another one.
 MOST_CONNECTIONS = 8192
+#: A process that ends sooner than this is followed by the next one after a pause of PAUSE_S.
+SOON_S = 5.0
+PAUSE_S = 1.0
+
+
+class Server(Granian):
+    """granian, whose worker processes are replaced however often they are killed or fail, unless they never ran."""
+
+    _ran = False
+
+    def _respawn_workers(self, workers: list[int], *arguments: Any, **options: Any) -> None:
+        ended = [self.wrks[index] for index in workers]
+        soon = [worker for worker in ended if time.monotonic() - worker.birth < SOON_S]
+        # What ends soon by itself, from the first start on, is set up wrongly; a killed one (below 0) is not.
+        self._ran = self._ran or len(soon) < len(ended) or any((worker.inner.exitcode or 0) < 0 for worker in ended)
+        if soon:
+            time.sleep(PAUSE_S)
+        super()._respawn_workers(workers, *arguments, **options)
+        if self._ran:
+            # Here granian looks for a second end within 5.5 s, after which it would give up.
+            self.respawned_wrks.clear()
 
 
 def main() -> None:
@@ -42,7 +64,7 @@ def main() -> None:
     files = max(soft, min(hard, 2 * MOST_CONNECTIONS + 512))
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
     most_connections = min(MOST_CONNECTIONS, files // 2)
-    server = Granian(
+    server = Server(
         "trashsite.wsgi:application",
         # The number of threads is what WSGI means here; the processes speak ASGI with granian.
         interface=Interfaces.WSGI,

@@ -13,7 +13,7 @@ from typing import Any
 
 from granian import Granian
 from granian._granian import CallbackScheduler
-from granian.server import mp
+from granian.server import common, mp
 
 
 def parameters(function: Any) -> list[str]:
@@ -44,3 +44,9 @@ def test_a_scheduler_is_told_what_to_call_with_each_request() -> None:
     loop = asyncio.new_event_loop()
     assert Scheduler(loop, print, None, partial(print), partial(print))
     loop.close()
+
+
+def test_a_second_end_within_seconds_is_known_from_one_dict() -> None:
+    assert "self.respawned_wrks.get(idx, 0) <= 5.5" in source(common.AbstractServer._serve_loop)
+    assert parameters(Granian._respawn_workers)[:2] == ["self", "workers"]
+    assert "self.birth = time.monotonic()" in source(common.AbstractWorker)

@@ -167,6 +167,12 @@ except ValueError:
     raise ImproperlyConfigured(
         "DATABASE_URL is no database's address, as postgres://USER:PASSWORD@HOST/NAME, each part percent-encoded."
     ) from None
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # Readers and a writer do not wait for each other: where many read, a sign-in waited for seconds.
+    DATABASES["default"]["OPTIONS"] = {
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
+        "transaction_mode": "IMMEDIATE",
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}

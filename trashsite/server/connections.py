@@ -9,18 +9,19 @@ Linux alone; elsewhere nothing is looked at.
 
 from __future__ import annotations
 
-import fcntl
+import ctypes
 import logging
 import os
 import socket
-import stat
 import struct
 import sys
 import termios
 import threading
 import time
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from trashsite.server.visitors import Held, first_to_give_way
 
@@ -41,6 +42,10 @@ SEND_BUFFER_BYTES = 128 * 1024
 _BYTES_ACKED = struct.Struct("=120xQ")
 _RESET_WHEN_CLOSED = struct.pack("ii", 1, 0)
 
+#: Python's own calls give up the interpreter's lock, and 4,000 of them in a row would wait for it 4,000 times: looking
+#: took many seconds while others were busy.
+_libc = ctypes.PyDLL(None)
+
 Client = tuple[str, str]
 
 
@@ -60,12 +65,14 @@ class Connections:
     def __init__(self, port: int, most: int) -> None:
         self._port = port
         self._most = most
-        self._looking = threading.Lock()
-        #: By inode, which no two open sockets share; None for what is no client's.
-        self._sockets: dict[int, _Connection | None] = {}
+        #: By descriptor and what is at the other end; None for what is no client's.
+        self._sockets: dict[tuple[int, bytes], _Connection | None] = {}
         self._by_client: dict[Client, _Connection] = {}
         self._under_way: set[Client] = set()
         self._answered_s: dict[Client, float] = {}
+        #: Whose connections are to be ended, and whether without what is not sent yet.
+        self._ending: deque[tuple[Client, bool]] = deque()
+        self._wanted = threading.Event()
 
     def begin(self, client: Client) -> None:
         """Note that a client's request came, whole or all but its body."""
@@ -77,66 +84,67 @@ class Connections:
         self._answered_s[client] = time.monotonic()
 
     def abort(self, client: Client) -> None:
-        """Break a client's connection: what is not sent yet never will be."""
-        self._find_and_shut_down(client, reset=True)
+        """Have a client's connection broken soon: what is not sent by then never will be."""
+        self._ending.append((client, True))
+        self._wanted.set()
 
     def hang_up(self, client: Client) -> None:
-        """End a client's connection after what was sent: nothing more is read from it."""
-        self._find_and_shut_down(client, reset=False)
-
-    def _find_and_shut_down(self, client: Client, *, reset: bool) -> None:
-        with self._looking:
-            if client not in self._by_client:
-                with suppress(OSError):  # None is left to look with.
-                    self._look(time.monotonic())
-            if connection := self._by_client.get(client):
-                self._shut_down(connection, reset=reset)
+        """Have a client's connection ended soon, after what was sent: nothing more is read from it."""
+        self._ending.append((client, False))
+        self._wanted.set()
 
     def watch(self) -> None:
         """Look after the connections until the process ends; for a thread of its own."""
-        readers_s = 0.0
+        readers_s, is_limited = 0.0, False
         while sys.platform == "linux":
             now = time.monotonic()
             try:
-                with self._looking:
-                    self._look(now)
-                    self._make_room()
-                    if now - readers_s >= READERS_EVERY_S:
-                        readers_s = now
-                        self._end_slow_readers(now)
+                is_limited = is_limited or self._limit_send_buffers()
+                self._look(now)
+                while self._ending:
+                    client, reset = self._ending.popleft()
+                    if connection := self._by_client.get(client):
+                        self._shut_down(connection, reset=reset)
+                self._make_room()
+                if now - readers_s >= READERS_EVERY_S:
+                    readers_s = now
+                    self._end_slow_readers(now)
             except OSError:
                 # No descriptor is left for a look at the others: they end, or time does it.
                 logger.warning("The open connections could not be looked at", exc_info=True)
-            time.sleep(SECONDS)
+            self._wanted.wait(SECONDS)
+            self._wanted.clear()
 
     def _look(self, now: float) -> None:
         """Learn which connections are open."""
-        found: dict[int, _Connection | None] = {}
-        for name in os.listdir("/proc/self/fd"):
-            descriptor = int(name)
-            with suppress(OSError):  # Closed meanwhile.
-                status = os.fstat(descriptor)
-                if stat.S_ISSOCK(status.st_mode):
-                    if status.st_ino in self._sockets:
-                        found[status.st_ino] = self._sockets[status.st_ino]
-                    else:
-                        found[status.st_ino] = self._connection(descriptor, now)
+        found: dict[tuple[int, bytes], _Connection | None] = {}
+        for descriptor in range(_descriptors()):
+            if peer := _address(_libc.getpeername, descriptor):
+                key = descriptor, peer
+                found[key] = self._sockets[key] if key in self._sockets else self._connection(descriptor, peer, now)
         self._sockets = found
         self._by_client = {each.client: each for each in found.values() if each}
         if len(self._answered_s) > 2 * len(self._by_client) + 1000:
             answered = self._answered_s.copy()
             self._answered_s = {client: at for client, at in answered.items() if client in self._by_client}
 
-    def _connection(self, descriptor: int, now: float) -> _Connection | None:
-        with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as copy:
-            if copy.family in (socket.AF_INET, socket.AF_INET6) and copy.getsockname()[1] == self._port:
-                if copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                    # Its connections inherit it.
+    def _connection(self, descriptor: int, peer: bytes, now: float) -> _Connection | None:
+        # Source: Linux, ip(7), ipv6(7): a family, a port, and the address, behind a flow's label where it is IPv6.
+        family, port = int.from_bytes(peer[:2], sys.byteorder), int.from_bytes(peer[2:4], "big")
+        own = _address(_libc.getsockname, descriptor)
+        if family not in (socket.AF_INET, socket.AF_INET6) or int.from_bytes(own[2:4], "big") != self._port:
+            return None
+        host = socket.inet_ntop(family, peer[4:8] if family == socket.AF_INET else peer[8:24])
+        return _Connection(host, now, descriptor, (host, str(port)))
+
+    def _limit_send_buffers(self) -> bool:
+        """Limit what waits in the kernel for a reader, once there is a listening socket: its connections inherit it."""
+        for descriptor in range(_descriptors()):
+            with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as copy:
+                if copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) and copy.getsockname()[1] == self._port:
                     copy.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-                    return None
-                client = _client_of(copy)
-                return _Connection(client[0], now, descriptor, client)
-        return None
+                    return True
+        return False
 
     def _make_room(self) -> None:
         """Where many are open, shut those down that have no request under way and were answered longest ago."""
@@ -170,6 +178,22 @@ class Connections:
                 copy.shutdown(socket.SHUT_RDWR)
 
 
+def _descriptors() -> int:
+    """Return a number above each open descriptor. Source: Linux, proc(5), FDSize of /proc/pid/status."""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("FDSize:"))
+
+
+_buffer, _length = ctypes.create_string_buffer(128), ctypes.c_uint32()
+_length_address = ctypes.byref(_length)
+
+
+def _address(call: Any, descriptor: int) -> bytes:
+    """Return what getpeername or getsockname tells; nothing where it fails. For one thread alone."""
+    _length.value = len(_buffer)
+    return b"" if call(descriptor, _buffer, _length_address) else _buffer.raw[: _length.value]
+
+
 def _client_of(connection: socket.socket) -> Client:
     host, port = connection.getpeername()[:2]
     return host, str(port)
@@ -177,8 +201,8 @@ def _client_of(connection: socket.socket) -> Client:
 
 def _unsent_bytes(descriptor: int) -> int:
     """Return what was written to a socket and has not arrived at its other end. Source: Linux, tcp(7), SIOCOUTQ."""
-    (size,) = struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4)))
-    return int(size)
+    size = ctypes.c_int()
+    return size.value if _libc.ioctl(descriptor, termios.TIOCOUTQ, ctypes.byref(size)) == 0 else 0
 
 
 def _acked_bytes(descriptor: int) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
 
-from reports.web.access import SigningIn
+from reports.web.access import SigningIn, visitor_of
 from reports.web.problems import plain
 
 
@@ -19,6 +19,9 @@ class SignInView(LoginView):
     """
 
     template_name = "accounts/login.html"
+
+    def get_context_data(self, **named: Any) -> dict[str, Any]:
+        return super().get_context_data(visitor=visitor_of(self.request), **named)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         throttle = SigningIn()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import ClassVar
 
 from django.http import HttpResponseBase
 from django.urls import reverse
@@ -22,16 +24,43 @@ from reports.insight.thinning import thin
 from reports.models import Can
 from reports.report import MAX_CAN_ID, Report, percent
 from reports.web import cursors, examples, queries, schemas
+from reports.web.access import DATABASE_DOWN
 from reports.web.answers import Course, Listing, PastRow, Row, can_links
 from reports.web.problems import UnknownCan
-from reports.web.rendering import PageRenderer
-from reports.web.view import REFUSALS, UNKNOWN, ApiView, page_address, page_parameters, root_address
+from reports.web.rendering import Page
+from reports.web.view import REFUSALS, UNKNOWN, ApiView, is_page, page_address, page_parameters, root_address
+
+#: Reports in the table of a can's page.
+RECENT = 25
+
+
+@dataclass(frozen=True)
+class CanPage(Page):
+    """
+    A can's page: its newest report, details, the newest reports as a table, and the address of its chart.
+
+    has_details: False where the database that keeps them did not answer; then `facts` says nothing.
+    """
+
+    template: ClassVar[str] = "reports/can.html"
+
+    facts: Can | None
+    has_details: bool
+    recent: Sequence[Report]
+    has_more: bool
+    range: str
+    ranges: Sequence[str]
+    chart_address: str
+
+
+@dataclass(frozen=True)
+class HistoryPage(Page):
+    template: ClassVar[str] = "reports/history.html"
 
 
 class CanView(ApiView):
     """One can: its newest report, how it went, and what is known of it."""
 
-    page = "reports/can.html"
     takes_reports = True
 
     @extend_schema(
@@ -42,28 +71,38 @@ class CanView(ApiView):
     )
     def get(self, request: Request, can_id: str) -> Response | HttpResponseBase:
         """The newest report of one can."""
-        queries.known(request.query_params, {"range"})
+        query = request.query_params
+        queries.known(query, {"range"})
+        span = queries.span(query)
         report, now = latest(can_id), timezone.now()
-        found = status(report.level, report.measured_at, now)
-        row = Row(report, root_address(request), found, is_old(report.measured_at, now))
-        response = Response(row, headers={"Cache-Control": "private, no-cache"})
-        if isinstance(request.accepted_renderer, PageRenderer):
+        can_status = status(report.level, report.measured_at, now)
+        row = Row(report, root_address(request), can_status, is_old(report.measured_at, now))
+        headers = {"Cache-Control": "private, no-cache"}
+        if is_page(request):
             # A page holds more than the report, and is never the same twice.
-            return response
-        return unless_known(request, row, response)
+            return Response(_page(row, span, now), headers=headers)
+        return unless_known(request, row, Response(row, headers=headers))
 
-    def page_context(self, data: Row) -> dict[str, Any]:
-        report, now = data.report, timezone.now()
-        span = queries.span(self.request.query_params)
-        recent = store.history(report.can_id, newest_first=True, size=25, now=now)
-        return {
-            "facts": Can.objects.filter(can_id=report.can_id).first(),
-            "recent": recent.items,
-            "more": recent.next is not None,
-            "span": span,
-            "spans": tuple(queries.SPANS),
-            "chart_address": f"{reverse('chart', args=[report.can_id])}?range={span}",
-        }
+
+def _page(row: Row, span: str, now: datetime) -> CanPage:
+    can_id = row.report.can_id
+    recent = store.history(can_id, newest_first=True, size=RECENT, now=now)
+    facts, has_details = None, True
+    try:
+        facts = Can.objects.filter(can_id=can_id).first()
+    except DATABASE_DOWN:
+        # The level is what people come for; the page says that the details are missing.
+        has_details = False
+    return CanPage(
+        row,
+        facts=facts,
+        has_details=has_details,
+        recent=recent.items,
+        has_more=recent.next is not None,
+        range=span,
+        ranges=tuple(queries.SPANS),
+        chart_address=f"{reverse('chart', args=[can_id])}?range={span}",
+    )
 
 
 class ChartView(ApiView):
@@ -130,8 +169,6 @@ class ChartView(ApiView):
 class HistoryView(ApiView):
     """The reports of one can over time."""
 
-    page = "reports/history.html"
-
     @extend_schema(
         operation_id="history",
         parameters=[
@@ -162,22 +199,18 @@ class HistoryView(ApiView):
         root = root_address(request)
         links = can_links(root, can_id)
         after = found.next and cursors.seal(found.next, query.scope)
-        return Response(
-            Listing(
-                rows=[PastRow(report) for report in found.items],
-                next=page_address(request, links["history"], after),
-                previous=None,
-                about={
-                    "can_id": can_id,
-                    "order": "newest" if query.newest_first else "oldest",
-                    "page_size": query.size,
-                },
-                links={"self": links["history"], "can": links["self"]},
-            )
+        listing = Listing(
+            rows=[PastRow(report) for report in found.items],
+            next=page_address(request, links["history"], after),
+            previous=None,
+            about={
+                "can_id": can_id,
+                "order": "newest" if query.newest_first else "oldest",
+                "page_size": query.size,
+            },
+            links={"self": links["history"], "can": links["self"]},
         )
-
-    def page_context(self, data: Listing) -> dict[str, Any]:
-        return {}
+        return Response(HistoryPage(listing) if is_page(request) else listing)
 
 
 def latest(can_id: str) -> Report:

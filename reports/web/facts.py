@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.contrib.auth.mixins import PermissionRequiredMixin
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
@@ -18,6 +19,7 @@ from django.views.generic import FormView
 
 from reports.models import Can
 from reports.web import facts_csv
+from reports.web.access import visitor_of
 
 
 def favicon(request: HttpRequest) -> HttpResponse:
@@ -62,7 +64,8 @@ class FactsView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
         return super().get_form_kwargs() | {"instance": known or Can(can_id=can_id)}
 
     def get_context_data(self, **named: Any) -> dict[str, Any]:
-        return super().get_context_data(can_id=self.kwargs["can_id"], **named)
+        visitor = visitor_of(self.request)
+        return super().get_context_data(can_id=self.kwargs["can_id"], visitor=visitor, **named)
 
     def form_valid(self, form: FactsForm) -> HttpResponse:
         can = form.instance
@@ -74,9 +77,10 @@ class FactsView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
         retire = form.cleaned_data["retired"]
         if retire != (can.retired_at is not None):
             can.retired_at = timezone.now() if retire else None
-        can.save()
         action = ADDITION if self.is_new else CHANGE
-        _log(self.request.user.pk, [can], action, ", ".join(form.changed_data) or "nothing")
+        with transaction.atomic():
+            can.save()
+            _log(self.request.user.pk, [can], action, ", ".join(form.changed_data) or "nothing")
         messages.success(self.request, "Saved.")
         return redirect("can", can.can_id)
 
@@ -111,6 +115,9 @@ class ImportView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
         self.raise_exception = self.request.user.is_authenticated
         return super().has_permission()
 
+    def get_context_data(self, **named: Any) -> dict[str, Any]:
+        return super().get_context_data(visitor=visitor_of(self.request), **named)
+
     def form_valid(self, form: ImportForm) -> HttpResponse:
         text = form.cleaned_data["text"]
         plan = facts_csv.plan(text)
@@ -123,10 +130,11 @@ class ImportView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
                 "new": sum(change.is_new for change in plan.changes),
             }
             return render(self.request, self.template_name, self.get_context_data(form=form, **found))
-        facts_csv.apply(plan.changes, timezone.now())
-        for is_new, action in ((True, ADDITION), (False, CHANGE)):
-            cans = [Can(can_id=change.can_id) for change in plan.changes if change.is_new == is_new]
-            _log(self.request.user.pk, cans, action, "imported from CSV")
+        with transaction.atomic():
+            facts_csv.apply(plan.changes, timezone.now())
+            for is_new, action in ((True, ADDITION), (False, CHANGE)):
+                cans = [Can(can_id=change.can_id) for change in plan.changes if change.is_new == is_new]
+                _log(self.request.user.pk, cans, action, "imported from CSV")
         messages.success(self.request, f"Imported the facts of {len(plan.changes)} cans.")
         return redirect("fleet")
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 from django.db.models import Q
-from django.http import StreamingHttpResponse
+from django.http import FileResponse
 from django.urls import reverse
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -20,15 +22,41 @@ from reports.report import InvalidReport
 from reports.web import cursors, examples, fleet_count, queries, schemas
 from reports.web.access import MayPost
 from reports.web.answers import Listing, Row, can_links
+from reports.web.fleet_count import Taken
 from reports.web.fleet_listing import FleetListing, csv_of
 from reports.web.parsers import MAX_BYTES, ReportFormParser, ReportParser, reports_in
 from reports.web.problems import InvalidReports, TooLarge
-from reports.web.rendering import CSVRenderer, JSONRenderer, PageRenderer
-from reports.web.view import REFUSALS, ApiView, asked, page_address, page_parameters, root_address
+from reports.web.queries import FleetQuery
+from reports.web.rendering import CSVRenderer, JSONRenderer, Page, PageRenderer
+from reports.web.view import REFUSALS, ApiView, asked, is_page, page_address, page_parameters, root_address
 
 _PERCENT = {"type": "number", "minimum": 0, "maximum": 100}
 #: The orders of the fleet, in the words of the page.
 ORDERS = {"fullest": "Fullest first", "emptiest": "Emptiest first", "silent": "Longest silent first", "id": "By id"}
+
+
+@dataclass(frozen=True)
+class FleetPage(Page):
+    """
+    A page of the fleet: its rows, and around them the filter, the counts, saved views and addresses of other orders.
+
+    taken: None where the fleet was never counted. asked: the query string without cursor and format.
+    """
+
+    template: ClassVar[str] = "reports/fleet.html"
+
+    query: FleetQuery
+    has_trends: bool
+    taken: Taken | None
+    counts: Mapping[str, int]
+    streams: Sequence[str]
+    orders: Mapping[str, str]
+    sorted_by: Mapping[str, str]
+    sizes: Mapping[int, str]
+    statuses: Sequence[Status]
+    views: Sequence[SavedView]
+    asked: str
+    csv_address: str
 
 
 class FleetView(ApiView):
@@ -36,7 +64,6 @@ class FleetView(ApiView):
 
     permission_classes = (MayPost,)
     parser_classes = (ReportParser, ReportFormParser)
-    page = "reports/fleet.html"
     takes_reports = True
 
     renderer_classes = (JSONRenderer, PageRenderer, CSVRenderer)
@@ -65,7 +92,7 @@ class FleetView(ApiView):
         examples=[examples.FLEET],
         tags=["reports"],
     )
-    def get(self, request: Request) -> Response | StreamingHttpResponse:
+    def get(self, request: Request) -> Response | FileResponse:
         """
         The fleet: cans with their newest reports, in an order, filtered, a page at a time.
 
@@ -73,20 +100,19 @@ class FleetView(ApiView):
         goes on. To walk the whole fleet while it changes, ask for order=id.
         """
         query = queries.fleet_query(request.query_params)
-        self.listing = FleetListing(query, root_address(request), timezone.now())
-        if isinstance(request.accepted_renderer, CSVRenderer):
-            return csv_of(self.listing)
-        rows, next_, previous, stopped = self.listing.page()
         root = root_address(request)
-        return Response(
-            Listing(
-                rows=rows,
-                next=page_address(request, root, next_),
-                previous=page_address(request, root, previous),
-                about={"order": query.order, "stopped": stopped, "page_size": query.size},
-                links={"self": root},
-            )
+        fleet = FleetListing(query, root, timezone.now())
+        if isinstance(request.accepted_renderer, CSVRenderer):
+            return csv_of(fleet)
+        rows, next_, previous, stopped = fleet.page()
+        listing = Listing(
+            rows=rows,
+            next=page_address(request, root, next_),
+            previous=page_address(request, root, previous),
+            about={"order": query.order, "stopped": stopped, "page_size": query.size},
+            links={"self": root},
         )
+        return Response(_page(request, query, listing) if is_page(request) else listing)
 
     @extend_schema(
         operation_id="post_reports",
@@ -128,32 +154,33 @@ class FleetView(ApiView):
             headers={"Location": next(iter(cans.values()))["self"]} if len(cans) == 1 else None,
         )
 
-    def page_context(self, data: Listing) -> dict[str, Any]:
-        user = self.request.user
-        own = Q(owner=user.pk) if user.is_authenticated else Q()
-        # The counts are beside the list: it does not wait for those of a large fleet.
-        taken = fleet_count.current(patience_s=0.2)
-        query = self.listing.query
-        return {
-            "query": query,
-            # A fleet that has just begun to report has none.
-            "has_trends": any(isinstance(row, Row) and row.has_trend for row in data.rows),
-            "taken": taken,
-            "counts": taken.overview.by_status if taken else {},
-            "streams": [name for name in taken.overview.by_stream if name] if taken else [],
-            "orders": ORDERS,
-            "sorted_by": {
-                "id": self._changed(order="id"),
-                "level": self._changed(order="emptiest" if query.order == "fullest" else "fullest"),
-                "heard": self._changed(order="silent"),
-            },
-            "sizes": {size: self._changed(page_size=str(size)) for size in (50, 100, 300)},
-            "statuses": list(Status),
-            "views": SavedView.objects.filter(Q(owner=None) | own) if own else SavedView.objects.filter(owner=None),
-            "asked": asked(self.request, "cursor", "format"),
-            "csv_address": self._changed(format="csv"),
-        }
 
-    def _changed(self, **changed: str) -> str:
-        """Return the address of the same list, changed in something, from its first page on."""
-        return f"{reverse('fleet')}?{asked(self.request, 'cursor', **{'format': '', **changed})}"
+def _page(request: Request, query: FleetQuery, listing: Listing) -> FleetPage:
+    owners = Q(owner=None) | Q(owner=request.user.pk) if request.user.is_authenticated else Q(owner=None)
+    # The counts are beside the list: it does not wait for those of a large fleet.
+    taken = fleet_count.current(patience_s=0.2)
+    return FleetPage(
+        listing,
+        query=query,
+        # A fleet that has just begun to report has none.
+        has_trends=any(isinstance(row, Row) and row.has_trend for row in listing.rows),
+        taken=taken,
+        counts=taken.overview.by_status if taken else {},
+        streams=[name for name in taken.overview.by_stream if name] if taken else [],
+        orders=ORDERS,
+        sorted_by={
+            "id": _changed(request, order="id"),
+            "level": _changed(request, order="emptiest" if query.order == "fullest" else "fullest"),
+            "heard": _changed(request, order="silent"),
+        },
+        sizes={size: _changed(request, page_size=str(size)) for size in (50, 100, 300)},
+        statuses=list(Status),
+        views=list(SavedView.objects.filter(owners)),
+        asked=asked(request, "cursor", "format"),
+        csv_address=_changed(request, format="csv"),
+    )
+
+
+def _changed(request: Request, **changed: str) -> str:
+    """Return the address of the same list, changed in something, from its first page on."""
+    return f"{reverse('fleet')}?{asked(request, 'cursor', **{'format': '', **changed})}"

@@ -22,6 +22,7 @@ from reports.insight.fleet_counts import Count, Overview
 from reports.models import Can
 from reports.report import Report
 from reports.store import StoreUnavailable
+from reports.web.access import DATABASE_DOWN
 
 NAME = "fleet"
 MAX_AGE = timedelta(seconds=60)
@@ -52,6 +53,8 @@ class _Held:
     taken: Taken | None = None
     asked_s: float = -HELD_S
     counting: threading.Thread | None = None
+    #: Why the last count of this process came to nothing.
+    failure: StoreUnavailable | None = None
 
 
 _held = _Held()
@@ -61,7 +64,8 @@ def current(*, patience_s: float = PATIENCE_S) -> Taken | None:
     """
     Return the newest overview, None where none was ever counted and this one takes longer than a request may.
 
-    patience_s: how long to wait for a count, where the last is older than a minute. Raises StoreUnavailable.
+    patience_s: how long to wait for a count, where the last is older than a minute. Where a new one cannot be made,
+    the last is returned with its age. Raises StoreUnavailable, and DATABASE_DOWN's errors where there is no last.
     """
     now = timezone.now()
     taken = _latest()
@@ -71,13 +75,22 @@ def current(*, patience_s: float = PATIENCE_S) -> Taken | None:
     if counting is None or not counting.is_alive():
         if not store.claim_snapshot(NAME, now, CLAIM_S):
             return taken
-        # Read here: the thread leaves Django's database alone.
-        facts = {can.can_id: can for can in Can.objects.all()}
+        try:
+            # Read here: the thread leaves Django's database alone.
+            facts = {can.can_id: can for can in Can.objects.all()}
+        except DATABASE_DOWN as error:
+            if taken is None:
+                raise
+            log.warning("the fleet could not be counted: %s", error)
+            return taken
+        _held.failure = None
         counting = _held.counting = threading.Thread(target=_count, args=(facts, now), daemon=True)
         counting.start()
     if taken is None or now - taken.taken_at > MAX_AGE:
         counting.join(patience_s)
         taken = _held.taken or taken
+        if taken is None and _held.failure:
+            raise StoreUnavailable(_held.failure)
     return taken
 
 
@@ -85,7 +98,7 @@ def forget() -> None:
     """Forget what this process holds: the store itself has changed, as between tests."""
     if _held.counting:
         _held.counting.join()
-    _held.taken, _held.asked_s, _held.counting = None, -HELD_S, None
+    _held.taken, _held.asked_s, _held.counting, _held.failure = None, -HELD_S, None, None
 
 
 def _latest() -> Taken | None:
@@ -119,6 +132,7 @@ def _count(facts: Mapping[str, Can], now: datetime) -> None:
         if lacking:
             log.info("brought %d cans that another service wrote into the indexes", store.mend(lacking))
     except StoreUnavailable as error:
+        _held.failure = error
         log.warning("the fleet could not be counted: %s", error)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.http import HttpResponseBase
@@ -17,14 +17,34 @@ from rest_framework.response import Response
 
 from reports.insight.status import Status, is_old
 from reports.web import answers, examples, fleet_count, schemas
-from reports.web.rendering import PageRenderer
-from reports.web.view import REFUSALS, ApiView
+from reports.web.fleet_count import Taken
+from reports.web.rendering import Page
+from reports.web.view import REFUSALS, ApiView, is_page
+
+
+@dataclass(frozen=True)
+class OverviewPage(Page):
+    """
+    The overview's page, drawn from the counts; taken_at is None where the fleet was never counted.
+
+    tenths: per ten percent its beginning, its count and the height of its bar. streams: the five commonest.
+    """
+
+    template: ClassVar[str] = "reports/overview.html"
+
+    taken_at: datetime | None
+    is_outdated: bool
+    statuses: Sequence[Status]
+    urgent: Sequence[Mapping[str, Any]]
+    tenths: Sequence[Mapping[str, Any]]
+    streams: Sequence[tuple[str, int]]
+    unstreamed: int
+    tiles: str
+    tiles_by: str
 
 
 class OverviewView(ApiView):
     """The fleet at a glance: counts, what needs attention first, and a map."""
-
-    page = "reports/overview.html"
 
     @extend_schema(
         operation_id="overview",
@@ -35,35 +55,40 @@ class OverviewView(ApiView):
     def get(self, request: Request) -> Response | HttpResponseBase:
         """Counts over the whole fleet, at most a minute old, and the ten cans that need attention first."""
         taken = fleet_count.current()
+        data = {"taken_at": answers.instant(taken.taken_at), **asdict(taken.overview)} if taken else {"taken_at": None}
+        headers = {"Cache-Control": "private, no-cache"}
+        if is_page(request):
+            return Response(_page(data, taken, timezone.now()), headers=headers)
+        response = Response(data, headers=headers)
         if taken is None:
-            return Response({"taken_at": None})
-        data = {"taken_at": answers.instant(taken.taken_at), **asdict(taken.overview)}
-        response = Response(data, headers={"Cache-Control": "private, no-cache"})
-        if isinstance(request.accepted_renderer, PageRenderer):
             return response
         etag = f'"{int(taken.taken_at.timestamp() * 1000):x}"'
         response["ETag"] = etag
         found = get_conditional_response(request._request, etag=etag, response=response)
         return found if found is not None else response
 
-    def page_context(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        taken_at, now = data["taken_at"], timezone.now()
-        highest = max(data.get("tenths", ()), default=0) or 1
-        return {
-            "taken_at": datetime.fromisoformat(taken_at) if taken_at else None,
-            "is_outdated": taken_at and now - datetime.fromisoformat(taken_at) > fleet_count.MAX_AGE,
-            "statuses": list(Status),
-            "urgent": [
-                {**one, "measured_at": at, "is_old": is_old(at, now)}
-                for one in data.get("urgent", ())
-                for at in [datetime.fromisoformat(one["measured_at"]) if one["measured_at"] else None]
-            ],
-            "tenths": [
-                {"from": at * 10, "count": count, "height": round(60 * count / highest, 1)}
-                for at, count in enumerate(data.get("tenths", ()))
-            ],
-            "streams": [(name, count) for name, count in data.get("by_stream", {}).items() if name][:5],
-            "unstreamed": data.get("by_stream", {}).get(""),
-            "tiles": settings.TRASH_MAP_TILES,
-            "tiles_by": settings.TRASH_MAP_ATTRIBUTION,
-        }
+
+def _page(data: Mapping[str, Any], taken: Taken | None, now: datetime) -> OverviewPage:
+    by_tenth = taken.overview.tenths if taken else ()
+    by_stream = taken.overview.by_stream if taken else {}
+    urgent = taken.overview.urgent if taken else ()
+    highest = max(by_tenth, default=0) or 1
+    return OverviewPage(
+        data,
+        taken_at=taken.taken_at if taken else None,
+        is_outdated=bool(taken and now - taken.taken_at > fleet_count.MAX_AGE),
+        statuses=list(Status),
+        urgent=[
+            {**asdict(one), "measured_at": at, "is_old": is_old(at, now)}
+            for one in urgent
+            for at in [datetime.fromisoformat(one.measured_at) if one.measured_at else None]
+        ],
+        tenths=[
+            {"from": at * 10, "count": count, "height": round(60 * count / highest, 1)}
+            for at, count in enumerate(by_tenth)
+        ],
+        streams=[(name, count) for name, count in by_stream.items() if name][:5],
+        unstreamed=by_stream.get("", 0),
+        tiles=settings.TRASH_MAP_TILES,
+        tiles_by=settings.TRASH_MAP_ATTRIBUTION,
+    )

@@ -7,16 +7,19 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from reports import queue, store
 from reports.insight.health import worker_problems
 from reports.queue import QueueUnavailable
-from reports.store import StoreUnavailable
+from reports.store import Heartbeat, StoreUnavailable
 from reports.web import answers, schemas
+from reports.web.problems import RETRY_AFTER_S
+from reports.web.view import ApiView
+
+_RETRY = {"Retry-After": str(RETRY_AFTER_S)}
 
 
-class ProbeView(APIView):
+class ProbeView(ApiView):
     """What all of them share: anybody may ask, as often as they like."""
 
     permission_classes = (AllowAny,)
@@ -46,7 +49,11 @@ class PipelineHealthView(ProbeView):
         except StoreUnavailable as error:
             problems = [str(error)]
         status = "stuck" if problems else "well"
-        return Response({"status": status, "problems": problems}, status=503 if problems else 200)
+        return Response(
+            {"status": status, "problems": problems},
+            status=503 if problems else 200,
+            headers=_RETRY if problems else None,
+        )
 
 
 class ReadyView(ProbeView):
@@ -55,7 +62,8 @@ class ReadyView(ProbeView):
     @extend_schema(operation_id="ready", responses={200: schemas.Ready, 503: schemas.Ready}, tags=["health"], auth=[])
     def get(self, request: Request) -> Response:
         """Asks SQS and DynamoDB; 503 tells which one does not answer."""
-        checks, workers = {"sqs": "ok", "dynamodb": "ok"}, []
+        checks = {"sqs": "ok", "dynamodb": "ok"}
+        workers: list[Heartbeat] | None = None
         try:
             queue.ping()
         except QueueUnavailable as error:
@@ -66,15 +74,19 @@ class ReadyView(ProbeView):
         except StoreUnavailable as error:
             checks["dynamodb"] = str(error)
         ready = set(checks.values()) == {"ok"}
-        if checks["dynamodb"] == "ok":
+        if workers is not None:
             # A web server without a worker still answers: told here, and judged by PipelineHealthView.
             checks["workers"] = "; ".join(worker_problems(workers, timezone.now())) or "ok"
-        seen = [
-            {"name": worker.name, "seen_at": answers.instant(worker.seen_at), "counters": worker.counters}
-            for worker in workers
-        ]
+        seen = (
+            None
+            if workers is None
+            else [
+                {"name": worker.name, "seen_at": answers.instant(worker.seen_at), "counters": worker.counters}
+                for worker in workers
+            ]
+        )
         return Response(
             {"status": "ready" if ready else "not ready", "checks": checks, "workers": seen},
             status=200 if ready else 503,
-            headers=None if ready else {"Retry-After": "5"},
+            headers=None if ready else _RETRY,
         )

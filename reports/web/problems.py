@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import logging
 import re
+import sys
 from collections.abc import ItemsView, Mapping, Sequence
 from http import HTTPStatus
 from types import FrameType
 from typing import Any
 
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.template import loader
@@ -24,11 +26,13 @@ from rest_framework.response import Response
 from reports.queue import QueueUnavailable
 from reports.report import InvalidReport
 from reports.store import StoreUnavailable
+from reports.web.access import DATABASE_DOWN, visitor_of
 
 MEDIA_TYPE = "application/problem+json"
 #: The lab's own words, which its clients look for.
 UNKNOWN_CAN = "Error: Trash Can not found"
 RETRY_AFTER_S = 5
+_DATABASE_DOWN = "The database of users and details cannot be reached. Try again in a moment."
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +96,9 @@ def answered(error: Exception) -> Response | None:
         case QueueUnavailable():
             log.warning("queue unavailable: %s", error)
             return answer(Unavailable("The queue cannot be reached. Nothing was sent: try again in a moment."))
+        case _ if isinstance(error, DATABASE_DOWN):
+            log.warning("database unavailable: %s", error)
+            return answer(Unavailable(_DATABASE_DOWN))
         case InvalidQuery():
             wrong = {"field": error.field, "rule": error.rule}
             return Response(Problem(400, str(error), [wrong]), status=400)
@@ -135,12 +142,16 @@ def plain(request: HttpRequest, status: int, detail: str, *, safe: bool = False)
     if "text/html" not in request.headers.get("Accept", ""):
         return HttpResponse(json.dumps(problem), status=status, content_type=MEDIA_TYPE)
     page = loader.get_template("reports/problem_plain.html")
-    return HttpResponse(page.render({"problem": problem}, None if safe else request), status=status)
+    context = {"problem": problem} if safe else {"problem": problem, "visitor": visitor_of(request)}
+    return HttpResponse(page.render(context, None if safe else request), status=status)
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     if isinstance(exception, RequestDataTooBig):
         return plain(request, 413, "The request is too large.")
+    if isinstance(exception, SessionInterrupted) and _is_database_down(exception):
+        # Django takes a session that could not be saved for one that was deleted meanwhile.
+        return _database_down(request, exception)
     return plain(request, 400, "The request cannot be understood.")
 
 
@@ -153,7 +164,23 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer what no view answered: 503 where the database is out of reach, also to a middleware, else 500."""
+    error = sys.exc_info()[1]
+    if isinstance(error, DATABASE_DOWN):
+        return _database_down(request, error)
     return plain(request, 500, "Something broke on our side. It has been logged.", safe=True)
+
+
+def _database_down(request: HttpRequest, error: Exception) -> HttpResponse:
+    log.warning("database unavailable: %s", error)
+    answer = plain(request, 503, _DATABASE_DOWN, safe=True)
+    answer["Retry-After"] = str(RETRY_AFTER_S)
+    return answer
+
+
+def _is_database_down(error: BaseException | None) -> bool:
+    """Say whether this error, or one that it was raised over, is that the database is out of reach."""
+    return error is not None and (isinstance(error, DATABASE_DOWN) or _is_database_down(error.__context__))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -131,7 +131,7 @@ class PipelineAnswer(serializers.Serializer[Any]):
     lag_ms = serializers.IntegerField(allow_null=True)
     stored_per_minute = serializers.IntegerField(allow_null=True)
     last_stored_at = serializers.DateTimeField(allow_null=True)
-    workers = WorkerAnswer(many=True)
+    workers = WorkerAnswer(many=True, allow_null=True, help_text="Null where DynamoDB does not answer.")
     troubles = TroubleAnswer(many=True)
 
 
@@ -164,6 +164,7 @@ class Settled(serializers.Serializer[Any]):
     action = serializers.ChoiceField(["redrive", "discard"])
     done = serializers.ListField(child=serializers.CharField(), help_text="Message ids.")
     again = serializers.ListField(child=serializers.CharField(), help_text="Still there: list again.")
+    noted = serializers.BooleanField(help_text="False where the database that keeps the admin's log did not answer.")
 
 
 class PlaceAnswer(serializers.Serializer[Any]):
@@ -216,4 +217,4 @@ class WorkerSeen(serializers.Serializer[Any]):
 class Ready(serializers.Serializer[Any]):
     status = serializers.ChoiceField(["ready", "not ready"])
     checks = serializers.DictField(child=serializers.CharField(), help_text="`ok`, or what is wrong.")
-    workers = WorkerSeen(many=True)
+    workers = WorkerSeen(many=True, allow_null=True, help_text="Null where DynamoDB does not answer.")

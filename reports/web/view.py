@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from reports.web import schemas
+from reports.web.access import visitor_of
 from reports.web.problems import MEDIA_TYPE, answered
 from reports.web.rendering import JSONRenderer, PageRenderer
 
@@ -30,7 +31,16 @@ def page_parameters(most: int) -> list[OpenApiParameter]:
 
 
 class ApiView(APIView):
-    """What all views of the API share: each answer tells how much of the rate limit is left."""
+    """
+    What all views of the API share: each answer tells how much of the rate limit is left.
+
+    Where a page was negotiated, get() answers with a Page that holds all it shows: see reports.web.rendering.
+    """
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if is_page(request):
+            request.visitor = visitor_of(request)  # type: ignore[attr-defined]
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         if rate_limit := getattr(request, "rate_limit", None):
@@ -38,6 +48,11 @@ class ApiView(APIView):
             response["RateLimit-Remaining"] = max(0, rate_limit.left)
             response["RateLimit-Reset"] = rate_limit.reset_s
         return super().finalize_response(request, response, *args, **kwargs)
+
+
+def is_page(request: Request) -> bool:
+    """Say whether the answer will be drawn as a page, so that what only a page needs must be prepared."""
+    return isinstance(request.accepted_renderer, PageRenderer)
 
 
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response | None:
@@ -48,6 +63,8 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
         # Whoever asked for CSV or YAML reads a problem as JSON all the same, and a browser as a page.
         told = PageRenderer() if asked.media_type == PageRenderer.media_type else JSONRenderer()
         request.accepted_renderer, request.accepted_media_type = told, told.media_type
+    if isinstance(getattr(request, "accepted_renderer", None), PageRenderer) and not hasattr(request, "visitor"):
+        request.visitor = visitor_of(request)
     return answered(error)
 
 

@@ -25,7 +25,7 @@ from reports.models import Can
 from reports.report import MAX_CAN_ID, Report, percent
 from reports.web import cursors, examples, queries, schemas
 from reports.web.access import DATABASE_DOWN
-from reports.web.answers import Course, Listing, PastRow, Row, can_links
+from reports.web.answers import ChartPoints, Listing, PastRow, Row, can_links
 from reports.web.problems import UnknownCan
 from reports.web.rendering import Page
 from reports.web.view import REFUSALS, UNKNOWN, ApiView, is_page, page_address, page_parameters, root_address
@@ -59,7 +59,7 @@ class HistoryPage(Page):
 
 
 class CanView(ApiView):
-    """One can: its newest report, how it went, and what is known of it."""
+    """One can: its newest report, the history of its level, and its details."""
 
     takes_reports = True
 
@@ -73,18 +73,18 @@ class CanView(ApiView):
         """The newest report of one can."""
         query = request.query_params
         queries.known(query, {"range"})
-        span = queries.span(query)
+        range_ = queries.chart_range(query)
         report, now = latest(can_id), timezone.now()
         can_status = status(report.level, report.measured_at, now)
         row = Row(report, root_address(request), can_status, is_old(report.measured_at, now))
         headers = {"Cache-Control": "private, no-cache"}
         if is_page(request):
             # A page holds more than the report, and is never the same twice.
-            return Response(_page(row, span, now), headers=headers)
+            return Response(_page(row, range_, now), headers=headers)
         return unless_known(request, row, Response(row, headers=headers))
 
 
-def _page(row: Row, span: str, now: datetime) -> CanPage:
+def _page(row: Row, range_: str, now: datetime) -> CanPage:
     can_id = row.report.can_id
     recent = store.history(can_id, newest_first=True, size=RECENT, now=now)
     facts, has_details = None, True
@@ -99,70 +99,71 @@ def _page(row: Row, span: str, now: datetime) -> CanPage:
         has_details=has_details,
         recent=recent.items,
         has_more=recent.next is not None,
-        range=span,
-        ranges=tuple(queries.SPANS),
-        chart_address=f"{reverse('chart', args=[can_id])}?range={span}",
+        range=range_,
+        ranges=tuple(queries.RANGES),
+        chart_address=f"{reverse('chart', args=[can_id])}?range={range_}",
     )
 
 
 class ChartView(ApiView):
-    """How one can's level went, thinned to what a chart can show."""
+    """The history of one can's level, in as many points as a chart can show."""
 
     #: Reports read for one chart: two pages of a megabyte, and then some.
-    most = 20_000
-    points = 1_000
+    MAX_REPORTS = 20_000
+    MAX_POINTS = 1_000
 
     @extend_schema(
         operation_id="chart",
-        parameters=[OpenApiParameter("range", str, enum=[*queries.SPANS], description="Default: 24h.")],
-        responses={200: schemas.CourseAnswer, **UNKNOWN, **REFUSALS},
+        parameters=[OpenApiParameter("range", str, enum=[*queries.RANGES], description="Default: 24h.")],
+        responses={200: schemas.ChartAnswer, **UNKNOWN, **REFUSALS},
         examples=[examples.CHART, examples.UNKNOWN],
         tags=["reports"],
     )
     def get(self, request: Request, can_id: str) -> Response:
         """
-        The course of one can's level: report by report up to a week, then by the hour or day.
+        The history of one can's level as points: one a report for up to a week, else one an hour or a day.
 
-        Where it is not complete yet, asking again brings more.
+        Where `complete` is false, the same request brings more a moment later.
         """
         queries.known(request.query_params, {"range"})
         check_id(can_id)
-        name, now = queries.span(request.query_params), timezone.now()
-        reach = queries.SPANS[name]
-        since = now - reach if reach else None
-        if name in queries.RAW_SPANS:
-            course = self._by_report(can_id, name, since, now)
+        range_, now = queries.chart_range(request.query_params), timezone.now()
+        length = queries.RANGES[range_]
+        since = now - length if length else None
+        if range_ in queries.RANGES_BY_REPORT:
+            chart = self._by_report(can_id, range_, since, now)
         else:
-            course = self._by_hour(can_id, name, since, now)
-        if not course.points:
+            chart = self._by_hour(can_id, range_, since, now)
+        if not chart.points:
+            # 404 where the can is unknown.
             latest(can_id)
-        return Response(course, headers={"Cache-Control": "private, max-age=10"})
+        return Response(chart, headers={"Cache-Control": "private, max-age=10"})
 
-    def _by_report(self, can_id: str, name: str, since: datetime | None, now: datetime) -> Course:
-        found = store.history(can_id, since=since, newest_first=True, size=self.most, now=now)
+    def _by_report(self, can_id: str, range_: str, since: datetime | None, now: datetime) -> ChartPoints:
+        history = store.history(can_id, since=since, newest_first=True, size=self.MAX_REPORTS, now=now)
         points = [
             (report.measured_at.timestamp(), float(round(level, 2)))
-            for report in reversed(found.items)
+            for report in reversed(history.items)
             if report.measured_at and (level := percent(report.level)) is not None
         ]
-        whole = found.next is None
-        return Course(can_id, name, since, now, thin(points, self.points), count=len(points), complete=whole)
+        thinned = thin(points, self.MAX_POINTS)
+        return ChartPoints(can_id, range_, since, now, thinned, count=len(points), complete=history.next is None)
 
-    def _by_hour(self, can_id: str, name: str, since: datetime | None, now: datetime) -> Course:
-        found = store.course(can_id, since=since, now=now)
-        # The store goes by whole days, the range by the hour.
-        hours = [hour for hour in found.hours if since is None or hour.start + timedelta(hours=1) > since]
-        spans = hours if len(hours) <= self.points else by_day(hours)
-        return Course(
+    def _by_hour(self, can_id: str, range_: str, since: datetime | None, now: datetime) -> ChartPoints:
+        summary = store.course(can_id, since=since, now=now)
+        # The store sums up whole days, the range begins at any hour.
+        hours = [hour for hour in summary.hours if since is None or hour.start + timedelta(hours=1) > since]
+        periods = hours if len(hours) <= self.MAX_POINTS else by_day(hours)
+        return ChartPoints(
             can_id,
-            name,
+            range_,
             since,
             now,
-            [(span.start.timestamp(), float(span.last)) for span in spans],
-            low=[float(span.low) for span in spans],
-            high=[float(span.high) for span in spans],
-            count=sum(span.count for span in spans),
-            complete=found.complete,
+            [(period.start.timestamp(), float(period.last)) for period in periods],
+            low=[float(period.low) for period in periods],
+            high=[float(period.high) for period in periods],
+            count=sum(period.count for period in periods),
+            complete=summary.complete,
         )
 
 
@@ -185,7 +186,7 @@ class HistoryView(ApiView):
         """What one can reported, newest first, or oldest."""
         query = queries.history_query(request.query_params, can_id)
         check_id(can_id)
-        found = store.history(
+        history = store.history(
             can_id,
             since=query.since,
             until=query.until,
@@ -194,13 +195,14 @@ class HistoryView(ApiView):
             size=query.size,
             now=timezone.now(),
         )
-        if not found.items and query.after is None:
+        if not history.items and query.after is None:
+            # 404 where the can is unknown.
             latest(can_id)
         root = root_address(request)
         links = can_links(root, can_id)
-        after = found.next and cursors.seal(found.next, query.scope)
+        after = history.next and cursors.seal(history.next, query.scope)
         listing = Listing(
-            rows=[PastRow(report) for report in found.items],
+            rows=[PastRow(report) for report in history.items],
             next=page_address(request, links["history"], after),
             previous=None,
             about={
@@ -231,12 +233,12 @@ def check_id(can_id: str) -> None:
 def unless_known(request: Request, row: Row, response: Response) -> Response | HttpResponseBase:
     """Return the answer with its ETag and Last-Modified, or 304 to a client that holds it already."""
     report, at = row.report, row.report.received_at
-    said = f"{at}{report.measured_at}{report.level}{report.attributes}{row.status}{row.root}"
-    etag = f'"{hashlib.blake2b(said.encode(errors="surrogatepass"), digest_size=12).hexdigest()}"'
+    shown = f"{at}{report.measured_at}{report.level}{report.attributes}{row.status}{row.root}"
+    etag = f'"{hashlib.blake2b(shown.encode(errors="surrogatepass"), digest_size=12).hexdigest()}"'
     response["ETag"] = etag
     if at:
         response["Last-Modified"] = http_date(at.timestamp())
-    found = get_conditional_response(
+    not_modified = get_conditional_response(
         request._request, etag=etag, last_modified=int(at.timestamp()) if at else None, response=response
     )
-    return found if found is not None else response
+    return not_modified if not_modified is not None else response

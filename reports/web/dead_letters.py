@@ -73,7 +73,7 @@ class DeadLettersView(ApiView):
 
         What cannot be held any more is left where it is, and named: list it again.
         """
-        action, tokens = _asked(request.data)
+        action, tokens = _choice(request.data)
         letters = [_letter(token) for token in tokens]
         if isinstance(request.data, QueryDict) and request.data.get("confirmed") != "yes":
             return _answer(request, {"confirm": action, "letters": [_shown(letter) for letter in letters]})
@@ -114,7 +114,7 @@ def _letter(token: str) -> DeadLetter:
         raise InvalidQuery("letters", "must be from a listing of the last ten minutes: list again") from None
 
 
-def _asked(data: Any) -> tuple[str, list[str]]:
+def _choice(data: Any) -> tuple[str, list[str]]:
     """Return what is to be done with which letters. Raises InvalidQuery."""
     action = data.get("action") if hasattr(data, "get") else None
     if action not in ("redrive", "discard"):

@@ -122,14 +122,14 @@ class ImportView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
         text = form.cleaned_data["text"]
         plan = facts_csv.plan(text)
         if "apply" not in self.request.POST or plan.errors:
-            found = {
+            preview = {
                 "plan": plan,
                 "text": text,
                 "shown": plan.changes[: self.shown],
                 "hidden": len(plan.changes) - self.shown,
                 "new": sum(change.is_new for change in plan.changes),
             }
-            return render(self.request, self.template_name, self.get_context_data(form=form, **found))
+            return render(self.request, self.template_name, self.get_context_data(form=form, **preview))
         with transaction.atomic():
             facts_csv.apply(plan.changes, timezone.now())
             for is_new, action in ((True, ADDITION), (False, CHANGE)):

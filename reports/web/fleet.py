@@ -22,7 +22,7 @@ from reports.report import InvalidReport
 from reports.web import cursors, examples, fleet_count, queries, schemas
 from reports.web.access import MayPost
 from reports.web.answers import Listing, Row, can_links
-from reports.web.fleet_count import Taken
+from reports.web.fleet_count import FleetCount
 from reports.web.fleet_listing import FleetListing, csv_of
 from reports.web.parsers import MAX_BYTES, ReportFormParser, ReportParser, reports_in
 from reports.web.problems import InvalidReports, TooLarge
@@ -40,14 +40,14 @@ class FleetPage(Page):
     """
     A page of the fleet: its rows, and around them the filter, the counts, saved views and addresses of other orders.
 
-    taken: None where the fleet was never counted. asked: the query string without cursor and format.
+    count: None where the fleet was never counted. asked: the query string without cursor and format.
     """
 
     template: ClassVar[str] = "reports/fleet.html"
 
     query: FleetQuery
     has_trends: bool
-    taken: Taken | None
+    count: FleetCount | None
     counts: Mapping[str, int]
     streams: Sequence[str]
     orders: Mapping[str, str]
@@ -133,10 +133,10 @@ class FleetView(ApiView):
         All are sent or none: one invalid report refuses the request.
         """
         body = reports_in(request.data)
-        judged = parse(body, timezone.now())
-        if invalid := [one for one in judged if isinstance(one, InvalidReport)]:
+        parsed = parse(body, timezone.now())
+        if invalid := [each for each in parsed if isinstance(each, InvalidReport)]:
             raise InvalidReports(invalid)
-        reports = [one for one in judged if not isinstance(one, InvalidReport)]
+        reports = [each for each in parsed if not isinstance(each, InvalidReport)]
         # Two characters that JSON takes and SQS does not: written as JSON escapes, they say the same.
         text = body.decode().replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
         if len(text.encode()) > MAX_BYTES:
@@ -158,20 +158,20 @@ class FleetView(ApiView):
 def _page(request: Request, query: FleetQuery, listing: Listing) -> FleetPage:
     owners = Q(owner=None) | Q(owner=request.user.pk) if request.user.is_authenticated else Q(owner=None)
     # The counts are beside the list: it does not wait for those of a large fleet.
-    taken = fleet_count.current(patience_s=0.2)
+    count = fleet_count.current(patience_s=0.2)
     return FleetPage(
         listing,
         query=query,
         # A fleet that has just begun to report has none.
         has_trends=any(isinstance(row, Row) and row.has_trend for row in listing.rows),
-        taken=taken,
-        counts=taken.overview.by_status if taken else {},
-        streams=[name for name in taken.overview.by_stream if name] if taken else [],
+        count=count,
+        counts=count.overview.by_status if count else {},
+        streams=[name for name in count.overview.by_stream if name] if count else [],
         orders=ORDERS,
         sorted_by={
             "id": _changed(request, order="id"),
             "level": _changed(request, order="emptiest" if query.order == "fullest" else "fullest"),
-            "heard": _changed(request, order="silent"),
+            "last_report": _changed(request, order="silent"),
         },
         sizes={size: _changed(request, page_size=str(size)) for size in (50, 100, 300)},
         statuses=list(Status),

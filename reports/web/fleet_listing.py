@@ -47,31 +47,31 @@ class FleetListing:
         Raises StoreUnavailable.
         """
         query = self.query
-        found = self._ranked(query)
+        ranked = self._ranked(query)
         backwards = query.before is not None
-        has_next = backwards or found.more
-        has_previous = found.more if backwards else query.after is not None
-        last, first = found.last or query.after or query.before, found.first or query.before or query.after
+        has_next = backwards or ranked.more
+        has_previous = ranked.more if backwards else query.after is not None
+        last, first = ranked.last or query.after or query.before, ranked.first or query.before or query.after
         return (
-            self._rows(found),
+            self._rows(ranked),
             cursors.seal(f">{last}", query.scope) if has_next and last else None,
             cursors.seal(f"<{first}", query.scope) if has_previous and first else None,
-            found.stopped,
+            ranked.stopped,
         )
 
     def all(self) -> Iterator[Row]:
         """Yield every row of the query from its page on. Raises StoreUnavailable, also in the middle."""
         query = replace(self.query, size=cursors.MAX_SIZE)
         while True:
-            found = self._ranked(query)
-            yield from self._rows(found)
-            if not found.more or query.before is not None:
+            ranked = self._ranked(query)
+            yield from self._rows(ranked)
+            if not ranked.more or query.before is not None:
                 return
-            query = replace(query, after=found.last)
+            query = replace(query, after=ranked.last)
 
     def _ranked(self, query: FleetQuery) -> store.Ranked:
-        bounds, is_all = query.bounds(self.now)
-        keep = None if is_all and not self.retired else self._is_wanted
+        bounds, is_whole = query.bounds(self.now)
+        keep = None if is_whole and not self.retired else self._is_wanted
         return store.ranked(query.order, after=query.after, before=query.before, keep=keep, size=query.size, **bounds)
 
     def _is_wanted(self, report: Report) -> bool:
@@ -81,8 +81,8 @@ class FleetListing:
         stream = self.streams.get(report.can_id) or report.stream or ""
         return self.query.matches(report, stream, self.now)
 
-    def _rows(self, found: store.Ranked) -> list[Row]:
-        facts = facts_of(report.can_id for report in found.items)
+    def _rows(self, ranked: store.Ranked) -> list[Row]:
+        facts = facts_of(report.can_id for report in ranked.items)
         return [
             FleetRow(
                 report,
@@ -90,9 +90,9 @@ class FleetListing:
                 status(report.level, report.measured_at, self.now),
                 is_old(report.measured_at, self.now),
                 facts.get(report.can_id),
-                found.trends.get(report.can_id, ()),
+                ranked.trends.get(report.can_id, ()),
             )
-            for report in found.items
+            for report in ranked.items
         ]
 
 

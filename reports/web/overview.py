@@ -17,7 +17,7 @@ from rest_framework.response import Response
 
 from reports.insight.status import Status, is_old
 from reports.web import answers, examples, fleet_count, schemas
-from reports.web.fleet_count import Taken
+from reports.web.fleet_count import FleetCount
 from reports.web.rendering import Page
 from reports.web.view import REFUSALS, ApiView, is_page
 
@@ -25,14 +25,14 @@ from reports.web.view import REFUSALS, ApiView, is_page
 @dataclass(frozen=True)
 class OverviewPage(Page):
     """
-    The overview's page, drawn from the counts; taken_at is None where the fleet was never counted.
+    The overview's page, drawn from the counts; counted_at is None where the fleet was never counted.
 
     tenths: per ten percent its beginning, its count and the height of its bar. streams: the five commonest.
     """
 
     template: ClassVar[str] = "reports/overview.html"
 
-    taken_at: datetime | None
+    counted_at: datetime | None
     is_outdated: bool
     statuses: Sequence[Status]
     urgent: Sequence[Mapping[str, Any]]
@@ -44,7 +44,7 @@ class OverviewPage(Page):
 
 
 class OverviewView(ApiView):
-    """The fleet at a glance: counts, what needs attention first, and a map."""
+    """The overview of the fleet: counts, what needs attention first, and a map."""
 
     @extend_schema(
         operation_id="overview",
@@ -54,29 +54,31 @@ class OverviewView(ApiView):
     )
     def get(self, request: Request) -> Response | HttpResponseBase:
         """Counts over the whole fleet, at most a minute old, and the ten cans that need attention first."""
-        taken = fleet_count.current()
-        data = {"taken_at": answers.instant(taken.taken_at), **asdict(taken.overview)} if taken else {"taken_at": None}
+        count = fleet_count.current()
+        data = (
+            {"taken_at": answers.instant(count.counted_at), **asdict(count.overview)} if count else {"taken_at": None}
+        )
         headers = {"Cache-Control": "private, no-cache"}
         if is_page(request):
-            return Response(_page(data, taken, timezone.now()), headers=headers)
+            return Response(_page(data, count, timezone.now()), headers=headers)
         response = Response(data, headers=headers)
-        if taken is None:
+        if count is None:
             return response
-        etag = f'"{int(taken.taken_at.timestamp() * 1000):x}"'
+        etag = f'"{int(count.counted_at.timestamp() * 1000):x}"'
         response["ETag"] = etag
-        found = get_conditional_response(request._request, etag=etag, response=response)
-        return found if found is not None else response
+        not_modified = get_conditional_response(request._request, etag=etag, response=response)
+        return not_modified if not_modified is not None else response
 
 
-def _page(data: Mapping[str, Any], taken: Taken | None, now: datetime) -> OverviewPage:
-    by_tenth = taken.overview.tenths if taken else ()
-    by_stream = taken.overview.by_stream if taken else {}
-    urgent = taken.overview.urgent if taken else ()
+def _page(data: Mapping[str, Any], count: FleetCount | None, now: datetime) -> OverviewPage:
+    by_tenth = count.overview.tenths if count else ()
+    by_stream = count.overview.by_stream if count else {}
+    urgent = count.overview.urgent if count else ()
     highest = max(by_tenth, default=0) or 1
     return OverviewPage(
         data,
-        taken_at=taken.taken_at if taken else None,
-        is_outdated=bool(taken and now - taken.taken_at > fleet_count.MAX_AGE),
+        counted_at=count.counted_at if count else None,
+        is_outdated=bool(count and now - count.counted_at > fleet_count.MAX_AGE),
         statuses=list(Status),
         urgent=[
             {**asdict(one), "measured_at": at, "is_old": is_old(at, now)}
@@ -84,10 +86,10 @@ def _page(data: Mapping[str, Any], taken: Taken | None, now: datetime) -> Overvi
             for at in [datetime.fromisoformat(one.measured_at) if one.measured_at else None]
         ],
         tenths=[
-            {"from": at * 10, "count": count, "height": round(60 * count / highest, 1)}
-            for at, count in enumerate(by_tenth)
+            {"from": at * 10, "count": cans, "height": round(60 * cans / highest, 1)}
+            for at, cans in enumerate(by_tenth)
         ],
-        streams=[(name, count) for name, count in by_stream.items() if name][:5],
+        streams=[(name, cans) for name, cans in by_stream.items() if name][:5],
         unstreamed=by_stream.get("", 0),
         tiles=settings.TRASH_MAP_TILES,
         tiles_by=settings.TRASH_MAP_ATTRIBUTION,

@@ -51,19 +51,19 @@ class PipelineView(ApiView):
             depth = queue.depth()
         with suppress(StoreUnavailable):
             workers = store.workers(now)
-        found = troubles(
+        wrong = troubles(
             waiting=depth.waiting if depth else None,
             in_flight=depth.in_flight if depth else 0,
             dead=depth.dead if depth else 0,
             workers=workers,
             now=now,
         )
-        data = _pipeline(depth, workers, found, now)
+        data = _pipeline(depth, workers, wrong, now)
         return Response(PipelinePage(data) if is_page(request) else data)
 
 
 def _pipeline(
-    depth: Depth | None, workers: Sequence[Heartbeat] | None, found: Sequence[Trouble], now: datetime
+    depth: Depth | None, workers: Sequence[Heartbeat] | None, wrong: Sequence[Trouble], now: datetime
 ) -> dict[str, Any]:
     counters = [worker.counters for worker in workers or () if now - worker.seen_at <= SILENT_AFTER]
     last = max((count.get("last_stored_at_s", 0) for count in counters), default=0)
@@ -89,5 +89,5 @@ def _pipeline(
             }
             for worker in workers
         ],
-        "troubles": [{"weight": one.weight, "text": one.text, "remedy": one.remedy} for one in found],
+        "troubles": [{"weight": one.weight, "text": one.text, "remedy": one.remedy} for one in wrong],
     }

@@ -100,13 +100,12 @@ def answered(error: Exception) -> Response | None:
             log.warning("database unavailable: %s", error)
             return answer(Unavailable(_DATABASE_DOWN))
         case InvalidQuery():
-            wrong = {"field": error.field, "rule": error.rule}
-            return Response(Problem(400, str(error), [wrong]), status=400)
+            return Response(Problem(400, str(error), [{"field": error.field, "rule": error.rule}]), status=400)
         case InvalidReports():
             count = len(error.invalid)
             detail = f"Nothing was sent: {count} {'report is' if count == 1 else 'reports are'} invalid."
-            found = [{"index": one.index, "field": one.field, "rule": one.rule} for one in error.invalid]
-            return Response(Problem(400, detail, found), status=400)
+            wrong = [{"index": each.index, "field": each.field, "rule": each.rule} for each in error.invalid]
+            return Response(Problem(400, detail, wrong), status=400)
         case RequestDataTooBig():
             return answer(TooLarge())
         case UnreadablePostError():

@@ -57,7 +57,7 @@ class HistoryAnswer(serializers.Serializer[Any]):
     links = serializers.DictField(child=serializers.URLField())
 
 
-class CourseAnswer(serializers.Serializer[Any]):
+class ChartAnswer(serializers.Serializer[Any]):
     can_id = serializers.CharField()
     range = serializers.ChoiceField(["24h", "7d", "30d", "all"])
     since = serializers.DateTimeField(allow_null=True, help_text="Where the range begins; null: at the first report.")
@@ -79,7 +79,7 @@ class ReportSent(serializers.Serializer[Any]):
     measured_at = serializers.DateTimeField(required=False, allow_null=True, help_text="With zone, or an epoch.")
 
 
-class Taken(serializers.Serializer[Any]):
+class AcceptedCan(serializers.Serializer[Any]):
     can_id = serializers.CharField()
     links = CanLinks()
 
@@ -87,7 +87,7 @@ class Taken(serializers.Serializer[Any]):
 class Accepted(serializers.Serializer[Any]):
     accepted = serializers.IntegerField(help_text="How many reports were sent to the queue.")
     message_ids = serializers.ListField(child=serializers.CharField())
-    results = Taken(many=True)
+    results = AcceptedCan(many=True)
 
 
 class Wrong(serializers.Serializer[Any]):

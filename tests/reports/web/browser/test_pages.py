@@ -79,7 +79,7 @@ def test_a_chart_spans_its_range_however_little_there_is(visit: Visit, reach: st
 
     begin, end = page.evaluate("[chart.scales.x.min, chart.scales.x.max]")
 
-    assert end - begin == pytest.approx(queries.SPANS[reach].total_seconds(), abs=3600)
+    assert end - begin == pytest.approx(queries.RANGES[reach].total_seconds(), abs=3600)
     assert time.time() - end < 60
 
 

@@ -26,7 +26,8 @@ class SignInView(LoginView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         throttle = SigningIn()
         if not throttle.allow(request):
-            refusal = plain(request, 429, "Too many attempts to sign in. Try again in a minute.")
-            refusal["Retry-After"] = str(int(throttle.wait()))
+            wait_s = int(throttle.wait())
+            refusal = plain(request, 429, f"Too many attempts to sign in. Try again in {wait_s} seconds.")
+            refusal["Retry-After"] = str(wait_s)
             return refusal
         return super().post(request, *args, **kwargs)

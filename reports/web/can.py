@@ -19,7 +19,7 @@ from rest_framework.response import Response
 
 from reports import store
 from reports.insight.hours import by_day
-from reports.insight.status import is_old, status
+from reports.insight.status import FULL_FROM, SILENT_AFTER, is_old, status
 from reports.insight.thinning import thin
 from reports.models import Can
 from reports.report import MAX_CAN_ID, Report, percent
@@ -51,6 +51,8 @@ class CanPage(Page):
     range: str
     ranges: Sequence[str]
     chart_address: str
+    full_from: int = int(FULL_FROM)
+    silent_after_h: int = SILENT_AFTER // timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -173,8 +175,8 @@ class HistoryView(ApiView):
     @extend_schema(
         operation_id="history",
         parameters=[
-            OpenApiParameter("since", datetime, description="From this instant on."),
-            OpenApiParameter("until", datetime, description="Before this instant."),
+            OpenApiParameter("since", datetime, description="Measured at this instant or later."),
+            OpenApiParameter("until", datetime, description="Measured before this instant."),
             OpenApiParameter("order", str, enum=["newest", "oldest"], description="Default: newest."),
             *page_parameters(cursors.MAX_SIZE),
         ],
@@ -183,7 +185,7 @@ class HistoryView(ApiView):
         tags=["reports"],
     )
     def get(self, request: Request, can_id: str) -> Response:
-        """What one can reported, newest first, or oldest."""
+        """All reports of one can, newest or oldest first."""
         query = queries.history_query(request.query_params, can_id)
         check_id(can_id)
         history = store.history(

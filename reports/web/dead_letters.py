@@ -54,9 +54,9 @@ class DeadLettersView(ApiView):
     )
     def get(self, request: Request) -> Response:
         """
-        List up to ten dead letters: a sample.
+        List up to ten dead letters.
 
-        Looking is receiving: it raises their receive counts, and hides them from everybody else for two minutes.
+        Listing receives them: it raises their receive counts and hides them from everybody else for two minutes.
         """
         letters = queue.sample_letters(most=10, hidden_s=HIDDEN_S)
         return _answer(request, {"letters": [_shown(letter) for letter in letters], "hidden_s": HIDDEN_S})
@@ -69,9 +69,9 @@ class DeadLettersView(ApiView):
     )
     def post(self, request: Request) -> Response:
         """
-        Send listed letters back to the queue, or discard them for good.
+        Redrive (send back to the queue) or discard listed dead letters.
 
-        What cannot be held any more is left where it is, and named: list it again.
+        A letter that is visible to others again stays unchanged, and is named in `again`: list it again.
         """
         action, tokens = _choice(request.data)
         letters = [_letter(token) for token in tokens]

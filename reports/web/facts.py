@@ -1,4 +1,4 @@
-"""Pages that are no part of the API: the fleet's facts, edited in a form or imported from CSV."""
+"""Pages that are no part of the API: the details of cans, edited in a form or imported from CSV."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class FactsForm(forms.ModelForm):  # type: ignore[type-arg]
     retired = forms.BooleanField(
         required=False,
         label="Out of service",
-        help_text="Gone from lists and counts, kept in the history. A newer report brings it back.",
+        help_text="Left out of lists and counts until it reports again. Its history stays.",
     )
 
     class Meta:
@@ -44,7 +44,7 @@ class FactsForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class FactsView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
-    """Edit what is known of one can."""
+    """Edit the details of one can."""
 
     permission_required = ("reports.add_can", "reports.change_can")
     form_class = FactsForm
@@ -104,7 +104,7 @@ class ImportForm(forms.Form):
 
 
 class ImportView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
-    """Import facts: first what would change, then, on a second click, the change itself."""
+    """Import details: first show what would change, then, on a second click, change it."""
 
     permission_required = ("reports.add_can", "reports.change_can")
     form_class = ImportForm
@@ -135,7 +135,7 @@ class ImportView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
             for is_new, action in ((True, ADDITION), (False, CHANGE)):
                 cans = [Can(can_id=change.can_id) for change in plan.changes if change.is_new == is_new]
                 _log(self.request.user.pk, cans, action, "imported from CSV")
-        messages.success(self.request, f"Imported the facts of {len(plan.changes)} cans.")
+        messages.success(self.request, f"Imported the details of {len(plan.changes)} cans.")
         return redirect("fleet")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -25,10 +26,12 @@ from reports.web.answers import Listing, Row, can_links
 from reports.web.fleet_count import FleetCount
 from reports.web.fleet_listing import FleetListing, csv_of
 from reports.web.parsers import MAX_BYTES, ReportFormParser, ReportParser, reports_in
-from reports.web.problems import InvalidReports, TooLarge
+from reports.web.problems import InvalidReports, TooLarge, Unconfirmed
 from reports.web.queries import FleetQuery
 from reports.web.rendering import CSVRenderer, JSONRenderer, Page, PageRenderer
 from reports.web.view import REFUSALS, ApiView, asked, is_page, page_address, page_parameters, root_address
+
+log = logging.getLogger(__name__)
 
 _PERCENT = {"type": "number", "minimum": 0, "maximum": 100}
 #: The orders of the fleet, in the words of the page.
@@ -73,15 +76,15 @@ class FleetView(ApiView):
         parameters=[
             OpenApiParameter("order", str, enum=["fullest", "emptiest", "silent", "id"]),
             OpenApiParameter("status", str, enum=[*Status]),
-            OpenApiParameter("stream", str, description="Paper, glass, ...: exactly this one."),
+            OpenApiParameter("stream", str, description="The waste stream, as paper or glass: the exact word."),
             OpenApiParameter("level_min", _PERCENT),
             OpenApiParameter("level_max", _PERCENT),
             OpenApiParameter(
                 "silent_h",
                 {"type": "integer", "minimum": 1, "maximum": queries.MAX_SILENT_H},
-                description="Not heard of for at least so many hours.",
+                description="No report for at least so many hours.",
             ),
-            OpenApiParameter("q", {"type": "string", "maxLength": 128}, description="How the id begins."),
+            OpenApiParameter("q", {"type": "string", "maxLength": 128}, description="The first characters of the id."),
             *page_parameters(cursors.MAX_FLEET),
         ],
         responses={
@@ -94,10 +97,10 @@ class FleetView(ApiView):
     )
     def get(self, request: Request) -> Response | FileResponse:
         """
-        The fleet: cans with their newest reports, in an order, filtered, a page at a time.
+        The fleet: each can with its newest report, filtered and ordered, in pages.
 
-        No order serves every filter: a page that had to look at many rows stops short and says so; its `next`
-        goes on. To walk the whole fleet while it changes, ask for order=id.
+        Some filters have no index. Such a page searches a limited number of cans, may be short, and then has
+        `stopped` true; `next` continues the search. To read the whole fleet while it changes, use order=id.
         """
         query = queries.fleet_query(request.query_params)
         root = root_address(request)
@@ -128,9 +131,9 @@ class FleetView(ApiView):
     )
     def post(self, request: Request) -> Response:
         """
-        Send a report, or an array of 1-500, to the queue: readable as soon as a worker has stored it.
+        Send a report, or an array of 1-500 reports, to the queue. It can be read once a worker has stored it.
 
-        All are sent or none: one invalid report refuses the request.
+        If one report is invalid, none is sent.
         """
         body = reports_in(request.data)
         parsed = parse(body, timezone.now())
@@ -141,7 +144,11 @@ class FleetView(ApiView):
         text = body.decode().replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
         if len(text.encode()) > MAX_BYTES:
             raise TooLarge
-        message_ids = queue.publish([text])
+        try:
+            message_ids = queue.publish([text])
+        except queue.QueueUnavailable as error:
+            log.warning("reports unconfirmed: %s", error)
+            raise Unconfirmed from error
         root = root_address(request)
         cans = {report.can_id: can_links(root, report.can_id) for report in reports}
         return Response(

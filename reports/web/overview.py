@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -15,7 +15,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from reports.insight.status import Status, is_old
+from reports.insight.status import SILENT_AFTER, Status, is_old
 from reports.web import answers, examples, fleet_count, schemas
 from reports.web.fleet_count import FleetCount
 from reports.web.rendering import Page
@@ -41,6 +41,7 @@ class OverviewPage(Page):
     unstreamed: int
     tiles: str
     tiles_by: str
+    silent_after_h: int = SILENT_AFTER // timedelta(hours=1)
 
 
 class OverviewView(ApiView):
@@ -53,7 +54,7 @@ class OverviewView(ApiView):
         tags=["reports"],
     )
     def get(self, request: Request) -> Response | HttpResponseBase:
-        """Counts over the whole fleet, at most a minute old, and the ten cans that need attention first."""
+        """Counts of the whole fleet, as a rule at most a minute old, and the ten cans that need attention first."""
         count = fleet_count.current()
         data = (
             {"taken_at": answers.instant(count.counted_at), **asdict(count.overview)} if count else {"taken_at": None}

@@ -1,4 +1,4 @@
-"""The pipeline as staff see it: queue, workers, and what is wrong."""
+"""The pipeline for operators: queues, workers, and problems."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class PipelineView(ApiView):
         tags=["pipeline"],
     )
     def get(self, request: Request) -> Response:
-        """How many messages are where, which workers are at work, and what is wrong."""
+        """The messages in the queues, the workers with their counters, and the problems found."""
         now = timezone.now()
         depth: Depth | None = None
         workers: list[Heartbeat] | None = None

@@ -32,7 +32,7 @@ class LiveView(ProbeView):
 
     @extend_schema(operation_id="live", responses=schemas.Live, tags=["health"], auth=[])
     def get(self, request: Request) -> Response:
-        """Says that this web process answers; asks nobody else."""
+        """200 where this web process answers; no other service is asked."""
         return Response({"status": "live"})
 
 
@@ -43,7 +43,7 @@ class PipelineHealthView(ProbeView):
         operation_id="pipeline_health", responses={200: schemas.Pulse, 503: schemas.Pulse}, tags=["health"], auth=[]
     )
     def get(self, request: Request) -> Response:
-        """503 where a worker is silent or stuck, or none is running; says which and since when."""
+        """503 where a worker is silent or stuck, or where none is running; says which and since when."""
         try:
             problems = worker_problems(store.workers(timezone.now()), timezone.now())
         except StoreUnavailable as error:
@@ -57,11 +57,11 @@ class PipelineHealthView(ProbeView):
 
 
 class ReadyView(ProbeView):
-    """Whether the queue and the store answer, and when each worker was last heard of."""
+    """Whether the queue and the store answer, and the last heartbeat of each worker."""
 
     @extend_schema(operation_id="ready", responses={200: schemas.Ready, 503: schemas.Ready}, tags=["health"], auth=[])
     def get(self, request: Request) -> Response:
-        """Asks SQS and DynamoDB; 503 tells which one does not answer."""
+        """Asks SQS and DynamoDB; a 503 names the one that does not answer."""
         checks = {"sqs": "ok", "dynamodb": "ok"}
         workers: list[Heartbeat] | None = None
         try:

@@ -32,7 +32,10 @@ MEDIA_TYPE = "application/problem+json"
 #: The lab's own words, which its clients look for.
 UNKNOWN_CAN = "Error: Trash Can not found"
 RETRY_AFTER_S = 5
-_DATABASE_DOWN = "The database of users and details cannot be reached. Try again in a moment."
+_RETRY = f"Try again in {RETRY_AFTER_S} seconds."
+_STORE_DOWN = f"The store of levels (DynamoDB) does not answer. {_RETRY}"
+_QUEUE_DOWN = f"The queue (SQS) does not answer. {_RETRY}"
+_DATABASE_DOWN = f"The database of users and details cannot be reached. {_RETRY}"
 
 log = logging.getLogger(__name__)
 
@@ -55,9 +58,26 @@ class TooLarge(exceptions.APIException):
     default_detail = "The request is too large."
 
 
+class TooMany(exceptions.APIException):
+    status_code = 429
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(f"Too many requests. Try again in {int(wait_s)} seconds.")
+        self.wait = wait_s
+
+
 class Unavailable(exceptions.APIException):
     status_code = 503
     wait = RETRY_AFTER_S
+
+
+class Unconfirmed(Unavailable):
+    """SQS may or may not have what was sent: its answer did not come."""
+
+    default_detail = (
+        "The queue (SQS) did not confirm that it has the reports. "
+        f"Send them again in {RETRY_AFTER_S} seconds: a report that arrives twice does no harm."
+    )
 
 
 class InvalidQuery(ValueError):
@@ -92,10 +112,10 @@ def answered(error: Exception) -> Response | None:
     match error:
         case StoreUnavailable():
             log.warning("store unavailable: %s", error)
-            return answer(Unavailable("The store of levels cannot be reached. Try again in a moment."))
+            return answer(Unavailable(_STORE_DOWN))
         case QueueUnavailable():
             log.warning("queue unavailable: %s", error)
-            return answer(Unavailable("The queue cannot be reached. Nothing was sent: try again in a moment."))
+            return answer(Unavailable(_QUEUE_DOWN))
         case _ if isinstance(error, DATABASE_DOWN):
             log.warning("database unavailable: %s", error)
             return answer(Unavailable(_DATABASE_DOWN))
@@ -110,6 +130,8 @@ def answered(error: Exception) -> Response | None:
             return answer(TooLarge())
         case UnreadablePostError():
             return answer(exceptions.ParseError("The request broke off."))
+        case exceptions.Throttled():
+            return answer(TooMany(getattr(error, "wait", None) or RETRY_AFTER_S))
         case Http404():
             return answer(exceptions.NotFound())
         case PermissionDenied():
@@ -131,17 +153,22 @@ def answer(error: exceptions.APIException) -> Response:
     return Response(Problem(error.status_code, text), status=error.status_code, headers=headers)
 
 
-def plain(request: HttpRequest, status: int, detail: str, *, safe: bool = False) -> HttpResponse:
+def plain(
+    request: HttpRequest, status: int, detail: str, *, safe: bool = False, is_old_form: bool = False
+) -> HttpResponse:
     """
     Answer outside the API's views, where nothing has negotiated: a page if the client asked for HTML.
 
-    safe: use nothing that may be what broke, so neither the session nor the user.
+    safe: use nothing that may be what broke, so neither the session nor the user. is_old_form: refused since the
+    form's CSRF token is not valid any more.
     """
     problem = Problem(status, detail)
     if "text/html" not in request.headers.get("Accept", ""):
         return HttpResponse(json.dumps(problem), status=status, content_type=MEDIA_TYPE)
     page = loader.get_template("reports/problem_plain.html")
-    context = {"problem": problem} if safe else {"problem": problem, "visitor": visitor_of(request)}
+    context: dict[str, Any] = {"problem": problem, "is_old_form": is_old_form}
+    if not safe:
+        context["visitor"] = visitor_of(request)
     return HttpResponse(page.render(context, None if safe else request), status=status)
 
 
@@ -151,11 +178,11 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
     if isinstance(exception, SessionInterrupted) and _is_database_down(exception):
         # Django takes a session that could not be saved for one that was deleted meanwhile.
         return _database_down(request, exception)
-    return plain(request, 400, "The request cannot be understood.")
+    return plain(request, 400, "The server cannot read this request.")
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return plain(request, 403, "You may not do this.")
+    return plain(request, 403, "You are not allowed to do this.")
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -167,7 +194,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     error = sys.exc_info()[1]
     if isinstance(error, DATABASE_DOWN):
         return _database_down(request, error)
-    return plain(request, 500, "Something broke on our side. It has been logged.", safe=True)
+    return plain(request, 500, "The server failed because of a defect in it. The error is in its log.", safe=True)
 
 
 def _database_down(request: HttpRequest, error: Exception) -> HttpResponse:
@@ -183,4 +210,5 @@ def _is_database_down(error: BaseException | None) -> bool:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    return plain(request, 403, "This form is out of date. Go back, load the page again, and send it anew.")
+    detail = "This form is out of date. Go back, load the page again, and send the form again."
+    return plain(request, 403, detail, is_old_form=True)

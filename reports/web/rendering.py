@@ -17,7 +17,7 @@ from rest_framework.request import Request
 
 from reports.web.access import Visitor
 from reports.web.answers import JsonText
-from reports.web.problems import MEDIA_TYPE, Problem
+from reports.web.problems import MEDIA_TYPE, UNKNOWN_CAN, Problem
 
 #: Stands for a ready text while the rest is written. No client can know it, so none can send it.
 _MARK = secrets.token_hex(16)
@@ -134,8 +134,10 @@ class PageRenderer(BaseRenderer):
         }
         if isinstance(data, Problem):
             template = "reports/problem.html"
-            # Ids are mistyped at their ends, mostly.
-            context["mistyped"] = view.kwargs.get("can_id", "")[:-1][:32] if data["status"] == 404 else ""
+            if data["detail"] == UNKNOWN_CAN:
+                context["unknown_can"] = can_id = view.kwargs.get("can_id", "")
+                # Most typing errors in an id are at its end.
+                context["mistyped"] = can_id[:-1][:32]
         elif isinstance(data, Page):
             template = data.template
             context["page"] = data

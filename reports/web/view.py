@@ -22,12 +22,14 @@ from reports.web.rendering import JSONRenderer, PageRenderer
 REFUSALS = {(code, MEDIA_TYPE): schemas.ProblemAnswer for code in (400, 401, 403, 406, 429, 503)}
 UNKNOWN = {(404, MEDIA_TYPE): schemas.ProblemAnswer}
 UNREAD = {(code, MEDIA_TYPE): schemas.ProblemAnswer for code in (413, 415)}
-_CURSOR = OpenApiParameter("cursor", str, description="From `next`; good for the same filter and page_size alone.")
+_CURSOR = OpenApiParameter(
+    "cursor", str, description="From `next` or `previous`; valid only with the same filter and page_size."
+)
 
 
 def page_parameters(most: int) -> list[OpenApiParameter]:
     rows = {"type": "integer", "minimum": 1, "maximum": most}
-    return [OpenApiParameter("page_size", rows, description="Rows a page (default: 50)."), _CURSOR]
+    return [OpenApiParameter("page_size", rows, description="Rows on a page (default: 50)."), _CURSOR]
 
 
 class ApiView(APIView):

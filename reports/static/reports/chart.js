@@ -78,7 +78,7 @@ function draw() {
     hooks: {
       setCursor: [(plot) => { if (plot.cursor.idx != null && !none) say(plot.cursor.idx); }],
       draw: [(plot) => {
-        const y = plot.valToPos(80, "y", true), { ctx, bbox } = plot;
+        const y = plot.valToPos(Number(box.dataset.fullFrom), "y", true), { ctx, bbox } = plot;
         ctx.save();
         ctx.strokeStyle = full;
         ctx.setLineDash([6, 5]);

@@ -278,7 +278,7 @@ def test_a_store_out_of_reach_is_503_with_retry_after(client: Client, monkeypatc
     assert client.get("/health/live").status_code == 200
 
 
-def test_ready_shows_when_each_worker_was_last_heard_of(client: Client) -> None:
+def test_ready_shows_when_each_worker_was_last_seen(client: Client) -> None:
     store.beat(store.Heartbeat("worker-1", NOW, {"stored": 7}))
 
     answer = client.get("/health/ready")
@@ -554,7 +554,7 @@ def test_an_overview_is_counted_and_asked_for_cheaply_again(client: Client, monk
     assert found["total"] == sum(found["by_status"].values()) > 0
     assert "counted" in {urgent["can_id"] for urgent in found["urgent"]} or found["by_status"]["FULL"] > 10
     assert client.get("/", headers={"If-None-Match": first["ETag"]}).status_code == 304
-    assert b"The fleet at a glance" in client.get("/", headers={"Accept": "text/html"}).content
+    assert b"<h1>Overview</h1>" in client.get("/", headers={"Accept": "text/html"}).content
 
 
 def test_a_count_finds_what_another_service_wrote(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

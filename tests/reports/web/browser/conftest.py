@@ -74,12 +74,12 @@ def fleet(shared_pipeline: str) -> dict[str, Report]:
         earlier = [
             replace(report, measured_at=at, level=f"{(float(report.level) - pace[can_id] * hours) % 95:.2f}")
             for can_id, report in cans.items()
-            # 420 has a course of its own.
+            # 420 has a history of its own.
             if can_id != "420" and report.measured_at and at < report.measured_at - timedelta(hours=2)
         ]
         store.put_reports(earlier, now=now)
     store.put_reports([*past, *cans.values()], now=now)
-    store.beat(store.Heartbeat("worker-1:4711", now, {"messages": 9000, "stored": 88123, "stale": 12, "set_aside": 3}))
+    store.beat(store.Heartbeat("worker-1:4711", now, {"messages": 9000, "stored": 88123, "older": 12, "set_aside": 3}))
     fleet_count.forget()
     return cans
 

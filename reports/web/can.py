@@ -28,7 +28,7 @@ from reports.web.access import DATABASE_DOWN
 from reports.web.answers import ChartPoints, Listing, PastRow, Row, can_links
 from reports.web.problems import UnknownCan
 from reports.web.rendering import Page
-from reports.web.view import REFUSALS, UNKNOWN, ApiView, is_page, page_address, page_parameters, root_address
+from reports.web.view import REFUSALS, UNKNOWN, ApiView, page_address, page_parameters, root_address
 
 #: Reports in the table of a can's page.
 RECENT = 25
@@ -73,14 +73,12 @@ class CanView(ApiView):
     )
     def get(self, request: Request, can_id: str) -> Response | HttpResponseBase:
         """The newest report of one can."""
-        query = request.query_params
-        queries.known(query, {"range"})
-        range_ = queries.chart_range(query)
+        range_ = queries.chart_range(request.query_params)
         report, now = latest(can_id), timezone.now()
         can_status = status(report.level, report.measured_at, now)
         row = Row(report, root_address(request), can_status, is_old(report.measured_at, now))
         headers = {"Cache-Control": "private, no-cache"}
-        if is_page(request):
+        if self.is_page:
             # A page holds more than the report, and is never the same twice.
             return Response(_page(row, range_, now), headers=headers)
         return unless_known(request, row, Response(row, headers=headers))
@@ -127,7 +125,6 @@ class ChartView(ApiView):
 
         Where `complete` is false, the same request brings more a moment later.
         """
-        queries.known(request.query_params, {"range"})
         check_id(can_id)
         range_, now = queries.chart_range(request.query_params), timezone.now()
         length = queries.RANGES[range_]
@@ -214,7 +211,7 @@ class HistoryView(ApiView):
             },
             links={"self": links["history"], "can": links["self"]},
         )
-        return Response(HistoryPage(listing) if is_page(request) else listing)
+        return Response(HistoryPage(listing) if self.is_page else listing)
 
 
 def latest(can_id: str) -> Report:

@@ -23,7 +23,7 @@ from reports.web.answers import instant
 from reports.web.parsers import ChoiceParser, ReportFormParser
 from reports.web.problems import InvalidQuery
 from reports.web.rendering import Page
-from reports.web.view import REFUSALS, UNREAD, ApiView, is_page
+from reports.web.view import REFUSALS, UNREAD, ApiView
 
 #: Listed letters are hidden from all others for so long: enough to choose and confirm.
 HIDDEN_S = 120
@@ -59,7 +59,7 @@ class DeadLettersView(ApiView):
         Listing receives them: it raises their receive counts and hides them from everybody else for two minutes.
         """
         letters = queue.sample_letters(most=10, hidden_s=HIDDEN_S)
-        return _answer(request, {"letters": [_shown(letter) for letter in letters], "hidden_s": HIDDEN_S})
+        return self._answer({"letters": [_shown(letter) for letter in letters], "hidden_s": HIDDEN_S})
 
     @extend_schema(
         operation_id="settle_dead_letters",
@@ -76,16 +76,15 @@ class DeadLettersView(ApiView):
         action, tokens = _choice(request.data)
         letters = [_letter(token) for token in tokens]
         if isinstance(request.data, QueryDict) and request.data.get("confirmed") != "yes":
-            return _answer(request, {"confirm": action, "letters": [_shown(letter) for letter in letters]})
+            return self._answer({"confirm": action, "letters": [_shown(letter) for letter in letters]})
         settled = queue.redrive(letters) if action == "redrive" else queue.discard(letters)
         by_id = {letter.message_id: letter for letter in letters}
         noted = _note(request.user.pk, action, [by_id[message_id] for message_id in settled.done])
         done = {"action": action, "done": list(settled.done), "again": list(settled.again), "noted": noted}
-        return _answer(request, done)
+        return self._answer(done)
 
-
-def _answer(request: Request, data: dict[str, Any]) -> Response:
-    return Response(DeadLettersPage(data) if is_page(request) else data)
+    def _answer(self, data: dict[str, Any]) -> Response:
+        return Response(DeadLettersPage(data) if self.is_page else data)
 
 
 def _shown(letter: DeadLetter) -> dict[str, Any]:

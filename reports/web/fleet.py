@@ -29,7 +29,7 @@ from reports.web.parsers import MAX_BYTES, ReportFormParser, ReportParser, repor
 from reports.web.problems import InvalidReports, TooLarge, Unconfirmed
 from reports.web.queries import FleetQuery
 from reports.web.rendering import CSVRenderer, JSONRenderer, Page, PageRenderer
-from reports.web.view import REFUSALS, ApiView, asked, is_page, page_address, page_parameters, root_address
+from reports.web.view import REFUSALS, ApiView, asked, page_address, page_parameters, root_address
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ class FleetView(ApiView):
             about={"order": query.order, "stopped": stopped, "page_size": query.size},
             links={"self": root},
         )
-        return Response(_page(request, query, listing) if is_page(request) else listing)
+        return Response(_page(request, query, listing) if self.is_page else listing)
 
     @extend_schema(
         operation_id="post_reports",

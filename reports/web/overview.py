@@ -19,7 +19,7 @@ from reports.insight.status import SILENT_AFTER, Status, is_old
 from reports.web import answers, examples, fleet_count, schemas
 from reports.web.fleet_count import FleetCount
 from reports.web.rendering import Page
-from reports.web.view import REFUSALS, ApiView, is_page
+from reports.web.view import REFUSALS, ApiView
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class OverviewView(ApiView):
             {"taken_at": answers.instant(count.counted_at), **asdict(count.overview)} if count else {"taken_at": None}
         )
         headers = {"Cache-Control": "private, no-cache"}
-        if is_page(request):
+        if self.is_page:
             return Response(_page(data, count, timezone.now()), headers=headers)
         response = Response(data, headers=headers)
         if count is None:

@@ -22,7 +22,7 @@ from reports.web import examples, schemas
 from reports.web.access import MaySeePipeline
 from reports.web.answers import instant
 from reports.web.rendering import Page
-from reports.web.view import REFUSALS, ApiView, is_page
+from reports.web.view import REFUSALS, ApiView
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class PipelineView(ApiView):
             now=now,
         )
         data = _pipeline(depth, workers, wrong, now)
-        return Response(PipelinePage(data) if is_page(request) else data)
+        return Response(PipelinePage(data) if self.is_page else data)
 
 
 def _pipeline(

@@ -216,7 +216,10 @@ RANGES_BY_REPORT = ("24h", "7d")
 
 
 def chart_range(query: Mapping[str, str], default: str = "24h") -> str:
-    """Return the name of the chart's range that is asked for. Raises InvalidQuery."""
+    """Return the name of the chart's range that is asked for, which is all that may be. Raises InvalidQuery."""
+    if not query:
+        return default
+    known(query, {"range"})
     name = query.get("range") or default
     if name not in RANGES:
         raise InvalidQuery("range", f"must be one of {', '.join(RANGES)}")

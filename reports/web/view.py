@@ -36,12 +36,16 @@ class ApiView(APIView):
     """
     What all views of the API share: each answer tells how much of the rate limit is left.
 
-    Where a page was negotiated, get() answers with a Page that holds all it shows: see reports.web.rendering.
+    is_page: whether a page was negotiated. Then get() answers with a Page that holds all it shows (see
+    reports.web.rendering), else with what programs read, and prepares nothing else.
     """
+
+    is_page = False
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        if is_page(request):
+        if isinstance(request.accepted_renderer, PageRenderer):
+            self.is_page = True
             request.visitor = visitor_of(request)  # type: ignore[attr-defined]
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
@@ -50,11 +54,6 @@ class ApiView(APIView):
             response["RateLimit-Remaining"] = max(0, rate_limit.left)
             response["RateLimit-Reset"] = rate_limit.reset_s
         return super().finalize_response(request, response, *args, **kwargs)
-
-
-def is_page(request: Request) -> bool:
-    """Say whether the answer will be drawn as a page, so that what only a page needs must be prepared."""
-    return isinstance(request.accepted_renderer, PageRenderer)
 
 
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response | None:

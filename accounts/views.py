@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
 
-from reports.web.access import SigningIn
+from reports.web.access import SigningIn, visitor_of
 from reports.web.problems import plain
 
 
@@ -20,10 +20,14 @@ class SignInView(LoginView):
 
     template_name = "accounts/login.html"
 
+    def get_context_data(self, **named: Any) -> dict[str, Any]:
+        return super().get_context_data(visitor=visitor_of(self.request), **named)
+
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         throttle = SigningIn()
         if not throttle.allow(request):
-            refusal = plain(request, 429, "Too many attempts to sign in. Try again in a minute.")
-            refusal["Retry-After"] = str(int(throttle.wait()))
+            wait_s = int(throttle.wait())
+            refusal = plain(request, 429, f"Too many attempts to sign in. Try again in {wait_s} seconds.")
+            refusal["Retry-After"] = str(wait_s)
             return refusal
         return super().post(request, *args, **kwargs)

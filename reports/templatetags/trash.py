@@ -21,7 +21,7 @@ from reports.report import percent as parsed
 
 register = template.Library()
 
-#: From here on a bar warns, before the can is full.
+#: Percent from which on a bar is coloured as nearly full.
 NEARLY_FROM = Decimal(60)
 
 
@@ -41,22 +41,26 @@ def percent(level: str) -> str:
     return f"{number:.1f}".removesuffix(".0")
 
 
+@register.filter
+def tone(level: Decimal | int) -> str:
+    """Return the CSS class by which a level in percent is coloured."""
+    return "full" if level >= FULL_FROM else "nearly" if level >= NEARLY_FROM else "fine"
+
+
 @register.simple_tag
 def level(text: str, old: bool = False) -> SafeString:
     """Draw a level as a bar with its figure, grey where it is too old; its digits as sent are in the title."""
     number = parsed(text)
     if number is None:
         return format_html('<span class="level">{}</span>', text)
-    tone = "full" if number >= FULL_FROM else "nearly" if number >= NEARLY_FROM else "fine"
-    if old:
-        tone = "old"
+    colour = "old" if old else tone(number)
     width = f"{min(max(number, Decimal(0)), Decimal(100)):.1f}"
     return format_html(
         '<span class="level {}" title="{} %">'
         '<svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
         '<rect class="track" width="100" height="8"/><rect class="fill" width="{}" height="8"/></svg>'
         "<span>{} %</span></span>",
-        tone,
+        colour,
         text,
         width,
         f"{number:.1f}",

@@ -9,11 +9,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv6Address, IPv6Network
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.contrib.messages import get_messages
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
@@ -22,6 +25,16 @@ from rest_framework.throttling import BaseThrottle
 if TYPE_CHECKING:  # The framework's views import this module, by its settings.
     from rest_framework.views import APIView
 
+#: What Django raises while its database is out of reach. Any other of its errors is a defect of ours.
+DATABASE_DOWN = (OperationalError, InterfaceError)
+#: What pages offer only to those who have the right.
+OFFERED = (
+    "accounts.post_reports",
+    "accounts.redrive",
+    "accounts.see_pipeline",
+    "reports.add_savedview",
+    "reports.change_can",
+)
 SECONDS = {"s": 1, "min": 60, "h": 3600}
 #: Clients remembered at once, about 2 MB; of more, who was silent longest begins anew.
 MOST_CLIENTS = 10_000
@@ -36,6 +49,48 @@ def may(request: Request, right: str) -> bool:
     if getattr(request.auth, "read_only", False):
         return False
     return bool(request.user and request.user.has_perm(right))
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One sentence for the visitor. kind: "success", "error" and so on, as Django's messages name it."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """
+    Who looks at a page, and what it offers them; name is "" for whoever has not signed in.
+
+    notices: what earlier requests left to be shown once. is_known: False where the database did not answer.
+    """
+
+    name: str = ""
+    is_staff: bool = False
+    rights: frozenset[str] = frozenset()
+    notices: tuple[Notice, ...] = ()
+    is_known: bool = True
+
+
+def visitor_of(request: HttpRequest | Request) -> Visitor:
+    """
+    Return who sent this request, for the frame of a page; asks the database, so call it before anything is drawn.
+
+    Raises nothing: a page about a broken database has a frame too.
+    """
+    try:
+        user = getattr(request, "user", None)
+        if not user or not user.is_authenticated:
+            return Visitor()
+        rights: Iterable[str] = filter(user.has_perm, OFFERED)
+        if getattr(getattr(request, "auth", None), "read_only", False):
+            rights = {"accounts.see_pipeline"}.intersection(rights)
+        notices = [Notice(message.tags, str(message)) for message in get_messages(request)]
+        return Visitor(user.get_username(), user.is_staff, frozenset(rights), tuple(notices))
+    except DATABASE_DOWN:
+        return Visitor(is_known=False)
 
 
 class MayRead(BasePermission):

@@ -77,17 +77,17 @@ class FleetRow(Row):
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class ChartPoints:
     """
-    How a can's level went, as a chart draws it: instants in epoch seconds, levels in percent, oldest first.
+    The history of a can's level as its chart draws it: pairs of epoch seconds and percent, oldest first.
 
-    since, until: what was asked for, whatever was found of it; since is None from the first report on.
-    low, high: of the hour or day that each point stands for; none where each point is a report. count: how many
-    reports lie behind the points. complete: False where older ones than the first are not there yet.
+    range: its name, as "24h"; since, until: where that range begins and ends, since is None for "all".
+    low, high: of the hour or day that each point stands for; empty where each point is a report. count: the
+    reports from which the points are made. complete: False where reports older than the first point are left out.
     """
 
     can_id: str
-    span: str
+    range: str
     since: datetime | None
     until: datetime
     points: Sequence[tuple[float, float]]
@@ -99,7 +99,7 @@ class Course:
     def json(self) -> dict[str, Any]:
         return {
             "can_id": self.can_id,
-            "range": self.span,
+            "range": self.range,
             "since": instant(self.since),
             "until": instant(self.until),
             "points": self.points,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import ClassVar
 
 from django.http import HttpResponseBase
 from django.urls import reverse
@@ -17,21 +19,50 @@ from rest_framework.response import Response
 
 from reports import store
 from reports.insight.hours import by_day
-from reports.insight.status import is_old, status
+from reports.insight.status import FULL_FROM, SILENT_AFTER, is_old, status
 from reports.insight.thinning import thin
 from reports.models import Can
 from reports.report import MAX_CAN_ID, Report, percent
 from reports.web import cursors, examples, queries, schemas
-from reports.web.answers import Course, Listing, PastRow, Row, can_links
+from reports.web.access import DATABASE_DOWN
+from reports.web.answers import ChartPoints, Listing, PastRow, Row, can_links
 from reports.web.problems import UnknownCan
-from reports.web.rendering import PageRenderer
+from reports.web.rendering import Page
 from reports.web.view import REFUSALS, UNKNOWN, ApiView, page_address, page_parameters, root_address
+
+#: Reports in the table of a can's page.
+RECENT = 25
+
+
+@dataclass(frozen=True)
+class CanPage(Page):
+    """
+    A can's page: its newest report, details, the newest reports as a table, and the address of its chart.
+
+    has_details: False where the database that keeps them did not answer; then `facts` says nothing.
+    """
+
+    template: ClassVar[str] = "reports/can.html"
+
+    facts: Can | None
+    has_details: bool
+    recent: Sequence[Report]
+    has_more: bool
+    range: str
+    ranges: Sequence[str]
+    chart_address: str
+    full_from: int = int(FULL_FROM)
+    silent_after_h: int = SILENT_AFTER // timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class HistoryPage(Page):
+    template: ClassVar[str] = "reports/history.html"
 
 
 class CanView(ApiView):
-    """One can: its newest report, how it went, and what is known of it."""
+    """One can: its newest report, the history of its level, and its details."""
 
-    page = "reports/can.html"
     takes_reports = True
 
     @extend_schema(
@@ -42,101 +73,107 @@ class CanView(ApiView):
     )
     def get(self, request: Request, can_id: str) -> Response | HttpResponseBase:
         """The newest report of one can."""
-        queries.known(request.query_params, {"range"})
+        range_ = queries.chart_range(request.query_params)
         report, now = latest(can_id), timezone.now()
-        found = status(report.level, report.measured_at, now)
-        row = Row(report, root_address(request), found, is_old(report.measured_at, now))
-        response = Response(row, headers={"Cache-Control": "private, no-cache"})
-        if isinstance(request.accepted_renderer, PageRenderer):
+        can_status = status(report.level, report.measured_at, now)
+        row = Row(report, root_address(request), can_status, is_old(report.measured_at, now))
+        headers = {"Cache-Control": "private, no-cache"}
+        if self.is_page:
             # A page holds more than the report, and is never the same twice.
-            return response
-        return unless_known(request, row, response)
+            return Response(_page(row, range_, now), headers=headers)
+        return unless_known(request, row, Response(row, headers=headers))
 
-    def page_context(self, data: Row) -> dict[str, Any]:
-        report, now = data.report, timezone.now()
-        span = queries.span(self.request.query_params)
-        recent = store.history(report.can_id, newest_first=True, size=25, now=now)
-        return {
-            "facts": Can.objects.filter(can_id=report.can_id).first(),
-            "recent": recent.items,
-            "more": recent.next is not None,
-            "span": span,
-            "spans": tuple(queries.SPANS),
-            "chart_address": f"{reverse('chart', args=[report.can_id])}?range={span}",
-        }
+
+def _page(row: Row, range_: str, now: datetime) -> CanPage:
+    can_id = row.report.can_id
+    recent = store.history(can_id, newest_first=True, size=RECENT, now=now)
+    facts, has_details = None, True
+    try:
+        facts = Can.objects.filter(can_id=can_id).first()
+    except DATABASE_DOWN:
+        # The level is what people come for; the page says that the details are missing.
+        has_details = False
+    return CanPage(
+        row,
+        facts=facts,
+        has_details=has_details,
+        recent=recent.items,
+        has_more=recent.next is not None,
+        range=range_,
+        ranges=tuple(queries.RANGES),
+        chart_address=f"{reverse('chart', args=[can_id])}?range={range_}",
+    )
 
 
 class ChartView(ApiView):
-    """How one can's level went, thinned to what a chart can show."""
+    """The history of one can's level, in as many points as a chart can show."""
 
     #: Reports read for one chart: two pages of a megabyte, and then some.
-    most = 20_000
-    points = 1_000
+    MAX_REPORTS = 20_000
+    MAX_POINTS = 1_000
 
     @extend_schema(
         operation_id="chart",
-        parameters=[OpenApiParameter("range", str, enum=[*queries.SPANS], description="Default: 24h.")],
-        responses={200: schemas.CourseAnswer, **UNKNOWN, **REFUSALS},
+        parameters=[OpenApiParameter("range", str, enum=[*queries.RANGES], description="Default: 24h.")],
+        responses={200: schemas.ChartAnswer, **UNKNOWN, **REFUSALS},
         examples=[examples.CHART, examples.UNKNOWN],
         tags=["reports"],
     )
     def get(self, request: Request, can_id: str) -> Response:
         """
-        The course of one can's level: report by report up to a week, then by the hour or day.
+        The history of one can's level as points: one a report for up to a week, else one an hour or a day.
 
-        Where it is not complete yet, asking again brings more.
+        Where `complete` is false, the same request brings more a moment later.
         """
-        queries.known(request.query_params, {"range"})
         check_id(can_id)
-        name, now = queries.span(request.query_params), timezone.now()
-        reach = queries.SPANS[name]
-        since = now - reach if reach else None
-        if name in queries.RAW_SPANS:
-            course = self._by_report(can_id, name, since, now)
+        range_, now = queries.chart_range(request.query_params), timezone.now()
+        length = queries.RANGES[range_]
+        since = now - length if length else None
+        if range_ in queries.RANGES_BY_REPORT:
+            chart = self._by_report(can_id, range_, since, now)
         else:
-            course = self._by_hour(can_id, name, since, now)
-        if not course.points:
+            chart = self._by_hour(can_id, range_, since, now)
+        if not chart.points:
+            # 404 where the can is unknown.
             latest(can_id)
-        return Response(course, headers={"Cache-Control": "private, max-age=10"})
+        return Response(chart, headers={"Cache-Control": "private, max-age=10"})
 
-    def _by_report(self, can_id: str, name: str, since: datetime | None, now: datetime) -> Course:
-        found = store.history(can_id, since=since, newest_first=True, size=self.most, now=now)
+    def _by_report(self, can_id: str, range_: str, since: datetime | None, now: datetime) -> ChartPoints:
+        history = store.history(can_id, since=since, newest_first=True, size=self.MAX_REPORTS, now=now)
         points = [
             (report.measured_at.timestamp(), float(round(level, 2)))
-            for report in reversed(found.items)
+            for report in reversed(history.items)
             if report.measured_at and (level := percent(report.level)) is not None
         ]
-        whole = found.next is None
-        return Course(can_id, name, since, now, thin(points, self.points), count=len(points), complete=whole)
+        thinned = thin(points, self.MAX_POINTS)
+        return ChartPoints(can_id, range_, since, now, thinned, count=len(points), complete=history.next is None)
 
-    def _by_hour(self, can_id: str, name: str, since: datetime | None, now: datetime) -> Course:
-        found = store.course(can_id, since=since, now=now)
-        # The store goes by whole days, the range by the hour.
-        hours = [hour for hour in found.hours if since is None or hour.start + timedelta(hours=1) > since]
-        spans = hours if len(hours) <= self.points else by_day(hours)
-        return Course(
+    def _by_hour(self, can_id: str, range_: str, since: datetime | None, now: datetime) -> ChartPoints:
+        summary = store.course(can_id, since=since, now=now)
+        # The store sums up whole days, the range begins at any hour.
+        hours = [hour for hour in summary.hours if since is None or hour.start + timedelta(hours=1) > since]
+        periods = hours if len(hours) <= self.MAX_POINTS else by_day(hours)
+        return ChartPoints(
             can_id,
-            name,
+            range_,
             since,
             now,
-            [(span.start.timestamp(), float(span.last)) for span in spans],
-            low=[float(span.low) for span in spans],
-            high=[float(span.high) for span in spans],
-            count=sum(span.count for span in spans),
-            complete=found.complete,
+            [(period.start.timestamp(), float(period.last)) for period in periods],
+            low=[float(period.low) for period in periods],
+            high=[float(period.high) for period in periods],
+            count=sum(period.count for period in periods),
+            complete=summary.complete,
         )
 
 
 class HistoryView(ApiView):
     """The reports of one can over time."""
 
-    page = "reports/history.html"
-
     @extend_schema(
         operation_id="history",
         parameters=[
-            OpenApiParameter("since", datetime, description="From this instant on."),
-            OpenApiParameter("until", datetime, description="Before this instant."),
+            OpenApiParameter("since", datetime, description="Measured at this instant or later."),
+            OpenApiParameter("until", datetime, description="Measured before this instant."),
             OpenApiParameter("order", str, enum=["newest", "oldest"], description="Default: newest."),
             *page_parameters(cursors.MAX_SIZE),
         ],
@@ -145,10 +182,10 @@ class HistoryView(ApiView):
         tags=["reports"],
     )
     def get(self, request: Request, can_id: str) -> Response:
-        """What one can reported, newest first, or oldest."""
+        """All reports of one can, newest or oldest first."""
         query = queries.history_query(request.query_params, can_id)
         check_id(can_id)
-        found = store.history(
+        history = store.history(
             can_id,
             since=query.since,
             until=query.until,
@@ -157,27 +194,24 @@ class HistoryView(ApiView):
             size=query.size,
             now=timezone.now(),
         )
-        if not found.items and query.after is None:
+        if not history.items and query.after is None:
+            # 404 where the can is unknown.
             latest(can_id)
         root = root_address(request)
         links = can_links(root, can_id)
-        after = found.next and cursors.seal(found.next, query.scope)
-        return Response(
-            Listing(
-                rows=[PastRow(report) for report in found.items],
-                next=page_address(request, links["history"], after),
-                previous=None,
-                about={
-                    "can_id": can_id,
-                    "order": "newest" if query.newest_first else "oldest",
-                    "page_size": query.size,
-                },
-                links={"self": links["history"], "can": links["self"]},
-            )
+        after = history.next and cursors.seal(history.next, query.scope)
+        listing = Listing(
+            rows=[PastRow(report) for report in history.items],
+            next=page_address(request, links["history"], after),
+            previous=None,
+            about={
+                "can_id": can_id,
+                "order": "newest" if query.newest_first else "oldest",
+                "page_size": query.size,
+            },
+            links={"self": links["history"], "can": links["self"]},
         )
-
-    def page_context(self, data: Listing) -> dict[str, Any]:
-        return {}
+        return Response(HistoryPage(listing) if self.is_page else listing)
 
 
 def latest(can_id: str) -> Report:
@@ -198,12 +232,12 @@ def check_id(can_id: str) -> None:
 def unless_known(request: Request, row: Row, response: Response) -> Response | HttpResponseBase:
     """Return the answer with its ETag and Last-Modified, or 304 to a client that holds it already."""
     report, at = row.report, row.report.received_at
-    said = f"{at}{report.measured_at}{report.level}{report.attributes}{row.status}{row.root}"
-    etag = f'"{hashlib.blake2b(said.encode(errors="surrogatepass"), digest_size=12).hexdigest()}"'
+    shown = f"{at}{report.measured_at}{report.level}{report.attributes}{row.status}{row.root}"
+    etag = f'"{hashlib.blake2b(shown.encode(errors="surrogatepass"), digest_size=12).hexdigest()}"'
     response["ETag"] = etag
     if at:
         response["Last-Modified"] = http_date(at.timestamp())
-    found = get_conditional_response(
+    not_modified = get_conditional_response(
         request._request, etag=etag, last_modified=int(at.timestamp()) if at else None, response=response
     )
-    return found if found is not None else response
+    return not_modified if not_modified is not None else response

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from django.contrib.admin.models import CHANGE, DELETION, LogEntry
 from django.core import signing
+from django.db import transaction
 from django.http import QueryDict
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -15,10 +18,11 @@ from rest_framework.response import Response
 from reports import queue
 from reports.queue import DeadLetter
 from reports.web import schemas
-from reports.web.access import MaySeePipeline
+from reports.web.access import DATABASE_DOWN, MaySeePipeline
 from reports.web.answers import instant
 from reports.web.parsers import ChoiceParser, ReportFormParser
 from reports.web.problems import InvalidQuery
+from reports.web.rendering import Page
 from reports.web.view import REFUSALS, UNREAD, ApiView
 
 #: Listed letters are hidden from all others for so long: enough to choose and confirm.
@@ -29,25 +33,33 @@ GOOD_FOR_S = 600
 CARRIED = 64_000
 _SALT = "reports.web.pipeline letter"
 
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DeadLettersPage(Page):
+    """One of three: the letters listed, the question whether they are to be sent back or discarded, what was done."""
+
+    template: ClassVar[str] = "reports/dead_letters.html"
+
 
 class DeadLettersView(ApiView):
     """A sample of the dead letters, to send back or to discard."""
 
     permission_classes = (MaySeePipeline,)
     parser_classes = (ChoiceParser, ReportFormParser)
-    page = "reports/dead_letters.html"
 
     @extend_schema(
         operation_id="dead_letters", responses={200: schemas.DeadLettersAnswer, **REFUSALS}, tags=["pipeline"]
     )
     def get(self, request: Request) -> Response:
         """
-        List up to ten dead letters: a sample.
+        List up to ten dead letters.
 
-        Looking is receiving: it raises their receive counts, and hides them from everybody else for two minutes.
+        Listing receives them: it raises their receive counts and hides them from everybody else for two minutes.
         """
         letters = queue.sample_letters(most=10, hidden_s=HIDDEN_S)
-        return Response({"letters": [_shown(letter) for letter in letters], "hidden_s": HIDDEN_S})
+        return self._answer({"letters": [_shown(letter) for letter in letters], "hidden_s": HIDDEN_S})
 
     @extend_schema(
         operation_id="settle_dead_letters",
@@ -57,22 +69,22 @@ class DeadLettersView(ApiView):
     )
     def post(self, request: Request) -> Response:
         """
-        Send listed letters back to the queue, or discard them for good.
+        Redrive (send back to the queue) or discard listed dead letters.
 
-        What cannot be held any more is left where it is, and named: list it again.
+        A letter that is visible to others again stays unchanged, and is named in `again`: list it again.
         """
-        action, tokens = _asked(request.data)
+        action, tokens = _choice(request.data)
         letters = [_letter(token) for token in tokens]
         if isinstance(request.data, QueryDict) and request.data.get("confirmed") != "yes":
-            return Response({"confirm": action, "letters": [_shown(letter) for letter in letters]})
+            return self._answer({"confirm": action, "letters": [_shown(letter) for letter in letters]})
         settled = queue.redrive(letters) if action == "redrive" else queue.discard(letters)
         by_id = {letter.message_id: letter for letter in letters}
-        for message_id in settled.done:
-            _log(request.user.pk, action, by_id[message_id])
-        return Response({"action": action, "done": list(settled.done), "again": list(settled.again)})
+        noted = _note(request.user.pk, action, [by_id[message_id] for message_id in settled.done])
+        done = {"action": action, "done": list(settled.done), "again": list(settled.again), "noted": noted}
+        return self._answer(done)
 
-    def page_context(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        return {"may_redrive": self.request.user.has_perm("accounts.redrive")}
+    def _answer(self, data: dict[str, Any]) -> Response:
+        return Response(DeadLettersPage(data) if self.is_page else data)
 
 
 def _shown(letter: DeadLetter) -> dict[str, Any]:
@@ -101,7 +113,7 @@ def _letter(token: str) -> DeadLetter:
         raise InvalidQuery("letters", "must be from a listing of the last ten minutes: list again") from None
 
 
-def _asked(data: Any) -> tuple[str, list[str]]:
+def _choice(data: Any) -> tuple[str, list[str]]:
     """Return what is to be done with which letters. Raises InvalidQuery."""
     action = data.get("action") if hasattr(data, "get") else None
     if action not in ("redrive", "discard"):
@@ -114,13 +126,25 @@ def _asked(data: Any) -> tuple[str, list[str]]:
     return action, tokens
 
 
-def _log(user_id: int | None, action: str, letter: DeadLetter) -> None:
-    """Note in the admin's log who sent back or discarded what."""
+def _note(user_id: int | None, action: str, letters: Sequence[DeadLetter]) -> bool:
+    """
+    Note in the admin's log who sent back or discarded what; False where the database does not answer.
+
+    The letters are settled by then, so that must not look like a failure: the web server's log has them instead.
+    """
     assert user_id is not None  # None but operators come here.
-    LogEntry.objects.create(
-        user_id=user_id,
-        object_id=letter.message_id,
-        object_repr=f"dead letter {letter.message_id}",
-        action_flag=DELETION if action == "discard" else CHANGE,
-        change_message=f"{action}: {letter.reason or 'moved by SQS'} {letter.body[:200]}",
-    )
+    try:
+        with transaction.atomic():
+            for letter in letters:
+                LogEntry.objects.create(
+                    user_id=user_id,
+                    object_id=letter.message_id,
+                    object_repr=f"dead letter {letter.message_id}",
+                    action_flag=DELETION if action == "discard" else CHANGE,
+                    change_message=f"{action}: {letter.reason or 'moved by SQS'} {letter.body[:200]}",
+                )
+    except DATABASE_DOWN as error:
+        ids = ", ".join(letter.message_id for letter in letters)
+        log.warning("user %s: %s of dead letters %s; not noted in the admin's log: %s", user_id, action, ids, error)
+        return False
+    return True

@@ -45,9 +45,9 @@ ACCEPTED = _answer(
     202,
 )
 CAN = _answer("A full can", _CAN)
-UNKNOWN = _answer("Nobody has heard of it", dict(Problem(404, UNKNOWN_CAN)), 404, MEDIA_TYPE)
+UNKNOWN = _answer("Unknown can", dict(Problem(404, UNKNOWN_CAN)), 404, MEDIA_TYPE)
 FLEET = _answer(
-    "The fullest",
+    "The fullest can first",
     {
         "order": "fullest",
         "stopped": False,

@@ -1,4 +1,4 @@
-"""Pages that are no part of the API: the fleet's facts, edited in a form or imported from CSV."""
+"""Pages that are no part of the API: the details of cans, edited in a form or imported from CSV."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.contrib.auth.mixins import PermissionRequiredMixin
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
@@ -18,6 +19,7 @@ from django.views.generic import FormView
 
 from reports.models import Can
 from reports.web import facts_csv
+from reports.web.access import visitor_of
 
 
 def favicon(request: HttpRequest) -> HttpResponse:
@@ -29,7 +31,7 @@ class FactsForm(forms.ModelForm):  # type: ignore[type-arg]
     retired = forms.BooleanField(
         required=False,
         label="Out of service",
-        help_text="Gone from lists and counts, kept in the history. A newer report brings it back.",
+        help_text="Left out of lists and counts until it reports again. Its history stays.",
     )
 
     class Meta:
@@ -42,7 +44,7 @@ class FactsForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class FactsView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
-    """Edit what is known of one can."""
+    """Edit the details of one can."""
 
     permission_required = ("reports.add_can", "reports.change_can")
     form_class = FactsForm
@@ -62,7 +64,8 @@ class FactsView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
         return super().get_form_kwargs() | {"instance": known or Can(can_id=can_id)}
 
     def get_context_data(self, **named: Any) -> dict[str, Any]:
-        return super().get_context_data(can_id=self.kwargs["can_id"], **named)
+        visitor = visitor_of(self.request)
+        return super().get_context_data(can_id=self.kwargs["can_id"], visitor=visitor, **named)
 
     def form_valid(self, form: FactsForm) -> HttpResponse:
         can = form.instance
@@ -74,9 +77,10 @@ class FactsView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
         retire = form.cleaned_data["retired"]
         if retire != (can.retired_at is not None):
             can.retired_at = timezone.now() if retire else None
-        can.save()
         action = ADDITION if self.is_new else CHANGE
-        _log(self.request.user.pk, [can], action, ", ".join(form.changed_data) or "nothing")
+        with transaction.atomic():
+            can.save()
+            _log(self.request.user.pk, [can], action, ", ".join(form.changed_data) or "nothing")
         messages.success(self.request, "Saved.")
         return redirect("can", can.can_id)
 
@@ -100,7 +104,7 @@ class ImportForm(forms.Form):
 
 
 class ImportView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
-    """Import facts: first what would change, then, on a second click, the change itself."""
+    """Import details: first show what would change, then, on a second click, change it."""
 
     permission_required = ("reports.add_can", "reports.change_can")
     form_class = ImportForm
@@ -111,23 +115,27 @@ class ImportView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
         self.raise_exception = self.request.user.is_authenticated
         return super().has_permission()
 
+    def get_context_data(self, **named: Any) -> dict[str, Any]:
+        return super().get_context_data(visitor=visitor_of(self.request), **named)
+
     def form_valid(self, form: ImportForm) -> HttpResponse:
         text = form.cleaned_data["text"]
         plan = facts_csv.plan(text)
         if "apply" not in self.request.POST or plan.errors:
-            found = {
+            preview = {
                 "plan": plan,
                 "text": text,
                 "shown": plan.changes[: self.shown],
                 "hidden": len(plan.changes) - self.shown,
                 "new": sum(change.is_new for change in plan.changes),
             }
-            return render(self.request, self.template_name, self.get_context_data(form=form, **found))
-        facts_csv.apply(plan.changes, timezone.now())
-        for is_new, action in ((True, ADDITION), (False, CHANGE)):
-            cans = [Can(can_id=change.can_id) for change in plan.changes if change.is_new == is_new]
-            _log(self.request.user.pk, cans, action, "imported from CSV")
-        messages.success(self.request, f"Imported the facts of {len(plan.changes)} cans.")
+            return render(self.request, self.template_name, self.get_context_data(form=form, **preview))
+        with transaction.atomic():
+            facts_csv.apply(plan.changes, timezone.now())
+            for is_new, action in ((True, ADDITION), (False, CHANGE)):
+                cans = [Can(can_id=change.can_id) for change in plan.changes if change.is_new == is_new]
+                _log(self.request.user.pk, cans, action, "imported from CSV")
+        messages.success(self.request, f"Imported the details of {len(plan.changes)} cans.")
         return redirect("fleet")
 
 

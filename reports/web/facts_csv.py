@@ -44,41 +44,41 @@ def plan(text: str) -> Plan:
     Columns: can_id, and any of name, address, stream, latitude, longitude, retired (yes or no). An empty cell
     clears the fact; a column that is not there leaves it alone. Writes nothing.
     """
-    found = Plan()
+    result = Plan()
     rows = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
     columns = [name.strip() for name in rows.fieldnames or ()]
     rows.fieldnames = columns
     if "can_id" not in columns:
-        found.errors.append(f"The first line must name the columns, among them can_id: {', '.join(COLUMNS)}.")
-        return found
+        result.errors.append(f"The first line must name the columns, among them can_id: {', '.join(COLUMNS)}.")
+        return result
     if unknown := [name for name in columns if name not in COLUMNS]:
-        found.errors.append(f"Unknown columns: {', '.join(unknown)}. Known: {', '.join(COLUMNS)}.")
-        return found
+        result.errors.append(f"Unknown columns: {', '.join(unknown)}. Known: {', '.join(COLUMNS)}.")
+        return result
     sent: dict[str, dict[str, str]] = {}
     try:
         for row in rows:
             values = {name: (row.get(name) or "").strip() for name in columns}
             can_id = values.pop("can_id")
             if None in row:
-                found.errors.append(f"Line {rows.line_num} has more cells than the first line.")
+                result.errors.append(f"Line {rows.line_num} has more cells than the first line.")
             elif can_id in sent:
-                found.errors.append(f"Line {rows.line_num}: can {can_id} stands in the file twice.")
+                result.errors.append(f"Line {rows.line_num}: can {can_id} stands in the file twice.")
             else:
                 sent[can_id] = values
-                found.errors += _errors(rows.line_num, can_id, values)
-            if len(found.errors) >= 20:
-                found.errors.append("Further lines were not looked at.")
-                return found
+                result.errors += _errors(rows.line_num, can_id, values)
+            if len(result.errors) >= 20:
+                result.errors.append("Further lines were not looked at.")
+                return result
     except csv.Error as error:
-        found.errors.append(f"Line {rows.line_num} is not CSV: {error}.")
+        result.errors.append(f"Line {rows.line_num} is not CSV: {error}.")
     known = Can.objects.in_bulk(list(sent))
     for can_id, values in sent.items():
         change = _change(can_id, values, known.get(can_id))
         if change.columns or change.is_new:
-            found.changes.append(change)
+            result.changes.append(change)
         else:
-            found.same += 1
-    return found
+            result.same += 1
+    return result
 
 
 def apply(changes: Sequence[Change], now: datetime) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 from django.db.models import Q
-from django.http import StreamingHttpResponse
+from django.http import FileResponse
 from django.urls import reverse
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -20,15 +23,43 @@ from reports.report import InvalidReport
 from reports.web import cursors, examples, fleet_count, queries, schemas
 from reports.web.access import MayPost
 from reports.web.answers import Listing, Row, can_links
+from reports.web.fleet_count import FleetCount
 from reports.web.fleet_listing import FleetListing, csv_of
 from reports.web.parsers import ReportFormParser, ReportParser, reports_in
-from reports.web.problems import InvalidReports, TooLarge
-from reports.web.rendering import CSVRenderer, JSONRenderer, PageRenderer
+from reports.web.problems import InvalidReports, TooLarge, Unconfirmed
+from reports.web.queries import FleetQuery
+from reports.web.rendering import CSVRenderer, JSONRenderer, Page, PageRenderer
 from reports.web.view import REFUSALS, ApiView, asked, page_address, page_parameters, root_address
+
+log = logging.getLogger(__name__)
 
 _PERCENT = {"type": "number", "minimum": 0, "maximum": 100}
 #: The orders of the fleet, in the words of the page.
 ORDERS = {"fullest": "Fullest first", "emptiest": "Emptiest first", "silent": "Longest silent first", "id": "By id"}
+
+
+@dataclass(frozen=True)
+class FleetPage(Page):
+    """
+    A page of the fleet: its rows, and around them the filter, the counts, saved views and addresses of other orders.
+
+    count: None where the fleet was never counted. asked: the query string without cursor and format.
+    """
+
+    template: ClassVar[str] = "reports/fleet.html"
+
+    query: FleetQuery
+    has_trends: bool
+    count: FleetCount | None
+    counts: Mapping[str, int]
+    streams: Sequence[str]
+    orders: Mapping[str, str]
+    sorted_by: Mapping[str, str]
+    sizes: Mapping[int, str]
+    statuses: Sequence[Status]
+    views: Sequence[SavedView]
+    asked: str
+    csv_address: str
 
 
 class FleetView(ApiView):
@@ -36,7 +67,6 @@ class FleetView(ApiView):
 
     permission_classes = (MayPost,)
     parser_classes = (ReportParser, ReportFormParser)
-    page = "reports/fleet.html"
     takes_reports = True
 
     renderer_classes = (JSONRenderer, PageRenderer, CSVRenderer)
@@ -46,15 +76,15 @@ class FleetView(ApiView):
         parameters=[
             OpenApiParameter("order", str, enum=["fullest", "emptiest", "silent", "id"]),
             OpenApiParameter("status", str, enum=[*Status]),
-            OpenApiParameter("stream", str, description="Paper, glass, ...: exactly this one."),
+            OpenApiParameter("stream", str, description="The waste stream, as paper or glass: the exact word."),
             OpenApiParameter("level_min", _PERCENT),
             OpenApiParameter("level_max", _PERCENT),
             OpenApiParameter(
                 "silent_h",
                 {"type": "integer", "minimum": 1, "maximum": queries.MAX_SILENT_H},
-                description="Not heard of for at least so many hours.",
+                description="No report for at least so many hours.",
             ),
-            OpenApiParameter("q", {"type": "string", "maxLength": 128}, description="How the id begins."),
+            OpenApiParameter("q", {"type": "string", "maxLength": 128}, description="The first characters of the id."),
             *page_parameters(cursors.MAX_FLEET),
         ],
         responses={
@@ -65,28 +95,27 @@ class FleetView(ApiView):
         examples=[examples.FLEET],
         tags=["reports"],
     )
-    def get(self, request: Request) -> Response | StreamingHttpResponse:
+    def get(self, request: Request) -> Response | FileResponse:
         """
-        The fleet: cans with their newest reports, in an order, filtered, a page at a time.
+        The fleet: each can with its newest report, filtered and ordered, in pages.
 
-        No order serves every filter: a page that had to look at many rows stops short and says so; its `next`
-        goes on. To walk the whole fleet while it changes, ask for order=id.
+        Some filters have no index. Such a page searches a limited number of cans, may be short, and then has
+        `stopped` true; `next` continues the search. To read the whole fleet while it changes, use order=id.
         """
         query = queries.fleet_query(request.query_params)
-        self.listing = FleetListing(query, root_address(request), timezone.now())
-        if isinstance(request.accepted_renderer, CSVRenderer):
-            return csv_of(self.listing)
-        rows, next_, previous, stopped = self.listing.page()
         root = root_address(request)
-        return Response(
-            Listing(
-                rows=rows,
-                next=page_address(request, root, next_),
-                previous=page_address(request, root, previous),
-                about={"order": query.order, "stopped": stopped, "page_size": query.size},
-                links={"self": root},
-            )
+        fleet = FleetListing(query, root, timezone.now())
+        if isinstance(request.accepted_renderer, CSVRenderer):
+            return csv_of(fleet)
+        rows, next_, previous, stopped = fleet.page()
+        listing = Listing(
+            rows=rows,
+            next=page_address(request, root, next_),
+            previous=page_address(request, root, previous),
+            about={"order": query.order, "stopped": stopped, "page_size": query.size},
+            links={"self": root},
         )
+        return Response(_page(request, query, listing) if self.is_page else listing)
 
     @extend_schema(
         operation_id="post_reports",
@@ -102,20 +131,24 @@ class FleetView(ApiView):
     )
     def post(self, request: Request) -> Response:
         """
-        Send a report, or an array of 1-500, to the queue: readable as soon as a worker has stored it.
+        Send a report, or an array of 1-500 reports, to the queue. It can be read once a worker has stored it.
 
-        All are sent or none: one invalid report refuses the request.
+        If one report is invalid, none is sent.
         """
         body = reports_in(request.data)
-        judged = parse(body, timezone.now())
-        if invalid := [one for one in judged if isinstance(one, InvalidReport)]:
+        parsed = parse(body, timezone.now())
+        if invalid := [each for each in parsed if isinstance(each, InvalidReport)]:
             raise InvalidReports(invalid)
-        reports = [one for one in judged if not isinstance(one, InvalidReport)]
+        reports = [each for each in parsed if not isinstance(each, InvalidReport)]
         # Two characters that JSON takes and SQS does not: written as JSON escapes, they say the same.
         text = body.decode().replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
         if len(text.encode()) > queue.MAX_BYTES:
             raise TooLarge
-        message_ids = queue.publish([text])
+        try:
+            message_ids = queue.publish([text])
+        except queue.QueueUnavailable as error:
+            log.warning("reports unconfirmed: %s", error)
+            raise Unconfirmed from error
         root = root_address(request)
         cans = {report.can_id: can_links(root, report.can_id) for report in reports}
         return Response(
@@ -128,32 +161,33 @@ class FleetView(ApiView):
             headers={"Location": next(iter(cans.values()))["self"]} if len(cans) == 1 else None,
         )
 
-    def page_context(self, data: Listing) -> dict[str, Any]:
-        user = self.request.user
-        own = Q(owner=user.pk) if user.is_authenticated else Q()
-        # The counts are beside the list: it does not wait for those of a large fleet.
-        taken = fleet_count.current(patience_s=0.2)
-        query = self.listing.query
-        return {
-            "query": query,
-            # A fleet that has just begun to report has none.
-            "has_trends": any(isinstance(row, Row) and row.has_trend for row in data.rows),
-            "taken": taken,
-            "counts": taken.overview.by_status if taken else {},
-            "streams": [name for name in taken.overview.by_stream if name] if taken else [],
-            "orders": ORDERS,
-            "sorted_by": {
-                "id": self._changed(order="id"),
-                "level": self._changed(order="emptiest" if query.order == "fullest" else "fullest"),
-                "heard": self._changed(order="silent"),
-            },
-            "sizes": {size: self._changed(page_size=str(size)) for size in (50, 100, 300)},
-            "statuses": list(Status),
-            "views": SavedView.objects.filter(Q(owner=None) | own) if own else SavedView.objects.filter(owner=None),
-            "asked": asked(self.request, "cursor", "format"),
-            "csv_address": self._changed(format="csv"),
-        }
 
-    def _changed(self, **changed: str) -> str:
-        """Return the address of the same list, changed in something, from its first page on."""
-        return f"{reverse('fleet')}?{asked(self.request, 'cursor', **{'format': '', **changed})}"
+def _page(request: Request, query: FleetQuery, listing: Listing) -> FleetPage:
+    owners = Q(owner=None) | Q(owner=request.user.pk) if request.user.is_authenticated else Q(owner=None)
+    # The counts are beside the list: it does not wait for those of a large fleet.
+    count = fleet_count.current(patience_s=0.2)
+    return FleetPage(
+        listing,
+        query=query,
+        # A fleet that has just begun to report has none.
+        has_trends=any(isinstance(row, Row) and row.has_trend for row in listing.rows),
+        count=count,
+        counts=count.overview.by_status if count else {},
+        streams=[name for name in count.overview.by_stream if name] if count else [],
+        orders=ORDERS,
+        sorted_by={
+            "id": _changed(request, order="id"),
+            "level": _changed(request, order="emptiest" if query.order == "fullest" else "fullest"),
+            "last_report": _changed(request, order="silent"),
+        },
+        sizes={size: _changed(request, page_size=str(size)) for size in (50, 100, 300)},
+        statuses=list(Status),
+        views=list(SavedView.objects.filter(owners)),
+        asked=asked(request, "cursor", "format"),
+        csv_address=_changed(request, format="csv"),
+    )
+
+
+def _changed(request: Request, **changed: str) -> str:
+    """Return the address of the same list, changed in something, from its first page on."""
+    return f"{reverse('fleet')}?{asked(request, 'cursor', **{'format': '', **changed})}"

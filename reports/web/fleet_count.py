@@ -22,6 +22,7 @@ from reports.insight.fleet_counts import Count, Overview
 from reports.models import Can
 from reports.report import Report
 from reports.store import StoreUnavailable
+from reports.web.access import DATABASE_DOWN
 
 NAME = "fleet"
 MAX_AGE = timedelta(seconds=60)
@@ -38,65 +39,78 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """An overview, and when it was counted."""
+class FleetCount:
+    """The fleet in numbers, and when it was counted."""
 
     overview: Overview
-    taken_at: datetime
+    counted_at: datetime
 
 
 @dataclass(slots=True)
 class _Held:
-    """What this process holds: the last overview by the store's suffix, and until when it need not ask."""
+    """What this process holds: the last count it knows, when it last asked the store for one, and its own count."""
 
-    taken: Taken | None = None
+    last: FleetCount | None = None
+    #: Monotonic.
     asked_s: float = -HELD_S
     counting: threading.Thread | None = None
+    #: Why the last count of this process came to nothing.
+    failure: StoreUnavailable | None = None
 
 
 _held = _Held()
 
 
-def current(*, patience_s: float = PATIENCE_S) -> Taken | None:
+def current(*, patience_s: float = PATIENCE_S) -> FleetCount | None:
     """
     Return the newest overview, None where none was ever counted and this one takes longer than a request may.
 
-    patience_s: how long to wait for a count, where the last is older than a minute. Raises StoreUnavailable.
+    patience_s: how long to wait for a count, where the last is older than a minute. Where a new one cannot be made,
+    the last is returned with its age. Raises StoreUnavailable, and DATABASE_DOWN's errors where there is no last.
     """
     now = timezone.now()
-    taken = _latest()
-    if taken and now - taken.taken_at < RENEWED_AFTER:
-        return taken
+    last = _latest()
+    if last and now - last.counted_at < RENEWED_AFTER:
+        return last
     counting = _held.counting
     if counting is None or not counting.is_alive():
         if not store.claim_snapshot(NAME, now, CLAIM_S):
-            return taken
-        # Read here: the thread leaves Django's database alone.
-        facts = {can.can_id: can for can in Can.objects.all()}
+            return last
+        try:
+            # Read here: the thread leaves Django's database alone.
+            facts = {can.can_id: can for can in Can.objects.all()}
+        except DATABASE_DOWN as error:
+            if last is None:
+                raise
+            log.warning("the fleet could not be counted: %s", error)
+            return last
+        _held.failure = None
         counting = _held.counting = threading.Thread(target=_count, args=(facts, now), daemon=True)
         counting.start()
-    if taken is None or now - taken.taken_at > MAX_AGE:
+    if last is None or now - last.counted_at > MAX_AGE:
         counting.join(patience_s)
-        taken = _held.taken or taken
-    return taken
+        last = _held.last or last
+        if last is None and _held.failure:
+            raise StoreUnavailable(_held.failure)
+    return last
 
 
 def forget() -> None:
     """Forget what this process holds: the store itself has changed, as between tests."""
     if _held.counting:
         _held.counting.join()
-    _held.taken, _held.asked_s, _held.counting = None, -HELD_S, None
+    _held.last, _held.asked_s, _held.counting, _held.failure = None, -HELD_S, None, None
 
 
-def _latest() -> Taken | None:
+def _latest() -> FleetCount | None:
     if time.monotonic() - _held.asked_s >= HELD_S:
         kept = store.snapshot(NAME)
-        if kept and (_held.taken is None or kept[1] > _held.taken.taken_at):
+        if kept and (_held.last is None or kept[1] > _held.last.counted_at):
             # What another version of this program wrote is counted anew.
             with suppress(KeyError, TypeError, ValueError):
-                _held.taken = Taken(Overview.unpacked(kept[0]), kept[1])
+                _held.last = FleetCount(Overview.unpacked(kept[0]), kept[1])
         _held.asked_s = time.monotonic()
-    return _held.taken
+    return _held.last
 
 
 def _count(facts: Mapping[str, Can], now: datetime) -> None:
@@ -114,11 +128,12 @@ def _count(facts: Mapping[str, Can], now: datetime) -> None:
                         continue
                     count.add(report, _place(report, can), (can.stream if can else "") or report.stream)
         overview = count.overview()
-        _held.taken = Taken(overview, now)
+        _held.last = FleetCount(overview, now)
         store.keep_snapshot(NAME, overview.packed(), now)
         if lacking:
             log.info("brought %d cans that another service wrote into the indexes", store.mend(lacking))
     except StoreUnavailable as error:
+        _held.failure = error
         log.warning("the fleet could not be counted: %s", error)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from tempfile import SpooledTemporaryFile
 
-from django.http import StreamingHttpResponse
+from django.http import FileResponse
 
 from reports import store
 from reports.insight.status import is_old, status
@@ -18,6 +20,8 @@ from reports.web.answers import FleetRow, Row, instant
 from reports.web.queries import FleetQuery
 
 COLUMNS = ("can_id", "name", "address", "stream", "level", "status", "measured_at", "received_at")
+#: A CSV file up to this size is made in memory, a larger one on disk: some 80,000 cans.
+IN_MEMORY_BYTES = 8 * 1024 * 1024
 #: What a spreadsheet takes for the beginning of a formula; the wide forms are the same to a Japanese one.
 #: Source: OWASP, CSV Injection.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
@@ -43,31 +47,31 @@ class FleetListing:
         Raises StoreUnavailable.
         """
         query = self.query
-        found = self._ranked(query)
+        ranked = self._ranked(query)
         backwards = query.before is not None
-        has_next = backwards or found.more
-        has_previous = found.more if backwards else query.after is not None
-        last, first = found.last or query.after or query.before, found.first or query.before or query.after
+        has_next = backwards or ranked.more
+        has_previous = ranked.more if backwards else query.after is not None
+        last, first = ranked.last or query.after or query.before, ranked.first or query.before or query.after
         return (
-            self._rows(found),
+            self._rows(ranked),
             cursors.seal(f">{last}", query.scope) if has_next and last else None,
             cursors.seal(f"<{first}", query.scope) if has_previous and first else None,
-            found.stopped,
+            ranked.stopped,
         )
 
     def all(self) -> Iterator[Row]:
         """Yield every row of the query from its page on. Raises StoreUnavailable, also in the middle."""
         query = replace(self.query, size=cursors.MAX_SIZE)
         while True:
-            found = self._ranked(query)
-            yield from self._rows(found)
-            if not found.more or query.before is not None:
+            ranked = self._ranked(query)
+            yield from self._rows(ranked)
+            if not ranked.more or query.before is not None:
                 return
-            query = replace(query, after=found.last)
+            query = replace(query, after=ranked.last)
 
     def _ranked(self, query: FleetQuery) -> store.Ranked:
-        bounds, is_all = query.bounds(self.now)
-        keep = None if is_all and not self.retired else self._is_wanted
+        bounds, is_whole = query.bounds(self.now)
+        keep = None if is_whole and not self.retired else self._is_wanted
         return store.ranked(query.order, after=query.after, before=query.before, keep=keep, size=query.size, **bounds)
 
     def _is_wanted(self, report: Report) -> bool:
@@ -77,8 +81,8 @@ class FleetListing:
         stream = self.streams.get(report.can_id) or report.stream or ""
         return self.query.matches(report, stream, self.now)
 
-    def _rows(self, found: store.Ranked) -> list[Row]:
-        facts = facts_of(report.can_id for report in found.items)
+    def _rows(self, ranked: store.Ranked) -> list[Row]:
+        facts = facts_of(report.can_id for report in ranked.items)
         return [
             FleetRow(
                 report,
@@ -86,46 +90,53 @@ class FleetListing:
                 status(report.level, report.measured_at, self.now),
                 is_old(report.measured_at, self.now),
                 facts.get(report.can_id),
-                found.trends.get(report.can_id, ()),
+                ranked.trends.get(report.can_id, ()),
             )
-            for report in found.items
+            for report in ranked.items
         ]
 
 
-def csv_of(listing: FleetListing) -> StreamingHttpResponse:
-    """Answer with all rows of a query as CSV, sent as they are read."""
-    return StreamingHttpResponse(
-        _lines(listing),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": 'attachment; filename="fleet.csv"'},
+def csv_of(listing: FleetListing) -> FileResponse:
+    """
+    Answer with all rows of a query as CSV: a whole file, or no file.
+
+    It is made before the first byte is sent. granian 2.8.7 ends an answer in order when its iterator raises, so a
+    part of the fleet would look like all of it; made first, a failure in any row is a 503, and Content-Length shows
+    where a connection broke off. Raises StoreUnavailable, and the database's errors.
+    """
+    # Django closes it with the response.
+    file = SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115
+    try:
+        text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="")
+        writer = csv.writer(text)
+        writer.writerow(COLUMNS)
+        writer.writerows(map(_cells, listing.all()))
+        text.flush()
+        text.detach()
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    answer = FileResponse(file, as_attachment=True, filename="fleet.csv", content_type="text/csv; charset=utf-8")
+    answer.block_size = 64 * 1024
+    return answer
+
+
+def _cells(row: Row) -> list[str]:
+    report, facts = row.report, row.facts
+    cells = (
+        report.can_id,
+        facts.name if facts else "",
+        facts.address if facts else "",
+        row.stream,
+        report.level,
+        row.status,
+        instant(report.measured_at) or "",
+        instant(report.received_at) or "",
     )
-
-
-def _lines(listing: FleetListing) -> Iterator[str]:
-    writer = csv.writer(_Echo())
-    yield writer.writerow(COLUMNS)
-    for row in listing.all():
-        report, facts = row.report, row.facts
-        cells = (
-            report.can_id,
-            facts.name if facts else "",
-            facts.address if facts else "",
-            row.stream,
-            report.level,
-            row.status,
-            instant(report.measured_at) or "",
-            instant(report.received_at) or "",
-        )
-        yield writer.writerow([harmless(cell) for cell in cells])
+    return [harmless(cell) for cell in cells]
 
 
 def harmless(cell: str) -> str:
     """Return a cell that no spreadsheet runs: behind an apostrophe where it begins, or its text does, as a formula."""
     return f"'{cell}" if cell.startswith(_FORMULA) or cell.lstrip().startswith(_FORMULA) else cell
-
-
-class _Echo:
-    """A file that hands back what is written to it."""
-
-    def write(self, text: str) -> str:
-        return text

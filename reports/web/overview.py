@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
-from datetime import datetime
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.http import HttpResponseBase
@@ -15,16 +15,37 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from reports.insight.status import Status, is_old
+from reports.insight.status import SILENT_AFTER, Status, is_old
 from reports.web import answers, examples, fleet_count, schemas
-from reports.web.rendering import PageRenderer
+from reports.web.fleet_count import FleetCount
+from reports.web.rendering import Page
 from reports.web.view import REFUSALS, ApiView
 
 
-class OverviewView(ApiView):
-    """The fleet at a glance: counts, what needs attention first, and a map."""
+@dataclass(frozen=True)
+class OverviewPage(Page):
+    """
+    The overview's page, drawn from the counts; counted_at is None where the fleet was never counted.
 
-    page = "reports/overview.html"
+    tenths: per ten percent its beginning, its count and the height of its bar. streams: the five commonest.
+    """
+
+    template: ClassVar[str] = "reports/overview.html"
+
+    counted_at: datetime | None
+    is_outdated: bool
+    statuses: Sequence[Status]
+    urgent: Sequence[Mapping[str, Any]]
+    tenths: Sequence[Mapping[str, Any]]
+    streams: Sequence[tuple[str, int]]
+    unstreamed: int
+    tiles: str
+    tiles_by: str
+    silent_after_h: int = SILENT_AFTER // timedelta(hours=1)
+
+
+class OverviewView(ApiView):
+    """The overview of the fleet: counts, what needs attention first, and a map."""
 
     @extend_schema(
         operation_id="overview",
@@ -33,37 +54,44 @@ class OverviewView(ApiView):
         tags=["reports"],
     )
     def get(self, request: Request) -> Response | HttpResponseBase:
-        """Counts over the whole fleet, at most a minute old, and the ten cans that need attention first."""
-        taken = fleet_count.current()
-        if taken is None:
-            return Response({"taken_at": None})
-        data = {"taken_at": answers.instant(taken.taken_at), **asdict(taken.overview)}
-        response = Response(data, headers={"Cache-Control": "private, no-cache"})
-        if isinstance(request.accepted_renderer, PageRenderer):
+        """Counts of the whole fleet, as a rule at most a minute old, and the ten cans that need attention first."""
+        count = fleet_count.current()
+        data = (
+            {"taken_at": answers.instant(count.counted_at), **asdict(count.overview)} if count else {"taken_at": None}
+        )
+        headers = {"Cache-Control": "private, no-cache"}
+        if self.is_page:
+            return Response(_page(data, count, timezone.now()), headers=headers)
+        response = Response(data, headers=headers)
+        if count is None:
             return response
-        etag = f'"{int(taken.taken_at.timestamp() * 1000):x}"'
+        etag = f'"{int(count.counted_at.timestamp() * 1000):x}"'
         response["ETag"] = etag
-        found = get_conditional_response(request._request, etag=etag, response=response)
-        return found if found is not None else response
+        not_modified = get_conditional_response(request._request, etag=etag, response=response)
+        return not_modified if not_modified is not None else response
 
-    def page_context(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        taken_at, now = data["taken_at"], timezone.now()
-        highest = max(data.get("tenths", ()), default=0) or 1
-        return {
-            "taken_at": datetime.fromisoformat(taken_at) if taken_at else None,
-            "is_outdated": taken_at and now - datetime.fromisoformat(taken_at) > fleet_count.MAX_AGE,
-            "statuses": list(Status),
-            "urgent": [
-                {**one, "measured_at": at, "is_old": is_old(at, now)}
-                for one in data.get("urgent", ())
-                for at in [datetime.fromisoformat(one["measured_at"]) if one["measured_at"] else None]
-            ],
-            "tenths": [
-                {"from": at * 10, "count": count, "height": round(60 * count / highest, 1)}
-                for at, count in enumerate(data.get("tenths", ()))
-            ],
-            "streams": [(name, count) for name, count in data.get("by_stream", {}).items() if name][:5],
-            "unstreamed": data.get("by_stream", {}).get(""),
-            "tiles": settings.TRASH_MAP_TILES,
-            "tiles_by": settings.TRASH_MAP_ATTRIBUTION,
-        }
+
+def _page(data: Mapping[str, Any], count: FleetCount | None, now: datetime) -> OverviewPage:
+    by_tenth = count.overview.tenths if count else ()
+    by_stream = count.overview.by_stream if count else {}
+    urgent = count.overview.urgent if count else ()
+    highest = max(by_tenth, default=0) or 1
+    return OverviewPage(
+        data,
+        counted_at=count.counted_at if count else None,
+        is_outdated=bool(count and now - count.counted_at > fleet_count.MAX_AGE),
+        statuses=list(Status),
+        urgent=[
+            {**asdict(one), "measured_at": at, "is_old": is_old(at, now)}
+            for one in urgent
+            for at in [datetime.fromisoformat(one.measured_at) if one.measured_at else None]
+        ],
+        tenths=[
+            {"from": at * 10, "count": cans, "height": round(60 * cans / highest, 1)}
+            for at, cans in enumerate(by_tenth)
+        ],
+        streams=[(name, cans) for name, cans in by_stream.items() if name][:5],
+        unstreamed=by_stream.get("", 0),
+        tiles=settings.TRASH_MAP_TILES,
+        tiles_by=settings.TRASH_MAP_ATTRIBUTION,
+    )

@@ -1,11 +1,12 @@
-"""The pipeline as staff see it: queue, workers, and what is wrong."""
+"""The pipeline for operators: queues, workers, and problems."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -19,14 +20,19 @@ from reports.store import Heartbeat, StoreUnavailable
 from reports.web import examples, schemas
 from reports.web.access import MaySeePipeline
 from reports.web.answers import instant
+from reports.web.rendering import Page
 from reports.web.view import REFUSALS, ApiView
+
+
+@dataclass(frozen=True)
+class PipelinePage(Page):
+    template: ClassVar[str] = "reports/pipeline.html"
 
 
 class PipelineView(ApiView):
     """Queue, workers and dead letters: how reports get from the devices to the store."""
 
     permission_classes = (MaySeePipeline,)
-    page = "reports/pipeline.html"
 
     @extend_schema(
         operation_id="pipeline",
@@ -35,7 +41,7 @@ class PipelineView(ApiView):
         tags=["pipeline"],
     )
     def get(self, request: Request) -> Response:
-        """How many messages are where, which workers are at work, and what is wrong."""
+        """The messages in the queues, the workers with their counters, and the problems found."""
         now = timezone.now()
         depth: Depth | None = None
         workers: list[Heartbeat] | None = None
@@ -51,16 +57,14 @@ class PipelineView(ApiView):
             workers=workers,
             now=now,
         )
-        return Response(_pipeline(depth, workers or [], alerts, now))
-
-    def page_context(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        return {"may_redrive": self.request.user.has_perm("accounts.redrive")}
+        data = _pipeline(depth, workers, alerts, now)
+        return Response(PipelinePage(data) if self.is_page else data)
 
 
 def _pipeline(
-    depth: Depth | None, workers: Sequence[Heartbeat], alerts: Sequence[Alert], now: datetime
+    depth: Depth | None, workers: Sequence[Heartbeat] | None, alerts: Sequence[Alert], now: datetime
 ) -> dict[str, Any]:
-    counters = [worker.counters for worker in workers if now - worker.seen_at <= SILENT_AFTER]
+    counters = [worker.counters for worker in workers or () if now - worker.seen_at <= SILENT_AFTER]
     last = max((count.get("last_stored_at_s", 0) for count in counters), default=0)
     lags = [count["lag_ms"] for count in counters if "lag_ms" in count]
     rates = [count["stored_per_minute"] for count in counters if "stored_per_minute" in count]
@@ -71,7 +75,10 @@ def _pipeline(
         "lag_ms": max(lags) if lags else None,
         "stored_per_minute": sum(rates) if rates else None,
         "last_stored_at": instant(datetime.fromtimestamp(last, now.tzinfo)) if last else None,
-        "workers": [
+        # None, not an empty list: an operator must not read that there are no workers.
+        "workers": None
+        if workers is None
+        else [
             {
                 "name": worker.name,
                 "seen_at": instant(worker.seen_at),

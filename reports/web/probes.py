@@ -7,16 +7,19 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from reports import queue, store
 from reports.insight.health import worker_alerts
 from reports.queue import QueueUnavailable
-from reports.store import StoreUnavailable
+from reports.store import Heartbeat, StoreUnavailable
 from reports.web import answers, schemas
+from reports.web.problems import RETRY_AFTER_S
+from reports.web.view import ApiView
+
+_RETRY = {"Retry-After": str(RETRY_AFTER_S)}
 
 
-class ProbeView(APIView):
+class ProbeView(ApiView):
     """What all of them share: anybody may ask, as often as they like."""
 
     permission_classes = (AllowAny,)
@@ -29,7 +32,7 @@ class LiveView(ProbeView):
 
     @extend_schema(operation_id="live", responses=schemas.Live, tags=["health"], auth=[])
     def get(self, request: Request) -> Response:
-        """Says that this web process answers; asks nobody else."""
+        """200 where this web process answers; no other service is asked."""
         return Response({"status": "live"})
 
 
@@ -40,23 +43,28 @@ class PipelineHealthView(ProbeView):
         operation_id="pipeline_health", responses={200: schemas.Pulse, 503: schemas.Pulse}, tags=["health"], auth=[]
     )
     def get(self, request: Request) -> Response:
-        """503 where a worker is silent or stuck, or none is running; says which and since when."""
+        """503 where a worker is silent or stuck, or where none is running; says which and since when."""
         try:
             alerts = worker_alerts(store.workers(timezone.now()), timezone.now())
             problems = [f"{alert.text} {alert.remedy}" for alert in alerts]
         except StoreUnavailable as error:
             problems = [str(error)]
         status = "stuck" if problems else "well"
-        return Response({"status": status, "problems": problems}, status=503 if problems else 200)
+        return Response(
+            {"status": status, "problems": problems},
+            status=503 if problems else 200,
+            headers=_RETRY if problems else None,
+        )
 
 
 class ReadyView(ProbeView):
-    """Whether the queue and the store answer, and when each worker was last heard of."""
+    """Whether the queue and the store answer, and the last heartbeat of each worker."""
 
     @extend_schema(operation_id="ready", responses={200: schemas.Ready, 503: schemas.Ready}, tags=["health"], auth=[])
     def get(self, request: Request) -> Response:
-        """Asks SQS and DynamoDB; 503 tells which one does not answer."""
-        checks, workers = {"sqs": "ok", "dynamodb": "ok"}, []
+        """Asks SQS and DynamoDB; a 503 names the one that does not answer."""
+        checks = {"sqs": "ok", "dynamodb": "ok"}
+        workers: list[Heartbeat] | None = None
         try:
             queue.ping()
         except QueueUnavailable as error:
@@ -67,16 +75,20 @@ class ReadyView(ProbeView):
         except StoreUnavailable as error:
             checks["dynamodb"] = str(error)
         ready = set(checks.values()) == {"ok"}
-        if checks["dynamodb"] == "ok":
+        if workers is not None:
             # A web server without a worker still answers: told here, and judged by PipelineHealthView.
             alerts = worker_alerts(workers, timezone.now())
             checks["workers"] = " ".join(alert.text for alert in alerts) or "ok"
-        seen = [
-            {"name": worker.name, "seen_at": answers.instant(worker.seen_at), "counters": worker.counters}
-            for worker in workers
-        ]
+        seen = (
+            None
+            if workers is None
+            else [
+                {"name": worker.name, "seen_at": answers.instant(worker.seen_at), "counters": worker.counters}
+                for worker in workers
+            ]
+        )
         return Response(
             {"status": "ready" if ready else "not ready", "checks": checks, "workers": seen},
             status=200 if ready else 503,
-            headers=None if ready else {"Retry-After": "5"},
+            headers=None if ready else _RETRY,
         )

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import logging
 import re
+import sys
 from collections.abc import ItemsView, Mapping, Sequence
 from http import HTTPStatus
 from types import FrameType
 from typing import Any
 
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.template import loader
@@ -24,11 +26,16 @@ from rest_framework.response import Response
 from reports.queue import QueueUnavailable
 from reports.report import InvalidReport
 from reports.store import StoreUnavailable
+from reports.web.access import DATABASE_DOWN, visitor_of
 
 MEDIA_TYPE = "application/problem+json"
 #: The lab's own words, which its clients look for.
 UNKNOWN_CAN = "Error: Trash Can not found"
 RETRY_AFTER_S = 5
+_RETRY = f"Try again in {RETRY_AFTER_S} seconds."
+_STORE_DOWN = f"The store of levels (DynamoDB) does not answer. {_RETRY}"
+_QUEUE_DOWN = f"The queue (SQS) does not answer. {_RETRY}"
+_DATABASE_DOWN = f"The database of users and details cannot be reached. {_RETRY}"
 
 log = logging.getLogger(__name__)
 
@@ -51,9 +58,26 @@ class TooLarge(exceptions.APIException):
     default_detail = "The request is too large."
 
 
+class TooMany(exceptions.APIException):
+    status_code = 429
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(f"Too many requests. Try again in {int(wait_s)} seconds.")
+        self.wait = wait_s
+
+
 class Unavailable(exceptions.APIException):
     status_code = 503
     wait = RETRY_AFTER_S
+
+
+class Unconfirmed(Unavailable):
+    """SQS may or may not have what was sent: its answer did not come."""
+
+    default_detail = (
+        "The queue (SQS) did not confirm that it has the reports. "
+        f"Send them again in {RETRY_AFTER_S} seconds: a report that arrives twice does no harm."
+    )
 
 
 class InvalidQuery(ValueError):
@@ -88,22 +112,26 @@ def answered(error: Exception) -> Response | None:
     match error:
         case StoreUnavailable():
             log.warning("store unavailable: %s", error)
-            return answer(Unavailable("The store of levels cannot be reached. Try again in a moment."))
+            return answer(Unavailable(_STORE_DOWN))
         case QueueUnavailable():
             log.warning("queue unavailable: %s", error)
-            return answer(Unavailable("The queue cannot be reached. Nothing was sent: try again in a moment."))
+            return answer(Unavailable(_QUEUE_DOWN))
+        case _ if isinstance(error, DATABASE_DOWN):
+            log.warning("database unavailable: %s", error)
+            return answer(Unavailable(_DATABASE_DOWN))
         case InvalidQuery():
-            wrong = {"field": error.field, "rule": error.rule}
-            return Response(Problem(400, str(error), [wrong]), status=400)
+            return Response(Problem(400, str(error), [{"field": error.field, "rule": error.rule}]), status=400)
         case InvalidReports():
             count = len(error.invalid)
             detail = f"Nothing was sent: {count} {'report is' if count == 1 else 'reports are'} invalid."
-            found = [{"index": one.index, "field": one.field, "rule": one.rule} for one in error.invalid]
-            return Response(Problem(400, detail, found), status=400)
+            wrong = [{"index": each.index, "field": each.field, "rule": each.rule} for each in error.invalid]
+            return Response(Problem(400, detail, wrong), status=400)
         case RequestDataTooBig():
             return answer(TooLarge())
         case UnreadablePostError():
             return answer(exceptions.ParseError("The request broke off."))
+        case exceptions.Throttled():
+            return answer(TooMany(getattr(error, "wait", None) or RETRY_AFTER_S))
         case Http404():
             return answer(exceptions.NotFound())
         case PermissionDenied():
@@ -125,27 +153,36 @@ def answer(error: exceptions.APIException) -> Response:
     return Response(Problem(error.status_code, text), status=error.status_code, headers=headers)
 
 
-def plain(request: HttpRequest, status: int, detail: str, *, safe: bool = False) -> HttpResponse:
+def plain(
+    request: HttpRequest, status: int, detail: str, *, safe: bool = False, is_old_form: bool = False
+) -> HttpResponse:
     """
     Answer outside the API's views, where nothing has negotiated: a page if the client asked for HTML.
 
-    safe: use nothing that may be what broke, so neither the session nor the user.
+    safe: use nothing that may be what broke, so neither the session nor the user. is_old_form: refused since the
+    form's CSRF token is not valid any more.
     """
     problem = Problem(status, detail)
     if "text/html" not in request.headers.get("Accept", ""):
         return HttpResponse(json.dumps(problem), status=status, content_type=MEDIA_TYPE)
     page = loader.get_template("reports/problem_plain.html")
-    return HttpResponse(page.render({"problem": problem}, None if safe else request), status=status)
+    context: dict[str, Any] = {"problem": problem, "is_old_form": is_old_form}
+    if not safe:
+        context["visitor"] = visitor_of(request)
+    return HttpResponse(page.render(context, None if safe else request), status=status)
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     if isinstance(exception, RequestDataTooBig):
         return plain(request, 413, "The request is too large.")
-    return plain(request, 400, "The request cannot be understood.")
+    if isinstance(exception, SessionInterrupted) and _is_database_down(exception):
+        # Django takes a session that could not be saved for one that was deleted meanwhile.
+        return _database_down(request, exception)
+    return plain(request, 400, "The server cannot read this request.")
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return plain(request, 403, "You may not do this.")
+    return plain(request, 403, "You are not allowed to do this.")
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -153,8 +190,25 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    return plain(request, 500, "Something broke on our side. It has been logged.", safe=True)
+    """Answer what no view answered: 503 where the database is out of reach, also to a middleware, else 500."""
+    error = sys.exc_info()[1]
+    if isinstance(error, DATABASE_DOWN):
+        return _database_down(request, error)
+    return plain(request, 500, "The server failed because of a defect in it. The error is in its log.", safe=True)
+
+
+def _database_down(request: HttpRequest, error: Exception) -> HttpResponse:
+    log.warning("database unavailable: %s", error)
+    answer = plain(request, 503, _DATABASE_DOWN, safe=True)
+    answer["Retry-After"] = str(RETRY_AFTER_S)
+    return answer
+
+
+def _is_database_down(error: BaseException | None) -> bool:
+    """Say whether this error, or one that it was raised over, is that the database is out of reach."""
+    return error is not None and (isinstance(error, DATABASE_DOWN) or _is_database_down(error.__context__))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    return plain(request, 403, "This form is out of date. Go back, load the page again, and send it anew.")
+    detail = "This form is out of date. Go back, load the page again, and send the form again."
+    return plain(request, 403, detail, is_old_form=True)

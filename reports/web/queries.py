@@ -29,7 +29,7 @@ class FleetQuery:
     """
     Which cans are asked for, in which order, and which page of them.
 
-    level_min, level_max: percent. silent_h: not heard of for at least so many hours.
+    level_min, level_max: percent. silent_h: no report for at least so many hours.
     """
 
     order: Order
@@ -50,9 +50,12 @@ class FleetQuery:
         return _natural(self.prefix, self.status, self.silent_h)
 
     @property
+    def has_level(self) -> bool:
+        return self.level_min is not None or self.level_max is not None
+
+    @property
     def is_filtered(self) -> bool:
-        has_level = self.level_min is not None or self.level_max is not None
-        return bool(self.status or self.stream or self.prefix or self.silent_h) or has_level
+        return bool(self.status or self.stream or self.prefix or self.silent_h) or self.has_level
 
     def matches(self, report: Report, stream: str, now: datetime) -> bool:
         """Say whether a can is among those asked for; stream: the one that it is known under."""
@@ -68,28 +71,36 @@ class FleetQuery:
 
     def bounds(self, now: datetime) -> tuple[dict[str, Any], bool]:
         """
-        Return what of the filter the order's index knows, as arguments of store.ranked, and whether that is all.
+        Return the part of the filter that the order's index serves, and whether that is the whole filter.
 
-        What is not all is narrowed by `matches`, row by row.
+        The part: keyword arguments of store.ranked. Where it is not the whole, `matches` must judge each row.
         """
-        low, high = self.level_min, self.level_max
-        by_level = low is not None or high is not None
         if self.order == "id":
-            return {"prefix": self.prefix}, not (self.status or self.stream or by_level or self.silent_h)
+            return self._bounds_of_id()
         if self.order == "silent":
-            # The index knows the hour, not the minute.
-            silence = timedelta(hours=self.silent_h or 0)
-            if self.status == Status.SILENT:
-                silence = max(silence, SILENT_AFTER)
-            return {"until": now - silence if silence else None}, not self.is_filtered
+            return self._bounds_of_silence(now)
+        return self._bounds_of_level()
+
+    def _bounds_of_id(self) -> tuple[dict[str, Any], bool]:
+        return {"prefix": self.prefix}, not (self.status or self.stream or self.has_level or self.silent_h)
+
+    def _bounds_of_silence(self, now: datetime) -> tuple[dict[str, Any], bool]:
+        silence = timedelta(hours=self.silent_h or 0)
+        if self.status == Status.SILENT:
+            silence = max(silence, SILENT_AFTER)
+        # The index knows the hour, not the minute: of what is filtered each row is judged.
+        return {"until": now - silence if silence else None}, not self.is_filtered
+
+    def _bounds_of_level(self) -> tuple[dict[str, Any], bool]:
+        low, high = self.level_min, self.level_max
         if self.status == Status.FULL:
             low = max(low or FULL_FROM, FULL_FROM)
         elif self.status:
             high = min(FULL_FROM if high is None else high, FULL_FROM)
-        # The whole percent 73 stands for levels up to 73.99: only 100 is all of what it says.
-        unknown = self.stream or self.prefix or self.silent_h
-        is_all = (low is None or low == int(low)) and high in (None, 100) and not unknown
-        return {"low": None if low is None else int(low), "high": None if high is None else int(high)}, is_all
+        # The index knows whole percents: 73 stands for levels up to 73.99, so as an upper bound only 100 is exact.
+        is_exact = (low is None or low == int(low)) and high in (None, 100)
+        is_whole = is_exact and not (self.stream or self.prefix or self.silent_h)
+        return {"low": None if low is None else int(low), "high": None if high is None else int(high)}, is_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,21 +123,21 @@ MAX_SILENT_H = 9999
 
 def fleet_query(query: Mapping[str, str]) -> FleetQuery:
     known(query, {*FLEET_FILTERS, "page_size", "cursor"})
-    wanted = _choice(query, "status", tuple(Status), str.upper)
+    asked_status = _choice(query, "status", tuple(Status), str.upper)
     prefix = query.get("q", "").strip()
     if len(prefix) > MAX_CAN_ID:
         raise InvalidQuery("q", f"must be at most {MAX_CAN_ID} characters long")
     silent_h = _whole(query, "silent_h", MAX_SILENT_H)
-    order = _choice(query, "order", get_args(Order), str.lower) or _natural(prefix, wanted, silent_h)
+    order = _choice(query, "order", get_args(Order), str.lower) or _natural(prefix, asked_status, silent_h)
     level_min, level_max = _level(query, "level_min"), _level(query, "level_max")
     if level_min is not None and level_max is not None and level_min > level_max:
         raise InvalidQuery("level_max", "must not be below level_min")
     size, stream = _page_size(query, cursors.MAX_FLEET), query.get("stream", "").strip()
-    scope = json.dumps(["fleet", size, order, wanted, stream, str(level_min), str(level_max), silent_h, prefix])
+    scope = json.dumps(["fleet", size, order, asked_status, stream, str(level_min), str(level_max), silent_h, prefix])
     position = cursors.unseal(query.get("cursor", ""), scope)
-    found = FleetQuery(
+    first_page = FleetQuery(
         order=cast(Order, order),
-        status=Status(wanted) if wanted else None,
+        status=Status(asked_status) if asked_status else None,
         stream=stream,
         level_min=level_min,
         level_max=level_max,
@@ -136,13 +147,13 @@ def fleet_query(query: Mapping[str, str]) -> FleetQuery:
         scope=scope,
     )
     if position is None:
-        return found
-    towards, key = position[0], position[1:]
-    return replace(found, after=key) if towards == ">" else replace(found, before=key)
+        return first_page
+    direction, key = position[0], position[1:]
+    return replace(first_page, after=key) if direction == ">" else replace(first_page, before=key)
 
 
-def _natural(prefix: str, wanted: str | None, silent_h: int | None) -> Order:
-    return "id" if prefix else "silent" if silent_h or wanted == Status.SILENT else "fullest"
+def _natural(prefix: str, asked_status: str | None, silent_h: int | None) -> Order:
+    return "id" if prefix else "silent" if silent_h or asked_status == Status.SILENT else "fullest"
 
 
 def _is_silent(report: Report, hours: int, now: datetime) -> bool:
@@ -198,17 +209,20 @@ def history_query(query: Mapping[str, str], can_id: str) -> HistoryQuery:
     return HistoryQuery(since, until, order == "newest", size, after, scope)
 
 
-#: How far back a chart reaches, by the name of its range; None: to the first report.
-SPANS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30), "all": None}
-#: Those that are drawn report by report; longer ones by the hour.
-RAW_SPANS = ("24h", "7d")
+#: The ranges of a chart: how far each reaches back from now; None: to the first report.
+RANGES = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30), "all": None}
+#: Those with a point for each report; the others have one for each hour or day.
+RANGES_BY_REPORT = ("24h", "7d")
 
 
-def span(query: Mapping[str, str], default: str = "24h") -> str:
-    """Return the name of the range asked for. Raises InvalidQuery."""
+def chart_range(query: Mapping[str, str], default: str = "24h") -> str:
+    """Return the name of the chart's range that is asked for, which is all that may be. Raises InvalidQuery."""
+    if not query:
+        return default
+    known(query, {"range"})
     name = query.get("range") or default
-    if name not in SPANS:
-        raise InvalidQuery("range", f"must be one of {', '.join(SPANS)}")
+    if name not in RANGES:
+        raise InvalidQuery("range", f"must be one of {', '.join(RANGES)}")
     return name
 
 
@@ -223,14 +237,14 @@ def instant(query: Mapping[str, str], name: str) -> datetime | None:
         return None
     text = _UNESCAPED_ZONE.sub("+", text)
     try:
-        found = parse_datetime(text)
-        if found is None and (day := parse_date(text)):
-            found = datetime.combine(day, datetime.min.time())
-        if found and found.tzinfo is None:
-            found = found.replace(tzinfo=ZoneInfo(settings.TRASH_TIME_ZONE))
-        # Years 1 and 9999 have no neighbours to convert to.
-        if found and 1900 <= found.year <= 9000:
-            return found
+        at = parse_datetime(text)
+        if at is None and (day := parse_date(text)):
+            at = datetime.combine(day, datetime.min.time())
+        if at and at.tzinfo is None:
+            at = at.replace(tzinfo=ZoneInfo(settings.TRASH_TIME_ZONE))
+        # Near the years 1 and 9999 a conversion to another zone fails.
+        if at and 1900 <= at.year <= 9000:
+            return at
     except ValueError:
         pass
     raise InvalidQuery(name, "must be an ISO 8601 date or time, like 2026-11-24T09:30:00Z")

@@ -6,7 +6,8 @@ import json
 import re
 import secrets
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.template import loader
@@ -14,9 +15,9 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-from reports.web.access import may
+from reports.web.access import Visitor
 from reports.web.answers import JsonText
-from reports.web.problems import MEDIA_TYPE, Problem
+from reports.web.problems import MEDIA_TYPE, UNKNOWN_CAN, Problem
 
 #: Stands for a ready text while the rest is written. No client can know it, so none can send it.
 _MARK = secrets.token_hex(16)
@@ -72,18 +73,32 @@ class JSONRenderer(BaseRenderer):
 
 
 class CSVRenderer(BaseRenderer):
-    """Only a name to ask for: the fleet's rows are streamed by the view itself."""
+    """Only a name to ask for: the view itself answers with the file."""
 
     media_type = "text/csv"
     format = "csv"
 
 
+@dataclass(frozen=True)
+class Page:
+    """
+    An answer with all that its page shows besides, prepared by the view: drawing it asks no store and no database.
+
+    Subclasses name the template, which finds the answer as `data` and the whole as `page`.
+    """
+
+    template: ClassVar[str]
+
+    answer: Any
+
+
 class PageRenderer(BaseRenderer):
     """
-    An answer as a page: the view's own template where it has one, else what was asked and answered.
+    Draws an answer as a page: a Page by its template, any other answer as what was asked and answered.
 
-    A view may name its template in `page`, add to what that is given in `page_context(data)`, and ask for the
-    form that sends a report with `takes_reports`.
+    It runs after the last place that turns an error into an answer, so it only draws what it is given: the answer,
+    and `visitor`, which ApiView or the exception handler put on the request. A view asks for the form that sends a
+    report with `takes_reports`.
     """
 
     media_type = "text/html"
@@ -100,9 +115,11 @@ class PageRenderer(BaseRenderer):
     ) -> str:
         around = renderer_context or {}
         view, request, response = (around[name] for name in ("view", "request", "response"))
-        own = getattr(view, "page", None)
+        visitor = getattr(request, "visitor", None) or Visitor()
+        answer = data.answer if isinstance(data, Page) else data
         context: dict[str, Any] = {
-            "data": data,
+            "data": answer,
+            "visitor": visitor,
             "view": view,
             "name": view.get_view_name(),
             "method": request.method,
@@ -113,18 +130,20 @@ class PageRenderer(BaseRenderer):
             "allowed_methods": view.allowed_methods,
             "time_zone": settings.TRASH_TIME_ZONE,
             "reads_open": settings.TRASH_READS == "open",
-            "may_post": getattr(view, "takes_reports", False) and may(request, "accounts.post_reports"),
+            "may_post": getattr(view, "takes_reports", False) and "accounts.post_reports" in visitor.rights,
         }
         if isinstance(data, Problem):
             template = "reports/problem.html"
-            # Ids are mistyped at their ends, mostly.
-            context["mistyped"] = view.kwargs.get("can_id", "")[:-1][:32] if data["status"] == 404 else ""
-        elif own and response.status_code == 200 and request.method != "OPTIONS":
-            template = own
-            context |= view.page_context(data)
+            if data["detail"] == UNKNOWN_CAN:
+                context["unknown_can"] = can_id = view.kwargs.get("can_id", "")
+                # Most typing errors in an id are at its end.
+                context["mistyped"] = can_id[:-1][:32]
+        elif isinstance(data, Page):
+            template = data.template
+            context["page"] = data
         else:
             template = "rest_framework/api.html"
-        body = to_json(data, indent=2).decode()
+        body = to_json(answer, indent=2).decode()
         context["body"] = body if len(body) <= self.shown_bytes else None
         return str(loader.get_template(template).render(context, request._request))
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from rest_framework import serializers
 
-from reports.insight.status import Status
+from reports.insight.health import SILENT_AFTER as WORKER_SILENT_AFTER
+from reports.insight.status import FULL_FROM, SILENT_AFTER, Status
+
+_SILENT_H = SILENT_AFTER // timedelta(hours=1)
+_STATUS = f"FULL: {FULL_FROM} % or more. SILENT: no report for {_SILENT_H} hours. Else OK."
 
 
 class CanLinks(serializers.Serializer[Any]):
@@ -15,31 +20,35 @@ class CanLinks(serializers.Serializer[Any]):
 
 
 class ReportAnswer(serializers.Serializer[Any]):
-    level = serializers.CharField(help_text="Percent full, 0-100, the digits as the device sent them.")
-    measured_at = serializers.DateTimeField(allow_null=True, help_text="Null where another service wrote it.")
+    level = serializers.CharField(help_text="Percent full, 0-100, with the digits that the device sent.")
+    measured_at = serializers.DateTimeField(
+        allow_null=True, help_text="Null where another service wrote the row without a time."
+    )
     received_at = serializers.DateTimeField(allow_null=True)
-    attributes = serializers.DictField(help_text="Whatever else the device sent, as it came.")
+    attributes = serializers.DictField(help_text="All other members that the device sent, unchanged.")
 
 
 class CanAnswer(ReportAnswer):
     can_id = serializers.CharField()
     links = CanLinks()
-    status = serializers.ChoiceField([*Status], help_text="FULL from 80 %, SILENT after 24 hours, else OK.")
+    status = serializers.ChoiceField([*Status], help_text=_STATUS)
 
 
 class FactsAnswer(serializers.Serializer[Any]):
     name = serializers.CharField(allow_blank=True)
     address = serializers.CharField(allow_blank=True)
-    stream = serializers.CharField(allow_blank=True, help_text="Goes before the one that the device sent.")
+    stream = serializers.CharField(allow_blank=True, help_text="Used instead of the stream that the device sent.")
 
 
 class FleetRowAnswer(CanAnswer):
-    facts = FactsAnswer(allow_null=True, help_text="What the fleet's owner knows of it; null: nothing.")
+    facts = FactsAnswer(allow_null=True, help_text="Details that an operator entered; null: none.")
 
 
 class FleetAnswer(serializers.Serializer[Any]):
     order = serializers.ChoiceField(["fullest", "emptiest", "silent", "id"])
-    stopped = serializers.BooleanField(help_text="The page is short since enough rows were looked at: go on by next.")
+    stopped = serializers.BooleanField(
+        help_text="True: the search stopped before the page was full; next continues it."
+    )
     page_size = serializers.IntegerField()
     results = FleetRowAnswer(many=True)
     next = serializers.URLField(allow_null=True, help_text="The next page, null at the end.")
@@ -53,45 +62,55 @@ class HistoryAnswer(serializers.Serializer[Any]):
     page_size = serializers.IntegerField()
     results = ReportAnswer(many=True)
     next = serializers.URLField(allow_null=True)
-    previous = serializers.URLField(allow_null=True, help_text="Always null: ask with the other order.")
+    previous = serializers.URLField(allow_null=True, help_text="Always null: use the other order.")
     links = serializers.DictField(child=serializers.URLField())
 
 
-class CourseAnswer(serializers.Serializer[Any]):
+class ChartAnswer(serializers.Serializer[Any]):
     can_id = serializers.CharField()
     range = serializers.ChoiceField(["24h", "7d", "30d", "all"])
-    since = serializers.DateTimeField(allow_null=True, help_text="Where the range begins; null: at the first report.")
-    until = serializers.DateTimeField(help_text="Where the range ends: now.")
+    since = serializers.DateTimeField(allow_null=True, help_text="Begin of the range; null: the first report.")
+    until = serializers.DateTimeField(help_text="End of the range: the time of the answer.")
     points = serializers.ListField(
         child=serializers.ListField(child=serializers.FloatField()),
-        help_text="Pairs of epoch seconds and percent, oldest first, at most 1,000.",
+        help_text="Pairs of epoch seconds and percent, oldest first, at most 1,000 pairs.",
     )
-    low = serializers.ListField(child=serializers.FloatField(), help_text="Per point, of its hour or day.")
-    high = serializers.ListField(child=serializers.FloatField(), help_text="Per point, of its hour or day.")
-    reports = serializers.IntegerField(help_text="How many reports lie behind the points.")
+    low = serializers.ListField(
+        child=serializers.FloatField(),
+        help_text="For each point, of its hour or day; empty where each point is a report.",
+    )
+    high = serializers.ListField(
+        child=serializers.FloatField(),
+        help_text="For each point, of its hour or day; empty where each point is a report.",
+    )
+    reports = serializers.IntegerField(help_text="Number of reports from which the points are made.")
     thinned = serializers.BooleanField()
-    complete = serializers.BooleanField(help_text="False where the oldest of this range were left out.")
+    complete = serializers.BooleanField(help_text="False: the oldest reports of the range are left out.")
 
 
 class ReportSent(serializers.Serializer[Any]):
     can_id = serializers.CharField(max_length=128, help_text="1-128 characters, no `/`.")
     level = serializers.CharField(max_length=32, help_text="Percent full, 0-100: a string or a number.")
-    measured_at = serializers.DateTimeField(required=False, allow_null=True, help_text="With zone, or an epoch.")
+    measured_at = serializers.DateTimeField(
+        required=False, allow_null=True, help_text="ISO 8601 with a zone, or epoch seconds."
+    )
 
 
-class Taken(serializers.Serializer[Any]):
+class AcceptedCan(serializers.Serializer[Any]):
     can_id = serializers.CharField()
     links = CanLinks()
 
 
 class Accepted(serializers.Serializer[Any]):
-    accepted = serializers.IntegerField(help_text="How many reports were sent to the queue.")
+    accepted = serializers.IntegerField(help_text="Number of reports sent to the queue.")
     message_ids = serializers.ListField(child=serializers.CharField())
-    results = Taken(many=True)
+    results = AcceptedCan(many=True)
 
 
 class Wrong(serializers.Serializer[Any]):
-    index = serializers.IntegerField(required=False, allow_null=True, help_text="Which report of an array.")
+    index = serializers.IntegerField(
+        required=False, allow_null=True, help_text="Position of the report in the array, from 0."
+    )
     field = serializers.CharField()
     rule = serializers.CharField()
 
@@ -115,7 +134,9 @@ class QueueAnswer(serializers.Serializer[Any]):
 class WorkerAnswer(serializers.Serializer[Any]):
     name = serializers.CharField()
     seen_at = serializers.DateTimeField()
-    is_silent = serializers.BooleanField(help_text="Not heard of for 30 seconds.")
+    is_silent = serializers.BooleanField(
+        help_text=f"True: no heartbeat for more than {WORKER_SILENT_AFTER.seconds} seconds."
+    )
     problem = serializers.CharField(allow_blank=True)
     counters = serializers.DictField(child=serializers.IntegerField())
 
@@ -127,11 +148,11 @@ class TroubleAnswer(serializers.Serializer[Any]):
 
 
 class PipelineAnswer(serializers.Serializer[Any]):
-    queue = QueueAnswer(allow_null=True, help_text="Null where SQS does not answer.")
+    queue = QueueAnswer(allow_null=True, help_text="Null: SQS does not answer.")
     lag_ms = serializers.IntegerField(allow_null=True)
     stored_per_minute = serializers.IntegerField(allow_null=True)
     last_stored_at = serializers.DateTimeField(allow_null=True)
-    workers = WorkerAnswer(many=True)
+    workers = WorkerAnswer(many=True, allow_null=True, help_text="Null: DynamoDB does not answer.")
     troubles = TroubleAnswer(many=True)
 
 
@@ -140,19 +161,21 @@ class LetterAnswer(serializers.Serializer[Any]):
     reason = serializers.CharField(allow_null=True)
     field = serializers.CharField(allow_null=True)
     error = serializers.CharField(allow_null=True)
-    body = serializers.CharField(help_text="The exact text, cut where is_cut says so.")
+    body = serializers.CharField(help_text="The exact text; its beginning where is_cut is true.")
     is_cut = serializers.BooleanField()
     sent_at = serializers.DateTimeField()
     receive_count = serializers.IntegerField()
-    moved_by_sqs = serializers.BooleanField(help_text="Received too often; nobody knows why.")
+    moved_by_sqs = serializers.BooleanField(
+        help_text="True: SQS moved it after too many receives; the reason is unknown."
+    )
     first_message_id = serializers.CharField()
     index = serializers.IntegerField(allow_null=True)
-    letter = serializers.CharField(allow_null=True, help_text="Names it in POST; null: use the commands.")
+    letter = serializers.CharField(allow_null=True, help_text="Identifies it in POST; null: use manage.py redrive.")
 
 
 class DeadLettersAnswer(serializers.Serializer[Any]):
     letters = LetterAnswer(many=True)
-    hidden_s = serializers.IntegerField(help_text="For so long nobody else sees them.")
+    hidden_s = serializers.IntegerField(help_text="Seconds for which the letters are hidden from everybody else.")
 
 
 class Settle(serializers.Serializer[Any]):
@@ -163,17 +186,20 @@ class Settle(serializers.Serializer[Any]):
 class Settled(serializers.Serializer[Any]):
     action = serializers.ChoiceField(["redrive", "discard"])
     done = serializers.ListField(child=serializers.CharField(), help_text="Message ids.")
-    again = serializers.ListField(child=serializers.CharField(), help_text="Still there: list again.")
+    again = serializers.ListField(
+        child=serializers.CharField(), help_text="Message ids that were not changed: list again."
+    )
+    noted = serializers.BooleanField(help_text="False: not in the admin's log, since the database did not answer.")
 
 
 class PlaceAnswer(serializers.Serializer[Any]):
-    can_id = serializers.CharField(allow_blank=True, help_text="Empty where it stands for several cans.")
+    can_id = serializers.CharField(allow_blank=True, help_text="Empty: the place stands for several cans.")
     lat = serializers.FloatField()
     lon = serializers.FloatField()
     level = serializers.IntegerField()
     status = serializers.ChoiceField([*Status])
     count = serializers.IntegerField()
-    full = serializers.IntegerField(help_text="How many of them are full.")
+    full = serializers.IntegerField(help_text="Number of full cans among them.")
 
 
 class UrgentAnswer(serializers.Serializer[Any]):
@@ -194,7 +220,7 @@ class OverviewAnswer(serializers.Serializer[Any]):
     places = PlaceAnswer(many=True, required=False)
     located = serializers.IntegerField(required=False)
     cell = serializers.FloatField(
-        required=False, help_text="Height in degrees of the cells for whose cans a place stands; 0: it is one can."
+        required=False, help_text="Height of a map cell in degrees; 0: each place is one can."
     )
 
 
@@ -215,5 +241,5 @@ class WorkerSeen(serializers.Serializer[Any]):
 
 class Ready(serializers.Serializer[Any]):
     status = serializers.ChoiceField(["ready", "not ready"])
-    checks = serializers.DictField(child=serializers.CharField(), help_text="`ok`, or what is wrong.")
-    workers = WorkerSeen(many=True)
+    checks = serializers.DictField(child=serializers.CharField(), help_text="`ok`, or the problem.")
+    workers = WorkerSeen(many=True, allow_null=True, help_text="Null: DynamoDB does not answer.")

@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from reports.web import schemas
+from reports.web.access import visitor_of
 from reports.web.problems import MEDIA_TYPE, answered
 from reports.web.rendering import JSONRenderer, PageRenderer
 
@@ -21,16 +22,31 @@ from reports.web.rendering import JSONRenderer, PageRenderer
 REFUSALS = {(code, MEDIA_TYPE): schemas.ProblemAnswer for code in (400, 401, 403, 406, 429, 503)}
 UNKNOWN = {(404, MEDIA_TYPE): schemas.ProblemAnswer}
 UNREAD = {(code, MEDIA_TYPE): schemas.ProblemAnswer for code in (413, 415)}
-_CURSOR = OpenApiParameter("cursor", str, description="From `next`; good for the same filter and page_size alone.")
+_CURSOR = OpenApiParameter(
+    "cursor", str, description="From `next` or `previous`; valid only with the same filter and page_size."
+)
 
 
 def page_parameters(most: int) -> list[OpenApiParameter]:
     rows = {"type": "integer", "minimum": 1, "maximum": most}
-    return [OpenApiParameter("page_size", rows, description="Rows a page (default: 50)."), _CURSOR]
+    return [OpenApiParameter("page_size", rows, description="Rows on a page (default: 50)."), _CURSOR]
 
 
 class ApiView(APIView):
-    """What all views of the API share: each answer tells how much of the rate limit is left."""
+    """
+    What all views of the API share: each answer tells how much of the rate limit is left.
+
+    is_page: whether a page was negotiated. Then get() answers with a Page that holds all it shows (see
+    reports.web.rendering), else with what programs read, and prepares nothing else.
+    """
+
+    is_page = False
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if isinstance(request.accepted_renderer, PageRenderer):
+            self.is_page = True
+            request.visitor = visitor_of(request)  # type: ignore[attr-defined]
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         if rate_limit := getattr(request, "rate_limit", None):
@@ -48,6 +64,8 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
         # Whoever asked for CSV or YAML reads a problem as JSON all the same, and a browser as a page.
         told = PageRenderer() if asked.media_type == PageRenderer.media_type else JSONRenderer()
         request.accepted_renderer, request.accepted_media_type = told, told.media_type
+    if isinstance(getattr(request, "accepted_renderer", None), PageRenderer) and not hasattr(request, "visitor"):
+        request.visitor = visitor_of(request)
     return answered(error)
 
 

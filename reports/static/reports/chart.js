@@ -13,9 +13,9 @@ const painted = (name) => {
   return found;
 };
 
-let course = null;
+let chartData = null;
 let chart = null;
-let more = 20;
+let repeats = 20;
 
 const when = new Intl.DateTimeFormat("en-GB", {
   timeZone: box?.dataset.zone, dateStyle: "medium", timeStyle: "short",
@@ -30,26 +30,26 @@ function tick(at, stepS) {
 }
 
 function say(index) {
-  const [at, level] = course.points[index];
-  const range = course.high.length ? `, from ${course.low[index].toFixed(1)} to ${course.high[index].toFixed(1)} %` : "";
+  const [at, level] = chartData.points[index];
+  const range = chartData.high.length ? `, from ${chartData.low[index].toFixed(1)} to ${chartData.high[index].toFixed(1)} %` : "";
   note.textContent = `${when.format(at * 1000)} ${box.dataset.zone}: ${level.toFixed(1)} %${range}`;
 }
 
 function summary() {
-  const count = course.reports.toLocaleString("en-GB");
-  const parts = [`${count} report${course.reports === 1 ? "" : "s"}`];
-  const points = course.points.length.toLocaleString("en-GB");
-  if (course.high.length) parts.push(`summed up in ${points} points, each with its lowest and highest`);
-  else if (course.thinned) parts.push(`thinned to ${points} points that keep the peaks and dips`);
-  if (!course.complete) parts.push(course.high.length ? "older ones are being summed up" : "older ones are not drawn");
+  const count = chartData.reports.toLocaleString("en-GB");
+  const parts = [`${count} report${chartData.reports === 1 ? "" : "s"}`];
+  const points = chartData.points.length.toLocaleString("en-GB");
+  if (chartData.high.length) parts.push(`summed up in ${points} points, each with its lowest and highest`);
+  else if (chartData.thinned) parts.push(`thinned to ${points} points that keep the peaks and dips`);
+  if (!chartData.complete) parts.push(chartData.high.length ? "older ones are being summed up" : "older ones are not drawn");
   return parts.join("; ") + ". Click the chart or tab to it, then read it with the arrow keys.";
 }
 
-// The axis spans what was asked for, however little was found; "all" a day at least, so that one point has a place.
-function reach() {
-  const [first, last] = [course.points[0]?.[0], course.points.at(-1)?.[0]];
-  const until = Math.max(Date.parse(course.until) / 1000, last ?? 0);
-  const since = course.since ? Date.parse(course.since) / 1000 : until - 86400;
+// The axis shows the whole range, however few reports it has; "all" shows a day at least, so that one point has a place.
+function axisRange() {
+  const [first, last] = [chartData.points[0]?.[0], chartData.points.at(-1)?.[0]];
+  const until = Math.max(Date.parse(chartData.until) / 1000, last ?? 0);
+  const since = chartData.since ? Date.parse(chartData.since) / 1000 : until - 86400;
   return [Math.min(since, first ?? since), until];
 }
 
@@ -58,13 +58,13 @@ function draw() {
   box.replaceChildren();
   const ink = painted("soft"), line = painted("line"), stroke = painted("accent"), full = painted("full");
   const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
-  const banded = course.high.length > 0;
-  const span = reach();
-  const none = course.points.length === 0;
-  const [xs, ys] = none ? [span, [null, null]] : [course.points.map((p) => p[0]), course.points.map((p) => p[1])];
-  const bounds = banded ? [course.low, course.high] : [];
+  const banded = chartData.high.length > 0;
+  const whole = axisRange();
+  const none = chartData.points.length === 0;
+  const [xs, ys] = none ? [whole, [null, null]] : [chartData.points.map((p) => p[0]), chartData.points.map((p) => p[1])];
+  const bounds = banded ? [chartData.low, chartData.high] : [];
   // uPlot asks for all of its points, for a day where there is one, or for what the reader has dragged out.
-  const range = (_, from, to) => xs.length === 1 || (from === xs[0] && to === xs.at(-1)) ? span : [from, to];
+  const range = (_, from, to) => xs.length === 1 || (from === xs[0] && to === xs.at(-1)) ? whole : [from, to];
   chart = new uPlot({
     width: box.clientWidth,
     height: 300,
@@ -78,7 +78,7 @@ function draw() {
     hooks: {
       setCursor: [(plot) => { if (plot.cursor.idx != null && !none) say(plot.cursor.idx); }],
       draw: [(plot) => {
-        const y = plot.valToPos(80, "y", true), { ctx, bbox } = plot;
+        const y = plot.valToPos(Number(box.dataset.fullFrom), "y", true), { ctx, bbox } = plot;
         ctx.save();
         ctx.strokeStyle = full;
         ctx.setLineDash([6, 5]);
@@ -94,9 +94,9 @@ function draw() {
 const points = document.querySelector(".points");
 
 function tabulate() {
-  points.hidden = !course?.points.length;
+  points.hidden = !chartData?.points.length;
   if (points.hidden || !points.open) return;
-  const banded = course.high.length > 0;
+  const banded = chartData.high.length > 0;
   const row = (cells, tag = "td") => {
     const made = document.createElement("tr");
     for (const text of cells) made.append(Object.assign(document.createElement(tag), { textContent: text }));
@@ -106,17 +106,17 @@ function tabulate() {
   head.append(row([box.dataset.zone, "Level", ...(banded ? ["Lowest", "Highest"] : [])], "th"));
   const body = document.createElement("tbody");
   const percent = (level) => `${level.toFixed(1)} %`;
-  body.append(...course.points.map(([at, level], index) => row([
-    when.format(at * 1000), percent(level), ...(banded ? [percent(course.low[index]), percent(course.high[index])] : []),
+  body.append(...chartData.points.map(([at, level], index) => row([
+    when.format(at * 1000), percent(level), ...(banded ? [percent(chartData.low[index]), percent(chartData.high[index])] : []),
   ])).reverse());
   points.querySelector("table").replaceChildren(head, body);
 }
 
 function step(by) {
-  const last = course.points.length - 1;
+  const last = chartData.points.length - 1;
   const at = chart.cursor.idx ?? (by > 0 ? -1 : last + 1);
   const index = Math.max(0, Math.min(last, Math.abs(by) === Infinity ? (by > 0 ? last : 0) : at + by));
-  const [x, y] = course.points[index];
+  const [x, y] = chartData.points[index];
   chart.setCursor({ left: chart.valToPos(x, "x"), top: chart.valToPos(y, "y") });
   chart.cursor.idx = index;
   say(index);
@@ -126,7 +126,7 @@ async function load() {
   try {
     const answer = await fetch(box.dataset.chart, { headers: { Accept: "application/json" } });
     if (!answer.ok) throw new Error((await answer.json()).detail);
-    course = await answer.json();
+    chartData = await answer.json();
   } catch (error) {
     const failed = document.createElement("p");
     failed.className = "waiting";
@@ -143,9 +143,9 @@ async function load() {
   }
   draw();
   tabulate();
-  // The first look at a long history sums it up part by part.
-  if (!course.complete && course.high.length && more > 0) { more -= 1; setTimeout(load, 50); }
-  const levels = course.points.map((p) => p[1]);
+  // A long history is summed up part by part when somebody first looks at it.
+  if (!chartData.complete && chartData.high.length && repeats > 0) { repeats -= 1; setTimeout(load, 50); }
+  const levels = chartData.points.map((p) => p[1]);
   if (levels.length) {
     box.tabIndex = 0;
     box.setAttribute("role", "application");
@@ -159,12 +159,12 @@ if (box) {
   load();
   box.addEventListener("keydown", (event) => {
     const by = { ArrowRight: 1, ArrowLeft: -1, PageDown: 20, PageUp: -20, End: Infinity, Home: -Infinity }[event.key];
-    if (by === undefined || !chart || !course.points.length) return;
+    if (by === undefined || !chart || !chartData.points.length) return;
     event.preventDefault();
     step(by);
   });
   new ResizeObserver(() => { if (chart && chart.width !== box.clientWidth) chart.setSize({ width: box.clientWidth, height: 300 }); }).observe(box);
   points.addEventListener("toggle", tabulate);
-  document.addEventListener("themechange", () => { if (course) draw(); });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { if (course) draw(); });
+  document.addEventListener("themechange", () => { if (chartData) draw(); });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { if (chartData) draw(); });
 }

@@ -44,7 +44,7 @@ PAGES = {
     "a chart of 24 hours": "/reports/420/chart?range=24h",
     "a chart of all, at the first look": "/reports/420/chart?range=all",
     "a chart of all": "/reports/420/chart?range=all",
-    "at a glance": "/",
+    "the overview": "/",
     "the pipeline": "/pipeline/",
     "dead letters, none there": "/pipeline/dead-letters/",
 }

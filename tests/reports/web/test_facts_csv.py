@@ -1,4 +1,4 @@
-"""Facts of the fleet from CSV: what would change, and the change itself."""
+"""Details of the fleet from CSV: what would change, and the change itself."""
 
 from __future__ import annotations
 

@@ -95,6 +95,14 @@ def test_the_fleet_is_walked_by_cursor_and_each_can_met_once(client: Client) -> 
     assert {f"walk-{number}" for number in range(7)} <= set(met)
 
 
+def test_an_unknown_range_is_400_on_the_page_and_in_json(client: Client) -> None:
+    put("432")
+
+    for accept in ("text/html", "application/json"):
+        answer = client.get("/reports/432?range=x", headers={"Accept": accept})
+        assert (answer.status_code, b"must be one of 24h, 7d, 30d, all" in answer.content) == (400, True)
+
+
 def test_history_runs_either_way_between_two_instants(client: Client) -> None:
     for ago_s in (0, 60, 120, 180):
         put("past", str(ago_s // 60), ago_s=ago_s)
@@ -270,7 +278,7 @@ def test_a_store_out_of_reach_is_503_with_retry_after(client: Client, monkeypatc
     assert client.get("/health/live").status_code == 200
 
 
-def test_ready_shows_when_each_worker_was_last_heard_of(client: Client) -> None:
+def test_ready_shows_when_each_worker_was_last_seen(client: Client) -> None:
     store.beat(store.Heartbeat("worker-1", NOW, {"stored": 7}))
 
     answer = client.get("/health/ready")
@@ -438,6 +446,31 @@ def test_csv_is_all_that_matches_and_runs_nothing(client: Client) -> None:
     assert ['a,"b"', "'=HYPERLINK(1)", "Market square 3"] in [row[:3] for row in rows]
 
 
+@pytest.mark.parametrize("failing_page", [1, 2])
+def test_a_csv_file_is_whole_or_there_is_none(
+    client: Client, monkeypatch: pytest.MonkeyPatch, failing_page: int
+) -> None:
+    for number in range(5):
+        put(f"whole-{number}")
+    monkeypatch.setattr(cursors, "MAX_SIZE", 2)
+    read, pages_read = store.ranked, []
+
+    def ranked(*arguments: object, **named: object) -> object:
+        pages_read.append(1)
+        if len(pages_read) == failing_page:
+            raise store.StoreUnavailable("out of reach")
+        return read(*arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(store, "ranked", ranked)
+    broken = client.get("/reports/?format=csv&q=whole-")
+    whole = client.get("/reports/?format=csv&q=whole-")
+    file = b"".join(whole.streaming_content)
+
+    assert (broken.status_code, broken["Content-Type"]) == (503, "application/problem+json")
+    assert broken["Retry-After"] == "5"
+    assert (file.count(b"\r\n"), int(whole["Content-Length"])) == (6, len(file))
+
+
 @given(st.text())
 def test_no_cell_of_a_csv_begins_as_a_formula(cell: str) -> None:
     shown = harmless(cell)
@@ -521,7 +554,7 @@ def test_an_overview_is_counted_and_asked_for_cheaply_again(client: Client, monk
     assert found["total"] == sum(found["by_status"].values()) > 0
     assert "counted" in {urgent["can_id"] for urgent in found["urgent"]} or found["by_status"]["FULL"] > 10
     assert client.get("/", headers={"If-None-Match": first["ETag"]}).status_code == 304
-    assert b"The fleet at a glance" in client.get("/", headers={"Accept": "text/html"}).content
+    assert b"<h1>Overview</h1>" in client.get("/", headers={"Accept": "text/html"}).content
 
 
 def test_a_count_finds_what_another_service_wrote(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,7 +74,7 @@ def fleet(shared_pipeline: str) -> dict[str, Report]:
         earlier = [
             replace(report, measured_at=at, level=f"{(float(report.level) - pace[can_id] * hours) % 95:.2f}")
             for can_id, report in cans.items()
-            # 420 has a course of its own.
+            # 420 has a history of its own.
             if can_id != "420" and report.measured_at and at < report.measured_at - timedelta(hours=2)
         ]
         store.put_reports(earlier, now=now)

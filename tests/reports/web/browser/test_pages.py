@@ -63,7 +63,7 @@ def test_find_the_fullest_can_and_read_its_chart(visit: Visit, fleet: dict[str, 
 
     page.get_by_role("link", name="all", exact=True).click()
     expect(page.locator("#chart-note")).to_contain_text("summed up in")
-    page.get_by_text("The points of the chart as a table").click()
+    page.get_by_text("Show the points as a table").click()
     expect(page.locator(".points tbody tr").first).to_contain_text("98.8 %")
     expect(page.locator(".points thead")).to_contain_text("Lowest")
     page.get_by_role("link", name="List").click()
@@ -79,7 +79,7 @@ def test_a_chart_spans_its_range_however_little_there_is(visit: Visit, reach: st
 
     begin, end = page.evaluate("[chart.scales.x.min, chart.scales.x.max]")
 
-    assert end - begin == pytest.approx(queries.SPANS[reach].total_seconds(), abs=3600)
+    assert end - begin == pytest.approx(queries.RANGES[reach].total_seconds(), abs=3600)
     assert time.time() - end < 60
 
 
@@ -111,7 +111,7 @@ def test_headings_sort_the_list_and_keep_its_filter(visit: Visit) -> None:
 
     heading.get_by_role("link").click()
     expect(heading).to_have_attribute("aria-sort", "ascending")
-    page.get_by_role("columnheader", name="Heard of").get_by_role("link").click()
+    page.get_by_role("columnheader", name="Last report").get_by_role("link").click()
 
     expect(page.get_by_label("Order").locator("option:checked")).to_have_text("Longest silent first")
     assert set(page.locator("[data-stream]").all_inner_texts()) == {"glass"}
@@ -181,21 +181,21 @@ def test_send_a_dead_letter_back(visit: Visit, dead_letter: str) -> None:
     expect(page.locator("pre").first).to_have_text(dead_letter)
 
     page.get_by_role("checkbox").first.check()
-    page.get_by_role("button", name="Send back those chosen").click()
-    expect(page.get_by_role("heading", level=2)).to_contain_text("Send 1 back to the queue?")
-    page.get_by_role("button", name="Send back").click()
+    page.get_by_role("button", name="Redrive the selected").click()
+    expect(page.get_by_role("heading", level=2)).to_contain_text("Redrive 1?")
+    page.get_by_role("button", name="Redrive").click()
 
-    expect(page.get_by_role("status")).to_contain_text("1 sent back to the queue")
+    expect(page.get_by_role("status")).to_contain_text("1 redriven: sent back to the queue")
     assert queue.depth().waiting == before + 1
     assert LogEntry.objects.get().change_message.startswith("redrive")
 
 
-def test_all_dead_letters_are_chosen_at_once(visit: Visit, dead_letter: str) -> None:
+def test_all_dead_letters_are_selected_at_once(visit: Visit, dead_letter: str) -> None:
     queue_url = queue.url_of(queue.DEAD)
     boto3.client("sqs").send_message(QueueUrl=queue_url, MessageBody="[")
     page = visit("/pipeline/dead-letters/", user="operator")
-    page.get_by_label("Choose all").check()
-    page.get_by_role("button", name="Discard those chosen").click()
+    page.get_by_label("Select all").check()
+    page.get_by_role("button", name="Discard the selected").click()
 
     expect(page.get_by_role("heading", level=2)).to_contain_text("Discard 2 for good?")
 
@@ -232,7 +232,7 @@ def test_send_a_report_by_the_form(visit: Visit) -> None:
 
 def test_facts_are_edited_and_shown(visit: Visit) -> None:
     page = visit("/reports/421", user="operator")
-    page.get_by_role("link", name="Edit name").click()
+    page.get_by_role("link", name="Edit details").click()
     page.get_by_label("Name").fill("Town hall")
     page.get_by_role("button", name="Save").click()
 
@@ -243,12 +243,12 @@ def test_facts_are_imported_after_a_dry_run(visit: Visit) -> None:
     page = visit("/cans/import/", user="operator")
     page.get_by_label("Or its text").fill("can_id,name,latitude\n420,Old market,50.1\n499,<b>Bridge</b>,\n")
     page.get_by_role("button", name="Show what would change").click()
-    expect(page.get_by_text("1 new, 2 changed or new in all")).to_be_visible()
+    expect(page.get_by_text("2 cans would change, 1 of them new")).to_be_visible()
     expect(page.get_by_role("cell", name="<b>Bridge</b>")).to_be_visible()
 
     page.get_by_role("button", name="Import 2 cans").click()
 
-    expect(page.get_by_text("Imported the facts of 2 cans.")).to_be_visible()
+    expect(page.get_by_text("Imported the details of 2 cans.")).to_be_visible()
     page.goto("/reports/420")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Old market")
 
@@ -325,7 +325,7 @@ def test_the_map_shows_the_cans(visit: Visit) -> None:
     expect(page.locator("#map canvas")).to_be_visible()
     expect(page.locator(".leaflet-control-scale")).to_be_visible()
 
-    expect(page.get_by_role("heading", name="Attention first")).to_be_visible()
+    expect(page.get_by_role("heading", name="Needs attention first")).to_be_visible()
     expect(page.locator(".fleet tbody tr")).to_have_count(10)
     expect(page.locator(".legend")).to_contain_text("FULL SILENT OK")
     expect(page.get_by_role("link", name="glass")).to_have_attribute("href", "/reports/?stream=glass")

@@ -14,8 +14,8 @@ FOLDER = os.environ.get("SCREENSHOTS")
 pytestmark = pytest.mark.skipif(not FOLDER, reason="make screenshots draws them")
 
 SHOTS = [
-    ("glance", "/", {}),
-    ("glance-dark", "/", {"dark": True}),
+    ("overview", "/", {}),
+    ("overview-dark", "/", {"dark": True}),
     ("fleet", "/reports/", {}),
     ("fleet-phone", "/reports/", {"width": 390}),
     ("can", "/reports/420?range=7d", {}),

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
 import resource
+import signal
+import sys
 from typing import Any
 
 from granian import Granian
@@ -14,6 +17,7 @@ from granian.log import LogLevels
 
 #: At once, idle ones too; each is an open file.
 MOST_CONNECTIONS = 4096
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def main() -> None:
@@ -53,7 +57,18 @@ def main() -> None:
         # Below it speaks of each start and stop, and warns of more threads than cores.
         log_level=LogLevels.error,
     )
-    server.serve(spawn_target=_serve_pinned if given.pin else None)
+    server.serve(spawn_target=_serve_pinned if given.pin else _serve)
+
+
+def _serve(worker_id: int, *arguments: Any) -> None:
+    """
+    Serve, in a process that Linux ends when its parent has died; worker_id: 1 and on.
+
+    granian that is killed by SIGKILL leaves its worker processes, which would keep the port.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    Granian._spawn_wsgi_worker(worker_id, *arguments)
 
 
 def _serve_pinned(worker_id: int, *arguments: Any) -> None:
@@ -65,7 +80,7 @@ def _serve_pinned(worker_id: int, *arguments: Any) -> None:
     """
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[worker_id % len(cores)]})
-    Granian._spawn_wsgi_worker(worker_id, *arguments)
+    _serve(worker_id, *arguments)
 
 
 if __name__ == "__main__":

@@ -33,21 +33,21 @@ lint: .venv/.dev ## Style, types and layers alone
 	TRASH_LOCAL=1 .venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
 
-format: .venv/.dev ## Put the code into shape
+format: .venv/.dev ## Put the code into its format
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-bench: .venv/.run stack/.embedded bench/express/node_modules/.done ## Measure it beside a loop by hand, a stock worker and Express (ARGS="--all --json FILE")
+bench: .venv/.run stack/.embedded bench/express/node_modules/.done ## Benchmarks: the worker beside a loop by hand and a stock worker, the site beside Express (ARGS="--all --json FILE")
 	@.venv/bin/python -m bench $(ARGS)
 
-faults: .venv/.dev stack/.embedded ## Break everything, and count every report (ARGS="--all", --only WORD)
+faults: .venv/.dev stack/.embedded ## Break servers and workers on purpose, and count every report (ARGS="--all", --only WORD)
 	@TRASH_LOCAL=1 .venv/bin/python -m tests.faults $(ARGS)
 
 screenshots: .venv/.dev stack/.embedded ## Draw every page into docs/images, and the README's two (needs chromium)
 	SCREENSHOTS=docs/images TRASH_LOCAL=1 .venv/bin/python -m pytest -q -p no:randomly tests/reports/web/browser/test_screenshots.py
 	cp docs/images/fleet.png docs/images/can.png docs/
 
-audit: .venv/.run ## Look the locked packages up among the known vulnerabilities
+audit: .venv/.run ## Compare the locked packages with the known vulnerabilities
 	@.venv/bin/python -m stack.audit $(UV)
 
 upgrade: $(UV) stack/.node/.done ## Take the newest releases of every dependency

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 from pathlib import Path
 
-from stack.servers import free_port
+from stack.servers import free_port, is_free
 from tests.docs.blocks import Block
 from tests.support.servers import ROOT, eventually
 
@@ -22,6 +23,7 @@ class Stack:
 
     def __init__(self, data: Path) -> None:
         self.data = data
+        data.mkdir()
         self.log = data / "make-run.log"
         # What the documents call by their usual numbers.
         self.ports = {usual: free_port() for usual in (8000, 9324, 9325, 9090)}
@@ -48,15 +50,26 @@ class Stack:
 
     def run(self) -> None:
         """Start it where it does not run, and wait for its box."""
-        if self.process and self.process.poll() is None:
+        if self._is_locked():
             return
-        self.data.mkdir(exist_ok=True)
+        if self.process:
+            self.process.wait(15)
+        eventually(lambda: all(is_free(self.ports[usual]) for usual in (8000, 9324, 9325)))
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
                 ["make", "run"], cwd=ROOT, env=self.environment, start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
         eventually(self._has_said_where, 90)
+
+    def _is_locked(self) -> bool:
+        """Say whether a runner holds the data: it lets go at its death, however it dies."""
+        with (self.data / "lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                return True
+        return False
 
     def _has_said_where(self) -> bool:
         assert self.process and self.process.poll() is None, self.log.read_text()
@@ -77,12 +90,12 @@ class Shell:
         self.folder = folder
         self.root = root
         self.number = 0
-        # -m: each job is a process group, as in a terminal.
         self.bash = subprocess.Popen(
-            ["bash", "--norc", "-m"], cwd=root, env=stack.environment, start_new_session=True, text=True,
+            ["bash", "--norc"], cwd=root, env=stack.environment, start_new_session=True, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        self._say("set -E; trap 'echo \"FAILED: $BASH_COMMAND\"; failed=1' ERR")
+        # -m: each job is a process group, as in a terminal. -E: the trap also sees what fails in a script that is read.
+        self._say("set -m -E; trap 'echo \"FAILED: $BASH_COMMAND\"; failed=1' ERR")
 
     def run(self, block: Block) -> None:
         """Run a block; fail where one of its commands fails or prints what the document does not say."""
@@ -132,7 +145,7 @@ class Shell:
 
     def close(self) -> None:
         """End it, and the jobs that its blocks left."""
-        self._say("kill -9 $(jobs -p) 2> /dev/null; exit")
+        self._say("for job in $(jobs -p); do kill -9 -- -$job; done; exit")
         assert self.bash.stdin
         self.bash.stdin.close()
         self.bash.wait(10)

@@ -164,7 +164,11 @@ def box(settings: Settings) -> str:
     """Where to go, who may log in, and what to try first."""
     people = dict(line.split("=", 1) for line in settings.credentials.read_text().splitlines() if "=" in line)
     token = people.pop("token", "")
-    may = {"viewer": "sees everything", "operator": "also sends reports", "admin": "may do all, and /admin/"}
+    may = {
+        "viewer": "sees all cans and their reports",
+        "operator": "also sees the pipeline, sends reports, handles dead letters",
+        "admin": "also manages users and tokens, at /admin/",
+    }
     lines = [
         f"Open      {settings.site}/",
         "",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
+import re
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from stack.servers import free_port, is_free
@@ -14,8 +15,8 @@ from tests.support.servers import ROOT, eventually
 
 #: What a test's environment has beyond a reader's.
 NOT_A_READERS = ("AWS_", "TRASH_", "DJANGO_", "MAKE", "MFLAGS", "ARGS", "STACK", "PYTEST", "VIRTUAL_ENV")
-#: A fleet that has sent its past in a second. Everything else is what `make run` starts for everybody.
-SIMULATE = "--cans 30 --days 1"
+#: No command in the documents needs the simulated fleet that `make run` starts for everybody, and it costs seconds.
+SIMULATE = "off"
 
 
 class Stack:
@@ -44,16 +45,16 @@ class Stack:
 
     def here(self, text: str) -> str:
         """Return commands or their output with this stack's ports for the usual ones."""
-        for usual, port in self.ports.items():
-            text = text.replace(str(usual), str(port))
-        return text
+        usual = "|".join(map(str, self.ports))
+        return re.sub(rf"\b({usual})\b", lambda found: str(self.ports[int(found[0])]), text)
 
-    def run(self) -> None:
-        """Start it where it does not run, and wait for its box."""
-        if self._is_locked():
-            return
+    def run(self, *, after_commands: bool = False) -> None:
+        """Start it where it does not run, and wait for its box; after_commands: one of them may be ending it now."""
         if self.process:
-            self.process.wait(15)
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(5 if after_commands else 0)
+        if self.process and self.process.poll() is None:
+            return
         eventually(lambda: all(is_free(self.ports[usual]) for usual in (8000, 9324, 9325)))
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
@@ -61,15 +62,6 @@ class Stack:
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
         eventually(self._has_said_where, 90)
-
-    def _is_locked(self) -> bool:
-        """Say whether a runner holds the data: it lets go at its death, however it dies."""
-        with (self.data / "lock").open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                return True
-        return False
 
     def _has_said_where(self) -> bool:
         assert self.process and self.process.poll() is None, self.log.read_text()
@@ -100,7 +92,7 @@ class Shell:
     def run(self, block: Block) -> None:
         """Run a block; fail where one of its commands fails or prints what the document does not say."""
         if block.text.strip() == "make run":
-            self.stack.run()
+            self.stack.run(after_commands=self.number > 0)
             return
         if block.language == "diff":
             self._apply(block)

@@ -79,3 +79,24 @@ def test_output_that_differs_is_found() -> None:
     assert block.prints('{"can_id":"1","level":"5",\n"status":"x","status":"OK"}\n')
     assert not block.prints('{"can_id":"1","level":"5"}')
     assert not block.prints("")
+
+
+@pytest.mark.parametrize(
+    ("commands", "prints"),
+    [("false\necho done\n", "done"), ('eval "$(false)"\n', ""), ("echo one\n", "two"), ("no-such-command\n", "...")],
+)
+def test_a_command_that_fails_or_prints_something_else_is_found(tmp_path: Path, commands: str, prints: str) -> None:
+    shell = Shell(Stack(tmp_path / "data"), tmp_path, ROOT)
+    try:
+        with pytest.raises(AssertionError, match=r"README\.md:7: failed="):
+            shell.run(Block(ROOT / "README.md", 7, "sh", commands, "", prints))
+        shell.run(Block(ROOT / "README.md", 8, "sh", "folder=$PWD\n", ""))
+        shell.run(Block(ROOT / "README.md", 9, "sh", "echo in $folder\n", "", f"in {ROOT}"))
+    finally:
+        shell.close()
+
+
+def test_a_port_of_the_documents_becomes_one_of_the_stack(tmp_path: Path) -> None:
+    stack = Stack(tmp_path / "data")
+    stack.ports = {8000: 9090, 9090: 80001}
+    assert stack.here("localhost:8000/a 80001 9090") == "localhost:9090/a 80001 80001"

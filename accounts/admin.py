@@ -1,4 +1,4 @@
-"""Tokens in the admin: made, revoked, never read back."""
+"""Tokens in the admin site: created and revoked; their keys are never shown again."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class TokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     actions = ("revoke",)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Token | None = None) -> tuple[str, ...]:
-        # A token never changes hands: the audit log would name the wrong person.
+        # A token keeps its user, or the audit log would name the wrong person.
         return (*self.readonly_fields, "user") if obj else self.readonly_fields
 
     def save_model(self, request: HttpRequest, obj: Token, form: forms.ModelForm[Token], change: bool) -> None:

@@ -2,7 +2,7 @@ from django.apps import AppConfig
 
 
 class AccountsConfig(AppConfig):
-    """Who may come in: API tokens, roles, and the command that makes people."""
+    """Access: API tokens, roles, and the command that creates users."""
 
     name = "accounts"
     verbose_name = "Access"

@@ -1,4 +1,4 @@
-"""How a request shows who sent it, besides a session: `Authorization: Bearer trash_...`."""
+"""How requests are authenticated: by `Authorization: Bearer trash_...`, or by a session."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from accounts.models import Token, digest
 
 class TokenAuthentication(BaseAuthentication):
     """
-    A key in the Authorization header, after `Bearer` (RFC 6750) or DRF's own word, `Token`.
+    A key in the Authorization header, after `Bearer` (RFC 6750) or, as in DRF, `Token`.
 
-    A request without that header costs nothing here: no query. Every refusal reads alike, so that an
-    expired key is not told from a wrong one.
+    A request without that header causes no query. Every refusal has the same text, so that it does not reveal whether
+    a key exists.
     """
 
     schemes = ("bearer", "token")
 
     def authenticate(self, request: Request) -> tuple[AbstractBaseUser, Token] | None:
-        # The framework's own reader of this header makes a mapping of all of them first: 2 % of a can's answer.
+        # DRF's function for this header builds a mapping of all headers first: 2 % of a can's answer.
         scheme, _, key = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
         if scheme.lower() not in self.schemes:
             return None
@@ -41,7 +41,7 @@ class TokenAuthentication(BaseAuthentication):
 
 
 class SessionAuthentication(authentication.SessionAuthentication):
-    """The framework's own, for those who bring a session's cookie: it costs the others nothing."""
+    """DRF's own, only for requests with a session cookie: the others cause no query."""
 
     def authenticate(self, request: Request) -> tuple[AbstractBaseUser, None] | None:
         return super().authenticate(request) if settings.SESSION_COOKIE_NAME in request.COOKIES else None

@@ -1,4 +1,4 @@
-"""The people of a local stack: made once, their secrets in a file that only its owner reads."""
+"""The users of a local stack: created once, their secrets in a file that only its owner may read."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ TOKEN = "local"  # noqa: S105  (its name, not its key)
 
 def make_people(path: Path) -> bool:
     """
-    Make one user for each role, and a token of the operator's; write them to `path` as lines `name=secret`.
+    Create one user for each role, and a token for the operator; write them to `path` as lines `name=secret`.
 
-    The file wins: users that it names get its passwords again if the database was lost, and a lost file
-    means new secrets for everyone. Returns whether the file was written now.
+    The file decides: after the loss of the database, users get the passwords of the file again; after the loss of the
+    file, everyone gets new ones. Returns whether the file was written now.
     """
     credentials = read(path)
     fresh = credentials.keys() != {*ROLES, "token"}
     if fresh:
         credentials = {role: secrets.token_urlsafe(9) for role in ROLES} | {"token": new_key()}
-        # Written before the database: a stop in between costs nothing, the next run goes on from here.
+        # Written before the database: after a stop in between, the next run continues from here.
         write(path, credentials)
     with transaction.atomic():
         for role in ROLES:
@@ -52,7 +52,7 @@ def read(path: Path) -> dict[str, str]:
 
 
 def write(path: Path, credentials: dict[str, str]) -> None:
-    """Write the file whole, so that no one but its owner can read it at any moment."""
+    """Write the file atomically; at no moment can anybody but its owner read it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(path.name + ".new")
     draft.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""API tokens, kept as digests, and the rights that roles are made of."""
+"""API tokens, stored as digests, and the permissions that belong to no model."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-#: Lets secret scanners and people recognise one.
+#: The prefix of each key, by which secret scanners and people recognise one.
 PREFIX = "trash_"
-#: How often at most a token in use costs a write.
+#: The use of a token is written to the database at most once in this time.
 USE_NOTED_EVERY = timedelta(minutes=1)
 
 
 class Right(models.Model):
-    """No table: the permissions that belong to no model, which the roles hand out."""
+    """Has no table: defines the permissions that belong to no model, which the roles include."""
 
     class Meta:
         managed = False
@@ -31,10 +31,10 @@ class Right(models.Model):
 
 class Token(models.Model):
     """
-    One key to the API, which acts as its user.
+    A key to the API, with its user's permissions.
 
-    The key itself is shown once, when it is made; only its SHA-256 is kept. Its 256 random bits need no slow
-    hash. read_only: it may not change anything, whatever its user may.
+    The key is shown once, when it is created; only its SHA-256 is stored. Its 256 random bits need no slow hash.
+    read_only: it permits no changes, whatever its user's permissions.
     """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="tokens")
@@ -53,7 +53,7 @@ class Token(models.Model):
         return f"{self.name} ({self.user.get_username()})"
 
     def usable(self, now: datetime) -> bool:
-        """Say whether it opens anything at this instant."""
+        """Return whether it gives access at this instant."""
         return (
             (self.revoked_at is None or now < self.revoked_at)
             and (self.expires_at is None or now < self.expires_at)
@@ -61,19 +61,19 @@ class Token(models.Model):
         )
 
     def note_use(self, now: datetime) -> None:
-        """Write down that it was used, unless the last minute's use is written down already."""
+        """Store the time of use, unless one within the last minute is stored."""
         due = now - USE_NOTED_EVERY
         if self.last_used_at is None or self.last_used_at <= due:
-            # The condition again, in the database: of many requests at once, one writes.
+            # The same condition in the database: of many requests at once, one writes.
             not_noted = Q(last_used_at=None) | Q(last_used_at__lte=due)
             Token.objects.filter(not_noted, pk=self.pk).update(last_used_at=now)
 
 
 def new_key() -> str:
-    """Make a key for a token: 256 random bits behind our prefix."""
+    """Return a new key for a token: PREFIX and 256 random bits."""
     return PREFIX + secrets.token_urlsafe(32)
 
 
 def digest(key: str) -> str:
-    """Return what is kept of a key."""
+    """Return the digest of a key, which is stored in its place."""
     return hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()

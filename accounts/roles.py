@@ -1,4 +1,4 @@
-"""The three roles, each a Django group, and what each may do."""
+"""The three roles, each a Django group, and their permissions."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ OPERATOR = frozenset(
         "reports.view_savedview",
     }
 )
-#: Applications whose every permission the role admin has.
+#: The role admin has every permission of these applications.
 ADMINISTERED = ("accounts", "auth", "reports")
 ROLES = ("viewer", "operator", "admin")
 STAFF = frozenset({"operator", "admin"})
 
 
 def make_roles() -> None:
-    """Make the groups, or put them right: viewer (nothing beyond reading), operator, admin."""
+    """Create the groups, or correct their permissions: viewer (reading only), operator, admin."""
     everything = Permission.objects.filter(content_type__app_label__in=ADMINISTERED)
     named = {f"{one.content_type.app_label}.{one.codename}": one for one in everything}
     given = {

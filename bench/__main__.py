@@ -1,4 +1,4 @@
-"""`make bench`: measures, prints a table on stdout, and says on stderr how far it is."""
+"""`make bench`: measures, prints a table on stdout, and its progress on stderr."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from pathlib import Path
 
 from bench import backlog, cases, freshness, idle, pages, processes, reading, summary
 from bench.cases import ROWS, Case
+from bench.deployment import ROOT, BenchError, Deployment
 from bench.messages import Messages
-from bench.pipeline import ROOT, BenchError, Pipeline
 from bench.results import Results
 from stack.servers import Kind, Server, StackError, start_both
 
@@ -29,7 +29,7 @@ PARTS = (*CORE, "late", "pools", "workers", "backlog", "freshness", "idle", "pag
 
 
 @contextmanager
-def stand_ins(kind: Kind) -> Iterator[tuple[Server, Server]]:
+def local_servers(kind: Kind) -> Iterator[tuple[Server, Server]]:
     """Start SQS and DynamoDB on an empty directory; stop them at the end."""
     with tempfile.TemporaryDirectory(prefix="bench-servers-") as data:
         sqs, dynamodb = start_both(Path(data), kind=kind)
@@ -41,15 +41,15 @@ def stand_ins(kind: Kind) -> Iterator[tuple[Server, Server]]:
 
 
 def measure_cases(results: Results, wanted: list[Case], runs: int, quiet_s: float) -> None:
-    """Measure cases in turn, one run of each after the other, so that all meet the machine in the same state."""
+    """Measure cases in turn, one run of each, then the next, so that all run under the same conditions."""
     kinds: set[Kind] = {case.kind for case in wanted}
     for kind in sorted(kinds):
         mine = [case for case in wanted if case.kind == kind]
         if all(len(results.of(case.key)) >= runs for case in mine):
             continue
-        with stand_ins(kind) as servers:
+        with local_servers(kind) as servers:
             if kind == "java":
-                # A Java server is slow until it has met the code that it runs often.
+                # A Java server is slow until its JVM has compiled the code that runs often.
                 with suppress(BenchError):
                     backlog.measure(Case("loop", 2_000), *servers)
             for number, case in product(range(1, runs + 1), mine):
@@ -57,18 +57,18 @@ def measure_cases(results: Results, wanted: list[Case], runs: int, quiet_s: floa
 
 
 def measure_reading(results: Results, runs: int, quiet_s: float) -> None:
-    """Measure the read path, site and peer in turn."""
+    """Measure the read path, the site and Express in turn."""
     if all(len(results.of(f"read-{name}")) >= runs for name in reading.SERVERS):
         return
     before = Messages.until_now(1).before()
-    with stand_ins("embedded") as servers, Pipeline.fresh(*servers, ROWS["worker"], before) as pipeline:
+    with local_servers("embedded") as servers, Deployment.fresh(*servers, ROWS["worker"], before) as deployment:
         for number, name in product(range(1, runs + 1), reading.SERVERS):
-            results.run(f"read-{name}", number, partial(reading.measure, name, pipeline, quiet_s=quiet_s))
+            results.run(f"read-{name}", number, partial(reading.measure, name, deployment, quiet_s=quiet_s))
 
 
 def measure_freshness(results: Results) -> None:
-    """Measure how soon reports can be read, at two rates."""
-    with stand_ins("embedded") as servers:
+    """Measure how soon reports can be read, at each rate of cases.FRESH."""
+    with local_servers("embedded") as servers:
         for rate, names in cases.FRESH.items():
             for name in names:
                 results.run(f"fresh-{rate}-{name}", 1, partial(freshness.measure, name, rate, *servers))
@@ -77,8 +77,8 @@ def measure_freshness(results: Results) -> None:
 def measure_pages(results: Results) -> None:
     """Measure what each page costs where the fleet is large."""
     before = Messages.until_now(1).before()
-    with stand_ins("embedded") as servers, Pipeline.fresh(*servers, ROWS["worker"], before) as pipeline:
-        results.run("pages", 1, partial(pages.measure, pipeline))
+    with local_servers("embedded") as servers, Deployment.fresh(*servers, ROWS["worker"], before) as deployment:
+        results.run("pages", 1, partial(pages.measure, deployment))
 
 
 def measure(part: str, results: Results, runs: int, quiet_s: float, *, every: bool) -> None:
@@ -102,7 +102,7 @@ def measure(part: str, results: Results, runs: int, quiet_s: float, *, every: bo
         case "freshness":
             measure_freshness(results)
         case "idle":
-            with stand_ins("embedded") as servers:
+            with local_servers("embedded") as servers:
                 results.run("idle", 1, partial(idle.measure, ["worker", "loop", "stock_threads"], *servers))
         case "pages":
             measure_pages(results)
@@ -110,14 +110,20 @@ def measure(part: str, results: Results, runs: int, quiet_s: float, *, every: bo
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--all", action="store_true", help="the rest, too: about an hour")
-    parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=f"some parts: {', '.join(PARTS)}")
+    parser.add_argument("--all", action="store_true", help="measure all parts: about an hour")
+    parser.add_argument(
+        "--only", nargs="+", choices=PARTS, metavar="PART", help=f"only these parts: {', '.join(PARTS)}"
+    )
     parser.add_argument("--runs", type=int, default=3, help="runs of each, of which the median counts (default 3)")
     parser.add_argument(
-        "--quiet", type=float, default=5, metavar="S", help="before each run, let others on this machine rest (5 s)"
+        "--quiet",
+        type=float,
+        default=5,
+        metavar="S",
+        help="wait up to S seconds before each run until the machine is idle (default 5)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
-    parser.add_argument("--fresh", action="store_true", help="keep nothing of an earlier bench of the same code")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to this file")
+    parser.add_argument("--fresh", action="store_true", help="discard the runs of an earlier bench of the same code")
     given = parser.parse_args()
     # An end by SIGTERM stops the servers as Ctrl-C does.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -125,14 +131,14 @@ def main() -> int:
     machine = processes.machine()
     results = Results(fresh=given.fresh)
     if kept := len(list(results.directory.glob("*.json"))):
-        print(f"Going on with {kept} runs of this code that are kept in {results.directory}", file=sys.stderr)
+        print(f"Continuing after {kept} runs of this code in {results.directory}", file=sys.stderr)
     for part in given.only or (PARTS if given.all else CORE):
         try:
             measure(part, results, given.runs, given.quiet, every=given.all)
         except StackError as error:
             # No Java here: the rest can be measured.
-            print(f"{part} is left out: {error}", file=sys.stderr)
-    found = {
+            print(f"{part} is skipped: {error}", file=sys.stderr)
+    measured = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "code": results.code,
         "commit": subprocess.run(
@@ -143,11 +149,11 @@ def main() -> int:
         "failed": results.failures,
         **summary.summarise(results),
     }
-    print(summary.table(found))
+    print(summary.table(measured))
     print(f"\n{machine['cpu']}, {machine['cores']} cores, load {machine['load_at_start']} at the start; "
           f"took {(time.monotonic() - started) / 60:.1f} min")  # fmt: skip
     if given.json:
-        given.json.write_text(json.dumps(found, indent=1) + "\n")
+        given.json.write_text(json.dumps(measured, indent=1) + "\n")
     for failure in results.failures:
         print(f"FAILED {failure}", file=sys.stderr)
     return 1 if results.failures else 0
@@ -157,5 +163,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        print("Stopped; the runs that ended are kept, and the same command goes on from there.", file=sys.stderr)
+        print("Stopped; finished runs are kept. Run the same command again to continue.", file=sys.stderr)
         sys.exit(130)

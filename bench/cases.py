@@ -11,7 +11,7 @@ from stack.servers import Kind
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A way to work off the queue: its command after `python -m`, and what its environment has beyond ours."""
+    """A program that empties the queue: its command after `python -m`, and what its environment has beyond ours."""
 
     command: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class Case:
     """
     One row under one set of conditions; measured several times, each time with fresh queues and tables.
 
-    delay_ms: how late each answer of the servers is. capacity: only to learn what the writes consume.
+    delay_ms: delay of each answer of the servers. capacity: only to measure the write units.
     """
 
     row: str
@@ -52,35 +52,35 @@ class Case:
 
     @property
     def key(self) -> str:
-        """Return a name that no other case has, fit for a file."""
+        """Return a unique name, usable as a file name."""
         extra = f"-{self.workers}-workers" * (self.workers > 1) + f"-{self.delay_ms}-ms" * (self.delay_ms > 0)
         return f"{self.kind}-{self.row}-{self.messages}{extra}{'-capacity' * self.capacity}"
 
 
-#: Enough for some seconds of each.
+#: Messages for a run of some seconds.
 BACKLOG = {"worker": 5_000, "loop": 5_000, "no_history": 5_000, "stock_threads": 400, "stock_prefork": 200}
-#: Reports a second, and who is to keep up with them: the stock worker cannot with 200.
+#: The rows that can store so many reports a second; the stock worker cannot store 200.
 FRESH = {50: ("worker", "loop", "stock_threads"), 200: ("worker", "loop")}
 
 
 def core() -> list[Case]:
-    """Return the four rows, on the embedded servers; stock in both its pools, of which the better counts."""
+    """Return the four rows, on the embedded servers; stock in both its pools, of which the better one is shown."""
     return [Case(row, count) for row, count in BACKLOG.items()]
 
 
 def capacity() -> list[Case]:
-    """Return the rows once more, for what their writes consume: one report of each can, long after its last."""
+    """Return the rows again, for their write units: one report of each can, long after its last."""
     return [Case(row, CANS, capacity=True) for row in BACKLOG if row != "stock_prefork"]
 
 
 def java(*, every: bool) -> list[Case]:
-    """Return the rows on the servers that need Java: all, or those that a short run has time for."""
+    """Return the rows on the servers that need Java: all, or two in a short bench."""
     rows = BACKLOG if every else ("worker", "loop")
     return [Case(row, BACKLOG[row], kind="java") for row in rows]
 
 
 def backlogs() -> list[Case]:
-    """Return worker and loop before ever longer queues."""
+    """Return worker and loop with longer and longer backlogs."""
     return [Case(row, count) for count in (1_000, 10_000, 100_000) for row in ("worker", "loop")]
 
 
@@ -90,7 +90,7 @@ def several() -> list[Case]:
 
 
 def late() -> list[Case]:
-    """Return the rows before servers that answer 8 ms late, as over a network."""
+    """Return the rows with servers that answer 8 ms late, as over a network."""
     return [Case(row, BACKLOG[row], delay_ms=8) for row in ("worker", "loop", "stock_threads")]
 
 

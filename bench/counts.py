@@ -1,8 +1,8 @@
 """
-Counts the requests that a process sends to AWS, and holds it back until the bench says go.
+Counts the requests that a process sends to AWS, and delays its first receive until the bench opens a gate.
 
-A process started by `python -m bench.counted` counts into a file of its own that the bench maps too: reading it
-costs the measured process nothing. One request costs it about 2 µs.
+A process started by `python -m bench.counted` counts in a file of its own that the bench maps too: reading it costs
+the measured process nothing. Counting a request takes about 2 µs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DYNAMODB = (
     "BatchWriteItem", "BatchExecuteStatement", "BatchGetItem", "TransactWriteItems", "GetItem", "PutItem",
     "UpdateItem", "Query", "other dynamodb",
 )  # fmt: skip
-#: Not requests: messages deleted, and whether the process has come to its first receive.
+#: Not requests: messages deleted, and whether the process waits at the gate before its first receive.
 NAMES = (*SQS, *DYNAMODB, "deleted", "at gate")
 SIZE = 8 * len(NAMES)
 
@@ -47,13 +47,13 @@ class Counters:
             self._map = mmap.mmap(file.fileno(), SIZE)
 
     def add(self, name: str, number: int = 1) -> None:
-        """Count; names that nobody foresaw are counted as others of their service."""
+        """Add to a count."""
         at = 8 * NAMES.index(name)
         with self._lock:
             struct.pack_into("q", self._map, at, struct.unpack_from("q", self._map, at)[0] + number)
 
     def request(self, headers: Mapping[Any, Any]) -> str:
-        """Count a request by the operation that its headers name, and return that; a receive waits at the gate."""
+        """Count a request by the operation in its headers, and return that; a receive waits at the gate."""
         target = headers.get("X-Amz-Target") or ""
         service, _, operation = (target.decode() if isinstance(target, bytes) else str(target)).partition(".")
         if operation not in NAMES:
@@ -114,7 +114,7 @@ def watch_curl(counters: Counters) -> None:
 
 
 class Watch:
-    """The bench's side: a directory in which measured processes count, and their gate."""
+    """The bench's side: the directory in which measured processes count, and their gate."""
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True)
@@ -124,7 +124,7 @@ class Watch:
         self._maps: dict[str, mmap.mmap] = {}
 
     def open_gate(self) -> None:
-        """Let the measured processes receive."""
+        """Allow the measured processes to receive."""
         with self._gate.open("r+b") as gate:
             gate.write(b"\1")
 
@@ -140,7 +140,7 @@ class Watch:
         return total
 
     def waiting(self) -> int:
-        """Return how many processes have come to the gate."""
+        """Return how many processes have reached the gate."""
         self.total()
         at = 8 * NAMES.index("at gate")
         return sum(struct.unpack_from("q", counted, at)[0] > 0 for counted in self._maps.values())

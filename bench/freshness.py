@@ -16,12 +16,12 @@ from datetime import UTC, datetime, timedelta
 from bench import processes
 from bench.cases import ROWS, Row
 from bench.counts import DYNAMODB, SQS
+from bench.deployment import ROOT, BenchError, Deployment
 from bench.messages import Messages
-from bench.pipeline import ROOT, BenchError, Pipeline
 from stack.servers import Server
 
 SECONDS = 30
-#: Reports a second that are looked for; asking for all would be work for the store.
+#: Reports a second that are read; reading all would load the store.
 PROBES = 10
 POLL_S = 0.004
 GIVEN_UP_S = 30.0
@@ -32,21 +32,21 @@ def measure(name: str, rate: int, sqs: Server, dynamodb: Server) -> dict[str, fl
     row = ROWS[name]
     count = rate * SECONDS
     messages = Messages(datetime.now(UTC) - timedelta(minutes=2), count)
-    with Pipeline.fresh(sqs, dynamodb, row, messages.before()) as pipeline, pipeline.workers(row, 1) as workers:
-        pipeline.watch.open_gate()
-        pipeline.await_receive()
-        with _sender(pipeline, row) as send, ThreadPoolExecutor(32) as probes:
+    with Deployment.fresh(sqs, dynamodb, row, messages.before()) as deployment, deployment.workers(row, 1) as workers:
+        deployment.watch.open_gate()
+        deployment.await_receive()
+        with _sender(deployment, row) as send, ThreadPoolExecutor(32) as probes:
             tree = processes.tree(workers[0].pid)
-            counted, cpu = pipeline.watch.total(), processes.cpu_s(tree)
-            found = [
-                probes.submit(_readable, pipeline, body, sent_at)
+            counted, cpu = deployment.watch.total(), processes.cpu_s(tree)
+            reads = [
+                probes.submit(_readable, deployment, body, sent_at)
                 for at, (body, sent_at) in enumerate(_paced(messages, rate, send))
                 if at % max(1, rate // PROBES) == 0
             ]
-            waits = sorted(each.result() * 1000 for each in found)
-        _drained(pipeline, count)
-        counted, cpu = pipeline.watch.total() - counted, processes.cpu_s(tree) - cpu
-        pipeline.verify(row, messages)
+            waits = sorted(each.result() * 1000 for each in reads)
+        _drained(deployment, count)
+        counted, cpu = deployment.watch.total() - counted, processes.cpu_s(tree) - cpu
+        deployment.verify(row, messages)
     return {
         "p50_ms": statistics.median(waits),
         "p99_ms": waits[int(len(waits) * 0.99)],
@@ -68,19 +68,19 @@ def _paced(messages: Messages, rate: int, send: Callable[[str], None]) -> Iterat
 
 
 @contextmanager
-def _sender(pipeline: Pipeline, row: Row) -> Iterator[Callable[[str], None]]:
+def _sender(deployment: Deployment, row: Row) -> Iterator[Callable[[str], None]]:
     """Yield a function that sends one message and does not wait for its answer."""
     if row.calls:
         # Calls are made by Celery, in a process of their own.
         with subprocess.Popen(
-            [sys.executable, "-u", "-m", "bench.stock"], cwd=ROOT, env=pipeline.environ(), text=True, bufsize=1,
+            [sys.executable, "-u", "-m", "bench.stock"], cwd=ROOT, env=deployment.environ(), text=True, bufsize=1,
             stdin=subprocess.PIPE, stderr=subprocess.DEVNULL,
         ) as caller:  # fmt: skip
             assert caller.stdin
             stdin = caller.stdin
             yield lambda body: print(body, file=stdin)
         return
-    client, url = pipeline.client("sqs"), pipeline.queue_url("trash-level")
+    client, url = deployment.client("sqs"), deployment.queue_url("trash-level")
     with ThreadPoolExecutor(4) as threads:
 
         def send(body: str) -> None:
@@ -92,12 +92,12 @@ def _sender(pipeline: Pipeline, row: Row) -> Iterator[Callable[[str], None]]:
 _local = threading.local()
 
 
-def _readable(pipeline: Pipeline, body: str, sent_at: float) -> float:
+def _readable(deployment: Deployment, body: str, sent_at: float) -> float:
     """Return how many seconds after its sending a report, or a newer one of its can, could be read."""
     report = json.loads(body)
-    if not hasattr(_local, "client") or _local.pipeline is not pipeline:
-        _local.client, _local.pipeline = pipeline.client("dynamodb"), pipeline
-    table, wanted = f"trash-levels-{pipeline.suffix}", report["measured_at"].rstrip("Z")
+    if not hasattr(_local, "client") or _local.deployment is not deployment:
+        _local.client, _local.deployment = deployment.client("dynamodb"), deployment
+    table, wanted = f"trash-levels-{deployment.suffix}", report["measured_at"].rstrip("Z")
     while (waited := time.monotonic() - sent_at) < GIVEN_UP_S:
         item = _local.client.get_item(TableName=table, Key={"id": {"S": report["can_id"]}})["Item"]
         if item["order_key"]["S"] >= wanted:
@@ -106,9 +106,9 @@ def _readable(pipeline: Pipeline, body: str, sent_at: float) -> float:
     return waited
 
 
-def _drained(pipeline: Pipeline, count: int) -> None:
+def _drained(deployment: Deployment, count: int) -> None:
     deadline = time.monotonic() + 2 * GIVEN_UP_S
-    while pipeline.watch.total()["deleted"] < count:
+    while deployment.watch.total()["deleted"] < count:
         if time.monotonic() > deadline:
-            raise BenchError(f"{count - pipeline.watch.total()['deleted']} of {count} reports were never stored")
+            raise BenchError(f"{count - deployment.watch.total()['deleted']} of {count} reports were never stored")
         time.sleep(0.1)

@@ -1,5 +1,5 @@
 """
-Sends requests where wrk is not installed, with as much of its command line, and prints what the bench reads of it.
+Sends requests where wrk is not installed; takes the same arguments as far as the bench uses them, and prints the same.
 
     python -m bench.load -c 8 -d 8s http://127.0.0.1:8000 -- 500
 """

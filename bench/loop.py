@@ -1,8 +1,8 @@
 """
-The floor: the loop that a good engineer writes by hand with boto3, one request after the other.
+The reference: the loop that a good engineer writes by hand with boto3, one request after the other.
 
 Receive ten, write their history in one batch, make each can's newest report its latest in another, delete ten: 0.4
-requests a report. It does the worker's work to the worker's tables, row for row, and loses nothing: what could not
+requests a report. It writes the same rows to the same tables as the worker, and loses nothing: what could not
 be stored is not deleted, what can never be stored is set aside. Started as `python -m bench.loop`.
 """
 
@@ -63,17 +63,17 @@ class Loop:
                     WaitTimeSeconds=20,
                     MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
                 )
-                self.work_off(answer.get("Messages", ()))
+                self.process(answer.get("Messages", ()))
                 failures = 0
             except (BotoCoreError, ClientError) as error:
-                # Whatever was in hand is not deleted: it comes back after the visibility timeout.
+                # Messages in progress are not deleted: they come back after the visibility timeout.
                 failures += 1
                 logger.error("trying again: %s", error)
                 time.sleep(min(20.0, 0.5 * 2**failures))
 
-    def work_off(self, messages: Sequence[Any]) -> None:
-        """Store what the messages report, set aside what is invalid, and delete those whose reports are all safe."""
-        safe, rows, brought = [], Rows(), dict[str, set[str]]()
+    def process(self, messages: Sequence[Any]) -> None:
+        """Store valid reports, set aside invalid ones, and delete the messages for which all of that was done."""
+        finished, rows, brought = [], Rows(), dict[str, set[str]]()
         for message in messages:
             sent_at = EPOCH + timedelta(milliseconds=int(message["Attributes"]["SentTimestamp"]))
             results = parse(message["Body"], sent_at)
@@ -81,9 +81,9 @@ class Loop:
             rows |= reports
             brought[message["MessageId"]] = set(reports)
             if self.set_aside(message, [each for each in results if isinstance(each, InvalidReport)]):
-                safe.append(message)
+                finished.append(message)
         unsaved = self.store(rows) if rows else set()
-        self.delete([message for message in safe if not brought[message["MessageId"]] & unsaved])
+        self.delete([message for message in finished if not brought[message["MessageId"]] & unsaved])
 
     # -- storing -----------------------------------------------------------------------------------------
 
@@ -94,7 +94,7 @@ class Loop:
         return unsaved | self.put_latest({key: rows[key] for key in newest.values()})
 
     def put_history(self, rows: Rows) -> set[str]:
-        """Write every row, asking again for what DynamoDB left unprocessed."""
+        """Write every row, sending again what DynamoDB left unprocessed."""
         name = table(HISTORY)
         left = [{"PutRequest": {"Item": history_item(report, key)}} for key, report in rows.items()]
         for attempt in range(TRIES):
@@ -110,7 +110,7 @@ class Loop:
         return {each["PutRequest"]["Item"]["order_key"]["S"] for each in left}
 
     def mark_days(self, rows: Rows) -> set[str]:
-        """Tell the summaries of days that are over, where there are any, that a report came late."""
+        """Mark the summaries of past days, where there are any, as made before a late report."""
         over_before = instant_key(datetime.now(UTC) - timedelta(minutes=30))[:10]
         days = {(report.can_id, key[:10]): report for key, report in rows.items() if key[:10] < over_before}
         late = {f"{can_id} {day}": report for (can_id, day), report in days.items()}
@@ -125,10 +125,10 @@ class Loop:
             refused, throttled = left
             if refused:
                 present, throttled_too = self.execute(refused, insert)
-                stale, throttled_again = self.execute(present, update)
+                older, throttled_again = self.execute(present, update)
                 throttled = throttled | throttled_too | throttled_again
-                if stale:
-                    logger.info("%d stale", len(stale))
+                if older:
+                    logger.info("%d older than their can's newest", len(older))
             if not throttled:
                 return set()
             time.sleep(0.1 * 2**attempt)

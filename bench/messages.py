@@ -1,7 +1,7 @@
 """
 The messages of a run: a fleet of 500 cans that report in turn, each report newer than the one before.
 
-Not simulator.fleet, which takes longer to think of 100,000 reports than a worker to store them.
+Not simulator.fleet, which takes longer to make 100,000 reports than a worker to store them.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from datetime import UTC, datetime, timedelta
 
 CANS = 500
 STREAMS = ("paper", "glass", "plastic", "mixed", "bio")
-#: Between two reports of a backlog: 100,000 of them were measured in less than the half hour within which no day's
-#: summary can be there to be told of them.
+#: Between two reports of a backlog: so 100,000 of them span less than the half hour in which no day's summary exists
+#: that would have to be marked.
 STEP = timedelta(milliseconds=10)
-#: How long before the run each can reported, about as long as the simulator's cans are silent. Most reports of a
-#: real fleet so change the hour and the percent by which the levels table is indexed.
+#: How long before the run each can reported, about the simulator's interval. So most reports, as in a real fleet,
+#: change the hour and the percent by which the levels table is indexed.
 SILENT = timedelta(hours=2.5)
 
 

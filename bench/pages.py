@@ -1,4 +1,4 @@
-"""One run of the pages: a large fleet in the store, and what each page of it costs the web server."""
+"""One run of the pages: a large fleet in the store, and what each page costs the web server."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 
 from bench import processes, reading
 from bench.cases import ROWS
+from bench.deployment import ROOT, BenchError, Deployment
 from bench.messages import STREAMS
-from bench.pipeline import ROOT, BenchError, Pipeline
 from stack import servers
 
 CANS = 100_000
@@ -29,7 +29,7 @@ PAGES = {
     "fleet, silent": "/reports/?order=silent",
     "fleet, 300 cans": "/reports/?page_size=300",
     "fleet, filtered": "/reports/?stream=none-such",
-    "glance": "/",
+    "overview": "/",
     "can": f"/reports/{CAN}",
     "chart, 24 hours": f"/reports/{CAN}/chart?range=24h&format=json",
     "chart, all": f"/reports/{CAN}/chart?range=all&format=json",
@@ -37,14 +37,14 @@ PAGES = {
 }
 
 
-def measure(pipeline: Pipeline) -> dict[str, dict[str, float]]:
+def measure(deployment: Deployment) -> dict[str, dict[str, float]]:
     """Fill the store, then ask for each page some times. Raises BenchError where one is not answered by 200."""
-    pipeline.script("bench.prepare", _fleet(datetime.now(UTC)), ROWS["worker"].env)
-    # The pages ask who looks and what the cans are called.
-    environ = pipeline.environ(TRASH_DATA=str(pipeline.scratch))
+    deployment.script("bench.prepare", _fleet(datetime.now(UTC)), ROWS["worker"].env)
+    # The pages read the user and the names of the cans.
+    environ = deployment.environ(TRASH_DATA=str(deployment.scratch))
     subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environ, check=True)
     port = servers.free_port()
-    with reading.serving("web", port, pipeline) as pid:
+    with reading.serving("web", port, deployment) as pid:
         return ask(f"http://127.0.0.1:{port}", pid)
 
 
@@ -52,9 +52,9 @@ def ask(url: str, pid: int) -> dict[str, dict[str, float]]:
     """Return what each page costs the server whose process this is, once it has counted the fleet."""
     began = datetime.now(UTC).isoformat()
     for _ in range(200):
-        counted, course = (json.loads(_get(url + path)) for path in ("/?format=json", PAGES["chart, all"]))
-        # Counting goes on beside the requests that ask for it: 3 s of CPU, now and then, that are no page's.
-        if course["complete"] and (counted["taken_at"] or "") > began:
+        counted, chart = (json.loads(_get(url + path)) for path in ("/?format=json", PAGES["chart, all"]))
+        # The count runs beside the requests that start it: 3 s of CPU that must not be measured with a page.
+        if chart["complete"] and (counted["taken_at"] or "") > began:
             break
         time.sleep(0.5)
     else:

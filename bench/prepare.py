@@ -1,7 +1,7 @@
 """
 Make the queues and tables of a run, and store an older report of each can: `python -m bench.prepare < bodies`.
 
-So the run's own updates meet rows that exist, as they do in a fleet that has reported before.
+So the run updates rows that exist, as in a fleet that has reported before.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What processes have used, as the kernel tells: CPU to the nanosecond, and the most memory ever."""
+"""What processes have used, as the kernel reports: CPU to the nanosecond, and peak memory."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def tree(*roots: int) -> list[int]:
         with suppress(OSError):
             # The name, in brackets, may hold anything.
             parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-    found = list(roots)
-    for pid in found:
-        found += [child for child, parent in parents.items() if parent == pid]
-    return found
+    pids = list(roots)
+    for pid in pids:
+        pids += [child for child, parent in parents.items() if parent == pid]
+    return pids
 
 
 def cpu_s(pids: Iterable[int]) -> float:
-    """Return the CPU time, user and system, that these processes have used: those that are still there."""
+    """Return the CPU time, user and system, that these processes have used, as far as they still run."""
     used = 0.0
     for pid in pids:
         with suppress(OSError):
@@ -37,22 +37,22 @@ def cpu_s(pids: Iterable[int]) -> float:
 
 
 def peak_mb(pid: int) -> float:
-    """Return the most memory that a process ever had resident; 0 where it is gone."""
+    """Return the peak of a process's resident memory; 0 where it has ended."""
     with suppress(OSError):
-        if found := re.search(r"VmHWM:\s+(\d+) kB", (_PROC / str(pid) / "status").read_text()):
-            return int(found[1]) / 1024
+        if match := re.search(r"VmHWM:\s+(\d+) kB", (_PROC / str(pid) / "status").read_text()):
+            return int(match[1]) / 1024
     return 0.0
 
 
 def busy_s() -> float:
-    """Return the CPU time that all processes of the machine, and those it runs on, have used since it started."""
+    """Return the CPU time used since the machine started, by its processes and, as steal, by its host."""
     # Source: Linux, proc(5), /proc/stat: user nice system idle iowait irq softirq steal, in ticks.
     ticks = [int(text) for text in (_PROC / "stat").read_text().split("\n", 1)[0].split()[1:9]]
     return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
 
 
 def wait_for_quiet(most_s: float, *, busy: float = 0.1, window_s: float = 0.5) -> None:
-    """Wait until the machine is idle but for `busy` of it, `most_s` at most; for measuring beside other work."""
+    """Wait, for at most `most_s`, until not more than the share `busy` of the machine's CPU is used."""
     deadline = time.monotonic() + most_s
     while time.monotonic() + window_s < deadline:
         before = busy_s()
@@ -62,7 +62,7 @@ def wait_for_quiet(most_s: float, *, busy: float = 0.1, window_s: float = 0.5) -
 
 
 def machine() -> dict[str, object]:
-    """Return what the figures depend on."""
+    """Return the properties of the machine on which the figures depend."""
     cpu = re.search(r"model name\s*:\s*(.+)", (_PROC / "cpuinfo").read_text())
     memory = re.search(r"MemTotal:\s+(\d+)", (_PROC / "meminfo").read_text())
     return {

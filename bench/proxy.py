@@ -1,5 +1,5 @@
 """
-A proxy in front of a stand-in: it makes each answer late, or asks DynamoDB what a request consumed and adds it up.
+A proxy in front of a local server: it delays each answer, or asks DynamoDB what a request consumed and adds it up.
 
     python -m bench.proxy UPSTREAM_PORT [--delay-ms 8] [--capacity]
 
@@ -32,8 +32,8 @@ class Proxy:
         self.capacity = capacity
         self.requests: Counter[str] = Counter()
         self.write_units = 0.0
-        #: Write requests whose answer did not tell what they consumed.
-        self.untold = 0
+        #: Write requests whose answer did not say what they consumed.
+        self.unknown = 0
 
     async def serve(self, reader: StreamReader, writer: StreamWriter) -> None:
         """Answer one client, through a connection of its own, until either side ends it."""
@@ -52,18 +52,20 @@ class Proxy:
                 head, body = await _message(behind)
                 if asked:
                     self._add_up(body)
-                # On the way back alone: a round trip is late by as much, and what is in flight may pass it.
+                # Only the answer is delayed: that delays the round trip as much, and requests in flight do not wait.
                 await asyncio.sleep(self.delay_s)
                 writer.write(head + body)
         for end in (ahead, writer):
             end.close()
 
     def _add_up(self, body: bytes) -> None:
-        told = json.loads(body).get("ConsumedCapacity")
-        if told is None:
-            self.untold += 1
+        consumed = json.loads(body).get("ConsumedCapacity")
+        if consumed is None:
+            self.unknown += 1
             return
-        self.write_units += sum(each["CapacityUnits"] for each in (told if isinstance(told, list) else [told]))
+        self.write_units += sum(
+            each["CapacityUnits"] for each in (consumed if isinstance(consumed, list) else [consumed])
+        )
 
 
 async def _message(reader: StreamReader) -> tuple[bytes, bytes]:
@@ -90,7 +92,7 @@ async def main() -> None:
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
     await ended.wait()
-    print(json.dumps({"write_units": proxy.write_units, "untold": proxy.untold, "requests": proxy.requests}))
+    print(json.dumps({"write_units": proxy.write_units, "unknown": proxy.unknown, "requests": proxy.requests}))
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bench import processes
+from bench.deployment import ROOT, BenchError, Deployment, stop
 from bench.messages import CANS
-from bench.pipeline import ROOT, BenchError, Pipeline, stop
 from stack import servers
 from stack.run import Settings, services
 
@@ -23,20 +23,20 @@ EXPRESS = ROOT / "bench/express"
 
 
 def load_generator() -> str:
-    """Return which program sends the requests: wrk, or in its absence the bench's own, which is slower."""
+    """Return which program sends the requests: wrk, or where it is missing the bench's own, which is slower."""
     return "wrk" if shutil.which("wrk") else "bench.load (wrk is not installed)"
 
 
-def measure(name: str, pipeline: Pipeline, *, quiet_s: float = 0.0) -> dict[str, float]:
+def measure(name: str, deployment: Deployment, *, quiet_s: float = 0.0) -> dict[str, float]:
     """Send requests to a server for some seconds. Raises BenchError where it does not answer each with 200."""
     port = servers.free_port()
-    with serving(name, port, pipeline) as pid:
+    with serving(name, port, deployment) as pid:
         url = f"http://127.0.0.1:{port}"
         _send(url, WARM_S)
         processes.wait_for_quiet(quiet_s)
         # A server may start its workers late.
         tree = processes.tree(pid)
-        store = [pipeline.dynamodb.process.pid]
+        store = [deployment.dynamodb.process.pid]
         cpu, store_cpu = processes.cpu_s(tree), processes.cpu_s(processes.tree(*store))
         requests, took = _send(url, TIMED_S)
         cpu = processes.cpu_s(tree) - cpu
@@ -52,24 +52,24 @@ def measure(name: str, pipeline: Pipeline, *, quiet_s: float = 0.0) -> dict[str,
 
 
 @contextmanager
-def serving(name: str, port: int, pipeline: Pipeline) -> Iterator[int]:
+def serving(name: str, port: int, deployment: Deployment) -> Iterator[int]:
     """Start one process of a server, the site by the command of production, and yield its process id."""
-    environ = pipeline.environ(
+    environ = deployment.environ(
         PORT=str(port),
         NODE_ENV="production",
-        TRASH_DATA=str(pipeline.scratch),
+        TRASH_DATA=str(deployment.scratch),
         # Counted, as in production, but never reached.
         TRASH_READ_RATE="900000000/min",
     )
     if name == "web":
-        settings = Settings.from_environment({"PORT": str(port), "TRASH_DATA": str(pipeline.scratch)})
+        settings = Settings.from_environment({"PORT": str(port), "TRASH_DATA": str(deployment.scratch)})
         (program,) = [service.program for service in services(settings) if service.name == "web"]
         command, environ = [*program.argv, "--pin"], environ | dict(program.env)
     else:
         if not (EXPRESS / "node_modules").is_dir():
             raise BenchError("Express is not installed; run `make bench`, which installs it")
         command = [str(servers.node()), "service.js"]
-    log = pipeline.scratch / f"{name}.log"
+    log = deployment.scratch / f"{name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, cwd=ROOT if name == "web" else EXPRESS, env=environ, start_new_session=True,
@@ -94,7 +94,7 @@ def _send(url: str, seconds: int) -> tuple[int, float]:
     else:
         command = [sys.executable, "-m", "bench.load", *options, url]
     said = subprocess.run([*command, "--", str(CANS)], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    found = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m)", said)
-    if not found or "Non-2xx" in said or "Socket errors" in said:
+    match = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m)", said)
+    if not match or "Non-2xx" in said or "Socket errors" in said:
         raise BenchError(f"not every request was answered: {said.strip()}")
-    return int(found[1]), float(found[2]) * {"ms": 0.001, "s": 1.0, "m": 60.0}[found[3]]
+    return int(match[1]), float(match[2]) * {"ms": 0.001, "s": 1.0, "m": 60.0}[match[3]]

@@ -1,40 +1,30 @@
-"""Keeps each run's figures as it ends, so that a bench that was interrupted goes on where it stopped."""
+"""Writes each run's figures when it ends, so that an interrupted bench can be resumed."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from bench.pipeline import BenchError
+from bench.deployment import ROOT, BenchError
+from tests.support.code_digest import code_digest
 
-ROOT = Path(__file__).resolve().parent.parent
 #: A run of other code than this is measured anew.
 MEASURED = (
-    "trashsite/**/*.py", "reports/**/*.py", "accounts/**/*.py", "bench/**/*.py", "stack/*.py", "stack/*.mjs",
+    "trashsite/**/*.py", "reports/**/*.py", "accounts/**/*.py", "bench/**/*.py", "tests/support/*.py",
+    "stack/*.py", "stack/*.mjs",
     "stack/package-lock.json", "deploy/web.py", "requirements.txt", "bench/express/*.js*",
 )  # fmt: skip
-
-
-def digest() -> str:
-    """Return a short name for the code as it is now."""
-    found = hashlib.sha256()
-    for pattern in MEASURED:
-        for path in sorted(ROOT.glob(pattern)):
-            found.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
-    return found.hexdigest()[:12]
 
 
 class Results:
     """The runs of one state of the code, a file each."""
 
     def __init__(self, *, fresh: bool) -> None:
-        self.code = digest()
+        self.code = code_digest(MEASURED)
         self.directory = ROOT / "bench/results" / self.code
         if fresh:
             shutil.rmtree(self.directory, ignore_errors=True)
@@ -42,7 +32,7 @@ class Results:
         self.failures: list[str] = []
 
     def run(self, key: str, number: int, measure: Callable[[], Any]) -> None:
-        """Measure, unless this run is kept already; one that fails is told, and measured again next time."""
+        """Measure, unless this run's figures exist; one that fails is reported, and measured again next time."""
         path = self.directory / f"{key}.{number}.json"
         if path.exists():
             return

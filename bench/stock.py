@@ -1,8 +1,8 @@
 """
-The peer that Celery gives as it comes: a stock worker on kombu's own SQS transport, one message a task.
+Celery without this project's transport: a stock worker on kombu's own SQS transport, one message a task.
 
-It does the worker's work to the worker's tables, with boto3: a row of history, and a conditional update of the can.
-A stock worker takes no plain device message (it throws it away), so each is published as a call of `record`:
+It writes the same rows to the same tables as the worker, with boto3: a row of history, and a conditional update of the
+can. A stock worker discards plain device messages, so each is published as a call of `record`:
 `python -m bench.stock < bodies`, one body a line. The worker is `celery -A bench.stock worker`.
 """
 

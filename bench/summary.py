@@ -1,4 +1,4 @@
-"""Medians and spreads of what was measured, how they stand to what must be reached, and the table."""
+"""Medians and spreads of what was measured, their comparison with the targets, and the table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLUMNS = (
     ("peak_mb", "peak MB", 0),
     ("sqs_cpu_ms_per_report", "SQS's CPU", 3),
     ("dynamodb_cpu_ms_per_report", "DynamoDB's", 3),
-    ("others_percent", "others' %", 0),
+    ("others_percent", "other CPU %", 0),
     ("runs", "runs", 0),
 )
 READ_COLUMNS = (
@@ -56,20 +56,20 @@ def median(runs: list[dict[str, float]]) -> Figures:
 
 
 def rows(results: Results, wanted: list[Case]) -> Figures:
-    """Return the medians of some cases by their rows' names; of stock's two pools the quicker is `stock`."""
-    found = {case.row: figures for case in wanted if (figures := median(results.of(case.key)))}
+    """Return the medians of some cases by their rows' names; of stock's two pools the faster one is `stock`."""
+    measured = {case.row: figures for case in wanted if (figures := median(results.of(case.key)))}
     for case in cases.capacity():
-        for figures in (of for row, of in found.items() if row.partition("_prefork")[0] == case.row):
+        for figures in (of for row, of in measured.items() if row.partition("_prefork")[0] == case.row):
             figures |= {name: value for run in results.of(case.key) for name, value in run.items()}
-    if "stock_prefork" in found and "stock_threads" in found:
-        units = found["stock_threads"].get("write_units_per_report")
-        found["stock_prefork"] |= {"write_units_per_report": units} if units is not None else {}
-    stock = {name: found.pop(name) for name in list(found) if name.startswith("stock_")}
+    if "stock_prefork" in measured and "stock_threads" in measured:
+        units = measured["stock_threads"].get("write_units_per_report")
+        measured["stock_prefork"] |= {"write_units_per_report": units} if units is not None else {}
+    stock = {name: measured.pop(name) for name in list(measured) if name.startswith("stock_")}
     if stock:
         best = max(stock, key=lambda name: stock[name]["reports_per_s"])
-        found["stock"] = {**stock[best], "pool": best.partition("_")[2]}
-        found |= {name: figures for name, figures in stock.items() if name != best}
-    return found
+        measured["stock"] = {**stock[best], "pool": best.partition("_")[2]}
+        measured |= {name: figures for name, figures in stock.items() if name != best}
+    return measured
 
 
 def summarise(results: Results) -> Figures:
@@ -83,9 +83,9 @@ def summarise(results: Results) -> Figures:
         "late_8_ms": rows(results, cases.late()),
         "pools": rows(results, cases.pools()),
         "freshness": {
-            str(rate): found
+            str(rate): measured
             for rate in (50, 200)
-            if (found := {row: f for row in cases.FRESH[rate] if (f := median(results.of(f"fresh-{rate}-{row}")))})
+            if (measured := {row: f for row in cases.FRESH[rate] if (f := median(results.of(f"fresh-{rate}-{row}")))})
         },
         "idle": {row: figures for run in results.of("idle") for row, figures in run.items()},
         "pages": {page: figures for run in results.of("pages") for page, figures in run.items()},
@@ -95,20 +95,20 @@ def summarise(results: Results) -> Figures:
         row: prices.dollars(figures, every["idle"].get(row.replace("no_history", "worker")))
         for row, figures in every["rows"].items()
     }
-    found = {name: figures for name, figures in every.items() if figures}
-    return {**found, "prices": prices.QUOTED, "must_reach": targets(found)}
+    measured = {name: figures for name, figures in every.items() if figures}
+    return {**measured, "prices": prices.QUOTED, "must_reach": targets(measured)}
 
 
 def _by(results: Results, wanted: list[Case], what: str) -> Figures:
-    found: Figures = {}
+    measured: Figures = {}
     for case in wanted:
         if figures := median(results.of(case.key)):
-            found.setdefault(str(getattr(case, what)), {})[case.row] = figures
-    return found
+            measured.setdefault(str(getattr(case, what)), {})[case.row] = figures
+    return measured
 
 
-def targets(found: Mapping[str, Any]) -> list[Figures]:
-    """Return what must be reached beside what was, as far as it was measured."""
+def targets(measured: Mapping[str, Any]) -> list[Figures]:
+    """Return each target and the measured figure, as far as it was measured."""
     every: list[Figures] = []
 
     def compare(what: str, ours: Any, limit: float, *, most: bool = True, of: Any = 1.0) -> None:
@@ -120,7 +120,7 @@ def targets(found: Mapping[str, Any]) -> list[Figures]:
             )  # fmt: skip
 
     def figure(*path: str) -> Any:
-        at: Any = found
+        at: Any = measured
         for name in path:
             at = at.get(name) if isinstance(at, Mapping) else None
         return at
@@ -136,7 +136,7 @@ def targets(found: Mapping[str, Any]) -> list[Figures]:
     compare("throughput of stock's", our_pace, 20, most=False, of=figure("rows", "stock", pace))
     compare("read: CPU of Express's", figure("read", "web", "cpu_ms_per_request"), 1.0,
             of=figure("read", "express", "cpu_ms_per_request"))  # fmt: skip
-    for page, figures in found.get("pages", {}).items():
+    for page, figures in measured.get("pages", {}).items():
         if page.startswith("fleet"):
             compare(f"{page}: CPU ms", figures["cpu_ms"], 300)
     compare("CPU a report, 100,000 against 1,000", figure("backlog", "100000", "worker", cpu), 1.1,
@@ -148,7 +148,7 @@ def targets(found: Mapping[str, Any]) -> list[Figures]:
 # -- the table -------------------------------------------------------------------------------------------
 
 
-def table(found: Mapping[str, Any]) -> str:
+def table(measured: Mapping[str, Any]) -> str:
     """Return everything as text for a terminal."""
     parts = []
     for name, title in (
@@ -158,32 +158,32 @@ def table(found: Mapping[str, Any]) -> str:
         ("pools", "The worker's pools"),
     ):
         # The worker's own row alone is in the first table already.
-        if name in found and list(found[name]) != ["worker"]:
-            parts.append(_lines(title, found[name], COLUMNS))
+        if name in measured and list(measured[name]) != ["worker"]:
+            parts.append(_lines(title, measured[name], COLUMNS))
     for name, title in (("backlog", "Backlog of {} reports"), ("workers", "{} workers")):
-        for each, figures in found.get(name, {}).items():
+        for each, figures in measured.get(name, {}).items():
             parts.append(_lines(title.format(f"{int(each):,}"), figures, COLUMNS))
-    if "read" in found:
-        parts.append(_lines("GET /reports/<id>, one process", found["read"], READ_COLUMNS))
-    for rate, figures in found.get("freshness", {}).items():
+    if "read" in measured:
+        parts.append(_lines("GET /reports/<id>, one process", measured["read"], READ_COLUMNS))
+    for rate, figures in measured.get("freshness", {}).items():
         columns = (
             ("p50_ms", "p50 ms", 0), ("p99_ms", "p99 ms", 0), ("requests_per_report", "requests", 3),
             ("cpu_ms_per_report", "CPU ms", 3), ("runs", "runs", 0),
         )  # fmt: skip
         parts.append(_lines(f"Sent to readable at {rate} reports/s", figures, columns))
-    if "pages" in found:
-        parts.append(_lines("Pages of a large fleet, one process", found["pages"], PAGE_COLUMNS))
-    if "idle" in found:
-        names = list(next(iter(found["idle"].values())))
-        parts.append(_lines("Idle", found["idle"], tuple((name, name.replace("_", " "), 1) for name in names)))
-    if found.get("dollars_per_million"):
-        every = found["dollars_per_million"]
+    if "pages" in measured:
+        parts.append(_lines("Pages of a large fleet, one process", measured["pages"], PAGE_COLUMNS))
+    if "idle" in measured:
+        names = list(next(iter(measured["idle"].values())))
+        parts.append(_lines("Idle", measured["idle"], tuple((name, name.replace("_", " "), 1) for name in names)))
+    if measured.get("dollars_per_million"):
+        every = measured["dollars_per_million"]
         names = max((list(dollars) for dollars in every.values()), key=len)
-        title = f"Dollars for a million reports, and a month's idling ({found['prices']})"
+        title = f"Dollars for a million reports, and a month's idling ({measured['prices']})"
         parts.append(_lines(title, every, tuple((name, name.replace("_", " "), 2) for name in names)))
-    if found["must_reach"]:
+    if measured["must_reach"]:
         lines = ["Must reach"]
-        for each in found["must_reach"]:
+        for each in measured["must_reach"]:
             lines.append(f"  {'yes' if each['reached'] else 'NO ':<4}{each['what']:<38}{each['is']:>9}  {each['must']}")
         parts.append("\n".join(lines))
     return "\n\n".join(parts)

@@ -22,8 +22,8 @@ class Report:
     """
     How full one can was at one instant.
 
-    level: percent full, 0-100, the digits as sent. measured_at, received_at: aware UTC instants; None only in
-    what another service wrote to the table without them. attributes: a JSON object's text, its values as sent.
+    level: percent full, 0-100, the digits as sent. measured_at, received_at: aware UTC instants; None only
+    where another service wrote to the table without them. attributes: a JSON object's text, its values as sent.
     location: latitude and longitude in degrees.
     """
 
@@ -52,12 +52,12 @@ class InvalidReport(ValueError):
 
 
 def iso(instant: datetime) -> str:
-    """Return an instant as it is written everywhere: UTC, microseconds where there are any, and Z."""
+    """Return an instant as API, queue and tables write it: ISO 8601, UTC, microseconds only if not 0, and Z."""
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def percent(level: str) -> Decimal | None:
-    """Return a level as a number; None for what another service wrote and is none."""
+    """Return a level as a number; None where another service wrote one that is not a number."""
     try:
         number = Decimal(level)
     except InvalidOperation:

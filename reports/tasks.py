@@ -1,4 +1,4 @@
-"""What the worker does: store what devices sent, set aside what can never be stored, then delete."""
+"""The worker's tasks: store what devices sent, set aside what can never be stored, then delete the messages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from celery import shared_task, signals
@@ -16,31 +16,33 @@ from django.conf import settings
 
 from reports import formats, queue, store
 from reports.queue import QueueUnavailable, Rejected
-from reports.report import EPOCH, InvalidReport, Report
+from reports.report import InvalidReport, Report
 from reports.store import StoreUnavailable
 from reports.worker import counters
-from reports.worker.brake import Alarm, Brake, Braked
+from reports.worker.dead_letter_limit import DeadLetterLimit, DeadLettersLimited, RateLimit
 from trashsite.outage import Outage
 from trashsite.sqs.delivery import Delivery
 
 logger = logging.getLogger(__name__)
-#: A message that came more often waits in hand: SQS would set it aside after queue.MAX_RECEIVES.
+#: A message received more often is kept for a retry here: SQS would move it away after queue.MAX_RECEIVES.
 MOST_POSTPONED = queue.MAX_RECEIVES - 5
 _outage = Outage("storing reports")
 _throttling = Outage("storing what DynamoDB throttles")
-alarm = Alarm(Brake(settings.TRASH_BRAKE_SET_ASIDE, settings.TRASH_BRAKE_WITHIN_S, settings.TRASH_BRAKE_PERCENT))
+dead_letter_limit = DeadLetterLimit(
+    RateLimit(settings.TRASH_BRAKE_SET_ASIDE, settings.TRASH_BRAKE_WITHIN_S, settings.TRASH_BRAKE_PERCENT)
+)
 
 
 @signals.worker_init.connect
 def _count_processes(sender: Any, **_: Any) -> None:
     is_prefork = get_implementation(sender.pool_cls).__module__ == "celery.concurrency.prefork"
-    alarm.brake.processes = int(sender.concurrency or 1) if is_prefork else 1
+    dead_letter_limit.rate.processes = int(sender.concurrency or 1) if is_prefork else 1
 
 
 @signals.worker_process_init.connect
-def _share_the_brake(**_: Any) -> None:
-    # A child of a prefork pool sees its share of the messages; a solo worker, which is told too, sees all.
-    alarm.brake.share()
+def _divide_the_limit(**_: Any) -> None:
+    # A process of a prefork pool gets its share of the messages; a solo worker, which gets this signal too, all.
+    dead_letter_limit.rate.divide_by_processes()
 
 
 @shared_task(name="reports.record_reports", ignore_result=True)
@@ -48,9 +50,9 @@ def record_reports(reports: list[dict[str, Any]]) -> None:
     """
     Store reports: the one task that any Celery producer may call, as `record_reports.delay([{...}, ...])`.
 
-    reports: 1-500 objects as a device sends them. A worker never runs this body: the transport hands the
-    reports on as if a device had sent them, so that each is checked, set aside or stored by one way only.
-    Called as a plain function it publishes them.
+    reports: 1-500 objects as a device sends them. A worker never runs this body: the transport passes the reports on
+    as if a device had sent them, so that they are checked, set aside or stored in one place only. Called as a plain
+    function it publishes them.
     """
     queue.publish([json.dumps(reports)])
 
@@ -58,10 +60,10 @@ def record_reports(reports: list[dict[str, Any]]) -> None:
 @shared_task(name="reports.store_messages", ignore_result=True)
 def store_messages(batch: Sequence[Sequence[Any]]) -> None:
     """
-    Store the reports of a batch of messages, set aside what is invalid, and delete the messages that are done.
+    Store the reports of a batch of messages, set aside what is invalid, and delete the messages.
 
-    batch: the fields of one Delivery each; only the transport calls this. Ends in Reject where the batch must
-    come again: without requeue while a service is down or the brake is on, with it when our own code broke.
+    batch: the fields of one Delivery each; only the transport calls this. Raises Reject where the batch must come
+    again: without requeue while a service is down or dead letters are limited, with it after an error of our code.
     """
     began = time.monotonic()
     deliveries = [Delivery(*fields) for fields in batch]
@@ -70,12 +72,12 @@ def store_messages(batch: Sequence[Sequence[Any]]) -> None:
     except (StoreUnavailable, QueueUnavailable) as error:
         _outage.failed(error)
         raise Reject(str(error), requeue=False) from error
-    except Braked as error:
-        # Held as in an outage: the transport takes no more, and tries one batch at a time.
+    except DeadLettersLimited as error:
+        # As in an outage, the transport receives no more, and tries one batch at a time.
         _outage.ended(began)
         raise Reject(str(error), requeue=False) from error
     except Exception as error:
-        logger.exception("a batch of %d messages broke the worker's code and goes back", len(deliveries))
+        logger.exception("a batch of %d messages raised an error in our code and is given back", len(deliveries))
         raise Reject(repr(error), requeue=True) from error
     _outage.ended(began)
 
@@ -91,38 +93,38 @@ def _store(deliveries: Sequence[Delivery]) -> None:
         outcome = store.put_reports(reports, now=datetime.now(UTC), tries=tries)
         later = _of(outcome.throttled, parsed)
         if any(delivery.receive_count > MOST_POSTPONED for delivery in later):
-            raise StoreUnavailable("DynamoDB has throttled these for long", outcome.throttled)
+            raise StoreUnavailable("DynamoDB has throttled these reports for long", outcome.throttled)
     except StoreUnavailable as error:
-        # What is safe need not wait for the rest. The batch comes again whole, so nothing is set aside yet: it would
-        # be again with each try.
+        # Messages whose reports are stored need not wait for the rest. The batch comes again whole, so nothing is set
+        # aside yet: each try would set it aside again.
         unsaved = _of(error.unsaved, parsed)
-        _delete_clean([each for each in parsed if each[0] not in unsaved])
+        _delete_valid([each for each in parsed if each[0] not in unsaved])
         raise
-    set_aside = _settle([each for each in parsed if each[0] not in later])
+    set_aside = _set_aside_and_delete([each for each in parsed if each[0] not in later])
     if later:
-        # Last, for a batch that has to come again comes whole.
-        _throttling.failed(f"{len(later)} messages go back for a while")
+        # Last, since a batch that has to come again must come again whole.
+        _throttling.failed(f"{len(later)} messages are given back for a while")
         queue.postpone(later)
     else:
         _throttling.ended()
     counters.add(messages=len(deliveries) - len(later), postponed=len(later))
-    counters.add(stored=outcome.stored, stale=outcome.stale, repeated=outcome.repeated)
+    counters.add(stored=outcome.stored, older=outcome.older, repeated=outcome.repeated)
     ages = [time.time() - delivery.sent_at_ms / 1000 for delivery in deliveries]
-    counters.note(lag_ms=max(0, int(max(ages) * 1000)), last_stored_at_s=int(time.time()))
+    counters.set_gauges(lag_ms=max(0, int(max(ages) * 1000)), last_stored_at_s=int(time.time()))
     logger.info(
-        "messages=%d stored=%d stale=%d repeated=%d set_aside=%d postponed=%d age_s=%.1f..%.1f",
-        len(deliveries), outcome.stored, outcome.stale, outcome.repeated, set_aside, len(later), min(ages), max(ages),
+        "messages=%d stored=%d older=%d repeated=%d set_aside=%d postponed=%d age_s=%.1f..%.1f",
+        len(deliveries), outcome.stored, outcome.older, outcome.repeated, set_aside, len(later), min(ages), max(ages),
     )  # fmt: skip
 
 
 def _parse(delivery: Delivery) -> list[Report | InvalidReport]:
-    if delivery.problem:
-        return [InvalidReport("message", delivery.problem, text=delivery.body)]
-    return formats.parse(delivery.body, EPOCH + timedelta(milliseconds=delivery.sent_at_ms))
+    if delivery.why_unreadable:
+        return [InvalidReport("message", delivery.why_unreadable, text=delivery.body)]
+    return formats.parse(delivery.body, delivery.sent_at)
 
 
-def _settle(parsed: Sequence[_Parsed]) -> int:
-    """Set aside what is invalid in messages whose reports are stored, delete them, and return how many it was."""
+def _set_aside_and_delete(parsed: Sequence[_Parsed]) -> int:
+    """Set aside invalid reports, delete their messages, whose other reports are stored, and return how many."""
     rejected = [
         Rejected(result, delivery)
         for delivery, results in parsed
@@ -131,13 +133,13 @@ def _settle(parsed: Sequence[_Parsed]) -> int:
     ]
     counts = {"valid": sum(len(results) for _, results in parsed) - len(rejected), "invalid": len(rejected)}
     try:
-        alarm.check(**counts)
+        dead_letter_limit.check(**counts)
         queue.quarantine(rejected)
-    except (QueueUnavailable, Braked):
-        _delete_clean(parsed)
+    except (QueueUnavailable, DeadLettersLimited):
+        _delete_valid(parsed)
         raise
     queue.delete([delivery for delivery, _ in parsed])
-    alarm.note(**counts)
+    dead_letter_limit.count(**counts)
     for each in rejected:
         logger.warning("set aside message %s: %s", each.delivery.first_message_id, each.error)
     counters.add(set_aside=len(rejected))
@@ -150,8 +152,8 @@ def _of(reports: Sequence[Report], parsed: Sequence[_Parsed]) -> list[Delivery]:
     return [delivery for delivery, results in parsed if any(id(result) in wanted for result in results)]
 
 
-def _delete_clean(parsed: Sequence[_Parsed]) -> None:
-    """Delete the messages that hold nothing invalid; their reports are stored."""
+def _delete_valid(parsed: Sequence[_Parsed]) -> None:
+    """Delete the messages without an invalid report; their reports are stored."""
     queue.delete(
         [delivery for delivery, results in parsed if not any(isinstance(each, InvalidReport) for each in results)]
     )

@@ -4,6 +4,6 @@ from django.apps import AppConfig
 
 
 class SimulatorConfig(AppConfig):
-    """A fleet of simulated cans; it has a command and no models."""
+    """A fleet of simulated cans: a command, no models."""
 
     name = "simulator"

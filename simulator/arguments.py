@@ -1,4 +1,4 @@
-"""The arguments of a run, and which of them go together."""
+"""The arguments of a run, and which of them may be combined."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DAYS = 7
 @dataclass(frozen=True, slots=True)
 class Arguments:
     """
-    What a run was asked for; None where nothing was said.
+    The arguments of a run; None where one was not given.
 
     rate: reports a second. speedup: simulated seconds a second. days: how far back to begin.
     """
@@ -41,8 +41,7 @@ class Arguments:
         """
         How far back to begin where no start is given.
 
-        Not at all for a plain --rate, nor for the lab's devices: they name no time, so a past of theirs would
-        be stored as now.
+        0 for a plain --rate, and for the lab's devices: they send no time, so their past would be stored as now.
         """
         if self.days is None:
             now_only = self.speedup is None and (self.rate is not None or self.lab_format)
@@ -56,12 +55,12 @@ class Arguments:
 
     @property
     def in_full(self) -> bool:
-        """Whether each report of the past is shown too: it was asked for by number, pace or format."""
+        """Whether each report of the past is shown too: a count, a pace, a start or the lab's format was given."""
         return self.lab_format or (self.count or self.speedup or self.start) is not None
 
     @property
     def live_rate(self) -> float | None:
-        """Reports a second in real time; None: as the sensors' turns come. The lab's cans send one."""
+        """Reports a second in real time; None: when each sensor's turn comes. The lab's format sends one."""
         plain = (self.rate, self.speedup, self.days, self.start, self.replay) == (None,) * 5
         return 1.0 if plain and self.lab_format else self.rate
 
@@ -78,7 +77,7 @@ def add_to(parser: ArgumentParser) -> None:
     )  # fmt: skip
     pace.add_argument(
         "--speedup", type=_positive(1e9), metavar="N",
-        help="simulated seconds a second until the present is reached (default: as fast as can be)",
+        help="simulated seconds a second until the present is reached (default: as fast as possible)",
     )  # fmt: skip
     begin.add_argument(
         "--days", type=_positive(3650, zero=True), metavar="N",
@@ -87,16 +86,16 @@ def add_to(parser: ArgumentParser) -> None:
     )  # fmt: skip
     begin.add_argument(
         "--start", type=_instant, metavar="TIME",
-        help="begin at this time, as 2026-11-17T08:00Z, whatever ran before",
+        help="begin at this time, as 2026-11-17T08:00Z, whatever earlier runs sent",
     )  # fmt: skip
     begin.add_argument(
         "--replay", metavar="FILE.csv",
         help="send the rows of a file (.csv, .csv.gz, - for stdin) instead: can_id, level, measured_at, and "
-        "further columns as attributes, numbers where they look like it",
+        "further columns as attributes; numbers are sent as numbers",
     )  # fmt: skip
     parser.add_argument("--count", type=_whole(1, 10**12), metavar="N", help="end after N reports")
-    parser.add_argument("--format", choices=("device", "lab"), default="device", help="lab: the lab's two fields alone")
-    parser.add_argument("--json", action="store_true", help="print nothing but one JSON object at the end")
+    parser.add_argument("--format", choices=("device", "lab"), default="device", help="lab: only the lab's two fields")
+    parser.add_argument("--json", action="store_true", help="print only one JSON object, at the end")
 
 
 def of(options: Mapping[str, Any]) -> Arguments:
@@ -132,5 +131,5 @@ def _instant(text: str) -> datetime:
     except ValueError:
         raise ArgumentTypeError(f"{text} is not a time; write it as 2026-11-17T08:00Z") from None
     if instant.tzinfo is None:
-        raise ArgumentTypeError(f"{text} names no zone; add Z for UTC, or +01:00")
+        raise ArgumentTypeError(f"{text} has no time zone; add Z for UTC, or +01:00")
     return instant.astimezone(UTC)

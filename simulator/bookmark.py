@@ -12,9 +12,9 @@ from simulator.fleet import Fleet, Place
 
 class Bookmark:
     """
-    The place up to which the queue has taken all measurements of this fleet; a fleet is its seed and size.
+    The place up to which SQS has accepted all measurements of a fleet, which its seed and size identify.
 
-    Losing the file, or its last second, costs nothing but sending some reports twice, which are stored once.
+    If the file, or its last second, is lost, some reports are sent twice, and stored once.
     """
 
     def __init__(self, path: Path, name: str) -> None:
@@ -36,7 +36,7 @@ class Bookmark:
         return place if place.measured_at.tzinfo else None
 
     def write(self, place: Place) -> None:
-        """Keep the place, in one step: a reader finds the old one or the new. Raises OSError."""
+        """Write the place atomically: a reader finds the old one or the new one. Raises OSError."""
         ended = {"measured_at": place.measured_at.isoformat(), "can": place.number}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         fresh = self.path.with_suffix(".new")

@@ -1,4 +1,4 @@
-"""What a person sees of a run: a line a report, a bar, or for a long past a line every few seconds."""
+"""The output of a run: a line a report, a progress bar, or for a long past a line every few seconds."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class Show(Enum):
     """How a run shows its reports."""
 
     LINES = "the lab's line for each"
-    #: Of the past there may be tens of thousands.
+    #: The past may have tens of thousands of reports.
     BRIEFLY = "a line every few seconds for the past, then the lab's line for each"
     BAR = "a bar"
     NOTHING = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a run did. last_at: the time of the latest report. interrupted: told to stop before its end."""
+class RunResult:
+    """What a run sent. last_at: the time of the latest report. interrupted: stopped before its end."""
 
     published: int
     last_at: datetime | None
@@ -55,7 +55,7 @@ class Console:
 
     @classmethod
     def for_run(cls, asked: Arguments, stdout: OutputWrapper, stderr: OutputWrapper) -> Self:
-        """Return a console that suits what was asked for; a bar is for a terminal alone."""
+        """Return a console for these arguments; a bar is shown only on a terminal."""
         if asked.json:
             show = Show.NOTHING
         elif stdout.isatty() and stderr.isatty() and not asked.lab_format:
@@ -66,9 +66,9 @@ class Console:
 
     def begin(self, text: str, *, past_until: datetime, about: int) -> None:
         """
-        Say what begins.
+        Show that a run begins.
 
-        past_until: what was measured before is the past. about: how many reports will come, 0: unknown.
+        past_until: what was measured earlier is the past. about: how many reports are expected, 0: unknown.
         """
         self.say(text)
         self._past_until, self._about = past_until, about
@@ -82,8 +82,8 @@ class Console:
             self.stderr.write(text, lambda plain: plain)
             self.stderr.flush()
 
-    def taken(self, sendings: Sequence[Sending]) -> None:
-        """Show reports that the queue has taken."""
+    def sent(self, sendings: Sequence[Sending]) -> None:
+        """Show reports that SQS has accepted."""
         self._published += len(sendings)
         last_at = sendings[-1].measured_at
         if self._past_until is not None and last_at >= self._past_until:
@@ -101,7 +101,7 @@ class Console:
             self.stdout.flush()
 
     def caught_up(self, text: str) -> None:
-        """Say that the past has been sent, and what comes now."""
+        """Show that the past has been sent, and what follows."""
         if self._bar is not None:
             self._bar.total = None
         if self._published:
@@ -109,27 +109,27 @@ class Console:
         self.say(text)
 
     def close(self) -> None:
-        """Leave the terminal as it was."""
+        """Remove the bar from the terminal."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
 
-    def end(self, asked: Arguments, outcome: Outcome) -> None:
-        """Say what was done, and how it goes on."""
-        last_at = iso(outcome.last_at) if outcome.last_at else None
+    def end(self, asked: Arguments, result: RunResult) -> None:
+        """Show what was sent, and how to continue."""
+        last_at = iso(result.last_at) if result.last_at else None
         if asked.json:
-            self.stdout.write(json.dumps({**asdict(outcome), "last_at": last_at}))
+            self.stdout.write(json.dumps({**asdict(result), "last_at": last_at}))
             return
-        done = f"{'Stopped' if outcome.interrupted else 'Done'}: {outcome.published:,} reports sent"
+        done = f"{'Stopped' if result.interrupted else 'Done'}: {result.published:,} reports sent"
         self.say(f"{done}, the latest of {last_at}." if last_at else f"{done}.")
-        if not outcome.interrupted:
+        if not result.interrupted:
             return
         if asked.resumes:
-            self.say("Run it again, and it goes on from there.")
+            self.say("Run the same command again to continue from there.")
         elif asked.start is not None and last_at:
-            self.say(f"To go on from there: --start {last_at}")
+            self.say(f"To continue from there: --start {last_at}")
         elif asked.replay is not None:
-            self.say("Run it again from the first row: what has been sent is stored once.")
+            self.say("Run the same command again, from the first row: each report is stored once.")
 
     def _so_far(self) -> str:
         about = f" of about {self._about:,}" if self._about else ""

@@ -1,9 +1,9 @@
 """
 The fleet as a pure model: what each can's sensor measures, and when. It does no I/O and reads no clock.
 
-Cans fill at their own pace, by the hour and the weekday of who lives around them, in lumps, and rounds of
-collection empty them. A level is a function of seed, can and instant: nothing is replayed from a beginning,
-so a fleet that is taken up again in the middle measures what it would have measured without a pause.
+Each can fills at its own pace, by the hour and the weekday of the people around it, in lumps, and rounds of
+collection empty it. A level is a function of seed, can and instant: nothing is replayed from a beginning, so a run that
+is resumed measures what it would have measured without a pause.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from itertools import accumulate
 from math import exp, log
 from typing import NamedTuple
 
+from reports.report import EPOCH
 from simulator import town
 from simulator.town import Can, draws, normal
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-#: Rubbish piles up a little beyond what the sensor calls full.
+#: Cans fill up to a little more than the sensor's 100 percent.
 BRIM = 103.0
 #: A sensor measures up to this long before or after its turn.
 JITTER_S = 480
-#: A sensor falls silent for some of a run of this many turns, in this share of the runs.
+#: In this share of the runs of RUN turns, a sensor is silent for some of the turns.
 RUN = 8
 SILENT_RUNS = 0.02
 #: The mean of a run's silent turns, one of the eight equally likely lengths, as a share of all turns.
 SILENT = SILENT_RUNS * (RUN + 1) / 2 / RUN
-#: Something passes under the sensor: one reading far too low.
+#: Share of readings that are far too low: something passed under the sensor.
 DIPS = 0.003
-#: Shares of rounds on which no truck of the stream drives, and on which it passes by one can.
+#: Share of a stream's rounds that are cancelled, and share of rounds that miss a can.
 CANCELLED = 0.02
 MISSED = 0.04
 
 
 class Place(NamedTuple):
-    """A place in the order of measurements; the lower can number goes first where instants are equal."""
+    """A place in the order of measurements; the lower can number is first where instants are equal."""
 
     measured_at: datetime
     number: int = -1
@@ -54,17 +54,17 @@ class Measurement:
 
     @property
     def place(self) -> Place:
-        """Where this measurement stands in the fleet's order."""
+        """The position of this measurement in the fleet's order."""
         return Place(self.measured_at, self.can.number)
 
 
 @dataclass(frozen=True, slots=True)
 class _Day:
     """
-    One can's local day: the true level at its beginning, may be past full, and what happens to it.
+    One can's local day: the true level at its beginning, which may exceed 100, and what happens to it.
 
-    filled: percent that goes in over the day. by_hour: the share of it that is in at each of 25 full hours.
-    emptied_at: the hour of the collection, with its fraction; None on other days. residue: what it leaves.
+    filled: percent added over the day. by_hour: the share of it added by each of 25 full hours.
+    emptied_at: the hour of the collection, with its fraction; None on other days. residue: the level after it.
     """
 
     opening: float
@@ -93,11 +93,11 @@ class _Day:
 
 
 class _Turn(NamedTuple):
-    """A sensor's turn to measure, in the order of Place; noise: the draws that blur its reading."""
+    """A sensor's turn to measure, in the order of Place. number: the can's; noise: the draws for its reading."""
 
     at_s: int
     number: int
-    turn: int
+    nth: int
     noise: tuple[float, ...]
 
 
@@ -106,13 +106,13 @@ class Fleet:
     """
     `size` cans of the town that `seed` makes.
 
-    zone: whose hours and weekdays the town lives by.
+    zone: the time zone of the town's hours and weekdays.
     """
 
     seed: int = 1
     size: int = 500
     zone: tzinfo = UTC
-    # Only memory: each entry follows from seed, can and day.
+    # A cache: each entry follows from seed, can and day.
     _days: dict[int, tuple[int, _Day]] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
@@ -127,24 +127,24 @@ class Fleet:
         after: the first one yielded is the one after this place; Place(instant) begins at that instant.
         """
         since_s = _seconds(after.measured_at) - 1
-        turns = [self._turn(can, _turn(can, since_s)) for can in self.cans]
+        turns = [self._turn(can, _index_before(can, since_s)) for can in self.cans]
         heapify(turns)
         while turns:
-            taken = turns[0]
-            can, at = self.cans[taken.number], EPOCH + timedelta(seconds=taken.at_s)
-            if Place(at, can.number) > after and not self._silent(can, taken.turn):
-                yield Measurement(can, self._reading(can, at, taken.noise), at)
-            heapreplace(turns, self._turn(can, taken.turn + 1))
+            turn = turns[0]
+            can, at = self.cans[turn.number], EPOCH + timedelta(seconds=turn.at_s)
+            if Place(at, can.number) > after and not self._silent(can, turn.nth):
+                yield Measurement(can, self._reading(can, at, turn.noise), at)
+            heapreplace(turns, self._turn(can, turn.nth + 1))
 
     def newest(self, at: datetime) -> list[Measurement]:
         """Return each can's last measurement up to this instant, in order of time."""
         newest = []
         for can in self.cans:
-            turn = _turn(can, _seconds(at)) + 2
-            while (taken := self._turn(can, turn)).at_s > _seconds(at) or self._silent(can, turn):
-                turn -= 1
-            measured_at = EPOCH + timedelta(seconds=taken.at_s)
-            newest.append(Measurement(can, self._reading(can, measured_at, taken.noise), measured_at))
+            index = _index_before(can, _seconds(at)) + 2
+            while (turn := self._turn(can, index)).at_s > _seconds(at) or self._silent(can, index):
+                index -= 1
+            measured_at = EPOCH + timedelta(seconds=turn.at_s)
+            newest.append(Measurement(can, self._reading(can, measured_at, turn.noise), measured_at))
         return sorted(newest, key=lambda measurement: measurement.place)
 
     def at_rate(self, per_second: float, since: datetime) -> Iterator[Measurement]:
@@ -168,12 +168,12 @@ class Fleet:
         return Place(instant, self.size)
 
     def expected(self, since: datetime, until: datetime) -> int:
-        """Return about how many measurements the fleet makes in this time."""
-        span_s = max((until - since).total_seconds(), 0)
-        return round(sum(span_s / can.every_s for can in self.cans) * (1 - SILENT))
+        """Return about how many measurements the fleet makes between these instants."""
+        duration_s = max((until - since).total_seconds(), 0)
+        return round(sum(duration_s / can.every_s for can in self.cans) * (1 - SILENT))
 
     def level(self, can: Can, at: datetime) -> float:
-        """Return how full the can truly is, in percent; its sensor only comes near."""
+        """Return the can's true level in percent, without the errors of its sensor."""
         local = at.astimezone(self.zone)
         hour = local.hour + local.minute / 60 + local.second / 3600
         return min(self._day(can, local.toordinal()).level(hour), BRIM)
@@ -186,7 +186,7 @@ class Fleet:
         missed, hour, left, how = draws(4, self.seed, "round", can.number, day)
         if cancelled < CANCELLED or missed < MISSED:
             return None
-        # From 5 to 11, most at 7; one can in twenty is tipped badly.
+        # From 5 to 11, most at 7; one can in twenty is not emptied completely.
         residue = 10 + 20 * left if how < 0.05 else 4 * left
         return min(max(7 + 1.3 * normal(hour), 5), 11), residue
 
@@ -200,7 +200,7 @@ class Fleet:
         return made
 
     def _made(self, can: Can, day: int, opening: float) -> _Day:
-        # Rubbish comes in bags: each hour's share is part habit, part chance.
+        # Waste comes in bags: each hour's share is partly habit, partly chance.
         lumps = draws(24, self.seed, "hours", can.number, day)
         shares = [usual * (0.4 - 0.6 * log(draw)) for usual, draw in zip(can.habit.hours, lumps, strict=True)]
         total = sum(shares)
@@ -209,12 +209,12 @@ class Fleet:
         return _Day(opening, self._filled(can, day), by_hour, emptied_at, residue)
 
     def _opening(self, can: Can, day: int) -> float:
-        """Return the level at the day's beginning: what came in since the last collection before it."""
+        """Return the level at the day's beginning: what was added since the last collection before it."""
         emptied = day - 1
         while self.collection(can, emptied) is None:
             emptied -= 1
         level = self._made(can, emptied, 0.0).closing
-        # Added in the order of days: another order gives another last digit, and so another report.
+        # Added in the order of days: another order rounds to another last digit, and so to another report.
         for later in range(emptied + 1, day):
             level += self._filled(can, later)
         return level
@@ -223,13 +223,13 @@ class Fleet:
         (luck,) = draws(1, self.seed, "day", can.number, day)
         return can.pace * can.habit.weekdays[(day - 1) % 7] * exp(0.3 * normal(luck))
 
-    def _turn(self, can: Can, turn: int) -> _Turn:
-        jitter, *noise = draws(4, self.seed, "turn", can.number, turn)
-        at_s = can.phase_s + turn * can.every_s + round(JITTER_S * (2 * jitter - 1))
-        return _Turn(at_s, can.number, turn, tuple(noise))
+    def _turn(self, can: Can, index: int) -> _Turn:
+        jitter, *noise = draws(4, self.seed, "turn", can.number, index)
+        at_s = can.phase_s + index * can.every_s + round(JITTER_S * (2 * jitter - 1))
+        return _Turn(at_s, can.number, index, tuple(noise))
 
-    def _silent(self, can: Can, turn: int) -> bool:
-        run, position = divmod(turn, RUN)
+    def _silent(self, can: Can, index: int) -> bool:
+        run, position = divmod(index, RUN)
         silent, length = draws(2, self.seed, "silent", can.number, run)
         return silent < SILENT_RUNS and position <= int(length * RUN)
 
@@ -249,8 +249,8 @@ def digits(level: float) -> str:
     return repr(level) if level >= 1e-4 and level != int(level) else str(max(int(level), 0))
 
 
-def _turn(can: Can, at_s: float) -> int:
-    """Return a turn that the sensor takes surely before this second, though not many turns before."""
+def _index_before(can: Can, at_s: float) -> int:
+    """Return the index of a turn that is certainly before this second, and only a few turns before."""
     return int(at_s - can.phase_s - JITTER_S) // can.every_s
 
 

@@ -1,4 +1,4 @@
-"""When to send: the simulated clock, which may run fast and never passes the wall clock."""
+"""When to send: the simulated clock, which may run faster than the wall clock and is never ahead of it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Protocol
 
 from simulator.sending import Sending
 
-#: At most this many reports are handed over at once, so that progress shows and little is sent twice.
+#: At most this many reports are sent at once, so that progress is visible and little is sent twice.
 CHUNK = 500
-#: Waiting is done in steps: no shorter ones, so that fast rates travel in batches, and none so long that
-#: a laptop's sleep or a corrected clock goes unnoticed.
+#: Waiting is done in steps: none shorter, so that fast rates are sent in batches, and none longer, so that a laptop's
+#: sleep or a corrected clock is noticed.
 SHORTEST_S = 0.1
 LONGEST_S = 30.0
 
 
 class Clock(Protocol):
-    """What time it is, and waiting."""
+    """Tells the time, and waits."""
 
     def now(self) -> datetime:
         """Return the present instant, aware, in UTC."""
@@ -43,9 +43,9 @@ class WallClock:
 @dataclass(frozen=True, slots=True)
 class Pace:
     """
-    Simulated time as it passes: from `since`, at the wall's `started`, `speedup` times as fast.
+    Simulated time: `since` at the wall clock's `started`, then `speedup` times as fast as the wall clock.
 
-    speedup None: all that is past may go at once.
+    speedup None: simulated time is the wall clock's, so everything past is due at once.
     """
 
     since: datetime
@@ -57,13 +57,13 @@ class Pace:
         if self.speedup is None:
             return now
         passed_s = (now - self.started).total_seconds() * self.speedup
-        # Compared as numbers first: a huge speedup has no timedelta.
+        # Compared as numbers first: the timedelta of a huge speedup would overflow.
         if passed_s >= (now - self.since).total_seconds():
             return now
         return self.since + timedelta(seconds=passed_s)
 
     def wait_s(self, due_at: datetime, now: datetime) -> float:
-        """Return how long to wait before looking again whether what is due then may go."""
+        """Return how long to wait before checking again whether simulated time has reached `due_at`."""
         wait_s = (due_at - self.simulated(now)).total_seconds()
         if self.speedup is not None and self.simulated(now) < now:
             wait_s /= self.speedup
@@ -72,9 +72,9 @@ class Pace:
 
 def due(sendings: Iterable[Sending], pace: Pace, clock: Clock) -> Iterator[list[Sending]]:
     """
-    Yield the reports in their order, waiting for each until its time; those due together come together.
+    Yield the reports in their order when they are due; those due together in one list.
 
-    What was ready is yielded before an error of `sendings` is raised.
+    Reports that are due are yielded before an error of `sendings` is raised.
     """
     chunk: list[Sending] = []
     simulated = pace.simulated(clock.now())

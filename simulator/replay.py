@@ -1,11 +1,10 @@
-"""Reports out of a CSV file: a row is a report, its header names the fields. Any size; read as it is sent."""
+"""Reports of a CSV file: a row is a report, its header names the fields. Of any size: it is read while it is sent."""
 
 from __future__ import annotations
 
 import csv
 import gzip
 import json
-import re
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -16,16 +15,16 @@ from typing import TextIO
 
 from reports import formats
 from reports.report import InvalidReport, Report
+from trashsite.json_slices import NUMBER
 
 NEEDED = ("can_id", "level")
-#: These are text, whatever they look like; other cells that are numbers in JSON's grammar (RFC 8259,
-#: section 6) are sent as numbers, with the digits of the file.
+#: These are text, whatever they look like; other cells that are numbers in JSON's grammar are sent as numbers, with
+#: the digits of the file.
 TEXT = frozenset({"can_id", "level", "measured_at", "stream"})
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
 
 
 class ReplayError(ValueError):
-    """The file cannot be replayed, or not beyond a row: the text names row and column."""
+    """The file cannot be replayed, or only up to a row; the text names row and column."""
 
 
 def opened(name: str) -> AbstractContextManager[TextIO]:
@@ -42,12 +41,12 @@ def opened(name: str) -> AbstractContextManager[TextIO]:
 
 def reports(file: TextIO, now: Callable[[], datetime]) -> Iterator[Report]:
     """
-    Yield the report of each row, judged by the rules of the native format.
+    Yield the report of each row, checked by the rules of the native format.
 
     Columns: can_id and level are needed, measured_at is now where it is missing or empty, all others become
     attributes, by their names; lat and lon become `location`. An empty cell is no attribute.
 
-    Raises ReplayError at the first row that is no report, after those before it. The header is row 1.
+    Raises ReplayError at the first row that is not a report. The header is row 1.
     """
     rows = _rows(file)
     _, header = next(rows, (1, []))
@@ -87,4 +86,4 @@ def _text(header: Sequence[str], row: Sequence[str]) -> str:
 
 
 def _value(name: str, cell: str) -> str:
-    return cell if name not in TEXT and _NUMBER.fullmatch(cell) else json.dumps(cell)
+    return cell if name not in TEXT and NUMBER.fullmatch(cell) else json.dumps(cell)

@@ -1,4 +1,4 @@
-"""A run of the simulator: what is sent in which order, while the queue is away too, and taken up again."""
+"""A run of the simulator: what is sent in which order, also across outages of the queue, and how it is resumed."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from reports.report import Report
 from simulator import replay
 from simulator.arguments import Arguments
 from simulator.bookmark import Bookmark
-from simulator.console import Console, Outcome
+from simulator.console import Console, RunResult
 from simulator.fleet import Fleet, Measurement, Place
 from simulator.pace import Clock, Pace, due
 from simulator.sending import Sending, bodies, of_measurement, of_report
 
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 20.0
-#: The past waits while more messages than this are on their way, so that what others send meanwhile is stored at
-#: once: a week of 500 cans was a minute's work, and a visitor's first report came behind it.
-ROOM = 40
-LOOK_EVERY_S = 0.2
-#: Longer than a message is invisible that a killed worker had in hand.
-NOBODY_AFTER = timedelta(seconds=35)
+#: The past waits while more messages than this are not stored yet, so that reports of others are stored at once: a week
+#: of 500 cans takes a minute, and a visitor's first report waited for all of it.
+MOST_UNSTORED = 40
+CHECK_EVERY_S = 0.2
+#: Longer than the messages of a crashed worker are invisible.
+NO_WORKER_AFTER = timedelta(seconds=35)
 #: How often the bookmark is written; what was sent since is sent again after a crash.
 BOOKMARK_EVERY = timedelta(seconds=1)
 
@@ -37,10 +37,10 @@ BOOKMARK_EVERY = timedelta(seconds=1)
 @dataclass(slots=True)
 class Run:
     """
-    One run, and all that it works with.
+    One run.
 
-    publish: takes any number of message bodies, raises QueueUnavailable. on_their_way: how many messages are not
-    stored yet, raises the same. bookmark: None to do without.
+    publish: sends any number of message bodies, raises QueueUnavailable. count_unstored: returns how many messages are
+    not stored yet, raises the same. bookmark: None for a run that cannot be resumed.
     """
 
     arguments: Arguments
@@ -48,19 +48,19 @@ class Run:
     clock: Clock
     console: Console
     bookmark: Bookmark | None = None
-    on_their_way: Callable[[], int] | None = None
+    count_unstored: Callable[[], int] | None = None
     published: int = 0
     last_at: datetime | None = None
     _place: Place | None = field(default=None, init=False)
-    _marked_at: datetime | None = field(default=None, init=False)
+    _bookmark_at: datetime | None = field(default=None, init=False)
 
-    def fleet(self, fleet: Fleet) -> Outcome:
+    def fleet(self, fleet: Fleet) -> RunResult:
         """
         Send the fleet's measurements from where the arguments say, until --count or Ctrl-C ends it.
 
-        The past goes as fast as it is stored, or at --speedup; then comes real time. Unless a start or
-        a number was asked for, each can's newest measurement goes ahead of a past sent at once: the fleet
-        shows its present within a second, and the charts fill behind it. Each is still sent once.
+        The past is sent as fast as it is stored, or at --speedup; real time follows. Without a speedup, a start or a
+        count, each can's newest measurement is sent before the past: the fleet shows its present within a second, and
+        the charts are filled afterwards. Each measurement is still sent once.
         """
         asked, now = self.arguments, self.clock.now()
         begin = self._begin(now)
@@ -84,22 +84,22 @@ class Run:
         about = fleet.expected(begin.measured_at, now) if pace.speedup is None else 0
         self.console.begin(self._beginning(fleet, begin, now), past_until=now, about=asked.count or about)
         with self._until_stopped() as stopped:
-            self._hand_over([of_measurement(measured) for measured in ahead], in_order=False)
+            self._publish([of_measurement(measured) for measured in ahead], in_order=False)
             sent = {measured.place for measured in ahead}
             missing = (of_measurement(measured) for measured in past if measured.place not in sent)
-            self._send(missing, pace, before_each=self._make_room)
+            self._send(missing, pace, before_each=self._wait_for_worker)
             if pace.speedup is None and not self._enough():
                 self._place = fleet.end_of(now)
                 self.console.caught_up(self._from_now_on(fleet))
             self._send(map(of_measurement, live), pace)
-        return Outcome(self.published, self.last_at, bool(stopped))
+        return RunResult(self.published, self.last_at, bool(stopped))
 
-    def replay(self, file: TextIO) -> Outcome:
+    def replay(self, file: TextIO) -> RunResult:
         """
         Send the rows of a file in their order.
 
-        They go at --rate, or by their own time from the first row on at --speedup, or as fast as the queue
-        takes them. Raises ReplayError at a bad row; the rows before it have been sent.
+        They are sent at --rate, or by their own times from the first row on at --speedup, or as fast as SQS accepts
+        them. Raises ReplayError at a bad row; the rows before it have been sent.
         """
         started = self.clock.now()
         self.console.begin("Replaying.", past_until=started, about=self.arguments.count or 0)
@@ -109,7 +109,7 @@ class Run:
             if first is not None:
                 pace = Pace(first.measured_at or started, started, self.arguments.speedup)
                 self._send(self._rows(chain([first], reports), started), pace)
-        return Outcome(self.published, self.last_at, bool(stopped))
+        return RunResult(self.published, self.last_at, bool(stopped))
 
     def _rows(self, reports: Iterable[Report], started: datetime) -> Iterator[Sending]:
         for number, report in enumerate(reports):
@@ -145,67 +145,67 @@ class Run:
             sendings = islice(sendings, self.arguments.count - self.published)
         for chunk in due(sendings, pace, self.clock):
             before_each()
-            self._hand_over(chunk)
+            self._publish(chunk)
 
-    def _make_room(self) -> None:
-        """Wait until nearly all that was sent is stored; not for a queue that nobody empties."""
+    def _wait_for_worker(self) -> None:
+        """Wait until nearly all that was sent is stored, but not where no worker seems to run."""
         least, least_at = None, self.clock.now()
-        while self.on_their_way is not None:
+        while self.count_unstored is not None:
             try:
-                found = self.on_their_way()
+                unstored = self.count_unstored()
             except QueueUnavailable:
-                # Whoever sends waits for it, and says so.
+                # The next publish waits for the queue, and shows it.
                 return
-            if found <= ROOM:
+            if unstored <= MOST_UNSTORED:
                 return
-            if least is None or found < least:
-                least, least_at = found, self.clock.now()
-            elif self.clock.now() - least_at > NOBODY_AFTER:
-                self.on_their_way = None
-                self.console.say("Nobody seems to empty the queue: it gets the rest of the past at once.")
-            self.clock.sleep(LOOK_EVERY_S)
+            if least is None or unstored < least:
+                least, least_at = unstored, self.clock.now()
+            elif self.clock.now() - least_at > NO_WORKER_AFTER:
+                self.count_unstored = None
+                self.console.say("No worker seems to run: the rest of the past is sent at once.")
+            self.clock.sleep(CHECK_EVERY_S)
 
-    def _hand_over(self, chunk: Sequence[Sending], *, in_order: bool = True) -> None:
-        """Send a chunk, however long the queue is away; a chunk out of order does not move the bookmark."""
+    def _publish(self, chunk: Sequence[Sending], *, in_order: bool = True) -> None:
+        """Send a chunk, however long SQS does not answer; a chunk out of order does not move the bookmark."""
         if not chunk:
             return
         unsent: Sequence[str] = bodies(chunk, self.clock.now(), lab_format=self.arguments.lab_format)
-        wait_s, away_since = FIRST_WAIT_S, None
+        wait_s, failing_since = FIRST_WAIT_S, None
         while unsent:
             try:
                 self.publish(unsent)
                 break
             except QueueUnavailable as error:
                 unsent = error.unsent or unsent
-                if away_since is None:
-                    away_since = self.clock.now()
-                    self.console.say(f"The queue does not answer ({error}). Waiting for it; nothing is lost.")
+                if failing_since is None:
+                    failing_since = self.clock.now()
+                    self.console.say(f"The queue does not answer ({error}). Trying again; nothing is lost.")
                 self.clock.sleep(wait_s)
                 wait_s = min(2 * wait_s, LONGEST_WAIT_S)
-        if away_since is not None:
-            away_s = (self.clock.now() - away_since).total_seconds()
-            self.console.say(f"The queue answers again, after {away_s:.0f} s.")
+        if failing_since is not None:
+            outage_s = (self.clock.now() - failing_since).total_seconds()
+            self.console.say(f"The queue answers again, after {outage_s:.0f} s.")
         self.published += len(chunk)
         self.last_at = max(self.last_at or chunk[-1].measured_at, chunk[-1].measured_at)
         if in_order:
             self._place = chunk[-1].place
-            if self._marked_at is None or self.clock.now() - self._marked_at >= BOOKMARK_EVERY:
-                self._mark()
-        self.console.taken(chunk)
+            if self._bookmark_at is None or self.clock.now() - self._bookmark_at >= BOOKMARK_EVERY:
+                self._write_bookmark()
+        self.console.sent(chunk)
 
-    def _mark(self) -> None:
-        self._marked_at = self.clock.now()
+    def _write_bookmark(self) -> None:
+        self._bookmark_at = self.clock.now()
         if self.bookmark is None or self._place is None:
             return
         try:
             self.bookmark.write(self._place)
         except OSError as error:
-            self.console.say(f"Cannot keep the place ({error}): the next run begins as if this had not been.")
+            self.console.say(f"Cannot write the bookmark ({error}): the next run sends the same reports again.")
             self.bookmark = None
 
     @contextmanager
     def _until_stopped(self) -> Iterator[list[str]]:
-        """End the block in order on Ctrl-C, SIGTERM or a closed stdout; the list yielded then says which."""
+        """End the block in order on Ctrl-C, SIGTERM or a closed stdout; then the list yielded is not empty."""
         stopped: list[str] = []
         before = signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
@@ -213,10 +213,10 @@ class Run:
         except KeyboardInterrupt:
             stopped.append("interrupted")
         except BrokenPipeError:
-            stopped.append("nobody reads on")
-            # What Python would still flush at exit goes nowhere instead of raising again.
+            stopped.append("stdout is closed")
+            # Python's flush at exit must not raise again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         finally:
             signal.signal(signal.SIGTERM, before)
-            self._mark()
+            self._write_bookmark()
             self.console.close()

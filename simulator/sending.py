@@ -1,4 +1,4 @@
-"""What goes to the queue: a report as its device words it, alone or held back with others."""
+"""What is sent to the queue: a report as its device writes it, alone or in an array with others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reports import formats
 from reports.report import Report
 from simulator.fleet import Measurement, Place
 
-#: A gateway that could not send for this long uploads what it held back as arrays, of this many reports.
+#: Reports older than this are sent in arrays of so many, as by a gateway that could not send for a while.
 HELD_BACK = timedelta(hours=1)
 ARRAY = 25
 
@@ -19,10 +19,10 @@ ARRAY = 25
 @dataclass(frozen=True, slots=True)
 class Sending:
     """
-    A report ready to go.
+    A report to send.
 
-    due_at: when it may go, on the simulated clock. body: all that the device sends. lab: exactly the lab's
-    two fields, in the lab's bytes. place: where it stands in its fleet's order; None outside a fleet.
+    due_at: when to send it, on the simulated clock. body: all that the device sends. lab: exactly the lab's two
+    fields, in the lab's bytes. place: its position in its fleet's order; None outside a fleet.
     """
 
     measured_at: datetime
@@ -33,7 +33,7 @@ class Sending:
 
 
 def of_measurement(measured: Measurement) -> Sending:
-    """Word a measurement as its device does: stream and location travel along as attributes."""
+    """Return a measurement as its device sends it: with stream and location as attributes."""
     can, at = measured.can, measured.measured_at
     lat, lon = can.location
     attributes = f'{{"stream":{json.dumps(can.stream)},"location":{{"lat":{lat},"lon":{lon}}}}}'
@@ -42,7 +42,7 @@ def of_measurement(measured: Measurement) -> Sending:
 
 
 def of_report(report: Report, measured_at: datetime, due_at: datetime) -> Sending:
-    """Word a report that was read from elsewhere, to go when it is due."""
+    """Return a report that was read from a file, to be sent when it is due."""
     return Sending(measured_at, due_at, formats.dump(report), lab(report.can_id, report.level))
 
 
@@ -55,8 +55,8 @@ def bodies(sendings: Sequence[Sending], now: datetime, *, lab_format: bool) -> l
     """
     Return the message bodies that carry these reports, in their order.
 
-    A fresh report is a message; old ones travel in arrays: a week of 500 cans took the local queue 1.8 s so,
-    and 6.0 s with a message each (2026-11-24, 33,614 reports). The lab's devices know no arrays.
+    A fresh report is a message; old ones are sent in arrays: a week of 500 cans took the local queue 1.8 s so, and
+    6.0 s with a message each (2026-11-24, 33,614 reports). The lab's devices send no arrays.
     """
     if lab_format:
         return [sending.lab for sending in sendings]

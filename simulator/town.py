@@ -19,7 +19,7 @@ from struct import unpack
 FIRST_ID = 400
 CANS_PER_SITE = 4
 SITES_PER_QUARTER = 12
-#: Kumasi: far from any water a can could fall into, and its clocks show UTC all year round.
+#: Kumasi: no random place is in open water, and its time zone is UTC all year round.
 CENTRE = (6.68848, -1.62443)
 KM_PER_DEGREE = 111.2
 
@@ -28,17 +28,17 @@ _NORMAL = NormalDist()
 
 def draws(count: int, *key: object) -> tuple[float, ...]:
     """
-    Return `count` numbers strictly between 0 and 1 that follow from the key alone.
+    Return `count` numbers strictly between 0 and 1 that depend on the key alone.
 
-    A hash serves as the random source because it needs no state: any can's any day is drawn without
-    those before it, in 1 us; seeding a random.Random takes 5 us before its first number (2026-11-24).
+    A hash is the random source because it needs no state: any day of any can is drawn without the days before it, in
+    1 us; seeding a random.Random takes 5 us before its first number (2026-11-24).
     """
     digest = shake_128("/".join(map(str, key)).encode()).digest(4 * count)
     return tuple((whole + 0.5) / 2**32 for whole in unpack(f">{count}I", digest))
 
 
 def normal(draw: float) -> float:
-    """Turn an even draw into one of the standard normal distribution."""
+    """Turn a uniform draw into one of the standard normal distribution."""
     return _NORMAL.inv_cdf(draw)
 
 
@@ -73,7 +73,7 @@ class Rounds:
     offset: int = 0
 
     def on(self, day: int) -> bool:
-        """Say whether a truck is due on the day with this proleptic Gregorian ordinal (1 was a Monday)."""
+        """Return whether there is a round on the day with this proleptic Gregorian ordinal (1 was a Monday)."""
         week, weekday = divmod(day - 1, 7)
         return weekday in self.weekdays and week % self.weeks == self.offset
 
@@ -87,7 +87,7 @@ def _rounds(*plans: str, weeks: int = 1) -> tuple[Rounds, ...]:
     return tuple(Rounds(frozenset(map(int, plan.split())), weeks, offset) for plan in plans for offset in range(weeks))
 
 
-#: Per stream: the share of all cans, and the rounds of which each can is on one.
+#: Per stream: the share of all cans, and the rounds, of which each can has one.
 STREAMS = {
     "residual": (0.30, _rounds("0 3", "1 4", "0 2 4")),
     "paper": (0.22, _rounds("0 2 4", "1 4", "0 2 4 5")),
@@ -151,7 +151,7 @@ def _stream(choice: float, turn: float) -> tuple[str, Rounds]:
 
 @cache
 def _site(seed: int, site: int) -> tuple[Decimal, Decimal]:
-    """Return where a group of cans stands: near its quarter's middle, as quarters are near the town's."""
+    """Return the location of a group of cans: near its quarter's centre, as quarters are near the town's."""
     quarter = site // SITES_PER_QUARTER
     # The first quarter is the town's centre; the others lie around it.
     spread_km = 2.2 if quarter else 0.0

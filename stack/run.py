@@ -25,6 +25,7 @@ from typing import Literal
 from stack.servers import (
     LOOPBACK,
     REGION,
+    STORES,
     Kind,
     Program,
     StackError,
@@ -171,6 +172,7 @@ def box(settings: Settings) -> str:
     }
     lines = [
         f"Open      {settings.site}/",
+        f"Stores    {STORES[settings.kind]} (STACK={settings.kind})",
         "",
         *(f"{name:<9} {password:<14} {may.get(name, '')}" for name, password in people.items()),
         f"{'token':<9} {token}",

@@ -4,14 +4,14 @@ Start the stand-ins for SQS and DynamoDB: on a port of 127.0.0.1, with their dat
 `make run` and the tests both use this. Each server keeps what it has acknowledged, also when it is killed:
 start it again on the same directory. Two kinds can be had:
 
-embedded  fauxqs on the Node of stack/.node, and dynoxide: what `make run` installs.
+embedded  fauxqs on the Node of stack/.node, and dynoxide: what `make run` installs. DYNOXIDE in the environment names
+          another dynoxide.
 java      ElasticMQ and AWS's own DynamoDB Local: what `make servers` fetches, for a Java of 17 or later.
 """
 
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 import signal
 import socket
@@ -30,9 +30,15 @@ HERE = Path(__file__).resolve().parent
 LOOPBACK = "127.0.0.1"
 REGION = "us-west-1"
 JARS = HERE / "java/lib"
+DYNOXIDE_OF_NPM = HERE / "node_modules/@dynoxide/linux-x64/dynoxide"
+DYNOXIDE_FETCHED = HERE / ".dynoxide/dynoxide"
 ELASTICMQ_CONF = HERE.parent / "deploy/elasticmq.conf"
 
 Kind = Literal["embedded", "java"]
+STORES: Mapping[Kind, str] = {
+    "embedded": "fauxqs for SQS, dynoxide for DynamoDB",
+    "java": "ElasticMQ for SQS, DynamoDB Local for DynamoDB",
+}
 
 
 class StackError(Exception):
@@ -61,6 +67,19 @@ def node() -> Path:
     if not found:
         raise StackError("The local SQS is not installed. Run `make environments` first.")
     return found[-1]
+
+
+def dynoxide() -> Path | None:
+    """
+    The local DynamoDB: what DYNOXIDE names, or what was installed, or None.
+
+    Raises StackError where DYNOXIDE names no program.
+    """
+    if named := os.environ.get("DYNOXIDE"):
+        if found := shutil.which(named):
+            return Path(found)
+        raise StackError(f"DYNOXIDE is {named!r}, and there is no such program.")
+    return next((path for path in (DYNOXIDE_OF_NPM, DYNOXIDE_FETCHED) if path.exists()), None)
 
 
 def sqs_program(port: int, data: Path, kind: Kind = "embedded") -> Program:
@@ -92,13 +111,8 @@ def dynamodb_program(port: int, data: Path, kind: Kind = "embedded") -> Program:
             *("-sharedDb", "-disableTelemetry", "-dbPath", str(data), "-port", str(port)),
             properties={"sqlite4java.library.path": str(JARS / "dynamodb")},
         )
-    binary = HERE / "node_modules/@dynoxide/linux-x64/dynoxide"
-    if not binary.exists():
-        machine = f"{platform.system()} on {platform.machine()}"
-        raise StackError(
-            f"dynoxide, the local DynamoDB, is published for Linux on x86-64, and this is {machine}. "
-            "Run `make run STACK=java` (Java 17 and Maven), or `docker compose up`."
-        )
+    if not (binary := dynoxide()):
+        raise StackError("The local DynamoDB is not installed. Run `make -B stack/.embedded` first.")
     return Program([str(binary), "--host", LOOPBACK, "--port", str(port), "--db-path", str(data / "tables.sqlite3")])
 
 

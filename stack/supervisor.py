@@ -179,7 +179,7 @@ class _Child:
                     raise StackError(f"{self.service.name} failed ({_how(status)}); its output is above.")
                 return
             if self.service.may_end and not status:
-                self.supervisor.say(f"{self.service.name} has done its work")
+                self.supervisor.say(f"{self.service.name} has finished")
                 return
             if time.monotonic() - began > STEADY_S:
                 pause_s, deaths = FIRST_PAUSE_S, 0
@@ -231,7 +231,7 @@ class _Child:
             if await self._is_ready():
                 self.ready.set()
             elif time.monotonic() > deadline:
-                self.supervisor.say(f"{self.service.name} is slow to start: going on without it")
+                self.supervisor.say(f"{self.service.name} is slow to start: continuing without it")
                 self.ready.set()
             else:
                 with suppress(TimeoutError):

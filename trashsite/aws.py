@@ -1,5 +1,5 @@
 """
-Talk to AWS: one signed HTTP client a process and service; it knows no table and no queue.
+Requests to AWS: one signed HTTP client per process and service, for any table and queue.
 
 DynamoDB and SQS both speak AWS JSON 1.0, so one call serves both. boto3 finds the credentials, the region and the
 endpoint; libcurl signs and sends: on 2026-11-25 a GetItem cost 0.13 ms of CPU this way, 0.55 ms signed by botocore
@@ -27,7 +27,7 @@ import pycurl
 from botocore.exceptions import BotoCoreError
 from botocore.httpsession import get_cert_path
 
-#: The service's own words for "not so much", whatever the HTTP status.
+#: Error codes of throttling, whatever the HTTP status.
 #: Source: AWS, Retry behavior: throttling and transient error codes.
 THROTTLED = frozenset(
     {
@@ -37,7 +37,7 @@ THROTTLED = frozenset(
         "ThrottlingError", "TooManyRequestsException", "TransactionInProgressException",
     }
 )  # fmt: skip
-#: And for "not now, ask again".
+#: Error codes of failures that may pass, from the same source.
 TRANSIENT = frozenset(
     {
         "InternalError", "InternalFailure", "InternalServerError", "RequestTimeout", "RequestTimeoutException",
@@ -45,15 +45,15 @@ TRANSIENT = frozenset(
     }
 )  # fmt: skip
 
-#: Credentials that ran out are renewed by whoever issued them: wait, do not give up.
+#: Expired credentials are renewed by their issuer: wait, do not give up.
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "RequestExpired"})
 
 CONNECT_TIMEOUT_S = 2.0
 TIMEOUT_S = 2.5
 PATIENCE_S = 5.0
-#: Less than a batch pauses before it is tried again (trashsite.sqs.dispatch): else that try would be in vain.
+#: Shorter than the pause before a batch is tried again (trashsite.sqs.dispatch), or that try would always fail.
 SILENCE_S = 0.4
-#: Set when this process is told to stop: nobody waits for a second answer any more.
+#: Set when this process stops: then no request is sent a second time.
 stopping = threading.Event()
 
 Answer = dict[str, Any]
@@ -62,7 +62,7 @@ Result = TypeVar("Result")
 
 
 class AwsUnavailable(Exception):
-    """No usable answer: 5xx, throttled, not what was asked for. Asking again may help."""
+    """No usable answer: 5xx, throttled, or not in the expected form. Asking again may help."""
 
 
 class AwsSilent(AwsUnavailable):
@@ -70,11 +70,11 @@ class AwsSilent(AwsUnavailable):
 
 
 class AwsThrottled(AwsUnavailable):
-    """AWS is well and takes no more of this for now."""
+    """AWS works, but accepts no more such requests for now."""
 
 
 class AwsError(Exception):
-    """AWS answered that the request itself is wrong; `code` is its name for the reason."""
+    """AWS answered that the request itself is wrong; `code` is AWS's error code."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}" if message else code)
@@ -85,14 +85,14 @@ class Client:
     """
     One service's signed connections, safe to share between threads: each request has one to itself.
 
-    observe: called as observe(service, operation) for every request sent; benches and tests count with it.
+    observe: called as observe(service, operation) for every request sent; tests count requests with it.
     """
 
     observe: Callable[[str, str], None] | None = None
 
     def __init__(self, service: str) -> None:
-        # The endpoint, its region and the protocol's names come from boto3, which knows the environment,
-        # the profile files and AWS_ENDPOINT_URL_*; its client is asked once and not kept.
+        # The endpoint, its region and the protocol's names come from boto3, which reads the environment,
+        # the profile files and AWS_ENDPOINT_URL_*; its client is used only here.
         core = botocore.session.get_session()
         session = boto3.Session(botocore_session=core)
         try:
@@ -118,7 +118,7 @@ class Client:
         Send one request and return its answer.
 
         operation: AWS's name, as "GetItem"; request and answer: AWS's JSON shapes; timeout_s: for all of it.
-        libcurl sends it once more by itself where a connection kept open turns out to have ended meanwhile.
+        libcurl automatically sends it once more where a connection kept open has been closed meanwhile.
         Raises AwsUnavailable where asking again may help, AwsError where it will not.
         """
         try:
@@ -132,12 +132,12 @@ class Client:
             data = _perform(curl)
             status: int = curl.getinfo(pycurl.RESPONSE_CODE)
             if not data and curl.getinfo(pycurl.CONTENT_LENGTH_DOWNLOAD_T) < 0:
-                raise AwsSilent(f"{self.service} {operation}: the answer ended on its way")
+                raise AwsSilent(f"{self.service} {operation}: the answer was cut short")
         except pycurl.error as error:
             raise AwsSilent(f"{self.service} {operation}: {error.args[-1]}") from error
         finally:
             self._idle.append(curl)
-        return self._judge(operation, status, data)
+        return self._checked(operation, status, data)
 
     def _connection(self) -> pycurl.Curl:
         curl = pycurl.Curl()
@@ -156,7 +156,7 @@ class Client:
             keys = self._credentials.get_frozen_credentials()
         except BotoCoreError as error:
             raise AwsSilent(f"{self.service} {operation}: {error!r}") from error
-        # An empty Expect keeps libcurl from asking leave before it sends a large body.
+        # An empty Expect stops libcurl from sending "Expect: 100-continue" before a large body.
         headers = [f"Content-Type: {self._type}", f"X-Amz-Target: {self._target}.{operation}", "Expect:"]
         if keys.token:
             headers.append(f"X-Amz-Security-Token: {keys.token}")
@@ -177,13 +177,13 @@ class Client:
         """
         Like call, but ask again, after growing and jittered pauses, while `within_s` seconds allow.
 
-        at_once: what is raised without asking again.
-        Raises AwsUnavailable once the time is over, after one try once this process is told to stop, and without
-        any try for a moment after others waited in vain: hundreds of batches must not wait one after another.
+        at_once: errors that are raised without asking again.
+        Raises AwsUnavailable once the time is over, after one try while this process stops, and without any try for
+        SILENCE_S after another call gave up: hundreds of batches must not wait one after another.
         """
         deadline = time.monotonic() + within_s
         if time.monotonic() < self._silent_until:
-            raise AwsSilent(f"{self._silence} (others were told a moment ago)")
+            raise AwsSilent(f"{self._silence} (seen a moment ago)")
         for attempt in count(1):
             try:
                 return self.call(operation, request, timeout_s=min(TIMEOUT_S, max(0.1, deadline - time.monotonic())))
@@ -198,7 +198,7 @@ class Client:
                     raise
         raise AssertionError("unreachable")
 
-    def _judge(self, operation: str, status: int, data: bytes) -> Answer:
+    def _checked(self, operation: str, status: int, data: bytes) -> Answer:
         try:
             answer = json.loads(data) if data else {}
         except (ValueError, RecursionError):
@@ -208,11 +208,11 @@ class Client:
         error = answer if isinstance(answer, dict) else {}
         code = str(error.get("__type", "")).rpartition("#")[2]
         message = str(error.get("message") or error.get("Message") or "")
-        said = f"{self.service} {operation}: status {status} {code} {message}".rstrip()
+        reason = f"{self.service} {operation}: status {status} {code} {message}".rstrip()
         if code in THROTTLED:
-            raise AwsThrottled(said)
+            raise AwsThrottled(reason)
         if status < 400 or status >= 500 or not code or code in TRANSIENT or code in EXPIRED:
-            raise AwsUnavailable(said)
+            raise AwsUnavailable(reason)
         raise AwsError(code, message)
 
 
@@ -221,7 +221,7 @@ def _perform(curl: pycurl.Curl) -> bytes:
         from gevent import get_hub, monkey
 
         if monkey.is_module_patched("threading"):
-            # libcurl waits outside Python, where no greenlet can take its turn: let a real thread wait.
+            # libcurl waits outside Python, where gevent cannot switch greenlets: let a real thread wait.
             return bytes(get_hub().threadpool.apply(curl.perform_rb))
     return bytes(curl.perform_rb())
 
@@ -232,7 +232,7 @@ def pause_s(attempt: int, *, first_s: float, most_s: float) -> float:
 
 
 _making = threading.Lock()
-# A pool child forked while another thread held the lock would wait for it for ever.
+# A process forked while another thread held the lock would wait for it for ever.
 os.register_at_fork(after_in_child=lambda: globals().update(_making=threading.Lock()))
 
 
@@ -245,8 +245,8 @@ def client(service: str) -> Client:
     """
     Return this process's client for "dynamodb" or "sqs".
 
-    A forked pool child gets its own: two processes must not share a connection. Made under a lock,
-    since several threads that each make one cost 30 MB more (measured 2026-11-24).
+    A forked process gets its own: two processes must not share a connection. Created under a lock, since several
+    threads that each create one cost 30 MB more (measured 2026-11-24).
     """
     with _making:
         return _client(service, os.getpid())
@@ -258,12 +258,12 @@ def _threads(_pid: int) -> ThreadPoolExecutor:
 
 
 def side_by_side(run: Callable[[Job], Result], jobs: Sequence[Job]) -> list[Result]:
-    """Return run(job) for each job, in order, all at once: who waits, waits for the slowest and not for the sum."""
+    """Return run(job) for each job, in order. All run at the same time, so it takes as long as the slowest."""
     others = [_threads(os.getpid()).submit(run, job) for job in jobs[1:]]
     # The first runs here: one job needs no thread at all.
     return [run(jobs[0]), *(other.result() for other in others)] if jobs else []
 
 
 def forget() -> None:
-    """Forget every client, so that the next is made from the environment as it is then."""
+    """Drop every client, so that the next one is created from the environment as it is then."""
     _client.cache_clear()

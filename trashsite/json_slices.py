@@ -1,28 +1,31 @@
 """
-Where the parts of a JSON text begin and end, so that a part can be kept exactly as it came.
+Where the parts of a JSON text begin and end, so that a part can be kept exactly as it was sent.
 
-The standard library's decoder parses; this module only remembers positions on the outermost levels.
+The standard library's decoder parses; this module only records positions in the two outermost layers of nesting.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 _BLANK = " \t\n\r"
+#: A number in JSON's grammar. Source: RFC 8259, section 6.
+NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
 
 
 class Flaw(NamedTuple):
-    """Stands in a parsed value where JSON's grammar was kept but one of our rules was not."""
+    """Replaces a part of a parsed value that is JSON but breaks one of our rules."""
 
     name: str | None
     rule: str
 
 
 class Number(str):
-    """A number as its digits were sent: never rounded, never a 5,000-digit integer in memory."""
+    """A number, as the text of its digits as sent: never rounded, never a 5,000-digit integer in memory."""
 
     __slots__ = ()
 
@@ -40,7 +43,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any] | Flaw:
     if len(members) == len(pairs):
         return members
     counts = Counter(name for name, _ in pairs)
-    return Flaw(counts.most_common(1)[0][0], "must not stand twice in one object")
+    return Flaw(counts.most_common(1)[0][0], "must not appear twice in one object")
 
 
 def _no_constant(name: str) -> Flaw:
@@ -72,13 +75,13 @@ def value(text: str, at: int = 0) -> Value:
 
 
 def finish(text: str, at: int) -> None:
-    """Raise ValueError where anything but white space stands from `at` to the text's end."""
+    """Raise ValueError unless only white space follows from `at` on."""
     if skip_blank(text, at) != len(text):
         raise json.JSONDecodeError("Extra data", text, at)
 
 
 def elements(text: str, at: int) -> Iterator[Value]:
-    """Yield each element of the array whose bracket stands at `at`; the text was parsed before."""
+    """Yield each element of the array whose bracket is at `at`, in a text that was parsed before."""
     at = skip_blank(text, at + 1)
     while text[at] != "]":
         element = value(text, at)
@@ -89,7 +92,7 @@ def elements(text: str, at: int) -> Iterator[Value]:
 
 
 def members(text: str, at: int) -> Iterator[tuple[str, Value]]:
-    """Yield each name and value of the object whose brace stands at `at`; the text was parsed before."""
+    """Yield each name and value of the object whose brace is at `at`, in a text that was parsed before."""
     at = skip_blank(text, at + 1)
     while text[at] != "}":
         name = value(text, at)

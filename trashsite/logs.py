@@ -8,7 +8,7 @@ import time
 from http import HTTPStatus
 from logging.handlers import WatchedFileHandler
 
-# With the marks that turn the direction of writing: they could make a terminal show another text.
+# With the marks that change the direction of writing: they could make a terminal show another text.
 _UNPRINTABLE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -24,26 +24,26 @@ class OneLine(logging.Formatter):
 
 
 class Seldom(logging.Filter):
-    """Lets a logger say the same once a minute, and then how often it was not said in between: as in an outage."""
+    """Passes the same message once a minute, and then with the number of those dropped since: for outages."""
 
     def __init__(self, pause_s: float = 60.0) -> None:
         super().__init__()
         self._pause_s = pause_s
-        #: By a message without its arguments, of which a program has few: when it was said, and how often not since.
-        self._said: dict[str, tuple[float, int]] = {}
+        #: By a message without its arguments, of which a program has few: when it was passed, and how many not since.
+        self._passed: dict[str, tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         now = time.monotonic()
-        said_at, unsaid = self._said.get(record.msg, (-self._pause_s, 0))
-        is_due = now - said_at >= self._pause_s
-        self._said[record.msg] = (now, 0) if is_due else (said_at, unsaid + 1)
-        if is_due and unsaid:
-            record.msg += f" (and {unsaid} times since it was said last)"
+        passed_at, dropped = self._passed.get(record.msg, (-self._pause_s, 0))
+        is_due = now - passed_at >= self._pause_s
+        self._passed[record.msg] = (now, 0) if is_due else (passed_at, dropped + 1)
+        if is_due and dropped:
+            record.msg += f" (and {dropped} times since it was last logged)"
         return is_due
 
 
 class NotUnavailable(logging.Filter):
-    """Passes over Django's own line on each 503: whoever answered it has said why."""
+    """Drops Django's own line on each 503: the view that answered it has logged the reason."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return getattr(record, "status_code", None) != HTTPStatus.SERVICE_UNAVAILABLE
@@ -51,9 +51,9 @@ class NotUnavailable(logging.Filter):
 
 def follow_worker(loglevel: int | None = None, logfile: str | None = None, **_: object) -> None:
     """
-    Obey what `celery worker` and `celery multi` were told of logging, in this project's format.
+    Apply the logging options of `celery worker` and `celery multi`, in this project's format.
 
-    -l debug says more; its default of WARNING must not silence our line a batch. --logfile goes there instead.
+    -l debug logs more; its default of WARNING must not suppress our line a batch. --logfile replaces stderr.
     """
     root = logging.getLogger()
     if loglevel is not None and loglevel < logging.INFO:
@@ -65,9 +65,9 @@ def follow_worker(loglevel: int | None = None, logfile: str | None = None, **_: 
 
 
 def one_line(text: str) -> str:
-    """Return a text as one line that a terminal can only print: what else it holds is written as escapes."""
+    """Return a text as one line of printable characters: all others are written as escapes."""
     return _escaped(text).replace("\n", "\\n")
 
 
 def _escaped(text: str) -> str:
-    return _UNPRINTABLE.sub(lambda found: found.group().encode("unicode_escape", "surrogatepass").decode(), text)
+    return _UNPRINTABLE.sub(lambda match: match.group().encode("unicode_escape", "surrogatepass").decode(), text)

@@ -1,4 +1,4 @@
-"""A fault that lasts is told when it begins, once a minute while it lasts, and when it ends."""
+"""Logs a fault that lasts when it begins, once a minute while it lasts, and when it ends."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ import time
 logger = logging.getLogger(__name__)
 
 REMIND_S = 60.0
-#: What fails again so soon after it worked again is told only if it lasts: parts of a fault come and go.
+#: A failure so soon after the last one ended is logged only if it lasts: parts of a fault come and go.
 CALM_S = 10.0
 
 
 class Outage:
-    """One thing that may fail over and over, as receiving from a queue; safe to use from several threads."""
+    """An activity that may fail repeatedly, as receiving from a queue; safe to use from several threads."""
 
     def __init__(self, what: str) -> None:
         self.what = what
         self._lock = threading.Lock()
         self._since: float | None = None
         self._failed_at = 0.0
-        self._told = False
+        self._logged = False
         self._quiet_until = 0.0
 
     @property
     def lasts(self) -> bool:
-        """Whether the last thing heard was a failure."""
+        """Whether the last result was a failure."""
         return self._since is not None
 
     def failed(self, reason: object) -> None:
-        """Note a failure; says so unless it was said less than a minute ago, or worked again a moment ago."""
+        """Note a failure; log it unless it was logged less than a minute ago, or ended a moment ago."""
         now = time.monotonic()
         with self._lock:
             self._failed_at = now
@@ -39,16 +39,15 @@ class Outage:
             if now < self._quiet_until:
                 return
             self._quiet_until = now + REMIND_S
-            self._told = True
+            self._logged = True
             lasted = f" for {now - self._since:.0f} s" if now > self._since else ""
         logger.warning("%s fails%s, trying again until it works: %s", self.what, lasted, reason)
 
     def ended(self, began: float | None = None) -> None:
         """
-        Note a success; says so if a failure came before it and was told.
+        Note a success; log it if a failure came before it and was logged.
 
-        began: the monotonic time at which what succeeded was begun. If something else failed since then, it tells
-        only that all was well before.
+        began: the monotonic time at which the successful attempt began. It is ignored if another one failed since then.
         """
         if self._since is None:
             return
@@ -56,9 +55,9 @@ class Outage:
             if self._since is None or (began is not None and began < self._failed_at):
                 return
             now = time.monotonic()
-            lasted_s, told = now - self._since, self._told
-            self._since, self._told = None, False
-            if not told:
+            lasted_s, logged = now - self._since, self._logged
+            self._since, self._logged = None, False
+            if not logged:
                 return
             self._quiet_until = now + CALM_S
         logger.info("%s works again after %.1f s", self.what, lasted_s)

@@ -1,4 +1,4 @@
-"""What is added to each answer: the Content-Security-Policy, and compression for pages."""
+"""Headers that every answer gets: the Content-Security-Policy, and compression for pages."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from csp.middleware import CSPMiddleware
 from django.http import HttpRequest, HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 
-#: What no browser renders needs nothing; and the policy for pages took 5 % of the time of a can's answer.
+#: Answers that no browser renders need no source; and the policy for pages took 5 % of the time of a can's answer.
 NOTHING = "default-src 'none'; frame-ancestors 'none'"
 
 
 class PolicyMiddleware(CSPMiddleware):
-    """django-csp's own where there is something to render."""
+    """Sets django-csp's policy on pages, and a constant one on all other answers."""
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         if response.headers.get("Content-Type", "").startswith("text/html"):
@@ -22,9 +22,9 @@ class PolicyMiddleware(CSPMiddleware):
 
 class PageCompressionMiddleware(GZipMiddleware):
     """
-    Compress HTML for browsers that take it.
+    Compresses HTML for browsers that accept it.
 
-    Django pads what it compresses by a random length, against guessing a page's secrets by its size (BREACH).
+    Django adds a random length, so that a page's size does not reveal its secrets (BREACH).
     """
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:

@@ -15,6 +15,9 @@ import dj_database_url
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from trashsite import __version__
+from trashsite.names import REPORTS_QUEUE, with_suffix
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -48,17 +51,17 @@ def _list(name: str, default: str = "") -> list[str]:
 
 
 if region := os.environ.get("AWS_REGION"):
-    # AWS's containers say so, and its other SDKs; boto3 knows the longer name alone.
+    # AWS's containers and its other SDKs use this name; boto3 reads only the longer one.
     os.environ.setdefault("AWS_DEFAULT_REGION", region)
-#: A laptop with the stand-ins: permits a known secret key, open reads and generated users. Nothing else does.
+#: A laptop with local stores: alone permits a known secret key, open reads and generated users.
 TRASH_LOCAL = _flag("TRASH_LOCAL")
-#: Ends the names of both queues and all tables, as the lab's `trash-level-wra`.
+#: The end of the names of both queues and all tables, as in the lab's `trash-level-wra`.
 TRASH_SUFFIX = os.environ.get("TRASH_SUFFIX", "")
 if not re.fullmatch(r"[A-Za-z0-9_-]{0,32}", TRASH_SUFFIX):
     raise ImproperlyConfigured("TRASH_SUFFIX may hold letters, digits, - and _ only, at most 32.")
 #: Days for which each report stays in the history after its receipt; 0 keeps none.
 TRASH_HISTORY_DAYS = _whole("TRASH_HISTORY_DAYS", 400, 0, 36_500)
-#: Who may read: everybody, or those who logged in.
+#: Who may read: everybody, or signed-in users and tokens.
 TRASH_READS = _choice("TRASH_READS", ("open", "authenticated"), "open" if TRASH_LOCAL else "authenticated")
 #: The zone in which pages show times; the API always answers UTC.
 TRASH_TIME_ZONE = os.environ.get("TRASH_TIME_ZONE") or "UTC"
@@ -70,12 +73,12 @@ except (KeyError, ValueError, OSError):
     ) from None
 #: Where a local stack keeps its files.
 TRASH_DATA = Path(os.environ.get("TRASH_DATA") or BASE_DIR / ".data")
-#: Whether visitors come by HTTPS; "off" suits only a site that nothing but its own machine can reach.
+#: Whether visitors come by HTTPS; "off" is only for a site that no other machine can reach.
 TRASH_HTTPS = _choice("TRASH_HTTPS", ("on", "off"), "off" if TRASH_LOCAL else "on")
 #: Proxies in front of the web server whose X-Forwarded-For is believed, for rate limits.
 TRASH_PROXIES = _whole("TRASH_PROXIES", 0, 0, 10)
-#: The worker's brake: when more reports than this were set aside within so many seconds, and they were this share of
-#: all, it sets no more aside than that, and says so. 0 reports: no brake.
+#: Limit the rate of dead-lettering during floods of invalid reports: when more reports than this were set aside within
+#: so many seconds, and they were this share of all, the worker sets no more aside than that. 0 reports: no limit.
 TRASH_BRAKE_SET_ASIDE = _whole("TRASH_BRAKE_SET_ASIDE", 1000, 0, 1_000_000)
 TRASH_BRAKE_WITHIN_S = _whole("TRASH_BRAKE_WITHIN_S", 60, 1, 3600)
 TRASH_BRAKE_PERCENT = _whole("TRASH_BRAKE_PERCENT", 90, 1, 100)
@@ -88,7 +91,7 @@ TRASH_RATES = {
 
 #: Where the map's tiles come from, as https://tiles.example.org/{z}/{x}/{y}.png; empty: points on a plain ground.
 TRASH_MAP_TILES = os.environ.get("TRASH_MAP_TILES", "")
-#: The line that the tiles' makers ask for.
+#: The attribution that the tiles' licence requires.
 TRASH_MAP_ATTRIBUTION = os.environ.get("TRASH_MAP_ATTRIBUTION", "")
 if TRASH_MAP_TILES and not re.fullmatch(r"https?://[^/\s;,'\"]+/\S+", TRASH_MAP_TILES):
     raise ImproperlyConfigured("TRASH_MAP_TILES must be an address with {z}, {x} and {y}.")
@@ -114,7 +117,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    # Before the framework, whose base.html and Swagger page ours replace.
+    # Before the framework: our base.html and Swagger page replace its own.
     "accounts",
     "reports",
     "simulator",
@@ -151,7 +154,7 @@ TEMPLATES = [
     },
 ]
 
-# Not in a cookie first, which would be looked for, and a signer made, in every request.
+# Django's default looks for a cookie first, and creates a signer, in every request.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 ROOT_URLCONF = "trashsite.urls"
@@ -163,9 +166,9 @@ _database_url = os.environ.get("DATABASE_URL") or f"sqlite:///{TRASH_DATA / 'db.
 try:
     DATABASES = {"default": dj_database_url.parse(_database_url, conn_max_age=60, conn_health_checks=True)}
 except ValueError:
-    # It may hold a password, so it is not shown.
+    # It may contain a password, so it is not shown.
     raise ImproperlyConfigured(
-        "DATABASE_URL is no database's address, as postgres://USER:PASSWORD@HOST/NAME, each part percent-encoded."
+        "DATABASE_URL must be a database's address, as postgres://USER:PASSWORD@HOST/NAME, each part percent-encoded."
     ) from None
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_PASSWORD_VALIDATORS = [
@@ -215,7 +218,7 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 if TRASH_HTTPS == "on":
     SECURE_SSL_REDIRECT = True
-    # Health checks come from inside, without TLS.
+    # Health checks come from the internal network, without TLS.
     SECURE_REDIRECT_EXEMPT = [r"^health/"]
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRASH_PROXIES else None
     SECURE_HSTS_SECONDS = 365 * 24 * 3600
@@ -234,7 +237,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["reports.web.rendering.JSONRenderer", "reports.web.rendering.PageRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "reports.web.rendering.ContentNegotiation",
     "DEFAULT_PARSER_CLASSES": ["reports.web.parsers.ReportParser"],
-    # Tokens first: their challenge makes the answer to a stranger 401.
+    # Tokens first: their challenge makes the answer without credentials 401.
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.authentication.TokenAuthentication",
         "accounts.authentication.SessionAuthentication",
@@ -245,8 +248,8 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "trashsite",
-    "DESCRIPTION": "Fill levels of trash cans: the newest of each, and how they came about.",
-    "VERSION": "1",
+    "DESCRIPTION": "Fill levels of trash cans: the newest of each can, and its history.",
+    "VERSION": __version__,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {
@@ -272,23 +275,21 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
-        # Two lines a task from Celery would say less than our one a batch, and a batch that is kept for later
-        # is no reason for a traceback.
+        # Celery's two lines a task say less than our one a batch, and a batch that is tried again later needs no
+        # traceback.
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "ERROR"},
         "botocore": {"level": "WARNING"},
-        # What a client asked wrongly is its own affair: a line for each 404 would let anybody fill the log.
+        # A line for each 404 would let anybody fill the log.
         "django.request": {"level": "ERROR", "filters": ["not unavailable"]},
-        # An outage of the store would be a line for each request.
+        # Or an outage of the store would log a line for each request.
         "reports.web.problems": {"filters": ["seldom"]},
     },
 }
 
 # -- the worker ------------------------------------------------------------------------------------------
 
-_QUEUE = f"trash-level-{TRASH_SUFFIX}" if TRASH_SUFFIX else "trash-level"
-
-# The host has no meaning here: AWS's own variables tell where SQS is.
+# The host has no meaning here: AWS's own variables configure where SQS is.
 CELERY_BROKER_URL = "sqs://aws//"
 CELERY_IMPORTS = ("reports.worker.startup", "reports.worker.heartbeat")
 CELERY_BROKER_TRANSPORT_OPTIONS = {
@@ -296,9 +297,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "task": "reports.store_messages",
     "call": "reports.record_reports",
 }
-CELERY_TASK_DEFAULT_QUEUE = _QUEUE
+CELERY_TASK_DEFAULT_QUEUE = with_suffix(REPORTS_QUEUE, TRASH_SUFFIX)
 CELERY_TASK_CREATE_MISSING_QUEUES = True
-# The promise rests on these: reports/worker/startup.py refuses to start without them.
+# Without these reports could be lost: reports/worker/startup.py refuses to start without them.
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_ACKS_ON_FAILURE_OR_TIMEOUT = False
@@ -307,7 +308,7 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_RESULT_BACKEND = None
 CELERY_WORKER_CONCURRENCY = _whole("TRASH_CONCURRENCY", 4, 1, 64)
-# A prefetch slot is a batch of messages; the next batch is folded as late as possible.
+# A prefetch slot is a batch of messages; the next batch is formed as late as possible.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_SEND_TASK_EVENTS = False

@@ -9,7 +9,7 @@ admin.site.site_header = admin.site.site_title = "trashsite"
 urlpatterns = [
     path("", include("reports.urls")),
     path("", include("accounts.urls")),
-    # Ours limits how often one may try.
+    # Our login page limits the number of attempts.
     path("admin/login/", RedirectView.as_view(pattern_name="login", query_string=True)),
     path("admin/", admin.site.urls),
 ]

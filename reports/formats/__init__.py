@@ -1,4 +1,4 @@
-"""What devices send, read into reports; each format is a module of its own."""
+"""Turns what devices send into reports; each format is a module of its own."""
 
 from reports.formats.native import dump, parse
 

@@ -28,28 +28,26 @@ from reports.report import (
     iso,
 )
 from trashsite import json_slices
-from trashsite.json_slices import Flaw, Number
+from trashsite.json_slices import NUMBER, Flaw, Number
 
 #: Epochs below this are seconds, others milliseconds: 1e11 s is the year 5138, 1e11 ms is 1973.
 EPOCH_MS_FROM = Decimal("1e11")
-#: No epoch lies beyond: 1e15 ms is far past the year 9999.
+#: A larger number is no epoch: 1e15 ms is far past the year 9999.
 EPOCH_MOST = Decimal("1e15")
 
-OURS = frozenset({"can_id", "level", "measured_at"})
+MEMBERS = frozenset({"can_id", "level", "measured_at"})
 
-# RFC 8259, section 6.
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def parse(body: str | bytes, received_at: datetime) -> list[Report | InvalidReport]:
     """
-    Read a message body: each of its reports, or in its place what is wrong with it, in the order sent.
+    Return each report of a message body, or in its place an InvalidReport, in the order sent.
 
-    received_at: when the queue took the message; a report without measured_at was measured then, and the
-    rule about the future is judged against it, so that a redelivery gets the same verdict. Reads no clock.
-    Never raises for what a device can send: a body that is no JSON is one InvalidReport with index None.
+    received_at: when the queue first received the message. It replaces a missing measured_at, and measured_at must
+    not be later than 5 minutes after it; so a redelivery gives the same result. Reads no clock.
+    Never raises for what a device can send: a body that is not JSON is one InvalidReport with index None.
     """
     text = ""
     try:
@@ -57,11 +55,11 @@ def parse(body: str | bytes, received_at: datetime) -> list[Report | InvalidRepo
         whole = json_slices.value(text)
         json_slices.finish(text, whole.end)
         if not isinstance(whole.parsed, list):
-            return [_judged(text, whole, None, received_at)]
+            return [_report_or_invalid(text, whole, None, received_at)]
         if not 1 <= len(whole.parsed) <= MAX_REPORTS:
             raise InvalidReport("message", f"an array must hold 1 to {MAX_REPORTS} reports")
         return [
-            _judged(text, element, index, received_at)
+            _report_or_invalid(text, element, index, received_at)
             for index, element in enumerate(json_slices.elements(text, whole.start))
         ]
     except InvalidReport as error:
@@ -86,7 +84,9 @@ def dump(report: Report) -> str:
     return "{" + ",".join([*members, attributes] if attributes else members) + "}"
 
 
-def _judged(text: str, sent: json_slices.Value, index: int | None, received_at: datetime) -> Report | InvalidReport:
+def _report_or_invalid(
+    text: str, sent: json_slices.Value, index: int | None, received_at: datetime
+) -> Report | InvalidReport:
     try:
         return _report(text, sent, received_at)
     except InvalidReport as error:
@@ -106,7 +106,7 @@ def _report(text: str, sent: json_slices.Value, received_at: datetime) -> Report
     for name, member in fields.items():
         _check_characters("report", name)
         _check_member(name, member)
-    extra = fields.keys() - OURS
+    extra = fields.keys() - MEMBERS
     attributes = "{}"
     if extra:
         attributes = "{" + ",".join(_texts(text, sent, extra)) + "}"
@@ -129,11 +129,11 @@ def _texts(text: str, sent: json_slices.Value, names: set[str]) -> Iterator[str]
 
 def _check_member(name: str, member: object) -> None:
     """Refuse flaws, NUL and lone surrogates at any depth, and what nests past MAX_NESTING (the report is 1)."""
-    level, nesting = [member], 1
-    while level:
+    layer, nesting = [member], 1
+    while layer:
         nesting += 1
         inner: list[object] = []
-        for each in level:
+        for each in layer:
             if isinstance(each, Flaw):
                 raise InvalidReport(each.name or name, each.rule)
             if isinstance(each, str):
@@ -145,7 +145,7 @@ def _check_member(name: str, member: object) -> None:
                     for key in each:
                         _check_characters(name, key)
                 inner.extend(each.values() if isinstance(each, dict) else each)
-        level = inner
+        layer = inner
 
 
 def _check_characters(name: str, sent: str) -> None:
@@ -183,7 +183,7 @@ def _level(fields: dict[str, Any]) -> str:
         raise InvalidReport("level", "must be a string or a number")
     if len(sent) > MAX_LEVEL:
         raise InvalidReport("level", f"must have at most {MAX_LEVEL} characters")
-    if not _NUMBER.fullmatch(sent):
+    if not NUMBER.fullmatch(sent):
         raise InvalidReport("level", "must be a number in JSON's grammar")
     if not 0 <= _decimal("level", sent) <= 100:
         raise InvalidReport("level", "must be from 0 to 100 percent")
@@ -203,7 +203,7 @@ def _measured_at(fields: dict[str, Any], received_at: datetime) -> datetime:
         return received_at
     if not isinstance(sent, str) or len(sent) > 64:
         raise InvalidReport("measured_at", "must be ISO 8601 with a zone, or an epoch in seconds or milliseconds")
-    measured_at = _from_epoch(sent) if _NUMBER.fullmatch(sent) else _from_iso(sent)
+    measured_at = _from_epoch(sent) if NUMBER.fullmatch(sent) else _from_iso(sent)
     if measured_at - received_at > MAX_AHEAD:
         raise InvalidReport("measured_at", "must be at most 5 minutes after the message was received")
     return measured_at
@@ -211,7 +211,7 @@ def _measured_at(fields: dict[str, Any], received_at: datetime) -> datetime:
 
 def _from_epoch(sent: str) -> datetime:
     epoch = _decimal("measured_at", sent)
-    # Judged before it becomes an int: eight characters, 1e999990, name one of a million digits (28 s of CPU).
+    # Checked before it becomes an int: the eight characters 1e999990 are one of a million digits (28 s of CPU).
     if not -EPOCH_MOST <= epoch <= EPOCH_MOST:
         raise InvalidReport("measured_at", "is out of range")
     try:
@@ -234,7 +234,7 @@ def _from_iso(sent: str) -> datetime:
 
 
 def _stream(sent: object) -> str | None:
-    """Lift the waste stream out of the attributes where it is usable; elsewhere it stays an attribute only."""
+    """Return the waste stream that the attributes name, None where its value is not usable: it stays an attribute."""
     if not isinstance(sent, str) or isinstance(sent, Number):
         return None
     stream = sent.strip()
@@ -244,12 +244,12 @@ def _stream(sent: object) -> str | None:
 
 
 def _location(sent: object) -> tuple[Decimal, Decimal] | None:
-    """Lift {"lat": 50.08, "lon": 14.43} in degrees out of the attributes where both are valid."""
+    """Return latitude and longitude of {"lat": 50.08, "lon": 14.43} in degrees, None where one is not valid."""
     if not isinstance(sent, dict):
         return None
     lat, lon = sent.get("lat"), sent.get("lon")
     for part in (lat, lon):
-        if not isinstance(part, str) or len(part) > MAX_LEVEL or not _NUMBER.fullmatch(part):
+        if not isinstance(part, str) or len(part) > MAX_LEVEL or not NUMBER.fullmatch(part):
             return None
     try:
         place = Decimal(str(lat)), Decimal(str(lon))

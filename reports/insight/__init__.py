@@ -1,1 +1,1 @@
-"""What levels mean: pure functions, no clock, no store."""
+"""What levels and heartbeats mean: pure functions, which read no clock and no store."""

@@ -1,4 +1,4 @@
-"""The fleet in numbers: how many cans are how, and where."""
+"""The fleet in numbers: how many cans have which status, stream and level, and where they are."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from reports.report import Report, iso, percent
 
 #: More cans than this are drawn as cells of a grid, each with its count.
 PLACES = 2_000
-#: Cans that are named as needing attention first.
+#: How many cans are listed as needing attention first.
 URGENT = 10
 #: Cells across the longer side of the map.
 GRID = 24
@@ -29,8 +29,8 @@ class Place:
     """
     One point on the map: a can, or a cell of `count` cans with no id of its own.
 
-    level: whole percent, of a cell the highest. status: of a cell the most urgent that is in it. full: how many of
-    them are.
+    level: whole percent, of a cell the highest. status: of a cell the most urgent in it. full: how many of its cans
+    are full.
     """
 
     lat: float
@@ -58,7 +58,7 @@ class Overview:
     """
     Counts over the whole fleet, and the ten cans that need attention first.
 
-    tenths: how many cans have a level of 0-9 %, 10-19 %, ..., 90-100 %. located: how many the places stand for.
+    tenths: how many cans have a level of 0-9 %, 10-19 %, ..., 90-100 %. located: how many cans the places represent.
     cell: the height of a cell in degrees of latitude, 0 where each place is a can.
     """
 
@@ -85,7 +85,7 @@ class Overview:
 
 @dataclass(slots=True)
 class Count:
-    """A count under way: show it each can once, then ask for the overview."""
+    """Counts a fleet: call `add` once for each can, then `overview`."""
 
     now: datetime
     total: int = 0
@@ -98,37 +98,37 @@ class Count:
     def add(self, report: Report, place: tuple[float, float] | None, stream: str | None) -> None:
         """Count one can; place: where it is, latitude and longitude, if that is known."""
         level = percent(report.level)
-        found = status(report.level, report.measured_at, self.now)
+        can_status = status(report.level, report.measured_at, self.now)
         self.total += 1
-        self.by_status[found] += 1
+        self.by_status[can_status] += 1
         self.by_stream[stream or ""] += 1
-        # What is too old to be trusted is no level of now.
+        # A level that is too old to be trusted says nothing about now.
         if level is not None and not is_old(report.measured_at, self.now):
             self.tenths[min(9, max(0, int(level) // 10))] += 1
-        if found != Status.OK:
+        if can_status != Status.OK:
             at = report.measured_at
             # Full cans before silent ones; of these the fullest, of those the one silent for longest.
-            rank = level or Decimal(0) if found == Status.FULL else Decimal(-1)
+            rank = level or Decimal(0) if can_status == Status.FULL else Decimal(-1)
             silence_s = (self.now - at).total_seconds() if at else 0.0
-            urgent = Urgent(report.can_id, report.level, str(found), stream or "", iso(at) if at else None)
+            urgent = Urgent(report.can_id, report.level, str(can_status), stream or "", iso(at) if at else None)
             self.urgent.append((rank, silence_s, urgent))
             if len(self.urgent) > 200:
                 self.urgent = self._first()
         if place:
-            is_full = int(found == Status.FULL)
-            self.places.append(Place(*place, int(level or 0), str(found), report.can_id, full=is_full))
+            is_full = int(can_status == Status.FULL)
+            self.places.append(Place(*place, int(level or 0), str(can_status), report.can_id, full=is_full))
 
     def _first(self) -> list[tuple[Decimal, float, Urgent]]:
         return heapq.nlargest(URGENT, self.urgent, key=lambda each: (each[0], each[1], each[2].can_id))
 
     def overview(self) -> Overview:
-        """Return the counts so far; more places than a map can show become cells."""
+        """Return the counts so far; more than PLACES places become cells."""
         cell = side_of(self.places) if len(self.places) > PLACES else 0.0
         places = cells(self.places, cell) if cell else self.places
         return Overview(
             self.total,
             {str(name): count for name, count in self.by_status.items()},
-            # Devices name streams as they like: the commonest are enough.
+            # Devices choose the names of streams freely: the commonest are enough.
             dict(self.by_stream.most_common(12)),
             self.tenths,
             places,

@@ -1,19 +1,24 @@
-"""Whether the workers do their work, told from their heartbeats."""
+"""Whether the pipeline works, judged by heartbeats and the queues' depth: what is wrong, and what to do."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Literal, Protocol
 
-#: A heartbeat comes every 10 s; two may be late. Whoever asks every second or two so knows within half a minute.
+#: A heartbeat comes every 10 s; two may be late. So a silent worker is noticed within half a minute.
 SILENT_AFTER = timedelta(seconds=28)
-#: A worker that fell silent and did not come back was replaced, or was never meant to come back.
+#: A worker that has been silent for longer was replaced, or was not meant to come back.
 FORGOTTEN_AFTER = timedelta(minutes=10)
+#: More messages than a worker processes in a minute or so.
+BACKLOG = 20_000
+#: Source: AWS, SQS: at about 120,000 messages in flight a receive returns no message, and no error.
+IN_FLIGHT = 100_000
 
 
-class Sign(Protocol):
-    """What a worker last said of itself (reports.store.Heartbeat)."""
+class Heartbeat(Protocol):
+    """What is judged here of a worker's last heartbeat (reports.store.Heartbeat)."""
 
     @property
     def name(self) -> str:
@@ -21,26 +26,65 @@ class Sign(Protocol):
 
     @property
     def seen_at(self) -> datetime:
-        """When it said so."""
+        """When it was written."""
 
     @property
     def problem(self) -> str:
-        """What it could not do although it should have, "" where all was well."""
+        """What the worker could not do although it should have, "" for nothing."""
 
 
-def worker_problems(signs: Iterable[Sign], now: datetime) -> list[str]:
-    """Return in words what is wrong with the workers: nothing where at least one works and none is stuck or missed."""
-    found, working = [], 0
-    for sign in signs:
-        silent = now - sign.seen_at
-        if silent > FORGOTTEN_AFTER:
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One thing that is wrong. text: what; remedy: what to do. Both are sentences."""
+
+    severity: Literal["bad", "warning"]
+    text: str
+    remedy: str
+
+
+def worker_alerts(heartbeats: Iterable[Heartbeat], now: datetime) -> list[Alert]:
+    """Return an alert for each worker that is silent or reports a problem, or one where none has a heartbeat."""
+    alerts, working = [], 0
+    for heartbeat in heartbeats:
+        silence = now - heartbeat.seen_at
+        if silence > FORGOTTEN_AFTER:
             continue
-        if silent > SILENT_AFTER:
-            found.append(f"worker {sign.name} has been silent for {silent.total_seconds():.0f} s")
-        elif sign.problem:
-            found.append(f"worker {sign.name}: {sign.problem}")
+        if silence > SILENT_AFTER:
+            text = f"Worker {heartbeat.name} has been silent for {silence.total_seconds():.0f} s."
+        elif heartbeat.problem:
+            text = f"Worker {heartbeat.name}: {heartbeat.problem}."
         else:
             working += 1
-    if not working and not found:
-        found.append("no worker is running: start one with `celery -A trashsite worker`")
-    return found
+            continue
+        alerts.append(Alert("bad", text, "Look at its log. The other workers receive its messages again."))
+    if not working and not alerts:
+        alerts.append(Alert("bad", "No worker is running.", "Start one with `celery -A trashsite worker`."))
+    return alerts
+
+
+def pipeline_alerts(
+    *, waiting: int | None, in_flight: int, dead: int, workers: Iterable[Heartbeat] | None, now: datetime
+) -> list[Alert]:
+    """
+    Return what is wrong, the worst first.
+
+    waiting: messages in the queue, None where SQS does not answer; workers: None where DynamoDB does not.
+    """
+    alerts: list[Alert] = []
+    if waiting is None:
+        remedy = "Devices keep their reports until it does. Look at AWS's status and at this deployment's permissions."
+        alerts.append(Alert("bad", "SQS does not answer.", remedy))
+    if workers is None:
+        remedy = "Reports wait in the queue; nothing is lost for four days."
+        alerts.append(Alert("bad", "DynamoDB does not answer.", remedy))
+    else:
+        alerts += worker_alerts(workers, now)
+    if in_flight > IN_FLIGHT:
+        text = f"{in_flight:,} messages are in flight; at about 120,000 SQS delivers no more."
+        alerts.append(Alert("bad", text, "Workers receive messages and do not finish them: look at their logs."))
+    if waiting is not None and waiting > BACKLOG:
+        alerts.append(Alert("warning", f"A backlog: {waiting:,} messages wait.", "Start further workers."))
+    if dead:
+        letters = f"{dead:,} dead letter{'s' if dead != 1 else ''}"
+        alerts.append(Alert("warning", f"{letters}: reports that could not be stored.", "List them, and see why."))
+    return alerts

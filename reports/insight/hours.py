@@ -1,4 +1,4 @@
-"""A can's reports by the hour, and by the day: how low, how high, and how it ended."""
+"""A can's reports by the hour, and by the day: the lowest, highest and last level."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from reports.report import Report, percent
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """What was reported from `start` on, for an hour or a day: levels in percent, the digits as sent."""
+class LevelSummary:
+    """The levels reported in the hour or day that begins at `start`, in percent, the digits as sent."""
 
     start: datetime
     low: str
@@ -22,24 +22,25 @@ class Span:
     count: int
 
 
-def by_hour(reports: Iterable[Report]) -> list[Span]:
-    """Sum up reports, oldest first, each of which says when it was measured, by the hour of the clock (UTC)."""
+def by_hour(reports: Iterable[Report]) -> list[LevelSummary]:
+    """Summarise reports, oldest first, by the hour of the clock (UTC); those without measured_at are left out."""
     timed = [(report.measured_at, report.level) for report in reports if report.measured_at]
-    spans = []
+    summaries = []
     for start, group in groupby(timed, key=lambda pair: pair[0].replace(minute=0, second=0, microsecond=0)):
         levels = [level for _, level in group if percent(level) is not None]
         if levels:
-            spans.append(Span(start, min(levels, key=_number), max(levels, key=_number), levels[-1], len(levels)))
-    return spans
+            low, high = min(levels, key=_number), max(levels, key=_number)
+            summaries.append(LevelSummary(start, low, high, levels[-1], len(levels)))
+    return summaries
 
 
-def by_day(hours: Sequence[Span]) -> list[Span]:
-    """Sum up hours, oldest first, by the day (UTC)."""
+def by_day(hours: Sequence[LevelSummary]) -> list[LevelSummary]:
+    """Summarise hours, oldest first, by the day (UTC)."""
     days = []
     for start, group in groupby(hours, key=lambda hour: hour.start.replace(hour=0)):
         parts = list(group)
         days.append(
-            Span(
+            LevelSummary(
                 start,
                 min((part.low for part in parts), key=_number),
                 max((part.high for part in parts), key=_number),

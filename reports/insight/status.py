@@ -1,4 +1,4 @@
-"""The status of a can, from its newest report alone."""
+"""The status of a can, by its newest report alone."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from enum import StrEnum
 
 from reports.report import percent
 
-#: Percent from which on a can is full.
+#: A can is full from this percentage on.
 FULL_FROM = Decimal(80)
-#: A can that was not heard of for so long is silent, and its level no longer to be trusted.
+#: A can whose newest report is older than this is silent, and its level must not be trusted any more.
 SILENT_AFTER = timedelta(hours=24)
 
 
 class Status(StrEnum):
-    """What an operator should know of a can first."""
+    """What an operator should know about a can first, the most urgent first."""
 
     FULL = "FULL"
     SILENT = "SILENT"
@@ -36,5 +36,5 @@ def status(level: str, measured_at: datetime | None, now: datetime) -> Status:
 
 
 def is_old(measured_at: datetime | None, now: datetime) -> bool:
-    """Say whether a level measured then is too old to be trusted now."""
+    """Return whether a level measured then is too old to be trusted now."""
     return measured_at is not None and now - measured_at > SILENT_AFTER

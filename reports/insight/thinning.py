@@ -1,4 +1,4 @@
-"""Fewer points that draw the same line."""
+"""Downsampling: fewer points that draw nearly the same line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def thin(points: Sequence[Point], size: int) -> list[Point]:
     """
     Return at most `size` of the points, in their order, chosen so that the line keeps its peaks and dips.
 
-    Largest triangle three buckets: of each bucket the point that spans the largest triangle with the one
+    Largest triangle three buckets: of each bucket the point that forms the largest triangle with the one
     chosen before and the middle of the next bucket. The first and last point stay. size: 3 or more.
     Source: S. Steinarsson, Downsampling Time Series for Visual Representation, University of Iceland, 2013.
     """

@@ -1,4 +1,4 @@
-"""What the commands for dead letters share: how one is shown, and how some are chosen."""
+"""What the commands for dead letters share: how letters are shown and counted."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def table(letters: Sequence[DeadLetter]) -> Iterator[str]:
 
 
 def as_json(letter: DeadLetter) -> dict[str, Any]:
-    """Return a letter for programs: all of it but the handles, which are stale by then."""
+    """Return a letter as JSON members: all but the handles, which expire soon."""
     return {
         "message_id": letter.message_id,
         "reason": letter.reason or "moved",
@@ -54,18 +54,18 @@ def as_json(letter: DeadLetter) -> dict[str, Any]:
 
 
 def summary(letters: Sequence[DeadLetter]) -> str:
-    """Say how many letters there are of which kind: "3 dead letters: 2 invalid level, 1 moved"."""
+    """Return how many letters there are of which kind: "3 dead letters: 2 invalid level, 1 moved"."""
     kinds = Counter("moved" if each.moved_by_sqs else f"{each.reason} {each.field}" for each in letters)
     counted = ", ".join(f"{number} {one_line(kind)}" for kind, number in kinds.most_common())
     return f"{len(letters)} dead letter{'' if len(letters) == 1 else 's'}" + (f": {counted}" if counted else "")
 
 
 def _short(text: str, length: int) -> str:
-    # Escaping makes no text shorter, so what is cut away first would be cut away anyhow.
+    # Escaping never shortens a text, so it may be cut first.
     line = one_line(text[: length + 1])
     return line if len(line) <= length else line[: length - 3] + "..."
 
 
 def say(stderr: OutputWrapper, text: str) -> None:
-    """Write a line that is no error to stderr, so without the colour of one."""
+    """Write a line of progress to stderr, without the colour of an error."""
     stderr.write(text, lambda plain: plain)

@@ -1,13 +1,13 @@
 """
-The queue: all that the reports need of SQS, as verbs. Errors leave as QueueUnavailable.
+The queue: everything that this app does with SQS, as functions. They raise QueueUnavailable, never an error of AWS.
 
-Two queues: `trash-level` takes what devices send, `trash-level-dead` keeps what can never be stored, with the
-reason. What SQS itself moved there, after too many receives, has no reason attached.
+Two queues: `trash-level` receives what devices send, `trash-level-dead` keeps what can never be stored, with the
+reason. Messages moved there by SQS, after too many receives, have no reason attached.
 """
 
 from reports.queue.dead_letters import (
     DeadLetter,
-    Settled,
+    LetterOutcome,
     discard,
     find_letters,
     redrive,
@@ -17,10 +17,33 @@ from reports.queue.dead_letters import (
 )
 from reports.queue.messages import Depth, Rejected, delete, depth, ping, postpone, publish, quarantine
 from reports.queue.provisioning import MAX_RECEIVES, flaws, provision
-from reports.queue.requests import DEAD, MAX_BYTES, REPORTS, QueueUnavailable, full_name, url_of
+from reports.queue.requests import DEAD, REPORTS, QueueUnavailable, full_name, url_of
+from trashsite.sqs.entries import MAX_BYTES
 
 __all__ = (
-    "DEAD", "MAX_BYTES", "MAX_RECEIVES", "REPORTS", "DeadLetter", "Depth", "QueueUnavailable", "Rejected", "Settled",
-    "delete", "depth", "discard", "find_letters", "flaws", "full_name", "ping", "postpone", "provision", "publish",
-    "quarantine", "redrive", "redrive_where", "sample_letters", "url_of", "walk_letters",
+    "DEAD",
+    "MAX_BYTES",
+    "MAX_RECEIVES",
+    "REPORTS",
+    "DeadLetter",
+    "Depth",
+    "LetterOutcome",
+    "QueueUnavailable",
+    "Rejected",
+    "delete",
+    "depth",
+    "discard",
+    "find_letters",
+    "flaws",
+    "full_name",
+    "ping",
+    "postpone",
+    "provision",
+    "publish",
+    "quarantine",
+    "redrive",
+    "redrive_where",
+    "sample_letters",
+    "url_of",
+    "walk_letters",
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The two queues: made where they are missing, set right where they are not as they should be."""
+"""The two queues: created where they are missing, corrected where their attributes differ."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from reports.queue.requests import (
     url_of,
 )
 from trashsite import aws
+from trashsite.sqs.receiver import VISIBILITY_S
 
-VISIBILITY_S = 30
 MAX_RECEIVES = 20
 ATTRIBUTES = {
     "VisibilityTimeout": str(VISIBILITY_S),
@@ -29,18 +29,18 @@ DEAD_ATTRIBUTES = {"MessageRetentionPeriod": str(14 * 24 * 3600)}
 
 
 def provision() -> Iterator[str]:
-    """Make each queue that is missing, and yield a line on each. Safe to run again. Raises QueueUnavailable."""
+    """Create each queue that is missing, and yield a line on each. Safe to run again. Raises QueueUnavailable."""
     with as_queue_errors():
         yield _ensure(full_name(DEAD), DEAD_ATTRIBUTES)
         arn = get_attributes(url_of(DEAD), "QueueArn")["QueueArn"]
-        # As AWS writes it back, or each run would find it changed.
+        # Written as AWS returns it, or each run would find it changed.
         policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": MAX_RECEIVES}, separators=(",", ":"))
         yield _ensure(full_name(REPORTS), {**ATTRIBUTES, "RedrivePolicy": policy})
 
 
 def flaws(name: str) -> list[str]:
     """
-    Return what forbids a worker to take messages from the queue of that full name, nothing where all is well.
+    Return why a worker must not receive from the queue of that full name; an empty list where it may.
 
     Raises QueueUnavailable where SQS does not answer.
     """
@@ -56,7 +56,7 @@ def flaws(name: str) -> list[str]:
     if receives < 10:
         return [
             f"queue {name} has no redrive policy with a maxReceiveCount of at least 10 "
-            "(poison would come back for ever, or good messages die of restarts): run `manage.py provision`"
+            "(poison would come back for ever, or restarts would move good messages away): run `manage.py provision`"
         ]
     return []
 
@@ -69,8 +69,7 @@ def _ensure(name: str, attributes: Mapping[str, str]) -> str:
             raise
         sqs().patiently("CreateQueue", {"QueueName": name, "Attributes": dict(attributes)})
         return f"made queue {name}"
-    found = get_attributes(url, *attributes)
-    if found == dict(attributes):
+    if get_attributes(url, *attributes) == dict(attributes):
         return f"found queue {name}"
     sqs().patiently("SetQueueAttributes", {"QueueUrl": url, "Attributes": dict(attributes)})
     return f"found queue {name}, set its attributes"

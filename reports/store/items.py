@@ -12,6 +12,7 @@ from django.conf import settings
 
 from reports.report import Report, iso
 from trashsite import aws
+from trashsite.names import with_suffix
 
 Item = dict[str, dict[str, Any]]
 
@@ -36,8 +37,8 @@ READ_WITHIN_S = 2.5
 
 
 def table(name: str) -> str:
-    """Return a table's name in this deployment: with the suffix, as the lab's `trash-levels-wra`."""
-    return f"{name}-{settings.TRASH_SUFFIX}" if settings.TRASH_SUFFIX else name
+    """Return a table's name in this deployment, with its suffix."""
+    return with_suffix(name, settings.TRASH_SUFFIX)
 
 
 def dynamodb() -> aws.Client:

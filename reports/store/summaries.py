@@ -17,7 +17,7 @@ from typing import Any
 
 from django.conf import settings
 
-from reports.insight.hours import Span, by_hour
+from reports.insight.hours import LevelSummary, by_hour
 from reports.report import Report
 from reports.store.errors import as_store_errors
 from reports.store.items import HISTORY, READ_WITHIN_S, Item, day_key, dynamodb, instant_key, report_of, table
@@ -31,7 +31,7 @@ BATCH = 25
 _DAY = timedelta(days=1)
 
 #: Hours by the day that they are of.
-_Days = dict[date, Sequence[Span]]
+_Days = dict[date, Sequence[LevelSummary]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Course:
     complete: False where what lies before the first hour is not summed up yet; asking again goes on there.
     """
 
-    hours: Sequence[Span]
+    hours: Sequence[LevelSummary]
     complete: bool
 
 
@@ -193,7 +193,7 @@ def _announce(can_id: str, days: Sequence[date], rows: Collection[date], token: 
     _execute(statements)
 
 
-def _finish(can_id: str, days: Mapping[date, Sequence[Span]], token: str) -> None:
+def _finish(can_id: str, days: Mapping[date, Sequence[LevelSummary]], token: str) -> None:
     """Write the hours of days that we announced and nobody marked since; the others are made another time."""
     unmarked = "making=? AND dirty=?"
     statement = f'UPDATE "{table(HISTORY)}" SET hours=? WHERE id=? AND order_key=? AND {unmarked}'  # noqa: S608
@@ -222,13 +222,13 @@ def _execute(statements: Sequence[Mapping[str, Any]]) -> None:
         )
 
 
-def _written(hours: Sequence[Span]) -> str:
+def _written(hours: Sequence[LevelSummary]) -> str:
     return json.dumps([[hour.start.hour, hour.low, hour.high, hour.last, hour.count] for hour in hours])
 
 
-def _read(day: date, text: str) -> list[Span]:
+def _read(day: date, text: str) -> list[LevelSummary]:
     midnight = _start(day)
-    return [Span(midnight + timedelta(hours=hour), *rest) for hour, *rest in json.loads(text)]
+    return [LevelSummary(midnight + timedelta(hours=hour), *rest) for hour, *rest in json.loads(text)]
 
 
 def _range(first: date, end: date) -> list[date]:

@@ -21,7 +21,7 @@ from reports.web import cursors, examples, fleet_count, queries, schemas
 from reports.web.access import MayPost
 from reports.web.answers import Listing, Row, can_links
 from reports.web.fleet_listing import FleetListing, csv_of
-from reports.web.parsers import MAX_BYTES, ReportFormParser, ReportParser, reports_in
+from reports.web.parsers import ReportFormParser, ReportParser, reports_in
 from reports.web.problems import InvalidReports, TooLarge
 from reports.web.rendering import CSVRenderer, JSONRenderer, PageRenderer
 from reports.web.view import REFUSALS, ApiView, asked, page_address, page_parameters, root_address
@@ -113,7 +113,7 @@ class FleetView(ApiView):
         reports = [one for one in judged if not isinstance(one, InvalidReport)]
         # Two characters that JSON takes and SQS does not: written as JSON escapes, they say the same.
         text = body.decode().replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
-        if len(text.encode()) > MAX_BYTES:
+        if len(text.encode()) > queue.MAX_BYTES:
             raise TooLarge
         message_ids = queue.publish([text])
         root = root_address(request)

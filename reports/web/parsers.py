@@ -9,10 +9,8 @@ from typing import IO, Any
 from django.http import QueryDict
 from rest_framework.parsers import BaseParser
 
+from reports.queue import MAX_BYTES
 from reports.web.problems import InvalidQuery, TooLarge
-
-#: SQS takes no larger message.
-MAX_BYTES = 1024 * 1024
 
 
 def read(stream: IO[bytes], most: int) -> bytes:

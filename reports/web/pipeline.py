@@ -13,8 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from reports import queue, store
-from reports.insight.health import SILENT_AFTER
-from reports.insight.troubles import Trouble, troubles
+from reports.insight.health import SILENT_AFTER, Alert, pipeline_alerts
 from reports.queue import Depth, QueueUnavailable
 from reports.store import Heartbeat, StoreUnavailable
 from reports.web import examples, schemas
@@ -40,26 +39,26 @@ class PipelineView(ApiView):
         now = timezone.now()
         depth: Depth | None = None
         workers: list[Heartbeat] | None = None
-        # What does not answer is among the troubles.
+        # What does not answer is among the alerts.
         with suppress(QueueUnavailable):
             depth = queue.depth()
         with suppress(StoreUnavailable):
             workers = store.workers(now)
-        found = troubles(
+        alerts = pipeline_alerts(
             waiting=depth.waiting if depth else None,
             in_flight=depth.in_flight if depth else 0,
             dead=depth.dead if depth else 0,
             workers=workers,
             now=now,
         )
-        return Response(_pipeline(depth, workers or [], found, now))
+        return Response(_pipeline(depth, workers or [], alerts, now))
 
     def page_context(self, data: Mapping[str, Any]) -> dict[str, Any]:
         return {"may_redrive": self.request.user.has_perm("accounts.redrive")}
 
 
 def _pipeline(
-    depth: Depth | None, workers: Sequence[Heartbeat], found: Sequence[Trouble], now: datetime
+    depth: Depth | None, workers: Sequence[Heartbeat], alerts: Sequence[Alert], now: datetime
 ) -> dict[str, Any]:
     counters = [worker.counters for worker in workers if now - worker.seen_at <= SILENT_AFTER]
     last = max((count.get("last_stored_at_s", 0) for count in counters), default=0)
@@ -82,5 +81,5 @@ def _pipeline(
             }
             for worker in workers
         ],
-        "troubles": [{"weight": one.weight, "text": one.text, "remedy": one.remedy} for one in found],
+        "troubles": [{"weight": alert.severity, "text": alert.text, "remedy": alert.remedy} for alert in alerts],
     }

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from reports import queue, store
-from reports.insight.health import worker_problems
+from reports.insight.health import worker_alerts
 from reports.queue import QueueUnavailable
 from reports.store import StoreUnavailable
 from reports.web import answers, schemas
@@ -42,7 +42,8 @@ class PipelineHealthView(ProbeView):
     def get(self, request: Request) -> Response:
         """503 where a worker is silent or stuck, or none is running; says which and since when."""
         try:
-            problems = worker_problems(store.workers(timezone.now()), timezone.now())
+            alerts = worker_alerts(store.workers(timezone.now()), timezone.now())
+            problems = [f"{alert.text} {alert.remedy}" for alert in alerts]
         except StoreUnavailable as error:
             problems = [str(error)]
         status = "stuck" if problems else "well"
@@ -68,7 +69,8 @@ class ReadyView(ProbeView):
         ready = set(checks.values()) == {"ok"}
         if checks["dynamodb"] == "ok":
             # A web server without a worker still answers: told here, and judged by PipelineHealthView.
-            checks["workers"] = "; ".join(worker_problems(workers, timezone.now())) or "ok"
+            alerts = worker_alerts(workers, timezone.now())
+            checks["workers"] = " ".join(alert.text for alert in alerts) or "ok"
         seen = [
             {"name": worker.name, "seen_at": answers.instant(worker.seen_at), "counters": worker.counters}
             for worker in workers

@@ -1,15 +1,18 @@
 """
-What this process has counted since it started, and how it goes; the heartbeat carries it to the pipeline table.
+What a worker process has counted since it started, and its latest figures, as the heartbeat writes them.
 
-messages           messages worked off
-postponed          messages given back to the queue for a while, since DynamoDB throttles their can
-stored             reports that became their can's newest
-stale              reports older than their can's newest, kept in the history
-repeated           reports that were stored before
+messages           messages processed and deleted
+postponed          messages made invisible for a while, since DynamoDB throttles their can
+stored             reports newly stored, whether or not they are their can's newest
+older              those of the stored that are older than their can's newest, so in the history only
+repeated           reports that equal their can's newest, or another one of their batch: already stored
 set_aside          reports that can never be stored, now dead letters
-stored_per_minute  reports kept in the last minute, stale ones too
-lag_ms             how old the oldest message of the last batch was when it was stored
-last_stored_at_s   when that was, epoch seconds
+stored_per_minute  reports stored in the last minute
+lag_ms             how old the oldest message of the last batch was when its reports were stored
+last_stored_at_s   when that was, in epoch seconds
+
+The log line of a batch uses the same names. An earlier report that comes again, after a newer one of its can, counts
+as stored and older: its row in the history is written over by its equal, unread.
 """
 
 from __future__ import annotations
@@ -18,40 +21,40 @@ import threading
 import time
 from collections import Counter, deque
 
-NAMES = ("messages", "postponed", "stored", "stale", "repeated", "set_aside")
+NAMES = ("messages", "postponed", "stored", "older", "repeated", "set_aside")
 MINUTE_S = 60.0
 
 _lock = threading.Lock()
 _counters: Counter[str] = Counter(dict.fromkeys(NAMES, 0))
-#: How it goes: figures that the next ones replace.
+#: Figures that the next ones replace.
 _gauges: dict[str, int] = {}
-#: When reports were kept, and how many, over the last minute.
-_kept: deque[tuple[float, int]] = deque()
+#: When reports were stored, and how many, over the last minute.
+_stored: deque[tuple[float, int]] = deque()
 
 
 def add(**counts: int) -> None:
-    """Count; the names are those above, from messages to set_aside."""
+    """Add to counts; the names are those above, from messages to set_aside."""
     with _lock:
         _counters.update(counts)
-        if kept := counts.get("stored", 0) + counts.get("stale", 0):
-            _kept.append((time.monotonic(), kept))
-            _forget()
+        if stored := counts.get("stored"):
+            _stored.append((time.monotonic(), stored))
+            _drop_before_the_last_minute()
 
 
-def note(**figures: int) -> None:
-    """Put figures in the place of the last ones: lag_ms, last_stored_at_s."""
+def set_gauges(**figures: int) -> None:
+    """Replace lag_ms and last_stored_at_s."""
     with _lock:
         _gauges.update(figures)
 
 
 def counters() -> dict[str, int]:
-    """Return all counts so far, and how it goes."""
+    """Return all counts so far, and the latest figures."""
     with _lock:
-        _forget()
-        return {**_counters, **_gauges, "stored_per_minute": sum(kept for _, kept in _kept)}
+        _drop_before_the_last_minute()
+        return {**_counters, **_gauges, "stored_per_minute": sum(stored for _, stored in _stored)}
 
 
-def _forget() -> None:
+def _drop_before_the_last_minute() -> None:
     oldest = time.monotonic() - MINUTE_S
-    while _kept and _kept[0][0] < oldest:
-        _kept.popleft()
+    while _stored and _stored[0][0] < oldest:
+        _stored.popleft()

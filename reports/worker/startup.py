@@ -1,4 +1,4 @@
-"""What a worker checks before it takes a single message."""
+"""What a worker checks before it receives a message."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ from trashsite.outage import Outage
 
 logger = logging.getLogger(__name__)
 
-#: The pool that measured best (bench/), for a worker that was not told which.
+#: The pool that measured best (bench/), for a worker whose command line names none.
 DEFAULT_POOL = "threads"
 #: The modules of Celery's pools that can grow and shrink.
 SCALING = {"celery.concurrency.prefork", "celery.concurrency.gevent", "celery.concurrency.eventlet"}
 
-#: Celery settings on which the promise rests, with what goes wrong otherwise.
+#: Celery settings without which reports could be lost, and what would go wrong.
 NEEDED = {
-    "task_acks_late": (True, "a crash would lose what was in hand"),
-    "task_reject_on_worker_lost": (True, "a killed pool process would lose what it held"),
+    "task_acks_late": (True, "a crash would lose the messages in progress"),
+    "task_reject_on_worker_lost": (True, "a killed pool process would lose its messages"),
     "task_acks_on_failure_or_timeout": (False, "a report that could not be stored would be deleted"),
     "task_serializer": ("json", "other formats can carry code"),
     "accept_content": (["json"], "other formats can carry code"),
-    "worker_enable_remote_control": (False, "SQS has no broadcast: each worker would litter queues"),
+    "worker_enable_remote_control": (False, "SQS has no broadcast: each worker would create queues that nobody reads"),
 }
 
 
 @signals.worker_init.connect
 def prepare(sender: Any, **_: Any) -> None:
-    """Refuse what would break the promise, wait for AWS, and only then let the worker start."""
-    if _pool_by_default():
+    """Refuse settings that could lose reports, wait for AWS, and only then let the worker start."""
+    if _pool_is_default():
         sender.pool_cls = DEFAULT_POOL
-    # SQS has no broadcast, so these would only make queues that nobody reads.
+    # SQS has no broadcast, so these would only create queues that nobody reads.
     sender.options.update(without_gossip=True, without_mingle=True, without_heartbeat=True)
     if sender.options.get("autoscale") and get_implementation(sender.pool_cls).__module__ not in SCALING:
         _refuse("--autoscale needs a pool that can grow: add -P prefork")
@@ -54,35 +54,35 @@ def prepare(sender: Any, **_: Any) -> None:
     attempt = 0
     while True:
         try:
-            found = [flaw for name in queues for flaw in queue.flaws(name)]
-            found += [f"table {name} does not exist: run `manage.py provision`" for name in store.missing()]
+            flaws = [flaw for name in queues for flaw in queue.flaws(name)]
+            flaws += [f"table {name} does not exist: run `manage.py provision`" for name in store.missing()]
             break
         except (QueueUnavailable, StoreUnavailable) as error:
             attempt += 1
             outage.failed(error)
             time.sleep(pause_s(attempt, first_s=0.5, most_s=5.0))
     outage.ended()
-    if found:
-        _refuse("; ".join(found))
-    sender.app.loader.on_worker_shutdown = partial(_end_what_is_half_written, sender)
-    # A child that ends waits for its last results to be read, 0.1 s a time and 30 s in all; after SIGTERM nobody reads
-    # them (billiard 4.3). They only free a slot: the child has deleted its messages itself.
+    if flaws:
+        _refuse("; ".join(flaws))
+    sender.app.loader.on_worker_shutdown = partial(_finish_half_written_batches, sender)
+    # A pool process that ends waits for its last results to be read, 0.1 s a time and 30 s in all; after SIGTERM nobody
+    # reads them (billiard 4.3). They only free a slot: the process has deleted its messages already.
     billiard.pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 10
 
 
-def _end_what_is_half_written(worker: Any) -> None:
+def _finish_half_written_batches(worker: Any) -> None:
     """
-    Write a batch to its end that a prefork pool has begun to write to a child.
+    Finish writing the batches that a prefork pool has begun to write to its processes.
 
-    Celery 5.7 closes the pool first and flushes afterwards, when a closed pool writes no more: a child that got half of
-    a batch (a pipe holds 64 KiB) would wait for the rest for ever, and the worker for the child.
+    Celery 5.7 closes the pool first and flushes afterwards, when a closed pool writes no more: a process that got half
+    of a batch (a pipe holds 64 KiB) would wait for the rest for ever, and the worker for that process.
     """
     if flush := getattr(worker.pool, "flush", None):
         flush()
 
 
-def _pool_by_default() -> bool:
-    """Return whether nobody asked for a pool: Celery itself cannot tell its default from `-P prefork`."""
+def _pool_is_default() -> bool:
+    """Return whether the command line names no pool: in Celery, its default looks like `-P prefork`."""
     context = click.get_current_context(silent=True)
     source = context and context.get_parameter_source("pool")
     return source in (None, click.core.ParameterSource.DEFAULT)

@@ -14,8 +14,8 @@ README = ROOT / "README.md"
 SETTINGS = (ROOT / "docs/settings.md").read_text()
 DECISIONS = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / ".github").rglob("*.md")])
-#: Environment variables that stack/run.py and stack/bootstrap read for themselves.
-OF_MAKE = {"PORT", "SQS_PORT", "DYNAMODB_PORT", "SIMULATE", "STACK", "PYTHON"}
+#: Environment variables that `make run` reads for itself.
+OF_MAKE = {"PORT", "SQS_PORT", "DYNAMODB_PORT", "SIMULATE", "STACK", "PYTHON", "DYNOXIDE", "DYNOXIDE_RELEASES"}
 
 
 def settings_read() -> set[str]:

@@ -47,7 +47,7 @@ def mixed(key: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
         good = [_good(f"{key}-{at}-{number % 40}", number) for number in range(499)]
         place = 124 * at
         yield f"[{','.join([*good[:place], bad, *good[place:]])}]", f"[{','.join(good)}]", (bad,)
-    # A report at the same time a GeoJSON feature, whose `properties` kombu would take for an envelope's.
+    # A report at the same time a GeoJSON feature, whose `properties` kombu would planned_run for an envelope's.
     feature = '"type":"Feature","properties":{"delivery_tag":1},"geometry":{"type":"Point","coordinates":[14.4,50.1]}'
     zalgo = "c\u0336\u0360a\u0335\u0342n\u0338\u0311\u0356" + "\u0300" * 40
     for number, members in enumerate(

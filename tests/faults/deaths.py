@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import Literal
 
 from reports import store
-from tests.faults import tables
-from tests.faults.acts import Act, black_hole
+from tests.faults import table_copies
+from tests.faults.faults import Action, black_hole
 from tests.faults.load import Mix
-from tests.faults.scene import Scenario, Scene
+from tests.faults.run import Run, Scenario
 from tests.support import fault_proxy
 from tests.support.servers import Worker, eventually
 
@@ -28,136 +28,136 @@ STUCK = "this worker should work and does not"
 # -- death -----------------------------------------------------------------------------------------------
 
 
-def restarts(how: signal.Signals, times: int) -> Act:
+def restarts(how: signal.Signals, times: int) -> Action:
     """End the only worker in the middle of its work, and start another, again and again."""
 
-    def act(scene: Scene) -> None:
-        worker = scene.start().ready()
+    def action(run: Run) -> None:
+        worker = run.start().ready()
         for turn in range(times):
             time.sleep(0.3 + 0.2 * (turn % 4))
             if how is signal.SIGKILL:
-                scene.pipeline.forget(worker)
-                scene.add("kills")
+                run.pipeline.forget(worker)
+                run.add("kills")
             else:
-                _stop(scene, worker)
-            scene.add("restarts")
-            worker = scene.start().ready()
+                _stop(run, worker)
+            run.add("restarts")
+            worker = run.start().ready()
 
-    return act
+    return action
 
 
-def kill_children(scene: Scene) -> None:
+def kill_children(run: Run) -> None:
     """Kill -9 one child of the pool after another; the pool replaces each."""
-    worker = scene.start().ready()
+    worker = run.start().ready()
     for _ in range(10):
         time.sleep(0.7)
         found = eventually(lambda: _children(worker))
         os.kill(found[0], signal.SIGKILL)
-        scene.add("restarts")
-        scene.add("kills")
+        run.add("restarts")
+        run.add("kills")
     eventually(lambda: len(_children(worker)) == 4)
 
 
-def stop_in_a_batch(scene: Scene) -> None:
+def stop_in_a_batch(run: Run) -> None:
     """Send SIGTERM while batches wait for a slow store: what is in hand is there for others at once."""
     for _ in range(3):
-        worker = scene.start().ready()
-        met = scene.pipeline.dynamodb.spoilt.total()
-        scene.pipeline.dynamodb.inject(fault_proxy.slow(1.5), *WRITES)
-        eventually(lambda met=met: scene.pipeline.dynamodb.spoilt.total() > met)  # type: ignore[misc]
-        _stop(scene, worker)
-        scene.pipeline.dynamodb.heal()
-        _expect_released(scene)
-        scene.add("restarts")
-    scene.start().ready()
+        worker = run.start().ready()
+        met = run.pipeline.dynamodb.spoilt.total()
+        run.pipeline.dynamodb.inject(fault_proxy.slow(1.5), *WRITES)
+        eventually(lambda met=met: run.pipeline.dynamodb.spoilt.total() > met)  # type: ignore[misc]
+        _stop(run, worker)
+        run.pipeline.dynamodb.heal()
+        _expect_released(run)
+        run.add("restarts")
+    run.start().ready()
 
 
-def stop_in_a_long_poll(scene: Scene) -> None:
+def stop_in_a_long_poll(run: Run) -> None:
     """Send SIGTERM while the queue is empty and asked: what comes meanwhile is not answered to nobody."""
     for _ in range(3):
-        worker = scene.start().ready()
-        scene.load.pause()
-        eventually(lambda: scene.pipeline.depth() == 0, 30)
+        worker = run.start().ready()
+        run.load.pause()
+        eventually(lambda: run.pipeline.depth() == 0, 30)
         time.sleep(1.0)
-        later = threading.Timer(0.5, scene.load.send, [20])
+        later = threading.Timer(0.5, run.load.send, [20])
         later.start()
-        _stop(scene, worker)
+        _stop(run, worker)
         later.join()
-        _expect_released(scene)
-        scene.add("restarts")
-        scene.load.resume()
-    scene.start().ready()
+        _expect_released(run)
+        run.add("restarts")
+        run.load.resume()
+    run.start().ready()
 
 
-def stop_while_sqs_hangs(scene: Scene) -> None:
+def stop_while_sqs_hangs(run: Run) -> None:
     """Send SIGTERM while SQS answers nothing: it ends in time all the same, and the next worker gets what it held."""
     for _ in range(2):
-        worker = scene.start().ready()
+        worker = run.start().ready()
         time.sleep(1.0)
-        scene.pipeline.sqs.inject(black_hole)
+        run.pipeline.sqs.inject(black_hole)
         time.sleep(2.0)
-        _stop(scene, worker)
-        scene.pipeline.sqs.heal()
-        scene.add("restarts")
-    scene.start().ready()
+        _stop(run, worker)
+        run.pipeline.sqs.heal()
+        run.add("restarts")
+    run.start().ready()
 
 
-def freeze(scene: Scene) -> None:
+def freeze(run: Run) -> None:
     """Stop the process as it is, longer than a message stays invisible: health turns red, and green when it goes on."""
-    worker = scene.start().ready()
-    eventually(lambda: not scene.pipeline.health(), 30)
+    worker = run.start().ready()
+    eventually(lambda: not run.pipeline.health(), 30)
     os.killpg(worker.process.pid, signal.SIGSTOP)
     began = time.monotonic()
-    _expect_seen(scene, began, "silent")
+    _expect_seen(run, began, "silent")
     time.sleep(max(0.0, 35 - (time.monotonic() - began)))
     os.killpg(worker.process.pid, signal.SIGCONT)
-    eventually(lambda: not scene.pipeline.health(), 15)
+    eventually(lambda: not run.pipeline.health(), 15)
 
 
-def hang(what: Literal["receive", "task"], seconds: float) -> Act:
+def hang(what: Literal["receive", "task"], seconds: float) -> Action:
     """Let each receive, or each task, hang as in a library that never returns; then let it go on."""
 
-    def act(scene: Scene) -> None:
-        worker = scene.preloaded().ready()
-        eventually(lambda: not scene.pipeline.health(), 30)
+    def action(run: Run) -> None:
+        worker = run.preloaded().ready()
+        eventually(lambda: not run.pipeline.health(), 30)
         began = time.monotonic()
-        scene.tell_preload(what, "")
-        _expect_seen(scene, began, "has answered no receive" if what == "receive" else "has been in work")
+        run.tell_preload(what, "")
+        _expect_seen(run, began, "has answered no receive" if what == "receive" else "has been in work")
         time.sleep(max(0.0, seconds - (time.monotonic() - began)))
-        scene.tell_preload(what, None)
-        log = scene.log(worker)
-        scene.expect(log.count(STUCK) == 1, f"a hang was told {log.count(STUCK)} times")
-        scene.expect(log.count("Current thread 0x") == 1, "the stacks were not dumped once")
+        run.tell_preload(what, None)
+        log = run.log(worker)
+        run.expect(log.count(STUCK) == 1, f"a hang was told {log.count(STUCK)} times")
+        run.expect(log.count("Current thread 0x") == 1, "the stacks were not dumped once")
         # A task of prefork hangs in a process of its own.
-        here = what == "receive" or scene.pool != "prefork"
-        scene.expect(not here or "in hangs_while_told_to" in log, "the stacks do not show where it hangs")
-        eventually(lambda: not scene.pipeline.health(), 15)
+        here = what == "receive" or run.pool != "prefork"
+        run.expect(not here or "in hangs_while_told_to" in log, "the stacks do not show where it hangs")
+        eventually(lambda: not run.pipeline.health(), 15)
 
-    return act
+    return action
 
 
-def _stop(scene: Scene, worker: Worker) -> None:
+def _stop(run: Run, worker: Worker) -> None:
     began = time.monotonic()
     status = worker.stop(timeout_s=60)
     took = time.monotonic() - began
-    scene.expect(took <= STOP_S, f"SIGTERM took {took:.1f} s, not {STOP_S:g} s")
-    scene.expect(status == 0, f"it ended with status {status}")
-    scene.pipeline.forget(worker)
+    run.expect(took <= STOP_S, f"SIGTERM took {took:.1f} s, not {STOP_S:g} s")
+    run.expect(status == 0, f"it ended with status {status}")
+    run.pipeline.forget(worker)
 
 
-def _expect_released(scene: Scene) -> None:
+def _expect_released(run: Run) -> None:
     began = time.monotonic()
-    eventually(lambda: scene.pipeline.in_flight() == 0, 40)
+    eventually(lambda: run.pipeline.in_flight() == 0, 40)
     took = time.monotonic() - began
-    scene.expect(took <= 3, f"what a stopped worker held was hidden for {took:.1f} s")
+    run.expect(took <= 3, f"what a stopped worker held was hidden for {took:.1f} s")
 
 
-def _expect_seen(scene: Scene, began: float, word: str) -> None:
+def _expect_seen(run: Run, began: float, word: str) -> None:
     """Expect that the web's health says so within 30 s."""
-    eventually(lambda: any(word in problem for problem in scene.pipeline.health()), 45, pause_s=0.2)
+    eventually(lambda: any(word in problem for problem in run.pipeline.health()), 45, pause_s=0.2)
     took = time.monotonic() - began
-    scene.row.notes["seen after s"] = round(took, 1)
-    scene.expect(took <= SEEN_S, f"health turned red after {took:.1f} s, not {SEEN_S:g} s")
+    run.result.notes["seen after s"] = round(took, 1)
+    run.expect(took <= SEEN_S, f"health turned red after {took:.1f} s, not {SEEN_S:g} s")
 
 
 def _children(worker: Worker) -> list[int]:
@@ -168,37 +168,37 @@ def _children(worker: Worker) -> list[int]:
 # -- the servers -----------------------------------------------------------------------------------------
 
 
-def kill_server(name: Literal["sqs", "dynamodb"]) -> Act:
+def kill_server(name: Literal["sqs", "dynamodb"]) -> Action:
     """Kill -9 the stand-in itself, twice: it comes back with all that it has acknowledged."""
 
-    def act(scene: Scene) -> None:
+    def action(run: Run) -> None:
         for _ in range(2):
-            scene.pipeline.kill(name)
+            run.pipeline.kill(name)
             time.sleep(2.0)
-            scene.pipeline.revive(name)
+            run.pipeline.revive(name)
             time.sleep(2.0)
-        scene.outage_s = 8
+        run.outage_s = 8
 
-    return act
+    return action
 
 
-def lose_tables(scene: Scene) -> None:
+def lose_tables(run: Run) -> None:
     """Delete both tables under the worker, and bring them back as they were, as from a backup."""
-    dynamodb = scene.pipeline.dynamodb
+    dynamodb = run.pipeline.dynamodb
     # What is on its way comes to its end, so that the copy is the last state.
     dynamodb.refuse()
     time.sleep(2.5)
-    rows = tables.read(scene.pipeline.suffix, scene.load.key)
-    tables.delete(scene.pipeline.suffix)
+    results_ = table_copies.read(run.pipeline.suffix, run.load.key)
+    table_copies.delete(run.pipeline.suffix)
     met = dynamodb.seen.total()
     dynamodb.heal()
     time.sleep(5)
-    scene.expect(dynamodb.seen.total() > met, "nothing was written to a table that is not there")
+    run.expect(dynamodb.seen.total() > met, "nothing was written to a table that is not there")
     dynamodb.refuse()
     list(store.provision())
-    tables.write(rows)
+    table_copies.write(results_)
     dynamodb.heal()
-    scene.outage_s = 10
+    run.outage_s = 10
 
 
 # -- as data ---------------------------------------------------------------------------------------------
@@ -209,9 +209,9 @@ def deaths() -> list[Scenario]:
     slow = Mix(rate=60)
     lost = (r"Worker exited prematurely", r"WorkerLostError", r"exited with 'signal 9")
 
-    def starting(name: str, act: Callable[[Scene], None], seconds: float, **fields: object) -> Scenario:
+    def starting(name: str, action: Callable[[Run], None], seconds: float, **fields: object) -> Scenario:
         return Scenario(  # type: ignore[arg-type]
-            f"death: {name}", act, **{"mix": slow, "starts": True, "seconds": seconds, "outages": 4, **fields}
+            f"death: {name}", action, **{"mix": slow, "starts": True, "seconds": seconds, "outages": 4, **fields}
         )
 
     return [

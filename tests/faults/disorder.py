@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.faults import bodies
-from tests.faults.acts import black_hole, outage
+from tests.faults.faults import black_hole, outage
 from tests.faults.load import Mix
-from tests.faults.scene import Scenario, Scene
+from tests.faults.run import Run, Scenario
 from tests.support import fault_proxy
 from tests.support.servers import eventually
 
@@ -18,14 +18,14 @@ from tests.support.servers import eventually
 WINDOWS = 10 * 4 * 50
 #: The last batches are in hand: nothing else is in front of a good report any more.
 IN_HAND = 250
-#: The brake's default: so many invalid reports in 60 s, and then no more than that.
-BRAKE = 1000
+#: The default of the limit on dead letters: in 60 s, during a flood of invalid reports.
+LIMIT = 1000
 
 
-def two_workers(scene: Scene) -> None:
+def two_workers(run: Run) -> None:
     """Let two workers share the queue, and every can."""
-    scene.start("-n", "one@%h").ready()
-    scene.start("-n", "two@%h").ready()
+    run.start("-n", "one@%h").ready()
+    run.start("-n", "two@%h").ready()
     time.sleep(6.0)
 
 
@@ -34,72 +34,72 @@ def doubled(asked: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
     return {"Messages": answer["Messages"] * 2} if answer.get("Messages") else answer
 
 
-def poison(scene: Scene) -> None:
+def poison(run: Run) -> None:
     """Send every body that was ever thought of, then ten prefetch windows of them, then a good report."""
-    scene.start(TRASH_BRAKE_SET_ASIDE="0").ready()
+    run.start(TRASH_BRAKE_SET_ASIDE="0").ready()
     bodies.MARKER.unlink(missing_ok=True)
-    load = scene.load
+    load = run.load
     for body, field in bodies.poison():
         load.send_poison(body)
         load.fields[body] = field
-    scene.row.notes["bodies"] = len(load.fields)
+    run.result.notes["bodies"] = len(load.fields)
     for body, good, bad in bodies.mixed(load.key):
         load.send_mixed(body, good, bad)
     flood = [f'{{"can_id":"p{number}","level":"{number} full"}}' for number in range(WINDOWS)]
     load.send_messages([(body, (body,)) for body in flood])
-    eventually(lambda: scene.pipeline.depth() < IN_HAND, 120)
+    eventually(lambda: run.pipeline.depth() < IN_HAND, 120)
     began = time.monotonic()
     can_id = load.canary()
-    eventually(lambda: scene.pipeline.is_readable(can_id), 30)
+    eventually(lambda: run.pipeline.is_readable(can_id), 30)
     took = time.monotonic() - began
-    scene.expect(took <= 5, f"a good report was readable after {took:.1f} s of poison, not 5 s")
-    scene.expect(not bodies.MARKER.exists(), "a pickle was loaded")
+    run.expect(took <= 5, f"a good report was readable after {took:.1f} s of poison, not 5 s")
+    run.expect(not bodies.MARKER.exists(), "a pickle was loaded")
 
 
-def brake(scene: Scene) -> None:
-    """Send a flood of nothing but poison: it is slowed and told; a worker without a brake then clears it away."""
-    scene.load.pause()
-    worker = scene.start().ready()
-    flood = [f'{{"can_id":"b{number}","fill":"{number}"}}' for number in range(3 * BRAKE)]
-    scene.load.send_messages([(body, (body,)) for body in flood])
-    eventually(lambda: "ERROR reports.worker.brake: the brake is on" in scene.log(worker), 60)
+def limited_dead_letters(run: Run) -> None:
+    """Send nothing but poison: dead letters are limited, and the log says so; a worker without the limit then drains it."""
+    run.load.pause()
+    worker = run.start().ready()
+    flood = [f'{{"can_id":"b{number}","fill":"{number}"}}' for number in range(3 * LIMIT)]
+    run.load.send_messages([(body, (body,)) for body in flood])
+    eventually(lambda: "ERROR reports.worker.dead_letter_limit: dead letters are limited" in run.log(worker), 60)
     time.sleep(10.0)
-    dead = scene.pipeline.dead()
-    # A process of prefork has its share of the brake, and is past it by a batch at most.
-    scene.expect(BRAKE - 200 <= dead <= 1.5 * BRAKE, f"{dead} were set aside before the brake, not about {BRAKE}")
-    scene.expect(scene.pipeline.depth() > BRAKE, "the brake left nothing in the queue")
-    scene.expect(worker.stop() == 0, "a braked worker does not stop in order")
-    scene.pipeline.forget(worker)
-    scene.load.resume()
-    scene.start(TRASH_BRAKE_SET_ASIDE="0").ready()
+    dead = run.pipeline.dead()
+    # A process of prefork has its share of the limit, and passes it by a batch at most.
+    run.expect(LIMIT - 200 <= dead <= 1.5 * LIMIT, f"{dead} were set aside under the limit, not about {LIMIT}")
+    run.expect(run.pipeline.depth() > LIMIT, "the limit left nothing in the queue")
+    run.expect(worker.stop() == 0, "a limited worker does not stop in order")
+    run.pipeline.forget(worker)
+    run.load.resume()
+    run.start(TRASH_BRAKE_SET_ASIDE="0").ready()
 
 
-def crash_before_the_delete(scene: Scene) -> None:
+def crash_before_the_delete(run: Run) -> None:
     """Kill -9 a worker that has set reports aside and not yet deleted: each is counted once."""
-    worker = scene.start().ready()
-    sent = scene.pipeline.sqs.seen["SendMessageBatch"]
-    scene.pipeline.sqs.inject(black_hole, "DeleteMessageBatch")
-    eventually(lambda: scene.pipeline.sqs.seen["SendMessageBatch"] > sent + 2)
-    eventually(lambda: scene.pipeline.dead() > 0)
-    scene.pipeline.forget(worker)
-    scene.pipeline.sqs.heal()
-    scene.add("restarts")
-    scene.add("kills")
-    scene.start().ready()
-    scene.copied = True
+    worker = run.start().ready()
+    sent = run.pipeline.sqs.seen["SendMessageBatch"]
+    run.pipeline.sqs.inject(black_hole, "DeleteMessageBatch")
+    eventually(lambda: run.pipeline.sqs.seen["SendMessageBatch"] > sent + 2)
+    eventually(lambda: run.pipeline.dead() > 0)
+    run.pipeline.forget(worker)
+    run.pipeline.sqs.heal()
+    run.add("restarts")
+    run.add("kills")
+    run.start().ready()
+    run.copied = True
 
 
-def clocks(scene: Scene) -> None:
+def clocks(run: Run) -> None:
     """Send from a device an hour ahead and one that lives in 1970; let the worker's own clock jump by days."""
-    scene.preloaded().ready()
+    run.preloaded().ready()
     ahead = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-    scene.load.send_poison(json.dumps({"can_id": f"{scene.load.key}-ahead", "level": "1", "measured_at": ahead}))
+    run.load.send_poison(json.dumps({"can_id": f"{run.load.key}-ahead", "level": "1", "measured_at": ahead}))
     for level, at in (("3", "2023-11-14T22:13:20Z"), ("2", "1970-01-01T00:00:00Z")):
-        scene.load.send_body(json.dumps({"can_id": f"{scene.load.key}-old", "level": level, "measured_at": at}))
+        run.load.send_body(json.dumps({"can_id": f"{run.load.key}-old", "level": level, "measured_at": at}))
     for days in (2, -3, 400, -400):
-        scene.tell_preload("clock", str(days * 86400))
+        run.tell_preload("clock", str(days * 86400))
         time.sleep(2.0)
-    scene.tell_preload("clock", None)
+    run.tell_preload("clock", None)
     time.sleep(1.0)
 
 
@@ -113,8 +113,9 @@ def orders() -> list[Scenario]:
         Scenario("order: a message twice in one answer", outage("sqs", fault_proxy.edit(doubled), "ReceiveMessage")),
         Scenario("poison: every body, and ten windows", poison, starts=True, seconds=60, mix=Mix(rate=20)),
         Scenario(
-            # A tenth of the flood would be enough good reports to keep the brake off.
-            "poison: the brake", brake, mix=Mix(rate=20), starts=True, seconds=60, explained=("the brake is on",),
+            # A tenth of the flood would be enough good reports to stay under the limit.
+            "poison: dead letters limited", limited_dead_letters, mix=Mix(rate=20), starts=True, seconds=60,
+            explained=("dead letters are limited",),
         ),
         Scenario(
             "poison: a crash before the delete", crash_before_the_delete, starts=True, seconds=50,

@@ -12,13 +12,13 @@ import boto3
 from botocore.config import Config
 
 from stack.servers import Server, launch, wait_for
-from tests.faults import letters
-from tests.faults.letters import Letter
+from tests.faults import dead_letters
+from tests.faults.dead_letters import Letter
 from tests.support.fault_proxy import FaultProxy
 from tests.support.servers import Worker, environment, eventually
 
 #: The line that a worker logs of each batch.
-BATCH = re.compile(r"messages=(\d+) stored=(\d+) stale=(\d+) repeated=(\d+) set_aside=(\d+) ")
+BATCH = re.compile(r"messages=(\d+) stored=(\d+) older=\d+ repeated=(\d+) set_aside=(\d+) ")
 
 
 class Pipeline:
@@ -126,7 +126,7 @@ class Pipeline:
 
     def letters(self) -> list[Letter]:
         """Take all dead letters out of their queue."""
-        return letters.collect(self.queue, self.dead_url)
+        return dead_letters.collect(self.queue, self.dead_url)
 
     def health(self) -> list[str]:
         """Return what the web's own view says is wrong with the pipeline: nothing where it answers 200."""

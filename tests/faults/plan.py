@@ -1,19 +1,19 @@
-"""Which scenarios are played with which pools, and how often."""
+"""Which scenarios are executed with which pools, and how often."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tests.faults.results import Take
+from tests.faults.results import PlannedRun
 from tests.faults.scenarios import SCENARIOS
 
 POOLS = ("threads", "prefork", "solo")
 TIMES = 3
 
 
-def takes(*, every: bool, words: Sequence[str] = (), pool: str | None = None) -> Iterator[Take]:
+def runs(*, every: bool, words: Sequence[str] = (), pool: str | None = None) -> Iterator[PlannedRun]:
     """
-    Yield what is to be played: in the core each scenario with threads and, in turn, prefork or solo.
+    Yield what is to be executed: in the core each scenario with threads and, in turn, prefork or solo.
 
     every: with all pools, three times. words: only scenarios whose name holds one of them.
     """
@@ -24,12 +24,12 @@ def takes(*, every: bool, words: Sequence[str] = (), pool: str | None = None) ->
         for number in range(1, (TIMES if every else 1) + 1):
             for each in chosen:
                 if pool in (None, each):
-                    yield Take(name, each, number)
+                    yield PlannedRun(name, each, number)
 
 
-def seconds(take: Take) -> float:
-    """Return about how long a take lasts."""
-    return SCENARIOS[take.scenario].seconds + 2
+def seconds(planned: PlannedRun) -> float:
+    """Return about how long a run lasts."""
+    return SCENARIOS[planned.scenario].seconds + 2
 
 
 def _core(pools: tuple[str, ...], at: int) -> tuple[str, ...]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults.scene import Row
+from tests.faults.run import Result
 from tests.support.servers import ROOT
 
-#: A row of other code than this is played anew.
+#: A result of other code than this is executed anew.
 JUDGED = (
     "trashsite/**/*.py", "reports/**/*.py", "tests/faults/*.py", "tests/support/ledger.py", "stack/*.py", "stack/*.mjs",
     "stack/package-lock.json", "requirements.txt",
@@ -19,7 +18,7 @@ JUDGED = (
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Take:
+class PlannedRun:
     """One play of a scenario: its name, with which pool, for the how manyth time."""
 
     scenario: str
@@ -30,8 +29,8 @@ class Take:
         return f"{self.scenario}/{self.pool}/{self.number}"
 
     @classmethod
-    def named(cls, name: str) -> Take:
-        """Return the take that is called so."""
+    def named(cls, name: str) -> PlannedRun:
+        """Return the run of this name."""
         scenario, pool, number = name.rsplit("/", 2)
         return cls(scenario, pool, int(number))
 
@@ -41,17 +40,8 @@ class Take:
         return "".join(letter if letter.isalnum() else "-" for letter in str(self).lower())
 
 
-def digest() -> str:
-    """Return a short name for the code as it is now."""
-    found = hashlib.sha256()
-    for pattern in JUDGED:
-        for path in sorted(ROOT.glob(pattern)):
-            found.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
-    return found.hexdigest()[:12]
-
-
 class Results:
-    """The rows of one state of the code, a file each, and the logs of those that failed."""
+    """The results of one state of the code, a file each, and the logs of those that failed."""
 
     def __init__(self, code: str, *, fresh: bool = False) -> None:
         self.directory = ROOT / "tests/faults/results" / code
@@ -59,21 +49,21 @@ class Results:
             shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir(parents=True, exist_ok=True)
 
-    def keep(self, take: Take, row: Row) -> None:
-        """Keep a row, all of it or nothing."""
-        path = self._path(take)
-        path.with_suffix(".new").write_text(json.dumps(row.fields(), indent=1))
+    def keep(self, planned: PlannedRun, result: Result) -> None:
+        """Keep a result, all of it or nothing."""
+        path = self._path(planned)
+        path.with_suffix(".new").write_text(json.dumps(result.fields(), indent=1))
         path.with_suffix(".new").replace(path)
 
-    def keep_logs(self, take: Take, logs: list[Path]) -> None:
+    def keep_logs(self, planned: PlannedRun, logs: list[Path]) -> None:
         """Keep what the workers logged in a scenario that failed."""
         for log in logs:
-            shutil.copy(log, self.directory / f"{take.slug}.{log.name}")
+            shutil.copy(log, self.directory / f"{planned.slug}.{log.name}")
 
-    def row(self, take: Take) -> Row | None:
-        """Return what became of a take, None where it was not played."""
-        path = self._path(take)
-        return Row(**json.loads(path.read_text())) if path.exists() else None
+    def result(self, planned: PlannedRun) -> Result | None:
+        """Return the result of a run, None where there is none."""
+        path = self._path(planned)
+        return Result(**json.loads(path.read_text())) if path.exists() else None
 
-    def _path(self, take: Take) -> Path:
-        return self.directory / f"{take.slug}.json"
+    def _path(self, planned: PlannedRun) -> Path:
+        return self.directory / f"{planned.slug}.json"

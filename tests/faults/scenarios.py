@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.faults import acts, deaths, disorder
-from tests.faults.acts import black_hole, once, outage, trickle, while_store_is_down
+from tests.faults import deaths, disorder, faults
+from tests.faults.faults import black_hole, once, outage, trickle, while_store_is_down
 from tests.faults.load import Mix
-from tests.faults.scene import Scenario
+from tests.faults.run import Scenario
 from tests.support import fault_proxy
 from tests.support import partial_answers as partial
 from tests.support.fault_proxy import Fault
@@ -91,7 +91,7 @@ def stores() -> list[Scenario]:
     writes = ("BatchWriteItem", "BatchExecuteStatement")
     throughput = fault_proxy.error("ProvisionedThroughputExceededException")
     return [
-        Scenario("store: throttled in bursts", acts.bursts("dynamodb", throughput, *writes), outages=4),
+        Scenario("store: throttled in bursts", faults.bursts("dynamodb", throughput, *writes), outages=4),
         Scenario(
             "store: unprocessed items",
             outage("dynamodb", partial.unprocessed(partial.every(2)), writes[0]),
@@ -105,7 +105,7 @@ def stores() -> list[Scenario]:
             "store: errors per statement",
             outage("dynamodb", partial.statement_errors(partial.every(3)), writes[1]),
         ),
-        Scenario("store: one can is hot", acts.hot_can(8), seconds=20),
+        Scenario("store: one can is hot", faults.hot_can(8), seconds=20),
         Scenario("store: unread keys", outage("dynamodb", partial.unread(partial.every(2)), "BatchGetItem")),
         Scenario("store: 500", outage("dynamodb", fault_proxy.error("InternalServerError", 500), *writes)),
         Scenario("store: 503", outage("dynamodb", fault_proxy.unavailable, *writes)),

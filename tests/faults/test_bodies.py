@@ -18,8 +18,8 @@ POISON = list(bodies.poison())
 
 def judged(body: str) -> list[Report | InvalidReport]:
     delivery = unpacked(Delivery("", "id", "id", "handle", body, 1, 1_795_512_600_000), bodies.CALL)
-    if delivery.problem:
-        return [InvalidReport("message", delivery.problem, text=delivery.body)]
+    if delivery.why_unreadable:
+        return [InvalidReport("message", delivery.why_unreadable, text=delivery.body)]
     received_at = EPOCH + (datetime.fromisoformat("2026-11-24T09:30:00+00:00") - EPOCH)
     return formats.parse(delivery.body, received_at)
 

@@ -10,13 +10,13 @@ from django.test import override_settings
 
 from reports import queue, store
 from stack.servers import start_both
-from tests.faults import acts
-from tests.faults.acts import Act, black_hole, once
+from tests.faults import faults
 from tests.faults.disorder import doubled
+from tests.faults.faults import Action, black_hole, once
 from tests.faults.load import Mix
 from tests.faults.pipeline import Pipeline
+from tests.faults.run import Run, Scenario, execute
 from tests.faults.scenarios import HANGS, WIRE
-from tests.faults.scene import Scenario, Scene, play
 from tests.support import fault_proxy
 from tests.support.fault_proxy import Fault
 from tests.support.partial_answers import all_of_them, every, failed_entries, statement_errors, unprocessed, unread
@@ -45,43 +45,43 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
 
 
 @pytest.fixture
-def played(pipeline: Pipeline) -> Callable[[Scenario], None]:
+def executed(pipeline: Pipeline) -> Callable[[Scenario], None]:
     """Play a scenario with a worker that has run before, or start it; whatever the judge finds is told."""
 
-    def played(scenario: Scenario) -> None:
+    def executed(scenario: Scenario) -> None:
         if scenario.starts:
             pipeline.clear()
         elif not pipeline.workers:
             pipeline.start("-I", "tests.reports.worker.brisk").ready()
-        row = play(scenario, pipeline, "threads", scenario.name)
-        assert row.problems == []
-        assert row.sent
+        result = execute(scenario, pipeline, "threads", scenario.name)
+        assert result.problems == []
+        assert result.sent
 
-    return played
+    return executed
 
 
-def in_turn(server: str, operation: str, *faults: Fault) -> Act:
+def in_turn(server: str, operation: str, *faults: Fault) -> Action:
     """Break the next call by each fault in turn."""
 
-    def act(scene: Scene) -> None:
+    def action(run: Run) -> None:
         for fault in faults:
-            once(server, fault, operation)(scene)
+            once(server, fault, operation)(run)
 
-    return act
+    return action
 
 
-def side_by_side(*acts: Act) -> Act:
+def side_by_side(*actions: Action) -> Action:
     """Do all of it at once."""
 
-    def act(scene: Scene) -> None:
-        with ThreadPoolExecutor(len(acts)) as threads:
-            list(threads.map(lambda each: each(scene), acts))
+    def action(run: Run) -> None:
+        with ThreadPoolExecutor(len(actions)) as threads:
+            list(threads.map(lambda each: each(run), actions))
 
-    return act
+    return action
 
 
-def test_nothing_is_lost_stale_or_twice_whatever_becomes_of_every_kind_of_request(
-    played: Callable[[Scenario], None],
+def test_nothing_is_lost_outdated_or_twice_whatever_becomes_of_every_kind_of_request(
+    executed: Callable[[Scenario], None],
 ) -> None:
     every_kind = side_by_side(
         in_turn("sqs", "ReceiveMessage", *AT_ONCE, fault_proxy.edit(doubled)),
@@ -90,41 +90,41 @@ def test_nothing_is_lost_stale_or_twice_whatever_becomes_of_every_kind_of_reques
         in_turn("dynamodb", "BatchWriteItem", *AT_ONCE, unprocessed(every(2)), unprocessed(all_of_them)),
         in_turn("dynamodb", "BatchExecuteStatement", *AT_ONCE, black_hole, statement_errors(every(3))),
     )
-    played(Scenario("every kind", every_kind, mix=Mix(rate=200, poison=0.1, copies=(1, 2)), outages=60))
+    executed(Scenario("every kind", every_kind, mix=Mix(rate=200, poison=0.1, copies=(1, 2)), outages=60))
 
 
 def test_what_is_held_in_an_outage_stays_invisible_although_that_fails_at_first(
-    played: Callable[[Scenario], None],
+    executed: Callable[[Scenario], None],
 ) -> None:
     extending = in_turn("sqs", "ChangeMessageVisibilityBatch", fault_proxy.reset, failed_entries(every(2)))
-    played(Scenario("visibility", acts.while_store_is_down(extending, lead_s=0.5), outages=4))
+    executed(Scenario("visibility", faults.while_store_is_down(extending, lead_s=0.5), outages=4))
 
 
-def test_keys_that_are_handed_back_unread_are_read_again(played: Callable[[Scenario], None]) -> None:
-    def new_cans(scene: Scene) -> None:
-        scene.pipeline.dynamodb.inject(unread(every(2)), "BatchGetItem", times=2)
+def test_keys_that_are_handed_back_unread_are_read_again(executed: Callable[[Scenario], None]) -> None:
+    def new_cans(run: Run) -> None:
+        run.pipeline.dynamodb.inject(unread(every(2)), "BatchGetItem", times=2)
         for _ in range(20):
-            scene.load.canary()
-        eventually(lambda: scene.pipeline.dynamodb.spoilt["BatchGetItem"] >= 2)
-        scene.pipeline.dynamodb.heal()
+            run.load.canary()
+        eventually(lambda: run.pipeline.dynamodb.spoilt["BatchGetItem"] >= 2)
+        run.pipeline.dynamodb.heal()
 
-    played(Scenario("unread", new_cans))
+    executed(Scenario("unread", new_cans))
 
 
-def test_a_hot_can_holds_up_no_other(played: Callable[[Scenario], None]) -> None:
-    played(Scenario("hot", acts.hot_can(3)))
+def test_a_hot_can_holds_up_no_other(executed: Callable[[Scenario], None]) -> None:
+    executed(Scenario("hot", faults.hot_can(3)))
 
 
 def test_a_receive_that_hangs_for_good_is_told_once_with_the_stacks_and_by_the_web(
-    played: Callable[[Scenario], None],
+    executed: Callable[[Scenario], None],
 ) -> None:
-    def hang(scene: Scene) -> None:
-        worker = scene.preloaded("tests.reports.worker.brisk").ready()
-        scene.tell_preload("receive", "")
-        assert eventually(lambda: any("answered no receive" in each for each in scene.pipeline.health()), 45)
-        assert eventually(lambda: "in hangs_while_told_to" in scene.log(worker))
-        scene.tell_preload("receive", None)
-        assert eventually(lambda: not scene.pipeline.health())
-        assert scene.log(worker).count(STUCK) == 1
+    def hang(run: Run) -> None:
+        worker = run.preloaded("tests.reports.worker.brisk").ready()
+        run.tell_preload("receive", "")
+        assert eventually(lambda: any("answered no receive" in each for each in run.pipeline.health()), 45)
+        assert eventually(lambda: "in hangs_while_told_to" in run.log(worker))
+        run.tell_preload("receive", None)
+        assert eventually(lambda: not run.pipeline.health())
+        assert run.log(worker).count(STUCK) == 1
 
-    played(Scenario("hang", hang, starts=True, explained=(STUCK,)))
+    executed(Scenario("hang", hang, starts=True, explained=(STUCK,)))

@@ -53,12 +53,12 @@ class Scene:
         self,
         bookmark: Bookmark | None = None,
         publish: Callable[[Sequence[str]], object] | None = None,
-        on_their_way: Callable[[], int] | None = None,
+        count_unstored: Callable[[], int] | None = None,
         **asked: Any,
     ) -> Run:
         arguments = Arguments(**asked)
         console = Console.for_run(arguments, OutputWrapper(self.out), OutputWrapper(self.err))
-        return Run(arguments, publish or self.publish, self.clock, console, bookmark, on_their_way)
+        return Run(arguments, publish or self.publish, self.clock, console, bookmark, count_unstored)
 
     def fleet(self, bookmark: Bookmark | None = None, **asked: Any) -> None:
         asked.setdefault("cans", 20)

@@ -190,7 +190,7 @@ def test_people_throw_away_by_day_and_shops_by_weekday() -> None:
     assert sum(by_hour[hour] for hour in range(5)) < 0.05 * by_hour.total()
 
 
-def test_the_town_lives_by_its_own_zone() -> None:
+def test_hours_and_weekdays_are_those_of_the_towns_time_zone() -> None:
     """Twelve hours east, a night is where UTC has the day."""
     here, there = Fleet(1, 100), Fleet(1, 100, ZoneInfo("Pacific/Auckland"))
     noon = datetime(2026, 7, 8, 9, tzinfo=UTC)

@@ -19,7 +19,7 @@ from simulator import replay
 from simulator.bookmark import Bookmark
 from simulator.fleet import Fleet, Place
 from simulator.pace import CHUNK
-from simulator.run import ROOM
+from simulator.run import MOST_UNSTORED
 from simulator.sending import ARRAY, of_measurement
 from tests.simulator.scene import NOW, Scene, TurnedClock
 
@@ -54,24 +54,24 @@ def test_the_past_waits_while_much_is_on_its_way_and_the_present_does_not(scene:
     lengths: list[int] = []
     stored = 0
 
-    def on_their_way() -> int:
+    def count_unstored() -> int:
         nonlocal stored
         stored = min(len(scene.bodies), stored + 5)
         lengths.append(len(scene.bodies) - stored)
         return lengths[-1]
 
-    scene.run(on_their_way=on_their_way, cans=20).fleet(Fleet(1, 20))
+    scene.run(count_unstored=count_unstored, cans=20).fleet(Fleet(1, 20))
 
     # Each can's newest, and then a chunk whenever there is room for one.
-    assert max(lengths) <= ROOM + max(20, CHUNK // ARRAY)
+    assert max(lengths) <= MOST_UNSTORED + max(20, CHUNK // ARRAY)
     assert len(scene.reports) == len(expected(NOW - timedelta(days=7), NOW + timedelta(days=1)))
 
 
-def test_a_queue_that_nobody_empties_gets_all_of_the_past(scene: Scene) -> None:
-    scene.run(on_their_way=lambda: len(scene.bodies), cans=20).fleet(Fleet(1, 20))
+def test_without_a_worker_all_of_the_past_is_sent(scene: Scene) -> None:
+    scene.run(count_unstored=lambda: len(scene.bodies), cans=20).fleet(Fleet(1, 20))
 
     assert len(scene.reports) == len(expected(NOW - timedelta(days=7), scene.clock.at))
-    assert scene.err.getvalue().count("Nobody seems to empty the queue") == 1
+    assert scene.err.getvalue().count("No worker seems to run") == 1
 
 
 def test_every_report_passes_the_wire_with_stream_and_location(scene: Scene) -> None:
@@ -158,11 +158,11 @@ def test_a_place_in_the_future_is_not_waited_for(tmp_path: Path) -> None:
     assert len(scene.reports) == len(expected(NOW - timedelta(days=1), NOW))
 
 
-def test_a_place_that_cannot_be_kept_is_said_once_and_sending_goes_on(scene: Scene, tmp_path: Path) -> None:
+def test_a_bookmark_that_cannot_be_written_is_reported_once_and_sending_continues(scene: Scene, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     scene.fleet(Bookmark(tmp_path / "file" / "simulator.json", "any"))
 
-    assert scene.err.getvalue().count("Cannot keep the place") == 1
+    assert scene.err.getvalue().count("Cannot write the bookmark") == 1
     assert len(scene.reports) == len(expected(NOW - timedelta(days=7), NOW + timedelta(days=1)))
 
 

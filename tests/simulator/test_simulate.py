@@ -103,13 +103,13 @@ def test_a_bad_row_is_named_with_its_file(tmp_path: Path) -> None:
         (["--days", "-1"], "-1 is not a number above 0 or 0"),
         (["--cans", "0"], "0 is not a whole number from 1"),
         (["--count", "1.5"], "1.5 is not a whole number"),
-        (["--start", "2026-11-01"], "names no zone; add Z"),
+        (["--start", "2026-11-01"], "has no time zone; add Z"),
         (["--start", "soon"], "soon is not a time"),
         (["--format", "xml"], "invalid choice"),
         (["--replay", "/nowhere/rows.csv"], "the file cannot be read"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_a_line(arguments: list[str], says: str) -> None:
+def test_wrong_arguments_are_refused_in_one_line(arguments: list[str], says: str) -> None:
     with pytest.raises(CommandError, match=says):
         simulate(*arguments)
 
@@ -125,4 +125,4 @@ def test_a_reader_that_goes_away_ends_the_run_without_a_traceback() -> None:
 
     assert process.returncode == 0
     assert "Traceback" not in said and "BrokenPipe" not in said
-    assert "Stopped" in said and "To go on from there: --start" in said
+    assert "Stopped" in said and "To continue from there: --start" in said

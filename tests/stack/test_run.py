@@ -158,7 +158,14 @@ def settings(tmp_path: Path, **environ: str) -> Settings:
 def test_the_box_names_people_token_and_commands(tmp_path: Path) -> None:
     (tmp_path / "credentials").write_text("viewer=v1\noperator=o1\nadmin=a1\ntoken=trash_t1\n")
     text = box(settings(tmp_path, PORT="8123"))
-    for words in ("http://localhost:8123/", "viewer    v1", "operator  o1", "admin     a1", "Bearer trash_t1"):
+    for words in (
+        "http://localhost:8123/",
+        "fauxqs for SQS, dynoxide for DynamoDB (STACK=embedded)",
+        "viewer    v1",
+        "operator  o1",
+        "admin     a1",
+        "Bearer trash_t1",
+    ):
         assert words in text
     assert "│" not in text, "a line that is copied holds no frame"
 

@@ -117,7 +117,7 @@ def test_one_that_has_done_its_work_rests_and_one_that_failed_starts_again() -> 
     stack = Stack(service("simulator", "print('sent')", may_end=True), service("worker", "exit(3)", may_end=True))
 
     async def wait() -> None:
-        await stack.until(r"stack \| simulator has done its work")
+        await stack.until(r"stack \| simulator has finished")
         await stack.until(r"stack \| worker ended \(status 3\): starting it again .*", times=2)
 
     stack.run(wait)

@@ -47,11 +47,11 @@ class Verdict:
 
     lost: Sequence[Said | str]
     twice: Sequence[Said | str]
-    stale: Sequence[str]
+    outdated: Sequence[str]
     phantom: Sequence[Said | str]
 
     def __bool__(self) -> bool:
-        return bool(self.lost or self.twice or self.stale or self.phantom)
+        return bool(self.lost or self.twice or self.outdated or self.phantom)
 
 
 @dataclass(slots=True)
@@ -99,7 +99,7 @@ class Ledger:
             lost=lost,
             twice=[said for said, times in rows.items() if times > 1]
             + [text for text, times in dead.items() if text in self.poison and times > self.poison[text]],
-            stale=[can for can in newest if can in found.latest and found.latest[can] not in newest[can]],
+            outdated=[can for can in newest if can in found.latest and found.latest[can] not in newest[can]],
             phantom=[said for said in rows if said not in self.reports]
             + [can for can in found.latest if can not in newest]
             + [text for text in dead if text not in self.poison],

@@ -56,7 +56,7 @@ def test_what_is_as_it_should_be_passes() -> None:
         (Stored(LATEST, [FIRST, SECOND, OTHER], (*DEAD, "good")), Verdict([], [], [], ["good"])),
     ],
     ids=[
-        "a lost row", "a lost can", "a lost letter", "a row twice", "a letter twice", "a stale level",
+        "a lost row", "a lost can", "a lost letter", "a row twice", "a letter twice", "a outdated level",
         "other digits", "a phantom row", "a phantom can", "a phantom letter",
     ],
 )  # fmt: skip
@@ -71,4 +71,4 @@ def test_either_of_two_reports_of_the_last_instant_may_be_shown() -> None:
     history = [Said("1", AT, "1"), Said("1", AT, "2")]
     assert not ledger.judge(Stored({"1": (AT, "1")}, history))
     assert not ledger.judge(Stored({"1": (AT, "2")}, history))
-    assert ledger.judge(Stored({"1": (AT, "3")}, history)).stale == ["1"]
+    assert ledger.judge(Stored({"1": (AT, "3")}, history)).outdated == ["1"]

@@ -91,7 +91,7 @@ def test_each_kind_of_broken_answer_means_ask_again(fault: Fault, proxy: FaultPr
 
 @pytest.mark.parametrize("code", ["ValidationException", "AccessDeniedException", "ResourceNotFoundException"])
 @pytest.mark.parametrize("prefix", ["com.amazonaws.dynamodb.v20120810#", ""])
-def test_a_request_that_is_wrong_is_told_by_its_code(code: str, prefix: str, proxy: FaultProxy) -> None:
+def test_a_request_that_is_wrong_raises_its_code(code: str, prefix: str, proxy: FaultProxy) -> None:
     said = json.dumps({"__type": prefix + code, "Message": "because"})
     with proxy.broken(faults.answer(400, said)), pytest.raises(AwsError, match="because") as caught:
         ask()
@@ -174,7 +174,7 @@ def test_nobody_waits_longer_for_a_host_that_takes_no_connection(
         assert took(lambda: patiently(0.5)) < 0.5 + SLACK_S
 
 
-def test_after_one_waited_in_vain_the_others_are_told_at_once_for_a_moment(proxy: FaultProxy) -> None:
+def test_after_one_call_gave_up_the_others_fail_at_once_for_a_moment(proxy: FaultProxy) -> None:
     proxy.refuse()
     assert took(lambda: patiently(0.3)) < 0.3 + SLACK_S
     assert took(lambda: patiently(30.0)) < SLACK_S
@@ -190,7 +190,7 @@ def answered(run: Callable[[], object]) -> bool:
     return True
 
 
-def test_a_process_that_is_told_to_stop_asks_once(proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_stops_sends_a_request_once(proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch) -> None:
     aws.stopping.set()
     try:
         assert "TableNames" in patiently(5.0)
@@ -256,13 +256,13 @@ def test_keys_that_are_issued_anew_are_used_at_once(proxy: FaultProxy, issuer: F
         ask()
 
 
-def test_without_any_key_the_next_step_is_told(aws_environment: dict[str, str], no_keys: None) -> None:
+def test_without_any_key_the_error_names_the_next_step(aws_environment: dict[str, str], no_keys: None) -> None:
     aws.forget()
     with pytest.raises(AwsUnavailable, match="set AWS_ACCESS_KEY_ID or a role"):
         ask()
 
 
-def test_without_a_region_the_reason_is_told(
+def test_without_a_region_the_error_names_the_reason(
     aws_environment: dict[str, str], no_keys: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):

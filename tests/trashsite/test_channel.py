@@ -193,12 +193,12 @@ def test_a_call_of_the_public_task_is_folded_in_with_device_text(
     send(raw, url, json.dumps(call), json.dumps({**call, "headers": {**call["headers"], "eta": "x"}}))  # type: ignore[dict-item]
     consumer = consume()
     assert consumer.drain(lambda: len(consumer.bodies) == 2)
-    found = {each.problem: each.body for _, batch in consumer.batches for each in batch}
+    found = {each.why_unreadable: each.body for _, batch in consumer.batches for each in batch}
     assert found[""] == '[{"can_id":"1","level":1.50}]'
     assert set(found) == {"", "the call must not carry eta"}
 
 
-def test_at_the_end_everything_in_hand_goes_back(consume: Callable[..., Consumer], raw: SQSClient, url: str) -> None:
+def test_at_the_end_every_message_goes_back(consume: Callable[..., Consumer], raw: SQSClient, url: str) -> None:
     bodies = [f"body {at}" for at in range(BATCH * 2)]
     send(raw, url, *bodies)
     consumer = consume(slots=1)

@@ -99,9 +99,9 @@ def test_while_the_store_is_down_one_batch_at_a_time_is_tried_after_growing_paus
     assert pauses == sorted(pauses)
     assert max(pauses) == MOST_PAUSE_S
     assert dispatcher.failures == 10
-    dispatcher.passed()  # the third, which was in work all along
+    dispatcher.succeeded()  # the third, which was in work all along
     assert sorted(map(id, drained(dispatcher, now))) == sorted(map(id, (one, two)))
-    assert three not in dispatcher.stalled
+    assert three not in dispatcher.to_retry
 
 
 def test_the_first_batch_that_passes_ends_the_outage() -> None:
@@ -111,30 +111,30 @@ def test_the_first_batch_that_passes_ends_the_outage() -> None:
     for each in (one, two):
         dispatcher.failed(each, 0.0)
     assert dispatcher.next(60.0, more_to_come=False) == one
-    dispatcher.passed()
+    dispatcher.succeeded()
     assert dispatcher.failures == 0
     assert dispatcher.next(60.0, more_to_come=False) == two
 
 
-def test_a_probe_that_tells_nothing_leaves_the_next_one_free() -> None:
+def test_a_retry_that_was_given_back_allows_the_next_one() -> None:
     dispatcher = Dispatcher()
     dispatcher.add(messages(BATCH * 2), 0.0)
     one, two = drained(dispatcher, 0.0)
     for each in (one, two):
         dispatcher.failed(each, 0.0)
     assert dispatcher.next(60.0, more_to_come=False) == one
-    dispatcher.abandoned()
+    dispatcher.given_back()
     assert dispatcher.next(60.0, more_to_come=False) == two
 
 
-def test_a_last_probe_that_tells_nothing_ends_the_outage_or_nothing_would_ever_come_again() -> None:
+def test_the_last_retry_given_back_ends_the_outage_or_nothing_would_be_received_again() -> None:
     # Its messages went back to the queue: with nothing left to try, receiving must go on.
     dispatcher = Dispatcher()
     dispatcher.add(messages(1), 0.0)
     (only,) = drained(dispatcher, 0.0)
     dispatcher.failed(only, 0.0)
     assert dispatcher.next(60.0, more_to_come=False) == only
-    dispatcher.abandoned()
+    dispatcher.given_back()
     assert dispatcher.failures == 0
     assert dispatcher.due(60.0) is None
     fresh = messages(2)
@@ -149,8 +149,8 @@ def test_at_the_end_everything_that_waits_is_given_back() -> None:
     (batch,) = drained(dispatcher, 0.0)
     dispatcher.add(second, 0.0)
     dispatcher.failed(batch, 0.0)
-    assert dispatcher.empty() == first + second
-    assert dispatcher.empty() == []
+    assert dispatcher.remove_all() == first + second
+    assert dispatcher.remove_all() == []
     assert dispatcher.due(0.0) is None
 
 
@@ -206,13 +206,13 @@ class AnyCourse(RuleBasedStateMachine):
             return
         self.inside -= set(batch)
         if how == "passed":
-            self.dispatcher.passed()
+            self.dispatcher.succeeded()
         else:
-            self.dispatcher.abandoned()
+            self.dispatcher.given_back()
 
     @invariant()
     def each_message_is_in_one_place(self) -> None:
-        places = [each for batch in [*self.given, *self.dispatcher.stalled] for each in batch]
+        places = [each for batch in [*self.given, *self.dispatcher.to_retry] for each in batch]
         places += self.dispatcher.waiting
         assert len(places) == len(self.inside)
         assert set(places) == self.inside
@@ -220,7 +220,7 @@ class AnyCourse(RuleBasedStateMachine):
     def teardown(self) -> None:
         """However it stood: once the store is well, everything is given out in bounded time."""
         for batch in self.given:
-            self.dispatcher.passed()
+            self.dispatcher.succeeded()
             self.inside -= set(batch)
         for _ in range(2000):
             if not self.inside:
@@ -233,7 +233,7 @@ class AnyCourse(RuleBasedStateMachine):
                 self.now = max(due, self.now)
                 continue
             self.inside -= set(following)
-            self.dispatcher.passed()
+            self.dispatcher.succeeded()
         assert not self.inside
         assert self.dispatcher.failures == 0
 

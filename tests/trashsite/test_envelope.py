@@ -46,8 +46,8 @@ def is_device_text(body: str) -> bool:
 
 def is_poison(body: str, why: str = "") -> bool:
     result = judged(body)
-    assert why in result.problem, result.problem
-    return bool(result.problem) and result.body == body
+    assert why in result.why_unreadable, result.why_unreadable
+    return bool(result.why_unreadable) and result.body == body
 
 
 # -- what a stock producer sends -------------------------------------------------------------------------
@@ -98,7 +98,7 @@ def test_a_call_by_any_celery_producer_is_unpacked_into_its_reports(
     how: Callable[[Celery], None], send: Callable[..., str]
 ) -> None:
     result = judged(send(how))
-    assert result.problem == ""
+    assert result.why_unreadable == ""
     assert json.loads(result.body) == REPORTS
 
 
@@ -314,9 +314,9 @@ near_calls = st.fixed_dictionaries(
     | (anything | near_calls).map(json.dumps)
     | near_calls.map(lambda call: base64.b64encode(json.dumps(call).encode()).decode())
 )
-def test_whatever_comes_is_obeyed_or_poison_or_device_text(body: str) -> None:
+def test_every_message_is_a_call_or_poison_or_device_text(body: str) -> None:
     result = judged(body)
-    if result.problem or result.body == body:
+    if result.why_unreadable or result.body == body:
         assert result.body == body
     else:
         assert CALL in body or body.startswith("eyJ")

@@ -87,7 +87,7 @@ def test_a_worker_may_say_more_and_never_less(root: logging.Logger) -> None:
     assert root.level == logging.DEBUG
 
 
-def test_a_worker_that_is_told_a_file_writes_there_in_the_same_form(root: logging.Logger, tmp_path: Path) -> None:
+def test_a_worker_with_a_log_file_writes_there_in_the_same_form(root: logging.Logger, tmp_path: Path) -> None:
     follow_worker(logfile=str(tmp_path / "worker.log"))
     logging.getLogger("trash").info("a\nb")
     (handler,) = root.handlers
@@ -95,7 +95,7 @@ def test_a_worker_that_is_told_a_file_writes_there_in_the_same_form(root: loggin
     assert (tmp_path / "worker.log").read_text() == "INFO trash: a\\nb\n"
 
 
-def test_what_fails_with_each_request_is_said_once_a_minute_with_how_often(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_fails_with_each_request_is_logged_once_a_minute_with_its_count(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr("trashsite.logs.time.monotonic", lambda: now)
     seldom, said = Seldom(), list[str]()
@@ -108,14 +108,14 @@ def test_what_fails_with_each_request_is_said_once_a_minute_with_how_often(monke
     assert said == [
         "store unavailable: 50 % at 0",
         "queue unavailable: 50 % at 0",
-        "store unavailable: 50 % at 60 (and 59 times since it was said last)",
-        "queue unavailable: 50 % at 60 (and 29 times since it was said last)",
-        "store unavailable: 50 % at 120 (and 59 times since it was said last)",
-        "queue unavailable: 50 % at 120 (and 29 times since it was said last)",
+        "store unavailable: 50 % at 60 (and 59 times since it was last logged)",
+        "queue unavailable: 50 % at 60 (and 29 times since it was last logged)",
+        "store unavailable: 50 % at 120 (and 59 times since it was last logged)",
+        "queue unavailable: 50 % at 120 (and 29 times since it was last logged)",
     ]
 
 
-def test_django_says_nothing_of_its_own_of_a_503_and_all_of_a_500() -> None:
+def test_django_logs_nothing_on_a_503_and_everything_on_a_500() -> None:
     said = []
     for status in (503, 500):
         record = logging.LogRecord("django.request", logging.ERROR, "x.py", 1, "%s", ("/reports/1",), None)

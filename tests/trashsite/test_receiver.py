@@ -134,7 +134,7 @@ def test_everything_arrives_once_and_says_when_it_was_sent(
     bodies = send(raw, url, 57, '{{"can_id":"🗑 {}"}}')
     receiver = start()
     assert eventually(lambda: inbox.bodies == sorted(bodies))
-    assert receiver.received == receiver.in_hand == 57
+    assert receiver.received == receiver.in_progress == 57
     assert all(before - 2 < each.sent_at_ms / 1000 < time.time() + 2 for each in inbox.received)
     assert {each.receive_count for each in inbox.received} == {1}
     assert all(each.first_message_id == each.message_id for each in inbox.received)
@@ -166,14 +166,14 @@ def test_no_more_is_taken_than_there_is_room_for(
 ) -> None:
     bodies = send(raw, url, 120)
     receiver = start(limit=35)
-    assert eventually(lambda: receiver.in_hand == 30)
+    assert eventually(lambda: receiver.in_progress == 30)
     asked = proxy.seen["ReceiveMessage"]
-    assert for_a_while(1.5, lambda: receiver.in_hand == 30 and proxy.seen["ReceiveMessage"] == asked)
+    assert for_a_while(1.5, lambda: receiver.in_progress == 30 and proxy.seen["ReceiveMessage"] == asked)
     seen: set[str] = set()
 
     def work_off() -> bool:
         mine = [each for each in list(inbox.received) if each.body not in seen]
-        assert receiver.in_hand <= 35
+        assert receiver.in_progress <= 35
         seen.update(each.body for each in mine)
         receiver.done(mine)
         return seen == set(bodies)
@@ -188,9 +188,9 @@ def test_large_bodies_are_bounded_by_their_bytes(
     monkeypatch.setattr(module, "MAX_BYTES", 200_000)
     send(raw, url, 80, "{}" + "x" * 20_000)
     receiver = start()
-    assert eventually(lambda: receiver.in_hand >= 10)
+    assert eventually(lambda: receiver.in_progress >= 10)
     # What was on its way when the bound was reached still comes.
-    assert for_a_while(1.5, lambda: receiver.in_hand <= 10 * (1 + module.IN_FLIGHT))
+    assert for_a_while(1.5, lambda: receiver.in_progress <= 10 * (1 + module.IN_FLIGHT))
 
     def work_off() -> bool:
         receiver.done(list(inbox.received))
@@ -216,21 +216,21 @@ def test_a_message_that_comes_twice_in_one_answer_leaves_no_room_taken(
         receiver.done(inbox.received)
 
 
-def test_while_held_it_asks_for_nothing_and_keeps_what_it_has(
+def test_while_paused_it_receives_nothing_and_keeps_what_it_has(
     start: Callable[..., Receiver], proxy: FaultProxy, inbox: Inbox, raw: SQSClient, url: str
 ) -> None:
     send(raw, url, 10)
     receiver = start()
-    assert eventually(lambda: receiver.in_hand == 10)
-    receiver.hold(True)
+    assert eventually(lambda: receiver.in_progress == 10)
+    receiver.pause(True)
     send(raw, url, 10)
     # The poll that was in flight when it was held may still bring some.
-    assert eventually(lambda: not receiver._asked)
-    asked, held = proxy.seen["ReceiveMessage"], receiver.in_hand
-    assert for_a_while(1.2, lambda: (proxy.seen["ReceiveMessage"], receiver.in_hand) == (asked, held))
+    assert eventually(lambda: not receiver._receiving)
+    asked, held = proxy.seen["ReceiveMessage"], receiver.in_progress
+    assert for_a_while(1.2, lambda: (proxy.seen["ReceiveMessage"], receiver.in_progress) == (asked, held))
     assert receiver.silent_s() == 0.0
-    receiver.hold(False)
-    assert eventually(lambda: receiver.in_hand == 20)
+    receiver.pause(False)
+    assert eventually(lambda: receiver.in_progress == 20)
 
 
 # -- what it keeps invisible and gives back --------------------------------------------------------------
@@ -267,8 +267,8 @@ def test_a_message_stays_invisible_for_as_long_as_it_is_worked_on_and_no_longer(
 ) -> None:
     bodies = send(raw, url, 12)
     receiver = start(limit=20)
-    assert eventually(lambda: receiver.in_hand == 12)
-    receiver.hold(True)
+    assert eventually(lambda: receiver.in_progress == 12)
+    receiver.pause(True)
     # Longer than the visibility timeout.
     assert for_a_while(4.0, lambda: visible(raw, url) == [])
     receiver.done(inbox.received)
@@ -280,10 +280,10 @@ def test_what_is_released_is_soon_there_for_others(
 ) -> None:
     bodies = send(raw, url, 25)
     receiver = start(limit=30)
-    assert eventually(lambda: receiver.in_hand == 25)
-    receiver.hold(True)
+    assert eventually(lambda: receiver.in_progress == 25)
+    receiver.pause(True)
     receiver.release(inbox.received)
-    assert receiver.in_hand == 0
+    assert receiver.in_progress == 0
     assert all_visible(raw, url, bodies, 5)
 
 
@@ -311,7 +311,7 @@ def test_after_the_end_no_thread_is_left(
     before = set(threading.enumerate())
     send(raw, url, 3)
     receiver = start()
-    assert eventually(lambda: receiver.in_hand == 3)
+    assert eventually(lambda: receiver.in_progress == 3)
     receiver.stop()
     receiver.done(inbox.received)
     mine = {each for each in threading.enumerate() if each.name.startswith(("receive-", "keep-"))} - before
@@ -337,21 +337,21 @@ def test_the_end_waits_for_what_is_being_given_back(
 ) -> None:
     send(raw, url, 3)
     receiver = start(limit=10)
-    assert eventually(lambda: receiver.in_hand == 3)
+    assert eventually(lambda: receiver.in_progress == 3)
     proxy.inject(faults.slow(1.0), "ChangeMessageVisibilityBatch")
     receiver.stop()
     # The process ends when this has returned, and its threads with it.
-    receiver.release_aside(inbox.received)
+    receiver.release_in_thread(inbox.received)
     receiver.join(0.0, time.monotonic() + 3)
     assert queue.depth().in_flight == 0
 
 
-def test_what_sqs_refuses_to_give_back_is_told_again(
+def test_what_sqs_could_not_give_back_is_requested_again(
     start: Callable[..., Receiver], proxy: FaultProxy, inbox: Inbox, raw: SQSClient, url: str
 ) -> None:
     send(raw, url, 10)
     receiver = start(limit=10)
-    assert eventually(lambda: receiver.in_hand == 10)
+    assert eventually(lambda: receiver.in_progress == 10)
     receiver.stop()
     proxy.inject(partial_answers.failed_entries(partial_answers.every(2)), "ChangeMessageVisibilityBatch", times=1)
     receiver.release(inbox.received)
@@ -369,8 +369,8 @@ def test_what_is_given_back_while_it_is_kept_invisible_is_visible_in_the_end(
     monkeypatch.setattr(module, "EXTEND_AFTER_S", 0.8)
     send(raw, url, 3)
     receiver = start(limit=10)
-    assert eventually(lambda: receiver.in_hand == 3)
-    receiver.hold(True)
+    assert eventually(lambda: receiver.in_progress == 3)
+    receiver.pause(True)
     proxy.inject(faults.slow(1.0), "ChangeMessageVisibilityBatch", times=1)
     assert eventually(lambda: proxy.spoilt["ChangeMessageVisibilityBatch"] == 1)
     # SQS must not hear of this first, and then that they are to stay invisible for half a minute.
@@ -378,13 +378,13 @@ def test_what_is_given_back_while_it_is_kept_invisible_is_visible_in_the_end(
     assert eventually(lambda: queue.depth().in_flight == 0, 6)
 
 
-def test_what_could_not_be_given_back_comes_by_itself(
+def test_what_could_not_be_given_back_comes_when_its_time_is_over(
     brief: None, start: Callable[..., Receiver], proxy: FaultProxy, inbox: Inbox, raw: SQSClient, url: str
 ) -> None:
     bodies = send(raw, url, 3)
     receiver = start(limit=10)
-    assert eventually(lambda: receiver.in_hand == 3)
-    receiver.hold(True)
+    assert eventually(lambda: receiver.in_progress == 3)
+    receiver.pause(True)
     with proxy.broken(faults.never, "ChangeMessageVisibilityBatch"):
         began = time.monotonic()
         receiver.release(inbox.received, within_s=0.5)
@@ -404,7 +404,7 @@ def test_what_could_not_be_given_back_comes_by_itself(
         faults.error("AWS.SimpleQueueService.NonExistentQueue"),
     ],
 )  # fmt: skip
-def test_it_receives_again_by_itself_after_every_fault(
+def test_it_receives_again_automatically_after_every_fault(
     fault: Fault, start: Callable[..., Receiver], proxy: FaultProxy, inbox: Inbox, raw: SQSClient, url: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
@@ -422,7 +422,7 @@ def test_it_receives_again_by_itself_after_every_fault(
     assert told == ["WARNING", "INFO"]
 
 
-def test_a_receive_that_is_never_answered_is_given_up_and_told_by_its_silence(
+def test_a_receive_that_is_never_answered_is_given_up_and_counted_as_silence(
     start: Callable[..., Receiver], proxy: FaultProxy, inbox: Inbox, raw: SQSClient, url: str
 ) -> None:
     proxy.inject(faults.never, "ReceiveMessage", times=1)
@@ -433,7 +433,7 @@ def test_a_receive_that_is_never_answered_is_given_up_and_told_by_its_silence(
     assert receiver.silent_s() < 1.5
 
 
-def test_one_receive_that_hangs_is_told_although_another_is_answered_after_it(
+def test_one_receive_that_hangs_is_silence_although_another_is_answered_after_it(
     start: Callable[..., Receiver], proxy: FaultProxy, raw: SQSClient, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "RECEIVE_TIMEOUT_S", 60)
@@ -457,7 +457,7 @@ def test_an_outage_is_over_within_seconds_of_its_end(
     assert eventually(lambda: inbox.bodies == bodies, 5)
 
 
-def test_whoever_breaks_on_taking_messages_gets_the_next_and_those_come_back(
+def test_after_an_error_in_deliver_the_next_messages_arrive_and_those_come_back(
     start: Callable[..., Receiver], inbox: Inbox, raw: SQSClient, url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     inbox.refuse = True
@@ -466,5 +466,5 @@ def test_whoever_breaks_on_taking_messages_gets_the_next_and_those_come_back(
     assert eventually(lambda: not inbox.refuse)
     assert eventually(lambda: inbox.bodies == first, 6)
     assert inbox.received[0].receive_count == 2
-    assert receiver.in_hand == 1
-    assert "could not be handed over" in caplog.text
+    assert receiver.in_progress == 1
+    assert "could not be delivered" in caplog.text

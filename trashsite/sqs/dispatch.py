@@ -1,4 +1,4 @@
-"""Folds messages into batches, and tells when to give none: the rules, with no thread and no network in them."""
+"""Groups messages into batches, and decides when to give out none: pure rules, without threads or network."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 from trashsite.sqs.delivery import Delivery
 
-#: Messages a batch: two of DynamoDB's 25, and never 30, which would be 25 and 5.
+#: Messages a batch: two of DynamoDB's 25; 30 would be a request of 25 and one of 5.
 BATCH = 50
 BATCH_BYTES = 512 * 1024
-#: In a backlog a batch waits this long for its last messages; measured in bench/.
+#: During a backlog a batch waits this long for its last messages; measured by bench/.
 LINGER_S = 0.05
 #: Pauses between tries of one batch while the store is down.
 FIRST_PAUSE_S = 0.5
@@ -23,37 +23,37 @@ Batch = list[Delivery]
 @dataclass(slots=True)
 class Dispatcher:
     """
-    What waits for a slot: messages that came, and batches that the store could not take.
+    What waits for a slot: messages that were received, and batches that could not be stored.
 
-    While the store is down one batch after another is tried, with growing pauses; the first that passes ends it.
+    While the store is down one batch at a time is tried, with growing pauses, until one succeeds.
     `now` is a monotonic clock's time in seconds.
     """
 
     waiting: deque[Delivery] = field(default_factory=deque)
-    stalled: deque[Batch] = field(default_factory=deque)
-    #: How many tries in a row have failed; 0 while the store is well.
+    to_retry: deque[Batch] = field(default_factory=deque)
+    #: How many tries in a row have failed; 0 while the store works.
     failures: int = 0
-    _probe_at: float = 0.0
-    _probing: bool = False
+    _retry_at: float = 0.0
+    _retrying: bool = False
     _linger_until: float = 0.0
 
     def add(self, deliveries: Sequence[Delivery], now: float) -> None:
-        """Take in what was received."""
+        """Add messages that were received."""
         if not self.waiting:
             self._linger_until = now + LINGER_S
         self.waiting.extend(deliveries)
 
     def next(self, now: float, *, more_to_come: bool) -> Batch | None:
-        """Return the batch to give to a free slot; None where there is none, or not yet: then see `due`."""
+        """Return the batch to give to a free slot; None where there is none, or not yet: see `due`."""
         if self.failures:
-            if self._probing or now < self._probe_at:
+            if self._retrying or now < self._retry_at:
                 return None
-            self._probing = True
-        if self.stalled:
-            return self.stalled.popleft()
-        batch = self._fold()
+            self._retrying = True
+        if self.to_retry:
+            return self.to_retry.popleft()
+        batch = self._next_batch()
         if not batch:
-            self._probing = False
+            self._retrying = False
             return None
         full = len(batch) == BATCH or len(batch) < len(self.waiting) or batch[0].receive_count > 1
         if more_to_come and not full and not self.failures and now < self._linger_until:
@@ -64,47 +64,47 @@ class Dispatcher:
         return batch
 
     def due(self, now: float) -> float | None:
-        """Return the time at which `next` may have something that it has not now; None where only news can tell."""
-        if not self.waiting and not self.stalled:
+        """Return the time at which `next` may return a batch; None where another method must be called first."""
+        if not self.waiting and not self.to_retry:
             return None
         if self.failures:
-            return None if self._probing else self._probe_at
+            return None if self._retrying else self._retry_at
         return self._linger_until
 
-    def passed(self) -> None:
-        """A batch was worked off: the store is well."""
+    def succeeded(self) -> None:
+        """Note that a batch was stored: the store works."""
         self.failures = 0
-        self._probing = False
+        self._retrying = False
 
     def failed(self, batch: Batch, now: float) -> None:
-        """The store could not take a batch: keep it, and try again later."""
-        self.stalled.append(batch)
-        self._probing = False
+        """Keep a batch that could not be stored, to try it again later."""
+        self.to_retry.append(batch)
+        self._retrying = False
         self.failures += 1
-        self._probe_at = now + min(MOST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(self.failures - 1, 8))
+        self._retry_at = now + min(MOST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(self.failures - 1, 8))
 
-    def abandoned(self) -> None:
-        """A batch ended without telling anything of the store."""
-        self._probing = False
-        if not self.stalled and not self.waiting:
-            # Nothing is left to try the store with, and nothing comes while it counts as down: what comes will tell.
+    def given_back(self) -> None:
+        """Note that a batch went back to SQS, which says nothing about the store."""
+        self._retrying = False
+        if not self.to_retry and not self.waiting:
+            # Nothing is left to try the store with, and nothing is received while it counts as down.
             self.failures = 0
 
-    def empty(self) -> Batch:
-        """Return all that waits, and wait for nothing."""
-        everything = [each for batch in self.stalled for each in batch] + list(self.waiting)
-        self.stalled.clear()
+    def remove_all(self) -> Batch:
+        """Remove and return every message that waits."""
+        everything = [each for batch in self.to_retry for each in batch] + list(self.waiting)
+        self.to_retry.clear()
         self.waiting.clear()
         return everything
 
-    def _fold(self) -> Batch:
-        """Return what the next batch would hold: a message received before goes alone, for it may be poison."""
+    def _next_batch(self) -> Batch:
+        """Return the next batch. A message received before is a batch of its own, since it may be poison."""
         batch: Batch = []
-        room = BATCH_BYTES
+        left_bytes = BATCH_BYTES
         for each in self.waiting:
-            room -= len(each.body)
+            left_bytes -= len(each.body)
             alone = each.receive_count > 1
-            if batch and (alone or room < 0):
+            if batch and (alone or left_bytes < 0):
                 break
             batch.append(each)
             if alone or len(batch) == BATCH:

@@ -1,8 +1,8 @@
 """
 Which messages are Celery calls: those of one public task, and nothing else that looks like one.
 
-A device must not be able to call a task, and no call may ask for more than to be run once: what it carries
-besides its reports (an eta, callbacks, a chain) could make the worker publish what a stranger wrote.
+A device must not be able to call any other task, and no call may do more than run once: its further parts (an eta,
+callbacks, a chain) could make the worker publish what a stranger wrote.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ FORBIDDEN_EMBED = ("callbacks", "errbacks", "chain", "chord")
 
 
 class Unreadable(ValueError):
-    """A message that calls our task in a way that cannot be obeyed; the text says how."""
+    """A message that calls our task in a way that is not supported; the text says why."""
 
 
 def unpacked(delivery: Delivery, call: str) -> Delivery:
     """
-    Return a call of the task named `call` with its reports as the body; anything else is returned as it came.
+    Return a call of the task named `call` with its reports as the body; anything else is returned unchanged.
 
-    A call that cannot be obeyed keeps its body and gets a `problem`: it is poison like any other. Never raises.
+    A call that is not supported keeps its body and gets `why_unreadable`: it is poison like any other. Never raises.
     """
     text = _plain(delivery.body)
     # A device's message is not even parsed here unless it holds the task's name.
@@ -36,22 +36,22 @@ def unpacked(delivery: Delivery, call: str) -> Delivery:
     try:
         return replace(delivery, body=_reports(text, call) or delivery.body)
     except (Unreadable, ValueError, RecursionError) as error:
-        return replace(delivery, problem=str(error) or repr(error))
+        return replace(delivery, why_unreadable=str(error) or repr(error))
 
 
 def _plain(body: str) -> str:
-    """Return a body as text: Celery's own SQS transport sends each call whole in base64 unless told otherwise."""
+    """Return a body as text: Celery's own SQS transport sends each call whole in base64 by default."""
     # What begins so is base64 of `{"`; no JSON begins with a letter e.
     if not body.startswith("eyJ"):
         return body
     try:
         return base64.b64decode(body, validate=True).decode()
-    except ValueError:  # no base64, no UTF-8, or not even ASCII
+    except ValueError:  # not base64, not UTF-8, or not even ASCII
         return body
 
 
 def _reports(body: str, call: str) -> str | None:
-    """Return the JSON text of the reports that the call was given; None where the body is no call of ours."""
+    """Return the JSON text of the reports that the call was given; None where the body is not such a call."""
     try:
         message = json.loads(body)
     except (ValueError, RecursionError):
@@ -76,7 +76,7 @@ def _reports(body: str, call: str) -> str | None:
 
 
 def _argument(text: str, args: json_slices.Value, kwargs: json_slices.Value) -> str:
-    """Return the text of the one argument, `reports`, given by place or by name."""
+    """Return the text of the one argument, `reports`, whether positional or named."""
     named = list(json_slices.members(text, kwargs.start))
     if any(name != "reports" for name, _ in named):
         raise Unreadable("the call takes one argument, reports")
@@ -103,4 +103,4 @@ def _decoded(message: dict[str, object]) -> str:
     try:
         return base64.b64decode(body, validate=True).decode()
     except ValueError as error:
-        raise Unreadable(f"the call's body is no base64 of UTF-8: {error}") from None
+        raise Unreadable(f"the call's body is not base64 of UTF-8: {error}") from None

@@ -1,4 +1,4 @@
-"""Takes messages from one queue in threads of its own, and keeps them invisible while they are in hand."""
+"""Receives messages from one queue in threads of its own, and keeps them invisible while they are in progress."""
 
 from __future__ import annotations
 
@@ -10,34 +10,32 @@ from collections.abc import Callable, Iterable, Sequence
 from trashsite import aws
 from trashsite.outage import Outage
 from trashsite.sqs.delivery import CARRIED, Delivery
-from trashsite.sqs.entries import back_in_s, set_visibility
+from trashsite.sqs.entries import MESSAGES_PER_REQUEST, back_in_s, set_visibility
 
 logger = logging.getLogger(__name__)
 
-#: Source: AWS, ReceiveMessage: at most 10 messages a request.
-RECEIVE = 10
-#: A worker that stops waits this long for its last poll: one that it left would bring ten messages to nobody, and
-#: hide them for VISIBILITY_S. AWS allows 20 s, which would save 12 requests a minute of an idle worker.
+#: A worker that stops waits this long for its last poll: the messages of an unread answer would be invisible for
+#: VISIBILITY_S. AWS allows 20 s, which would save 12 requests a minute of an idle worker.
 WAIT_S = 4
-#: A receive that is not answered by then never will be.
+#: A receive that is not answered by then counts as lost.
 RECEIVE_TIMEOUT_S = WAIT_S + 5
-#: Given with each receive, so that a message answered to a worker that is gone is back this soon.
+#: Set by each receive: a message delivered to a worker that crashed is visible again after this time.
 VISIBILITY_S = 30
 EXTEND_AFTER_S = 12.0
-#: The time that an end may take: what is in hand is given back within this.
+#: The time that stopping may take: messages in progress are given back within this.
 RELEASE_WITHIN_S = 3.0
 IN_FLIGHT = 3
-#: Bodies in hand; ten more receives of 10 times 1 MiB can be on their way when it is reached.
+#: Of bodies in progress; further receives of up to 10 MiB each can be in flight when it is reached.
 MAX_BYTES = 16 * 1024 * 1024
 
 
 class Receiver:
     """
-    Asks a queue for ten messages at a time and hands them over by `deliver`, called from its threads.
+    Receives up to ten messages at a time and passes them to `deliver`, which its threads call.
 
-    Several receives are in flight while the last one came back full, else one. It asks only while what is in
-    hand leaves room below `limit` messages, and not at all while held: so memory is bounded and nothing spins.
-    A message is in hand from its arrival until `done` or `release`; meanwhile its visibility is extended.
+    Several receives are in flight while the last one returned ten messages, otherwise one. It receives only while
+    fewer than `limit` messages are in progress, and not while paused: so memory is bounded and no loop is busy.
+    A message is in progress from its arrival until `done` or `release`; meanwhile its visibility is extended.
     """
 
     def __init__(self, queue: str, deliver: Callable[[list[Delivery]], None], *, limit: int) -> None:
@@ -47,14 +45,14 @@ class Receiver:
         self._deliver = deliver
         self._url = ""
         self._changed = threading.Condition()
-        self._in_hand: dict[str, float] = {}
-        #: What is being kept invisible at the moment: giving it back has to come after that.
+        self._in_progress: dict[str, float] = {}
+        #: What is being kept invisible at the moment: it may be given back only after that.
         self._extending: dict[str, int] = {}
         self._bytes = 0
-        #: When each receive that is in flight was begun, by its thread.
-        self._asked: dict[int, float] = {}
+        #: When each receive in flight began, by its thread.
+        self._receiving: dict[int, float] = {}
         self._full = False
-        self._held = False
+        self._paused = False
         self._silent_since: float | None = None
         self._stopping = threading.Event()
         self._stopped_at = 0.0
@@ -63,23 +61,23 @@ class Receiver:
             threading.Thread(target=self._receive_on, name=f"receive-{at}", daemon=True) for at in range(IN_FLIGHT)
         ]
         self._releasing: list[threading.Thread] = []
-        self._keeper = threading.Thread(target=self._keep, name="keep-invisible", daemon=True)
+        self._extender = threading.Thread(target=self._extend_visibility, name="extend-visibility", daemon=True)
 
-    # -- what the dispatcher tells it --------------------------------------------------------------------
+    # -- what the channel calls ---------------------------------------------------------------------------
 
     def start(self) -> None:
         """Begin to receive."""
-        for thread in (*self._threads, self._keeper):
+        for thread in (*self._threads, self._extender):
             thread.start()
 
-    def hold(self, held: bool) -> None:
-        """Stop asking for more, or go on: what is in hand stays in hand."""
+    def pause(self, paused: bool) -> None:
+        """Stop receiving for now, or continue; messages in progress are not affected."""
         with self._changed:
-            self._held = held
+            self._paused = paused
             self._changed.notify_all()
 
     def stop(self) -> None:
-        """Ask for nothing more, for good. What still arrives is given back at once."""
+        """Receive no more, for good. What still arrives is given back at once."""
         if not self._stopping.is_set():
             self._stopped_at = time.monotonic()
         self._stopping.set()
@@ -88,50 +86,49 @@ class Receiver:
 
     def join(self, within_s: float, released_by: float) -> None:
         """
-        Wait for receives that are in flight: what an abandoned one brings is invisible for 30 s.
+        Wait for receives in flight: the messages of an unread answer would be invisible for 30 s.
 
-        within_s: counted from the stop, for a poll that is answered at all is answered so soon after it.
-        released_by: the monotonic time until which to wait for what gives messages back, which would end with the
-        process.
+        within_s: counted from the stop; a poll that is answered at all is answered by then.
+        released_by: the monotonic time until which to wait for the threads that give messages back.
         """
         answered_by = self._stopped_at + within_s
         for thread in self._threads:
-            if thread.ident in self._asked:
+            if thread.ident in self._receiving:
                 thread.join(max(0.0, answered_by - time.monotonic()))
         for thread in (*self._threads, *self._releasing):
-            if thread.ident not in self._asked:
+            if thread.ident not in self._receiving:
                 thread.join(max(0.0, released_by - time.monotonic()))
 
     @property
     def stopping(self) -> bool:
-        """Whether it was told to stop."""
+        """Whether `stop` was called."""
         return self._stopping.is_set()
 
     @property
     def busy(self) -> bool:
-        """Whether more is on its way: the last answer was full and another receive is in flight."""
-        return self._full and bool(self._asked)
+        """Whether more is likely to come: the last answer was full and another receive is in flight."""
+        return self._full and bool(self._receiving)
 
     def silent_s(self) -> float:
-        """Return for how long the queue has answered nothing although it was asked."""
+        """Return for how long receives have been in flight without an answer."""
         since = self._silent_since
         return 0.0 if since is None else time.monotonic() - since
 
     @property
-    def knows_why(self) -> bool:
-        """Whether it has said that receiving fails: silence is then an outage, and no hang."""
+    def fails(self) -> bool:
+        """Whether receiving fails: silence is then an outage, which was logged, and not a hang."""
         return self._outage.lasts
 
     @property
-    def in_hand(self) -> int:
-        """How many messages are between their arrival and their end."""
-        return len(self._in_hand)
+    def in_progress(self) -> int:
+        """How many messages have arrived and are neither done nor given back."""
+        return len(self._in_progress)
 
     def done(self, deliveries: Iterable[Delivery]) -> None:
-        """These need no more care: deleted, or left to come back."""
+        """Stop extending the visibility of messages that are deleted, or left to come back."""
         with self._changed:
             for each in deliveries:
-                if self._in_hand.pop(each.receipt_handle, None) is not None:
+                if self._in_progress.pop(each.receipt_handle, None) is not None:
                     self._bytes -= len(each.body)
             self._changed.notify_all()
 
@@ -139,7 +136,7 @@ class Receiver:
         """
         Give messages back to the queue: in 2 s for one received the first time, later each time it comes again.
 
-        A message that breaks our code, or the process that runs it, so does not burn its receives in seconds.
+        So a message that breaks our code, or the process that runs it, does not use up its receives within seconds.
         """
         self.done(deliveries)
         deadline = time.monotonic() + within_s
@@ -150,8 +147,8 @@ class Receiver:
             self._changed.wait_for(lambda: self._extending.keys().isdisjoint(seconds), within_s)
         set_visibility(self._url, seconds, within_s=deadline - time.monotonic())
 
-    def release_aside(self, deliveries: Sequence[Delivery]) -> None:
-        """Like release, but without waiting for SQS, which may not answer."""
+    def release_in_thread(self, deliveries: Sequence[Delivery]) -> None:
+        """Like release, but without waiting for SQS."""
         thread = threading.Thread(target=self.release, args=(deliveries,), name="release", daemon=True)
         with self._changed:
             thread.start()
@@ -161,51 +158,52 @@ class Receiver:
 
     def _receive_on(self) -> None:
         failures = 0
-        while self._take_turn():
+        while self._wait_until_wanted():
             messages: list[Delivery] = []
             try:
                 messages = self._receive()
                 failures = 0
-            except Exception as error:  # a receiver that ends would be a worker that idles for ever
+            except Exception as error:  # without this thread the worker would receive no more, for ever
                 failures += 1
                 self._outage.failed(error)
             with self._changed:
-                del self._asked[threading.get_ident()]
+                del self._receiving[threading.get_ident()]
                 if not failures:
-                    # Another one that was asked before may be hanging all the while.
-                    self._silent_since = min(self._asked.values(), default=None)
-                self._full = len(messages) == RECEIVE
+                    # Another one that began earlier may still hang.
+                    self._silent_since = min(self._receiving.values(), default=None)
+                self._full = len(messages) == MESSAGES_PER_REQUEST
                 self.received += len(messages)
                 for each in messages:
-                    # One answer may hold a message twice.
-                    if each.receipt_handle not in self._in_hand:
+                    # One answer may contain a message twice.
+                    if each.receipt_handle not in self._in_progress:
                         self._bytes += len(each.body)
-                    self._in_hand[each.receipt_handle] = time.monotonic()
+                    self._in_progress[each.receipt_handle] = time.monotonic()
                 self._changed.notify_all()
             if messages:
-                self._hand_over(messages)
+                self._deliver_or_release(messages)
             elif failures:
-                # So that the end of an outage is noticed within 5 s, with what hangs on it.
+                # At most 2.5 s, so that the end of an outage is noticed within 5 s.
                 self._stopping.wait(aws.pause_s(failures, first_s=0.5, most_s=2.5))
 
-    def _hand_over(self, messages: list[Delivery]) -> None:
+    def _deliver_or_release(self, messages: list[Delivery]) -> None:
         if self._stopping.is_set():
             self.release(messages)
             return
         try:
             self._deliver(messages)
-        except Exception:  # as above: this thread must go on, and the messages come back
-            logger.exception("%d messages could not be handed over and go back", len(messages))
+        except Exception:  # as above, and the messages come back
+            logger.exception("%d messages could not be delivered and are given back", len(messages))
             self.release(messages)
 
-    def _take_turn(self) -> bool:
-        """Wait until another receive is wanted and there is room for it; False once stopped."""
+    def _wait_until_wanted(self) -> bool:
+        """Wait until another receive is wanted and within the limit; return False once stopped."""
         with self._changed:
             while not self._stopping.is_set():
                 wanted = IN_FLIGHT if self._full and not self._outage.lasts else 1
-                room = self.limit - len(self._in_hand) - RECEIVE * len(self._asked)
-                if not self._held and len(self._asked) < wanted and room >= RECEIVE and self._bytes < MAX_BYTES:
-                    self._asked[threading.get_ident()] = now = time.monotonic()
+                expected = len(self._in_progress) + MESSAGES_PER_REQUEST * (len(self._receiving) + 1)
+                fits = expected <= self.limit and self._bytes < MAX_BYTES
+                if not self._paused and len(self._receiving) < wanted and fits:
+                    self._receiving[threading.get_ident()] = now = time.monotonic()
                     if self._silent_since is None:
                         self._silent_since = now
                     return True
@@ -215,13 +213,13 @@ class Receiver:
     def _receive(self) -> list[Delivery]:
         began = time.monotonic()
         if not self._url:
-            # Asked for here, where SQS may be away: Celery's consumer would restart five times a second.
+            # Not in Celery's consumer, which would restart five times a second while SQS does not answer.
             self._url = aws.client("sqs").call("GetQueueUrl", {"QueueName": self.queue})["QueueUrl"]
         answer = aws.client("sqs").call(
             "ReceiveMessage",
             {
                 "QueueUrl": self._url,
-                "MaxNumberOfMessages": RECEIVE,
+                "MaxNumberOfMessages": MESSAGES_PER_REQUEST,
                 "WaitTimeSeconds": WAIT_S,
                 "VisibilityTimeout": VISIBILITY_S,
                 "MessageSystemAttributeNames": ["ApproximateReceiveCount", "SentTimestamp"],
@@ -233,18 +231,18 @@ class Receiver:
         self._outage.ended(began)
         return messages
 
-    def _keep(self) -> None:
-        """Extend what has been in hand for long, again and again, until nothing is left after the stop."""
-        while not (self._stopping.is_set() and not self._in_hand):
+    def _extend_visibility(self) -> None:
+        """Extend the visibility of messages long in progress, again and again, until none is left after the stop."""
+        while not (self._stopping.is_set() and not self._in_progress):
             time.sleep(1.0)
             now = time.monotonic()
             with self._changed:
                 self._extending = {
-                    handle: VISIBILITY_S for handle, since in self._in_hand.items() if now - since >= EXTEND_AFTER_S
+                    handle: VISIBILITY_S for handle, since in self._in_progress.items() if now - since >= EXTEND_AFTER_S
                 }
             extended = set_visibility(self._url, self._extending)
             with self._changed:
                 if extended:
-                    self._in_hand.update(dict.fromkeys(self._extending.keys() & self._in_hand.keys(), now))
+                    self._in_progress.update(dict.fromkeys(self._extending.keys() & self._in_progress.keys(), now))
                 self._extending = {}
                 self._changed.notify_all()

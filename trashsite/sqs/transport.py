@@ -1,8 +1,8 @@
 """
 A kombu transport over AWS SQS, and how its threads wake the loop that delivers.
 
-They write to a pipe, since a hub that has no reader of its own sleeps 0.1 s, and what one of its timers queues waits
-for the next poll (kombu 5.7.0, measured). A green pool has no hub; it waits in drain_events instead.
+They write to a pipe, since a hub without a reader sleeps 0.1 s, and what one of its timers queues waits for the next
+poll (kombu 5.7.0, measured). A green pool has no hub; it waits in drain_events instead.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from weakref import WeakSet
 from kombu.transport import virtual
 
 from trashsite import aws
-from trashsite.sqs.channel import STALLED_S, Channel, Problem
+from trashsite.sqs.channel import STALLED_S, Channel, Stall
 
 
 class Transport(virtual.Transport):
@@ -35,13 +35,13 @@ class Transport(virtual.Transport):
         self._loop: Any = None
         self._pipe: tuple[int, int] | None = None
         self._woken = threading.Event()
-        self._alarm: Any = None
+        self._timer: Any = None
         self._due: float | None = None
         self._woken_at = 0.0
         _live.add(self)
 
     def wake(self) -> None:
-        """Let the loop look for work. Safe from any thread, and cheap where it was woken already."""
+        """Make the loop look for work. Safe from any thread, and cheap while an earlier call waits for the loop."""
         if self._woken.is_set():
             return
         self._woken_at = time.monotonic()
@@ -68,7 +68,7 @@ class Transport(virtual.Transport):
         self._pump()
 
     def drain_events(self, connection: Any, timeout: float | None = None, **kwargs: Any) -> None:
-        """Wait for work and give it out. Raises socket.timeout where none came in time."""
+        """Wait for work and deliver it. Raises TimeoutError where none came in time."""
         wait_s = timeout if self._due is None else min(timeout or 60.0, self._due - time.monotonic())
         if not self._woken.wait(wait_s) and self._due is None:
             raise TimeoutError
@@ -79,26 +79,26 @@ class Transport(virtual.Transport):
         due = [at for channel in list(self.channels) if (at := channel.pump()) is not None]
         self._due = min(due, default=None)
         if self._loop is not None and self._due is not None:
-            if self._alarm is not None:
-                self._alarm.cancel()
-            self._alarm = self._loop.call_later(max(0.001, self._due - time.monotonic()), self._pump)
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_later(max(0.001, self._due - time.monotonic()), self._pump)
 
-    def problems(self) -> list[Problem]:
-        """Return what should happen and has not for too long; and wake the loop, to see whether it lives."""
+    def stalls(self) -> list[Stall]:
+        """Return what should happen and has not for too long; and wake the loop, to see whether it answers."""
         channels = [channel for channel in list(self.channels) if channel.consumes]
-        found = [problem for channel in channels for problem in channel.problems()]
+        stalls = [stall for channel in channels for stall in channel.stalls()]
         slept_s = time.monotonic() - self._woken_at
         if channels and self._woken.is_set() and slept_s > STALLED_S:
-            found.append(Problem(f"the consumer's loop has not looked up for {slept_s:.0f} s", hangs=True))
+            stalls.append(Stall(f"the consumer's loop has not run for {slept_s:.0f} s", hangs=True))
         if channels:
             self.wake()
-        return found
+        return stalls
 
     def close_connection(self, connection: Any) -> None:
         """Close the channels, then the pipe."""
         super().close_connection(connection)
-        if self._alarm is not None:
-            self._alarm.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         pipe, self._pipe = self._pipe, None
         if pipe:
             with suppress(Exception):
@@ -110,6 +110,6 @@ class Transport(virtual.Transport):
 _live: WeakSet[Transport] = WeakSet()
 
 
-def problems() -> list[Problem]:
-    """Return what this process should do and has not done for too long: nothing where all is well."""
-    return [problem for transport in list(_live) for problem in transport.problems()]
+def stalls() -> list[Stall]:
+    """Return what this process should do and has not done for too long."""
+    return [stall for transport in list(_live) for stall in transport.stalls()]

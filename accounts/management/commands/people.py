@@ -15,22 +15,22 @@ from accounts.roles import ROLES, give_role, make_roles
 
 
 class Command(BaseCommand):
-    help = "Make the roles viewer, operator and admin; and, by option, a user or an API token."
+    help = "Create the roles viewer, operator and admin; and, by option, a user or an API token."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--add", metavar="NAME", help="make this user, or change its role")
+        parser.add_argument("--add", metavar="NAME", help="create this user, or change its role")
         parser.add_argument("--role", choices=ROLES, default="viewer", help="for --add (default: viewer)")
-        parser.add_argument("--token", metavar="NAME", help="make an API token for this user, and print it")
-        parser.add_argument("--for", dest="purpose", default="api", help="what uses the token")
-        parser.add_argument("--read-only", action="store_true", help="the token may change nothing")
-        parser.add_argument("--days", type=int, help="the token expires after so many days")
-        parser.add_argument("--local", action="store_true", help="one user a role, for a stack of one's own")
+        parser.add_argument("--token", metavar="NAME", help="create an API token for this user, and print it")
+        parser.add_argument("--for", dest="purpose", default="api", help="what the token is for (default: api)")
+        parser.add_argument("--read-only", action="store_true", help="the token permits no changes")
+        parser.add_argument("--days", type=int, help="the token expires after this number of days")
+        parser.add_argument("--local", action="store_true", help="one user for each role; needs TRASH_LOCAL=1")
 
     def handle(self, **options: Any) -> None:
         try:
             make_roles()
         except KeyError as error:
-            raise CommandError(f"No permission {error}: run `manage.py migrate` first.") from error
+            raise CommandError(f"Permission {error} is missing: run `manage.py migrate` first.") from error
         if options["local"]:
             self.make_local()
         if options["add"]:
@@ -39,13 +39,13 @@ class Command(BaseCommand):
             if made:
                 user.set_unusable_password()
                 user.save()
-                self.stderr.write(f"Give them a password: manage.py changepassword {user.username}")
+                self.stderr.write(f"To set a password: manage.py changepassword {user.username}")
         if options["token"]:
             self.stdout.write(self.make_token(**options))
 
     def make_local(self) -> None:
         if not settings.TRASH_LOCAL:
-            raise CommandError("--local writes passwords to a file: it works under TRASH_LOCAL=1 alone.")
+            raise CommandError("--local writes passwords to a file: it works only with TRASH_LOCAL=1.")
         path = settings.TRASH_DATA / "credentials"
         done = "wrote" if local.make_people(path) else "kept"
         self.stderr.write(f"{done} users viewer, operator and admin, and a token, in {path}")
@@ -53,7 +53,7 @@ class Command(BaseCommand):
     def make_token(self, **options: Any) -> str:
         user = User.objects.filter(username=options["token"]).first()
         if user is None:
-            raise CommandError(f"No user {options['token']}: make one with --add {options['token']}.")
+            raise CommandError(f"There is no user {options['token']}: create one with --add {options['token']}.")
         days, key = options["days"], new_key()
         Token.objects.create(
             user=user,

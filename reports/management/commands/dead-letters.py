@@ -1,4 +1,4 @@
-"""`manage.py dead-letters`: what was set aside, and why."""
+"""`manage.py dead-letters`: list or export the dead letters."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from reports.queue import QueueUnavailable
 
 
 class Command(BaseCommand):
-    """Lists dead letters or writes them all to a file; either leaves them where they are."""
+    """Lists dead letters, or writes them all to a file; both leave them in the queue."""
 
-    help = "List the dead letters with their reasons, or write them all to a file. Looking leaves them where they are."
+    help = "List the dead letters with their reasons, or write them all to a file. They stay in the queue."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare --most, --reason, --json and --export."""
-        parser.add_argument("--most", type=int, default=100, metavar="N", help="look at N at most (100)")
+        parser.add_argument("--most", type=int, default=100, metavar="N", help="list at most N (default 100)")
         parser.add_argument("--reason", help=f"only those with this reason: {shown.REASON}")
-        parser.add_argument("--json", action="store_true", help="print a JSON array, with the whole texts")
-        parser.add_argument("--export", type=Path, metavar="FILE", help="write all to a new file, a line of JSON each")
+        parser.add_argument("--json", action="store_true", help="print a JSON array, with the complete texts")
+        parser.add_argument("--export", type=Path, metavar="FILE", help="write all to a new file as lines of JSON")
 
     def handle(self, **options: Any) -> None:
-        """Print, or write, and say how many there are."""
+        """Print or write them, and their number on stderr."""
         try:
             self._export(**options) if options["export"] else self._list(**options)
         except QueueUnavailable as error:
@@ -41,7 +41,7 @@ class Command(BaseCommand):
         for line in [_dump([shown.as_json(each) for each in chosen])] if json else shown.table(chosen):
             self.stdout.write(line)
         about = queue.depth().dead
-        rest = f"; {len(seen)} looked at of about {about} messages: see --most and --export" if about > most else ""
+        rest = f"; {len(seen)} of about {about} messages were read: see --most and --export" if about > most else ""
         shown.say(self.stderr, shown.summary(chosen) + rest)
 
     def _export(self, *, export: Path, reason: str | None, **_: Any) -> None:

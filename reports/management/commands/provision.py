@@ -1,4 +1,4 @@
-"""`manage.py provision`: make the queues and tables."""
+"""`manage.py provision`: create the queues and tables."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from reports import queue, store
+from reports.management.letters import UNREACHABLE
 from reports.queue import QueueUnavailable
 from reports.store import StoreUnavailable
 
@@ -22,18 +23,18 @@ def throughput(text: str) -> tuple[int, int]:
 
 
 class Command(BaseCommand):
-    """Makes what is missing and says what it found; safe to run again."""
+    """Creates what is missing, and prints what exists; safe to run again."""
 
-    help = "Make the two queues and three tables, or say that they are there. Safe to run again."
+    help = "Create the two queues and three tables where they are missing. Safe to run again."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare --suffix and --throughput."""
-        parser.add_argument("--suffix", help="end of all names, as in trash-level-wra; else TRASH_SUFFIX")
+        parser.add_argument("--suffix", help="end of all names, as in trash-level-wra (default: TRASH_SUFFIX)")
         parser.add_argument(
             "--throughput",
             type=throughput,
             metavar="READ/WRITE",
-            help="units a second, as 3/3; else on demand",
+            help="capacity units a second, as 3/3 (default: on demand)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -46,6 +47,4 @@ class Command(BaseCommand):
             for line in chain(queue.provision(), store.provision(throughput=options["throughput"])):
                 self.stdout.write(line)
         except (QueueUnavailable, StoreUnavailable) as error:
-            raise CommandError(
-                f"{error}\nSet AWS_REGION, credentials and, for a local stack, `eval $(make env)`."
-            ) from error
+            raise CommandError(UNREACHABLE.format(error)) from error

@@ -11,27 +11,27 @@ from tqdm import tqdm
 
 from reports import queue
 from reports.management import letters as shown
-from reports.queue import DeadLetter, QueueUnavailable, Settled
+from reports.queue import DeadLetter, LetterOutcome, QueueUnavailable
 
-LIST = "`manage.py dead-letters` lists what is there; what somebody else has in hand is hidden for some minutes."
+LIST = "`manage.py dead-letters` lists what is there; what another reader has received is hidden for some minutes."
 
 
 class Command(BaseCommand):
-    """Copies dead letters to the worker's queue, then deletes them; stopped at any moment, it can go on."""
+    """Copies dead letters to the worker's queue, then deletes them; may be stopped at any moment and run again."""
 
-    help = "Send dead letters back to the worker, under their first message id and time. Safe to stop and run again."
+    help = "Send dead letters back to the worker, with their first message id and time. Safe to stop and run again."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare which letters, and --dry-run."""
         which = parser.add_mutually_exclusive_group(required=True)
-        which.add_argument("--all", action="store_true", help="all that are there")
+        which.add_argument("--all", action="store_true", help="all letters")
         which.add_argument("--reason", help=f"those with this reason: {shown.REASON}")
         which.add_argument("--id", nargs="+", action="extend", metavar="ID", help="those that `dead-letters` lists so")
-        parser.add_argument("--dry-run", action="store_true", help="list what would be sent, and leave it there")
+        parser.add_argument("--dry-run", action="store_true", help="list what would be sent, and send nothing")
 
     def handle(self, *, reason: str | None, id: list[str] | None, dry_run: bool, **_: Any) -> None:
-        """Send the letters, or list them, and say what became of them."""
+        """Send the letters, or list them, and print what was done."""
         try:
             self._list(reason, id) if dry_run else self._send(reason, id)
         except QueueUnavailable as error:
@@ -39,40 +39,40 @@ class Command(BaseCommand):
 
     def _list(self, reason: str | None, ids: list[str] | None) -> None:
         if ids:
-            found = queue.find_letters(ids, hidden_s=0)
+            chosen = queue.find_letters(ids, hidden_s=0)
         else:
             with closing(queue.walk_letters()) as walk:
-                found = [each for letters in walk for each in letters if reason is None or each.is_about(reason)]
-        for line in shown.table(found):
+                chosen = [each for letters in walk for each in letters if reason is None or each.is_about(reason)]
+        for line in shown.table(chosen):
             self.stdout.write(line)
-        shown.say(self.stderr, f"would send back {shown.summary(found)}")
+        shown.say(self.stderr, f"would send back {shown.summary(chosen)}")
 
     def _send(self, reason: str | None, ids: list[str] | None) -> None:
         done = again = 0
         bar = tqdm(total=len(ids or ()) or queue.depth().dead, unit=" letters", disable=not self.stderr.isatty())
         try:
             with bar, closing(_named(ids) if ids else _about(reason)) as work:
-                for settled in work:
-                    done, again = done + len(settled.done), again + len(settled.again)
-                    bar.update(len(settled.done))
+                for outcome in work:
+                    done, again = done + len(outcome.done), again + len(outcome.again)
+                    bar.update(len(outcome.done))
         except (KeyboardInterrupt, QueueUnavailable) as error:
             raise CommandError(
                 f"{str(error) or 'Stopped'}: {done} dead letters were sent back and deleted. Of what was sent and not "
-                "yet deleted, a second copy does no harm. Run the same command again to go on."
+                "yet deleted, a second copy does no harm. Run the same command again to continue."
             ) from None
         self.stdout.write(f"sent back {done} dead letters")
         if again:
-            raise CommandError(f"{again} were not: they are gone, in another reader's hand, or there in part. {LIST}")
+            raise CommandError(f"{again} were not: they are gone, received by another reader, or incomplete. {LIST}")
         if reason and not done:
             raise CommandError(f"There are none about {reason}. {LIST}")
 
 
-def _about(reason: str | None) -> Generator[Settled]:
+def _about(reason: str | None) -> Generator[LetterOutcome]:
     return queue.redrive_where(lambda letter: reason is None or letter.is_about(reason))
 
 
-def _named(ids: list[str]) -> Generator[Settled]:
-    """Send the letters of these ids; those that were not found are to be listed again, too."""
-    found: list[DeadLetter] = queue.find_letters(ids)
-    yield queue.redrive(found)
-    yield Settled([], sorted(set(ids).difference(copy.message_id for each in found for copy in each.copies)))
+def _named(ids: list[str]) -> Generator[LetterOutcome]:
+    """Send the letters of these ids; those that were not found count as unchanged."""
+    letters: list[DeadLetter] = queue.find_letters(ids)
+    yield queue.redrive(letters)
+    yield LetterOutcome([], sorted(set(ids).difference(copy.message_id for each in letters for copy in each.copies)))

@@ -1,4 +1,4 @@
-"""`manage.py simulate`: a fleet of cans, or the rows of a file, to the queue."""
+"""`manage.py simulate`: send the reports of a simulated fleet, or the rows of a file, to the queue."""
 
 from zoneinfo import ZoneInfo
 
@@ -14,10 +14,10 @@ from simulator.run import Run
 
 
 class Command(BaseCommand):
-    """Send what a town's cans report: the past days at once, then as it happens."""
+    """Send what a town's cans report: the past days at once, then in real time."""
 
     help = __doc__
-    # It needs a queue that answers sometime, which it waits for, and nothing else.
+    # It needs only a queue, and waits until that answers.
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -26,7 +26,7 @@ class Command(BaseCommand):
     def handle(self, **options: object) -> None:
         asked = arguments.of(options)
         screen = console.Console.for_run(asked, self.stdout, self.stderr)
-        run = Run(asked, queue.publish, WallClock(), screen, on_their_way=on_their_way)
+        run = Run(asked, queue.publish, WallClock(), screen, count_unstored=count_unstored)
         try:
             if asked.replay is None:
                 fleet = Fleet(asked.seed, asked.cans, ZoneInfo(settings.TRASH_TIME_ZONE))
@@ -39,7 +39,7 @@ class Command(BaseCommand):
             raise CommandError(f"{asked.replay}: {error} Rows sent before it: {run.published}.") from error
 
 
-def on_their_way() -> int:
-    """Return about how many messages are in the queue, or in a worker's hand."""
+def count_unstored() -> int:
+    """Return about how many messages wait in the queue or are in a worker."""
     depth = queue.depth()
     return depth.waiting + depth.in_flight

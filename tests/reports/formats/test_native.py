@@ -126,7 +126,7 @@ def test_a_can_id_is_a_string_or_an_integer_of_1_to_128_characters(sent: object,
         ("a\udfff", "must not hold a lone surrogate"),
     ],
 )
-def test_any_other_can_id_is_told_its_rule(sent: object, rule: str) -> None:
+def test_any_other_can_id_breaks_a_rule(sent: object, rule: str) -> None:
     assert refused(one(can_id=sent)) == ("can_id", rule)
 
 
@@ -190,7 +190,7 @@ def test_a_level_keeps_the_digits_that_were_sent(digits: str, as_string: bool) -
         ("0." + "0" * 31, "must have at most 32 characters"),
     ],
 )
-def test_any_other_level_is_told_its_rule(sent: object, rule: str) -> None:
+def test_any_other_level_breaks_a_rule(sent: object, rule: str) -> None:
     assert refused(one(level=sent)) == ("level", rule)
 
 
@@ -254,7 +254,7 @@ AHEAD = "must be at most 5 minutes after the message was received"
         ("1e400", "is out of range"),
     ],
 )
-def test_any_other_time_is_told_its_rule(sent: object, rule: str) -> None:
+def test_any_other_time_breaks_a_rule(sent: object, rule: str) -> None:
     assert refused(one(measured_at=sent)) == ("measured_at", rule)
 
 
@@ -373,7 +373,7 @@ def test_deep_nesting_is_a_rule_and_not_a_crash(depth: int) -> None:
     ],
 )  # fmt: skip
 def test_a_name_that_stands_twice_in_one_object_is_refused_at_any_depth(members: str, field: str) -> None:
-    assert refused(raw(members)) == (field, "must not stand twice in one object")
+    assert refused(raw(members)) == (field, "must not appear twice in one object")
 
 
 def test_the_same_name_in_two_objects_is_no_fault() -> None:

@@ -89,7 +89,7 @@ def manage(*arguments: str) -> tuple[str, str]:
 # -- looking ---------------------------------------------------------------------------------------------
 
 
-def test_a_letter_tells_what_was_sent_and_why_it_was_set_aside() -> None:
+def test_a_letter_shows_what_was_sent_and_why_it_was_set_aside() -> None:
     set_aside('{"can_id": "9",\n "n": 1.10, "é": "🗑️"}', message_id="m-1", index=7)
     (letter,) = dead_letters.sample_letters()
     assert letter.body == '{"can_id": "9",\n "n": 1.10, "é": "🗑️"}'
@@ -99,7 +99,7 @@ def test_a_letter_tells_what_was_sent_and_why_it_was_set_aside() -> None:
     assert DeadLetter.from_fields(json.loads(json.dumps(letter.fields()))) == letter
 
 
-def test_a_sample_holds_as_many_as_asked_for_and_hides_them_unless_told_to_release() -> None:
+def test_a_sample_has_the_requested_number_and_hides_them_unless_it_releases_them() -> None:
     set_aside(*(f"bad {number}" for number in range(25)))
     assert len(dead_letters.sample_letters(most=12, release=True)) == 12
     held = dead_letters.sample_letters(most=12)
@@ -114,7 +114,7 @@ def test_looking_a_hundred_times_buries_nothing() -> None:
     assert all(len(letters) == 1 for letters in seen)
 
 
-def test_what_sqs_itself_moved_is_told_apart_and_keeps_its_name_and_time() -> None:
+def test_messages_moved_by_sqs_are_labelled_and_keep_their_id_and_time() -> None:
     before = datetime.now(UTC) - timedelta(seconds=5)
     (message_id,) = queue.publish([GOOD])
     sqs = boto3.client("sqs")
@@ -161,7 +161,7 @@ def test_of_a_text_of_which_one_part_was_seen_nothing_is_sent() -> None:
     set_aside("x" * queue.MAX_BYTES)
     (half,) = dead_letters.sample_letters(most=1)
     assert not half.complete
-    assert dead_letters.redrive([half]) == dead_letters.Settled([], [half.message_id])
+    assert dead_letters.redrive([half]) == dead_letters.LetterOutcome([], [half.message_id])
     assert queue.depth() == queue.Depth(waiting=0, in_flight=0, dead=2)
 
 
@@ -209,7 +209,7 @@ def test_stopped_between_copy_and_deletion_it_goes_on_and_the_report_is_stored_o
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     set_aside(GOOD, "bad")
-    ask = dead_letters._ask
+    ask = dead_letters._request
 
     def interrupted(operation: str, copies: Sequence[dead_letters.Copy], **fields: int) -> set[dead_letters.Copy]:
         if operation == "DeleteMessageBatch":
@@ -217,8 +217,8 @@ def test_stopped_between_copy_and_deletion_it_goes_on_and_the_report_is_stored_o
         return ask(operation, copies, **fields)
 
     with monkeypatch.context() as patch:
-        patch.setattr(dead_letters, "_ask", interrupted)
-        with pytest.raises(CommandError, match=r"0 dead letters were sent back.*Run the same command again to go on"):
+        patch.setattr(dead_letters, "_request", interrupted)
+        with pytest.raises(CommandError, match=r"0 dead letters were sent back.*same command again to continue"):
             manage("redrive", "--all")
     assert queue.depth() == queue.Depth(waiting=2, in_flight=0, dead=2)
     manage("redrive", "--all")
@@ -230,33 +230,33 @@ def test_stopped_between_copy_and_deletion_it_goes_on_and_the_report_is_stored_o
     assert len(letter.copies) == 2
 
 
-def test_a_letter_in_another_readers_hand_is_to_be_listed_again_and_stays() -> None:
+def test_a_letter_received_by_another_reader_is_to_be_listed_again_and_stays() -> None:
     set_aside("bad", "worse")
     stale = dead_letters.sample_letters(release=True)
     ids = [letter.message_id for letter in stale]
-    assert dead_letters.discard(stale) == dead_letters.Settled([], ids)
+    assert dead_letters.discard(stale) == dead_letters.LetterOutcome([], ids)
     (fresh,) = dead_letters.find_letters([ids[0]])
-    assert dead_letters.redrive([stale[1], fresh]) == dead_letters.Settled([ids[0]], [ids[1]])
+    assert dead_letters.redrive([stale[1], fresh]) == dead_letters.LetterOutcome([ids[0]], [ids[1]])
     assert queue.depth() == queue.Depth(waiting=1, in_flight=0, dead=1)
 
 
 def test_what_is_set_aside_again_meanwhile_is_not_sent_in_a_circle(monkeypatch: pytest.MonkeyPatch) -> None:
     set_aside("bad 0", "bad 1", "bad 2", message_id="m-1", index=5)
     monkeypatch.setattr(dead_letters, "LETTERS_AT_ONCE", 1)
-    copied_back = dead_letters._copied_back
+    copied_back = dead_letters._send_back
 
     def with_a_quick_worker(letters: Sequence[DeadLetter]) -> list[DeadLetter]:
         sent = copied_back(letters)
         work()
         return sent
 
-    monkeypatch.setattr(dead_letters, "_copied_back", with_a_quick_worker)
+    monkeypatch.setattr(dead_letters, "_send_back", with_a_quick_worker)
     assert manage("redrive", "--all")[0] == "sent back 3 dead letters\n"
     again = dead_letters.sample_letters()
     assert (texts(again), {letter.index for letter in again}) == (["bad 0", "bad 1", "bad 2"], {None})
 
 
-def test_an_outage_is_told_as_one_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_outage_is_reported_as_one_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     set_aside("bad")
     letters = dead_letters.sample_letters()
     with monkeypatch.context() as patch:
@@ -320,7 +320,7 @@ def test_the_list_is_json_for_programs_and_can_be_narrowed() -> None:
     assert json.loads(manage("dead-letters", "--json", "--reason", "moved")[0]) == []
     stdout, stderr = manage("dead-letters", "--most", "1")
     assert len(stdout.splitlines()) == 2
-    assert "1 looked at of about 2 messages" in stderr
+    assert "1 of about 2 messages were read" in stderr
 
 
 def test_an_export_writes_every_letter_to_a_new_file_and_leaves_it_in_the_queue(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from tests.support.partial_answers import all_of_them, every, failed_entries
 from tests.support.servers import eventually
 from trashsite import aws
 from trashsite.outage import Outage
+from trashsite.sqs import entries
 from trashsite.sqs.delivery import Delivery
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(aws.Client.patiently.__kwdefaults__, "within_s", 0.5)
     monkeypatch.setattr(aws, "PATIENCE_S", 0.5)
     monkeypatch.setattr(aws, "SILENCE_S", 0.0)
-    monkeypatch.setattr("reports.queue.requests.TRIES", 2)
+    monkeypatch.setitem(entries.request_entries.__kwdefaults__, "within_s", 0.5)
 
 
 def url(raw: SQSClient, name: str = "trash-level") -> str:
@@ -157,7 +158,7 @@ def test_entries_that_fail_are_sent_again_alone_and_the_ids_stay_in_order(proxy:
 
 @on_the_embedded_stack
 @pytest.mark.parametrize("sender_fault", [True, False])
-def test_only_what_was_not_taken_is_told_as_unsent(
+def test_only_what_was_not_accepted_is_unsent(
     sender_fault: bool, proxy: FaultProxy, raw: SQSClient, impatient: None
 ) -> None:
     def refuse_some(call: faults.Call) -> faults.Reply:
@@ -176,7 +177,7 @@ def test_only_what_was_not_taken_is_told_as_unsent(
 
 
 @on_the_embedded_stack
-def test_while_sqs_is_away_nothing_is_told_as_sent(proxy: FaultProxy, impatient: None) -> None:
+def test_while_sqs_does_not_answer_everything_is_unsent(proxy: FaultProxy, impatient: None) -> None:
     proxy.refuse()
     bodies = sent_at(12)
     with pytest.raises(QueueUnavailable) as caught:
@@ -201,7 +202,7 @@ def facts(message: dict[str, Any]) -> dict[str, str]:
     return {name: each["StringValue"] for name, each in attributes.items()}
 
 
-def test_a_letter_holds_the_exact_text_and_says_what_is_wrong_and_where_it_came_from(raw: SQSClient) -> None:
+def test_a_letter_has_the_exact_text_the_reason_and_its_origin(raw: SQSClient) -> None:
     text = '{ "can_id" : "🗑", "level":\t"x" }'
     queue.quarantine([rejected(text, index=250)])
     (letter,) = messages(raw, "trash-level-dead", 1)
@@ -238,7 +239,7 @@ def test_a_text_that_sqs_refuses_is_set_aside_all_the_same(text: str, carried: s
     assert facts(letter)["error"] == f"must not be {carried.strip()}"
 
 
-def test_what_a_letter_says_is_cut_to_a_bearable_length(raw: SQSClient) -> None:
+def test_the_attributes_of_a_letter_are_cut_to_256_characters(raw: SQSClient) -> None:
     queue.quarantine([rejected("x", field="f" * 5000, rule="é" * 5000)])
     (letter,) = messages(raw, "trash-level-dead", 1)
     assert facts(letter)["field"] == "f" * 256
@@ -264,7 +265,7 @@ def test_any_number_of_reports_is_set_aside(raw: SQSClient) -> None:
     ]
 
 
-def test_a_second_copy_of_a_letter_can_be_told_as_one(raw: SQSClient) -> None:
+def test_a_second_copy_of_a_letter_is_recognisable(raw: SQSClient) -> None:
     for _ in range(2):
         queue.quarantine([rejected("text", index=4)])
     one, other = messages(raw, "trash-level-dead", 2)
@@ -272,9 +273,9 @@ def test_a_second_copy_of_a_letter_can_be_told_as_one(raw: SQSClient) -> None:
 
 
 @on_the_embedded_stack
-def test_what_could_not_be_set_aside_is_told(proxy: FaultProxy, impatient: None) -> None:
+def test_what_could_not_be_set_aside_is_an_error(proxy: FaultProxy, impatient: None) -> None:
     proxy.inject(failed_entries(all_of_them), "SendMessageBatch")
-    with pytest.raises(QueueUnavailable, match="did not take 1 of 1"):
+    with pytest.raises(QueueUnavailable, match="did not accept 1 of 1"):
         queue.quarantine([rejected("text")])
 
 
@@ -341,7 +342,7 @@ def test_what_cannot_be_deleted_is_a_warning_and_comes_back(
 # -- depth, flaws, provisioning --------------------------------------------------------------------------
 
 
-def test_the_depth_tells_what_waits_what_is_in_hand_and_what_is_set_aside(raw: SQSClient) -> None:
+def test_the_depth_counts_messages_that_wait_are_in_flight_and_set_aside(raw: SQSClient) -> None:
     assert queue.depth() == Depth(0, 0, 0)
     queue.publish(sent_at(7))
     queue.quarantine([rejected("a"), rejected("b")])
@@ -376,7 +377,7 @@ def test_provisioning_again_finds_both_queues_and_keeps_what_they_hold(pipeline:
     assert [each["Body"] for each in messages(raw, "trash-level", 1)] == ["kept"]
 
 
-def test_provisioning_mends_what_somebody_changed(pipeline: str, raw: SQSClient) -> None:
+def test_provisioning_corrects_attributes_that_were_changed(pipeline: str, raw: SQSClient) -> None:
     policy = {**json.loads(attributes(raw, "trash-level")["RedrivePolicy"]), "maxReceiveCount": 3}
     raw.set_queue_attributes(
         QueueUrl=url(raw), Attributes={"VisibilityTimeout": "1800", "RedrivePolicy": json.dumps(policy)}
@@ -402,7 +403,7 @@ def test_a_missing_queue_is_a_flaw_with_the_next_step(pipeline: str) -> None:
 
 
 @pytest.mark.parametrize("receives", [None, 1, 5, 9])
-def test_a_queue_that_lets_good_messages_die_or_poison_live_is_flawed(
+def test_a_queue_without_a_suitable_redrive_policy_is_refused(
     receives: int | None, pipeline: str, raw: SQSClient
 ) -> None:
     name = f"flawed-{receives}-{pipeline}"

@@ -12,7 +12,7 @@ import boto3
 import pytest
 
 from reports import store
-from reports.insight.hours import Span, by_day, by_hour
+from reports.insight.hours import LevelSummary, by_day, by_hour
 from reports.report import Report
 from reports.store import course, summaries
 from reports.store.items import HISTORY, day_key, table
@@ -35,7 +35,7 @@ def every(minutes: int, days: float) -> list[datetime]:
     return [NOW - timedelta(minutes=minutes * turn) for turn in range(int(days * 1440 / minutes))]
 
 
-def all_of(can_id: str, since: datetime | None = None) -> list[Span]:
+def all_of(can_id: str, since: datetime | None = None) -> list[LevelSummary]:
     for _ in range(20):
         found = course(can_id, since=since, now=NOW)
         if found.complete:
@@ -51,10 +51,10 @@ def test_hours_say_how_low_how_high_and_how_it_ended() -> None:
     hours = by_hour(reports)
 
     assert hours == [
-        Span(at, "1.0", "10", "1.0", 3),
-        Span(at + timedelta(hours=1), "77.10", "77.10", "77.10", 1),
+        LevelSummary(at, "1.0", "10", "1.0", 3),
+        LevelSummary(at + timedelta(hours=1), "77.10", "77.10", "77.10", 1),
     ]
-    assert by_day(hours) == [Span(at.replace(hour=0), "1.0", "77.10", "77.10", 4)]
+    assert by_day(hours) == [LevelSummary(at.replace(hour=0), "1.0", "77.10", "77.10", 4)]
 
 
 def test_the_course_is_what_the_reports_say_at_the_first_look_and_later() -> None:

@@ -18,7 +18,6 @@ from django.test import Client
 
 from accounts.roles import give_role, make_roles
 from reports import queue, store
-from reports.insight.troubles import troubles
 from reports.queue import QueueUnavailable
 from reports.store import Heartbeat, StoreUnavailable
 
@@ -196,23 +195,6 @@ def test_what_does_not_answer_is_said_and_the_rest_still_shown(staff: Client, mo
     assert [trouble["text"] for trouble in found["troubles"]] == ["SQS does not answer.", "DynamoDB does not answer."]
     assert page.status_code == 200
     assert b"SQS does not answer" in page.content
-
-
-def test_troubles_are_named_the_worst_first() -> None:
-    fine = Heartbeat("a", NOW, {})
-
-    def named(**given: object) -> list[str]:
-        usual = {"waiting": 0, "in_flight": 0, "dead": 0, "workers": [fine], "now": NOW}
-        return [f"{one.weight}: {one.text}" for one in troubles(**{**usual, **given})]
-
-    assert named() == []
-    assert named(workers=[]) == ["bad: No worker is running."]
-    assert named(workers=[fine, Heartbeat("b", NOW - timedelta(seconds=31), {})]) == [
-        "bad: Worker b has been silent for 31 s."
-    ]
-    assert named(workers=[Heartbeat("a", NOW, {}, "receives nothing")]) == ["bad: Worker a: receives nothing."]
-    assert named(dead=1) == ["warning: 1 dead letter: reports that could not be stored."]
-    assert [text.split(":")[0] for text in named(in_flight=110_000, waiting=30_000)] == ["bad", "warning"]
 
 
 def test_how_it_goes_is_told_by_the_workers_at_work(staff: Client) -> None:

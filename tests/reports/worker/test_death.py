@@ -132,7 +132,7 @@ def waiting_bytes(pid: int) -> int:
     return most
 
 
-def test_a_worker_that_is_told_to_stop_ends_soon_and_gives_back_what_it_holds(
+def test_a_worker_that_stops_ends_soon_and_gives_its_messages_back(
     busy: Callable[..., Worker], worker: Callable[..., Worker], ledger: Ledger, pipeline: str
 ) -> None:
     started = busy()

@@ -60,12 +60,12 @@ def test_without_a_redrive_policy_it_refuses_with_the_reason(pipeline: str, refu
     assert f"queue {name} has no redrive policy with a maxReceiveCount of at least 10" in line
 
 
-def test_a_setting_on_which_the_promise_rests_cannot_be_changed(pipeline: str, refused: Callable[..., str]) -> None:
+def test_a_setting_that_could_lose_reports_is_refused(pipeline: str, refused: Callable[..., str]) -> None:
     line = refused(
         DJANGO_SETTINGS_MODULE="tests.reports.worker.wrong_settings",
         WRONG_SETTINGS=json.dumps({"CELERY_TASK_ACKS_LATE": False}),
     )
-    assert line == "the worker does not start: task_acks_late must be True: a crash would lose what was in hand"
+    assert line == "the worker does not start: task_acks_late must be True: a crash would lose the messages in progress"
 
 
 def test_a_pool_that_cannot_grow_is_not_asked_to(pipeline: str, refused: Callable[..., str]) -> None:
@@ -79,7 +79,7 @@ def test_a_pool_that_cannot_grow_is_not_asked_to(pipeline: str, refused: Callabl
         ("task_serializer", "pickle"), ("accept_content", ["json", "pickle"]), ("worker_enable_remote_control", True),
     ],
 )  # fmt: skip
-def test_each_needed_setting_is_told_with_what_goes_wrong_otherwise(name: str, wrong: object) -> None:
+def test_each_needed_setting_is_named_with_what_goes_wrong_otherwise(name: str, wrong: object) -> None:
     needed, otherwise = startup.NEEDED[name]
     conf = {**{each: celery_app.conf[each] for each in startup.NEEDED}, name: wrong}
     sender: Any = SimpleNamespace(app=SimpleNamespace(conf=conf), options={}, pool_cls="solo")
@@ -107,7 +107,7 @@ def away(pipeline: str, aws_environment: dict[str, str]) -> Iterator[tuple[Fault
         yield sqs, dynamodb
 
 
-def test_while_aws_is_away_it_waits_and_says_so_once_and_takes_nothing_until_the_store_answers(
+def test_without_an_answer_of_aws_it_waits_logs_it_once_and_receives_nothing(
     worker: Callable[..., Worker], away: tuple[FaultProxy, FaultProxy]
 ) -> None:
     sqs, dynamodb = away
@@ -130,7 +130,7 @@ def test_while_aws_is_away_it_waits_and_says_so_once_and_takes_nothing_until_the
     assert started.stop() == 0
 
 
-def test_a_worker_whose_queue_cannot_be_reached_when_it_begins_to_consume_comes_round_by_itself(
+def test_a_worker_whose_queue_cannot_be_reached_when_it_begins_to_consume_recovers(
     worker: Callable[..., Worker], pipeline: str, aws_environment: dict[str, str]
 ) -> None:
     queue.publish(['{"can_id":"1","level":5}'])

@@ -79,7 +79,7 @@ def fleet(shared_pipeline: str) -> dict[str, Report]:
         ]
         store.put_reports(earlier, now=now)
     store.put_reports([*past, *cans.values()], now=now)
-    store.beat(store.Heartbeat("worker-1:4711", now, {"messages": 9000, "stored": 88123, "stale": 12, "set_aside": 3}))
+    store.beat(store.Heartbeat("worker-1:4711", now, {"messages": 9000, "stored": 88123, "older": 12, "set_aside": 3}))
     fleet_count.forget()
     return cans
 

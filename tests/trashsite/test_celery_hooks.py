@@ -1,7 +1,7 @@
 """
-Each hook of kombu and Celery that trashsite/sqs leans on, by name.
+Each hook of kombu and Celery that trashsite/sqs depends on, by name.
 
-A test that fails here after an upgrade says which ground has moved; read trashsite/sqs before you change the test.
+A test that fails here after an upgrade names the hook that has changed; read trashsite/sqs before you change the test.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def test_kombu_resolves_sqs_by_its_table_of_aliases() -> None:
     assert app.connection_for_read().transport_cls == "sqs"
 
 
-def test_a_connection_hands_its_options_to_the_transport() -> None:
+def test_a_connection_passes_its_options_to_the_transport() -> None:
     with Connection("sqs://aws//", transport_options={"task": "a", "call": "b"}) as connection:
         assert connection.transport.client.transport_options == {"task": "a", "call": "b"}
 
@@ -106,7 +106,7 @@ def test_the_channel_overrides_what_kombu_still_has(name: str) -> None:
     assert ours[: len(theirs) - 1] == theirs[: len(theirs) - 1]
 
 
-def test_kombu_restores_nothing_by_itself() -> None:
+def test_kombu_does_not_restore_messages() -> None:
     assert virtual.QoS.restore_at_shutdown is True
     assert virtual.Channel.do_restore is True
     assert Channel.do_restore is False
@@ -126,7 +126,7 @@ def test_a_lost_pool_process_gives_its_messages_back_and_another_failure_keeps_t
     assert "self.reject(requeue=False)" in source
 
 
-def test_celery_says_when_it_starts_is_ready_and_ends() -> None:
+def test_celery_signals_when_it_starts_is_ready_and_ends() -> None:
     for name in ("worker_init", "worker_ready", "worker_shutting_down", "worker_shutdown", "setup_logging"):
         assert hasattr(signals, name)
     for name in ("worker_process_init", "worker_process_shutdown"):
@@ -139,7 +139,7 @@ def test_the_options_and_the_pool_may_be_set_before_the_worker_is_built() -> Non
     assert source.index("self.options = kwargs") < told < source.index("get_implementation(self.pool_cls)")
 
 
-def test_the_command_line_tells_an_asked_for_pool_from_the_default() -> None:
+def test_the_command_line_shows_whether_the_pool_is_the_default() -> None:
     (pool,) = (option for option in worker_command.params if option.name == "pool")
     assert isinstance(pool, click.Option)
     assert pool.default == "prefork"

@@ -12,14 +12,14 @@ from pathlib import Path
 
 from stack.servers import start_both
 from tests.faults.pipeline import Pipeline
-from tests.faults.results import Results, Take
+from tests.faults.results import PlannedRun, Results
+from tests.faults.run import execute
 from tests.faults.scenarios import SCENARIOS
-from tests.faults.scene import play
 from tests.support.servers import environment
 
 
-def work(takes: Sequence[Take], code: str) -> None:
-    """Play these takes, all with the same pool, and keep each row as it is done."""
+def work(planned: Sequence[PlannedRun], code: str) -> None:
+    """Execute these runs, all with the same pool, and keep each result as it is done."""
     results = Results(code)
     suffix = secrets.token_hex(4)
     with tempfile.TemporaryDirectory(prefix="faults-") as directory:
@@ -28,8 +28,8 @@ def work(takes: Sequence[Take], code: str) -> None:
         _provision()
         pipeline = Pipeline(suffix, (sqs, dynamodb), Path(directory))
         try:
-            for take in takes:
-                _play(take, pipeline, results)
+            for each in planned:
+                _execute(each, pipeline, results)
         finally:
             pipeline.close()
 
@@ -47,24 +47,24 @@ def _provision() -> None:
     list(store.provision())
 
 
-def _play(take: Take, pipeline: Pipeline, results: Results) -> None:
-    scenario = SCENARIOS[take.scenario]
+def _execute(each: PlannedRun, pipeline: Pipeline, results: Results) -> None:
+    scenario = SCENARIOS[each.scenario]
     if scenario.starts:
         pipeline.clear()
     elif not pipeline.workers:
-        pipeline.start("-P", take.pool).ready()
+        pipeline.start("-P", each.pool).ready()
     running = {worker.log_path for worker in pipeline.workers}
     before = set(pipeline.directory.glob("worker-*.log"))
-    row = play(scenario, pipeline, take.pool, take.slug)
-    if row.problems:
-        results.keep_logs(take, sorted(running | set(pipeline.directory.glob("worker-*.log")) - before))
-    results.keep(take, row)
-    told = f"recovered in {row.recovered_s} s" if row.recovered_s is not None else "never recovered"
+    result = execute(scenario, pipeline, each.pool, each.slug)
+    if result.problems:
+        results.keep_logs(each, sorted(running | set(pipeline.directory.glob("worker-*.log")) - before))
+    results.keep(each, result)
+    told = f"recovered in {result.recovered_s} s" if result.recovered_s is not None else "never recovered"
     print(
-        f"{'FAILED' if row.problems else 'passed'}  {take}: {row.sent} sent, {row.stored} stored, {told} "
-        f"({row.took_s:.0f} s)" + "".join(f"\n        {problem}" for problem in row.problems),
+        f"{'FAILED' if result.problems else 'passed'}  {each}: {result.sent} sent, {result.stored} stored, {told} "
+        f"({result.took_s:.0f} s)" + "".join(f"\n        {problem}" for problem in result.problems),
         file=sys.stderr, flush=True,
     )  # fmt: skip
-    if row.problems or scenario.starts:
+    if result.problems or scenario.starts:
         # Whatever state it is in, the next one begins afresh.
         pipeline.clear()

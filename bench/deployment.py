@@ -1,4 +1,4 @@
-"""Queues and tables of one run: made, filled, verified, removed; and the processes that work on them."""
+"""The queues and tables of one run: created, filled, checked, removed; and the processes that work on them."""
 
 from __future__ import annotations
 
@@ -25,26 +25,14 @@ from bench.cases import Row
 from bench.counts import Watch
 from bench.messages import CANS, Messages
 from stack.servers import LOOPBACK, REGION, Server
+from tests.support.servers import ROOT, environment
 
-ROOT = Path(__file__).resolve().parent.parent
-#: Nothing that works is silent for as long.
+#: Without any progress for this long, a run has failed.
 STALLED_S = 60.0
 
 
 class BenchError(Exception):
     """Why a run gives no figure, in one line."""
-
-
-def aws(sqs_port: int, dynamodb_port: int) -> dict[str, str]:
-    """Return the environment that leads AWS's tools to servers on these ports."""
-    return {
-        "AWS_ENDPOINT_URL_SQS": f"http://{LOOPBACK}:{sqs_port}",
-        "AWS_ENDPOINT_URL_DYNAMODB": f"http://{LOOPBACK}:{dynamodb_port}",
-        "AWS_REGION": REGION,
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
-    }
 
 
 @contextmanager
@@ -66,8 +54,8 @@ def proxied(server: Server, *, delay_ms: float = 0, capacity: bool = False) -> I
 
 
 @dataclass(frozen=True, slots=True)
-class Pipeline:
-    """Fresh queues and tables on a pair of servers, whose names end in `suffix`."""
+class Deployment:
+    """New queues and tables on a pair of servers; their names end in `suffix`."""
 
     sqs: Server
     dynamodb: Server
@@ -77,21 +65,21 @@ class Pipeline:
 
     @classmethod
     @contextmanager
-    def fresh(cls, sqs: Server, dynamodb: Server, row: Row, before: Messages) -> Iterator[Pipeline]:
-        """Make queues and tables in which each can has reported once; remove them at the end."""
+    def fresh(cls, sqs: Server, dynamodb: Server, row: Row, before: Messages) -> Iterator[Deployment]:
+        """Create queues and tables in which each can has reported once; remove them at the end."""
         scratch = Path(tempfile.mkdtemp(prefix="bench-"))
-        pipeline = cls(sqs, dynamodb, secrets.token_hex(4), scratch, Watch(scratch / "counts"))
+        deployment = cls(sqs, dynamodb, secrets.token_hex(4), scratch, Watch(scratch / "counts"))
         try:
-            pipeline.script("bench.prepare", before.bodies(), row.env)
-            yield pipeline
+            deployment.script("bench.prepare", before.bodies(), row.env)
+            yield deployment
         finally:
-            pipeline._remove()
+            deployment._remove()
             shutil.rmtree(scratch)
 
     def environ(self, **more: str) -> dict[str, str]:
         """Return the environment of a process that works here."""
         return {
-            **os.environ, **aws(self.sqs.port, self.dynamodb.port), "TRASH_LOCAL": "1", "TRASH_SUFFIX": self.suffix,
+            **os.environ, **environment(self.sqs, self.dynamodb), "TRASH_LOCAL": "1", "TRASH_SUFFIX": self.suffix,
             "BENCH_COUNTS": str(self.watch.directory), "PYTHONWARNINGS": "ignore", **more,
         }  # fmt: skip
 
@@ -177,7 +165,7 @@ class Pipeline:
         return str(self.client("sqs").get_queue_url(QueueName=f"{name}-{self.suffix}")["QueueUrl"])
 
     def depth(self) -> int:
-        """Return how many messages are left, in flight or set aside."""
+        """Return how many messages wait, are in flight or are set aside."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         client = self.client("sqs")
         left = 0
@@ -186,7 +174,7 @@ class Pipeline:
             left += sum(int(value) for value in answer["Attributes"].values())
         return left
 
-    # -- what became of them -----------------------------------------------------------------------------
+    # -- checking ----------------------------------------------------------------------------------------
 
     def verify(self, row: Row, messages: Messages) -> None:
         """Raise BenchError unless each report is in the history, each can shows its newest, and no message is left."""
@@ -224,7 +212,7 @@ class Pipeline:
 
 
 def stop(process: subprocess.Popen[bytes], within_s: float = 1.0) -> None:
-    """End a process, and its children, in order or by force: nobody misses what it leaves in queues of its own."""
+    """Stop a process and its children, by SIGKILL where SIGTERM is not enough: its queues are removed anyhow."""
     if process.poll() is None:
         process.terminate()
         try:

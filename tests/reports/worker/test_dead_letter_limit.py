@@ -1,4 +1,4 @@
-"""The brake: a flood of invalid reports is slowed, everything else is not held up for a moment."""
+"""A flood of invalid reports is set aside at a limited rate; everything else is not delayed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest import LogCaptureFixture
 
 from reports import queue, store, tasks
 from reports.store import StoreUnavailable
-from reports.worker.brake import Alarm, Brake, Braked
+from reports.worker.dead_letter_limit import DeadLetterLimit, DeadLettersLimited, RateLimit
 from tests.support.servers import Worker, eventually
 from trashsite.sqs.delivery import Delivery
 
@@ -24,34 +24,34 @@ Batches = list[tuple[float, int, int]]
 any_batches = st.lists(st.tuples(st.floats(0, 4), st.integers(0, 60), st.integers(0, 60)), max_size=120)
 
 
-def brake() -> Brake:
-    return Brake(LIMIT, WITHIN_S, 90)
+def rate_limit() -> RateLimit:
+    return RateLimit(LIMIT, WITHIN_S, 90)
 
 
 def driven(batches: Batches) -> list[tuple[float, int, int, bool]]:
-    """Return time, valid, invalid and whether it was let through, of each batch; a refused one is not asked again."""
-    asked, now, seen = brake(), 0.0, []
+    """Return time, valid, invalid and whether it was allowed, of each batch; a refused one does not ask again."""
+    limit, now, seen = rate_limit(), 0.0, []
     for pause, valid, invalid in batches:
         now += pause
-        allowed = asked.allows(valid=valid, invalid=invalid, now=now)
+        allowed = limit.allows(valid=valid, invalid=invalid, now=now)
         if allowed:
-            asked.note(valid=valid, invalid=invalid, now=now)
+            limit.count(valid=valid, invalid=invalid, now=now)
         seen.append((now, valid, invalid, allowed))
     return seen
 
 
 @given(any_batches)
-def test_a_batch_without_an_invalid_report_is_never_held(batches: Batches) -> None:
+def test_a_batch_without_an_invalid_report_is_never_refused(batches: Batches) -> None:
     assert all(allowed for _, _, invalid, allowed in driven(batches) if not invalid)
 
 
 @given(st.lists(st.tuples(st.floats(0.5, 4), st.integers(0, 60), st.integers(0, 4)), max_size=120))
-def test_below_the_limit_poison_holds_nothing_up(batches: Batches) -> None:
+def test_below_the_limit_poison_delays_nothing(batches: Batches) -> None:
     assert all(allowed for *_, allowed in driven(batches))
 
 
 @given(st.lists(st.tuples(st.floats(0, 4), st.integers(0, 60)), max_size=120))
-def test_below_nine_in_ten_poison_holds_nothing_up(batches: list[tuple[float, int]]) -> None:
+def test_below_nine_in_ten_poison_delays_nothing(batches: list[tuple[float, int]]) -> None:
     assert all(allowed for *_, allowed in driven([(pause, 1 + invalid // 8, invalid) for pause, invalid in batches]))
 
 
@@ -64,44 +64,46 @@ def test_of_nothing_but_poison_no_more_than_twice_the_limit_passes_in_any_window
 
 
 @given(any_batches, st.integers(1, 10_000))
-def test_a_batch_that_is_held_passes_within_the_window_whatever_its_size(batches: Batches, invalid: int) -> None:
-    asked, now = brake(), 0.0
+def test_a_batch_that_is_refused_is_allowed_within_the_window_whatever_its_size(batches: Batches, invalid: int) -> None:
+    limit, now = rate_limit(), 0.0
     for pause, valid, bad in batches:
         now += pause
-        if asked.allows(valid=valid, invalid=bad, now=now):
-            asked.note(valid=valid, invalid=bad, now=now)
-    if not asked.allows(valid=0, invalid=invalid, now=now):
-        assert asked.allows(valid=0, invalid=invalid, now=now + WITHIN_S)
+        if limit.allows(valid=valid, invalid=bad, now=now):
+            limit.count(valid=valid, invalid=bad, now=now)
+    if not limit.allows(valid=0, invalid=invalid, now=now):
+        assert limit.allows(valid=0, invalid=invalid, now=now + WITHIN_S)
 
 
-def test_it_goes_on_above_the_limit_and_off_when_good_reports_come_again() -> None:
+def test_it_is_active_above_the_limit_until_valid_reports_come_again() -> None:
     seen = driven([(0.1, 5, 50), (0.1, 5, 50), (0.1, 5, 50), (0.1, 5, 50), (5.0, 5, 50), (0.1, 50, 0), (0.1, 5, 50)])
     assert [allowed for *_, allowed in seen] == [True, True, False, False, True, True, True]
 
 
-def test_a_limit_of_nothing_is_no_brake() -> None:
-    asked = Brake(0, WITHIN_S, 90)
+def test_a_limit_of_0_is_no_limit() -> None:
+    limit = RateLimit(0, WITHIN_S, 90)
     for _ in range(100):
-        asked.note(valid=0, invalid=500, now=1.0)
-        assert asked.allows(valid=0, invalid=500, now=1.0)
+        limit.count(valid=0, invalid=500, now=1.0)
+        assert limit.allows(valid=0, invalid=500, now=1.0)
 
 
-def test_it_calls_once_says_what_to_do_and_reminds_once_a_minute(caplog: LogCaptureFixture) -> None:
+def test_it_logs_once_what_to_do_and_again_once_a_minute(caplog: LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     now = 0.0
-    alarm = Alarm(brake(), clock=lambda: now)
+    limit = DeadLetterLimit(rate_limit(), clock=lambda: now)
     for _ in range(1500):
         now += 0.1
         try:
-            alarm.check(valid=0, invalid=10)
-        except Braked:
+            limit.check(valid=0, invalid=10)
+        except DeadLettersLimited:
             continue
-        alarm.note(valid=0, invalid=10)
+        limit.count(valid=0, invalid=10)
     assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING", "WARNING"]
     assert "manage.py dead-letters" in caplog.text
     now += 60
-    alarm.check(valid=0, invalid=10)
-    assert caplog.records[-1].getMessage() == "the brake is off: 0 of 0 reports were invalid lately"
+    limit.check(valid=0, invalid=10)
+    assert caplog.records[-1].getMessage() == (
+        "dead letters are no longer limited: 0 of 0 reports were invalid in the last 10 s"
+    )
 
 
 # -- in the worker ---------------------------------------------------------------------------------------
@@ -129,7 +131,7 @@ def test_an_outage_of_the_store_sets_nothing_aside_twice(pipeline: str, monkeypa
 
 
 @pytest.mark.parametrize("pool", ["threads", "prefork", "solo"])
-def test_a_flood_of_poison_is_slowed_loses_nothing_and_holds_no_good_report_that_was_received(
+def test_a_flood_of_poison_is_limited_loses_nothing_and_delays_no_valid_report_that_was_received(
     pool: str, pipeline: str, worker: Callable[..., Worker]
 ) -> None:
     good = {str(number): f'{{"can_id":"{number}","level":"5"}}' for number in range(15)}
@@ -138,12 +140,12 @@ def test_a_flood_of_poison_is_slowed_loses_nothing_and_holds_no_good_report_that
         bodies.insert(number * 10, body)
     queue.publish(bodies)
     started = worker("-P", pool, "-c", "2", TRASH_BRAKE_SET_ASIDE="100", TRASH_BRAKE_WITHIN_S="60").ready()
-    eventually(lambda: "the brake is on" in started.log, 60)
+    eventually(lambda: "dead letters are limited" in started.log, 60)
     eventually(lambda: all(store.latest(can_id) for can_id in good), 60)
     assert started.stop() == 0
     depth = eventually(lambda: (found := queue.depth()).in_flight == 0 and found, 60)
     # 100 at once, then 100 a minute; a process of a prefork pool has its share of that, and a solo one all.
     assert (0 if pool == "prefork" else 60) < depth.dead <= 250
     assert depth.waiting + depth.dead == 600
-    alarms = re.findall("ERROR reports.worker.brake: the brake is on", started.log)
+    alarms = re.findall("ERROR reports.worker.dead_letter_limit: dead letters are limited", started.log)
     assert 1 <= len(alarms) <= (2 if pool == "prefork" else 1)

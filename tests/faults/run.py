@@ -1,4 +1,4 @@
-"""One scenario played on one pipeline: the load, what breaks, and the judgement over what is left."""
+"""One run of a scenario on one pipeline: the load, the fault, and the verdict of the ledger and the logs."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class Scenario:
     """
     A fault as data.
 
-    act: breaks something, and returns when it is whole again. starts: the worker is the act's own affair.
+    action: breaks something, and returns when it is whole again. starts: the worker is the action's own affair.
     recovery_s: how soon afterwards a report must get through. explained: patterns of the ERROR lines that belong
     to the fault. outages: how often each thing that fails may be said to begin and to end.
-    seconds: about how long it takes. pools: those with which it is played. most_executions: how often a report may
+    seconds: about how long it planned. pools: those with which it is executed. most_executions: how often a report may
     be worked on, on average.
     """
 
     name: str
-    act: Callable[[Scene], None]
+    action: Callable[[Run], None]
     mix: Mix = USUAL
     starts: bool = False
     recovery_s: float = RECOVERY_S
@@ -50,14 +50,14 @@ class Scenario:
 
 
 @dataclass(slots=True)
-class Row:
+class Result:
     """What became of one scenario. problems: why it failed, nothing where it passed."""
 
     fault: str
     pool: str
     sent: int = 0
     stored: int = 0
-    stale: int = 0
+    outdated: int = 0
     set_aside: int = 0
     twice: int = 0
     lost: int = 0
@@ -73,15 +73,15 @@ class Row:
         return asdict(self)
 
 
-class Scene:
-    """What an act can use: the pipeline, the load, and a way to note what it finds."""
+class Run:
+    """What an action can use: the pipeline, the load, and a way to note what it finds."""
 
     def __init__(self, scenario: Scenario, pipeline: Pipeline, pool: str, key: str) -> None:
         self.scenario = scenario
         self.pipeline = pipeline
         self.pool = pool
         self.load = Load(pipeline.queue, pipeline.url, key, scenario.mix)
-        self.row = Row(scenario.name, pool)
+        self.result = Result(scenario.name, pool)
         self.outage_s = 0.0
         #: The server and the operation of each fault that must pass again.
         self.broken: list[tuple[str, str]] = [("sqs", "ReceiveMessage")]
@@ -89,12 +89,12 @@ class Scene:
         self.copied = False
         self._preload = pipeline.directory / f"preload-{key}"
         self._marks = {worker.log_path: worker.log_path.stat().st_size for worker in pipeline.workers}
-        self._played: list[Worker] = list(pipeline.workers)
+        self._workers: list[Worker] = list(pipeline.workers)
 
     def start(self, *arguments: str, **environ: str) -> Worker:
         """Start a worker with the scenario's pool; its log is judged with the others'."""
         worker = self.pipeline.start("-P", self.pool, *arguments, **environ)
-        self._played.append(worker)
+        self._workers.append(worker)
         return worker
 
     def preloaded(self, *modules: str) -> Worker:
@@ -103,7 +103,7 @@ class Scene:
         return self.start("-I", ",".join(["tests.faults.preload", *modules]), PRELOAD_DIR=str(self._preload))
 
     def tell_preload(self, name: str, text: str | None) -> None:
-        """Write a file that tests.faults.preload looks for, or take it away."""
+        """Write a file that tests.faults.preload looks for, or remove it."""
         if text is None:
             (self._preload / name).unlink()
         else:
@@ -112,122 +112,122 @@ class Scene:
 
     def add(self, what: str) -> None:
         """Count one more of these."""
-        self.row.notes[what] = self.row.notes.get(what, 0) + 1
+        self.result.notes[what] = self.result.notes.get(what, 0) + 1
 
     def expect(self, truth: object, problem: str) -> None:
         """Note a problem unless `truth` is true."""
         if not truth:
-            self.row.problems.append(problem)
+            self.result.problems.append(problem)
 
     def lines(self) -> list[str]:
-        """Return what the workers logged since the scene began."""
-        return [line for worker in self._played for line in self.log(worker).splitlines()]
+        """Return what the workers logged since the run began."""
+        return [line for worker in self._workers for line in self.log(worker).splitlines()]
 
     def log(self, worker: Worker) -> str:
-        """Return what one worker logged since the scene began."""
+        """Return what one worker logged since the run began."""
         with worker.log_path.open("rb") as log:
             log.seek(self._marks.get(worker.log_path, 0))
             return log.read().decode(errors="replace")
 
 
-def play(scenario: Scenario, pipeline: Pipeline, pool: str, key: str) -> Row:
+def execute(scenario: Scenario, pipeline: Pipeline, pool: str, key: str) -> Result:
     """Play a scenario, and judge it once the queue has run empty."""
-    scene = Scene(scenario, pipeline, pool, key)
-    row, load = scene.row, scene.load
+    run = Run(scenario, pipeline, pool, key)
+    result, load = run.result, run.load
     began = time.monotonic()
     try:
         load.start()
         time.sleep(WARM_S)
-        scenario.act(scene)
-        _recover(scene)
+        scenario.action(run)
+        _recover(run)
         time.sleep(COOL_S)
         load.stop()
         pipeline.drain(scenario.drain_s)
-    except Exception as error:  # whatever it is, the other scenarios are played
-        row.problems.append(f"gave up: {error!r}")
+    except Exception as error:  # whatever it is, the other scenarios are executed
+        result.problems.append(f"gave up: {error!r}")
     finally:
         pipeline.heal()
         try:
             load.stop()
         except Exception as error:
-            row.problems.append(f"the load ended: {error!r}")
-    _judge(scene)
-    _read_logs(scene)
+            result.problems.append(f"the load ended: {error!r}")
+    _judge(run)
+    _read_logs(run)
     for worker in pipeline.workers:
-        scene.expect(worker.process.poll() is None, f"a worker ended with status {worker.process.poll()}")
-    row.took_s = round(time.monotonic() - began, 1)
-    return row
+        run.expect(worker.process.poll() is None, f"a worker ended with status {worker.process.poll()}")
+    result.took_s = round(time.monotonic() - began, 1)
+    return result
 
 
-def _recover(scene: Scene) -> None:
+def _recover(run: Run) -> None:
     """
     Measure how long after the fault each worker receives again and has worked off a batch.
 
     What was broken must have passed by then. A fresh report is sent, which the ledger expects behind all that waits.
     """
     began = time.monotonic()
-    workers = list(scene.pipeline.workers)
-    batches = {worker.log_path: scene.log(worker).count("messages=") for worker in workers}
-    passed = {name: scene.pipeline.proxy(server).seen[name] for server, name in scene.broken}
-    scene.load.canary()
+    workers = list(run.pipeline.workers)
+    batches = {worker.log_path: run.log(worker).count("messages=") for worker in workers}
+    passed = {name: run.pipeline.proxy(server).seen[name] for server, name in run.broken}
+    run.load.canary()
 
     def is_back() -> bool:
-        return all(scene.log(worker).count("messages=") > batches[worker.log_path] for worker in workers) and all(
-            scene.pipeline.proxy(server).seen[name] > passed[name] for server, name in scene.broken
+        return all(run.log(worker).count("messages=") > batches[worker.log_path] for worker in workers) and all(
+            run.pipeline.proxy(server).seen[name] > passed[name] for server, name in run.broken
         )
 
-    limit_s = scene.scenario.recovery_s
+    limit_s = run.scenario.recovery_s
     eventually(is_back, limit_s + 30)
-    scene.row.recovered_s = round(time.monotonic() - began, 2)
-    scene.expect(scene.row.recovered_s <= limit_s, f"recovered after {scene.row.recovered_s} s, not {limit_s:g} s")
+    run.result.recovered_s = round(time.monotonic() - began, 2)
+    run.expect(run.result.recovered_s <= limit_s, f"recovered after {run.result.recovered_s} s, not {limit_s:g} s")
 
 
-def _judge(scene: Scene) -> None:
-    row, load = scene.row, scene.load
-    if scene.copied:
+def _judge(run: Run) -> None:
+    result, load = run.result, run.load
+    if run.copied:
         from reports.queue import dead_letters
 
-        listed, messages = sum(map(len, dead_letters.walk_letters())), scene.pipeline.dead()
-    letters = scene.pipeline.letters()
-    if scene.copied:
-        scene.expect(messages > len(letters), "nothing was set aside twice")
-        scene.expect(listed == len(letters), f"{listed} dead letters are listed, not {len(letters)}")
+        listed, messages = sum(map(len, dead_letters.walk_letters())), run.pipeline.dead()
+    letters = run.pipeline.letters()
+    if run.copied:
+        run.expect(messages > len(letters), "nothing was set aside twice")
+        run.expect(listed == len(letters), f"{listed} dead letters are listed, not {len(letters)}")
     for letter in letters:
         field = load.fields.get(letter.text)
-        scene.expect(not field or letter.field == field, f"{letter.field} is to blame, not {field}: {letter.text[:80]}")
-    found = stored(scene.pipeline.suffix, cans=load.key, dead=[letter.text for letter in letters])
+        run.expect(not field or letter.field == field, f"{letter.field} is to blame, not {field}: {letter.text[:80]}")
+    found = stored(run.pipeline.suffix, cans=load.key, dead=[letter.text for letter in letters])
     verdict = load.ledger.judge(found)
-    row.sent, row.stored, row.set_aside = load.sent, len(found.history), len(letters)
-    row.stale, row.twice, row.lost = len(verdict.stale), len(verdict.twice), len(verdict.lost)
-    for kind in ("lost", "twice", "stale", "phantom"):
+    result.sent, result.stored, result.set_aside = load.sent, len(found.history), len(letters)
+    result.outdated, result.twice, result.lost = len(verdict.outdated), len(verdict.twice), len(verdict.lost)
+    for kind in ("lost", "twice", "outdated", "phantom"):
         each = getattr(verdict, kind)
-        scene.expect(not each, f"{len(each)} {kind}, as {str(each[:1])[:200]}")
+        run.expect(not each, f"{len(each)} {kind}, as {str(each[:1])[:200]}")
     moved = [letter for letter in letters if not letter.reason]
-    scene.expect(not moved, f"{len(moved)} moved to the dead letters by SQS itself, as {str(moved[:1])[:200]}")
+    run.expect(not moved, f"{len(moved)} moved to the dead letters by SQS itself, as {str(moved[:1])[:200]}")
 
 
-def _read_logs(scene: Scene) -> None:
-    row, lines = scene.row, scene.lines()
+def _read_logs(run: Run) -> None:
+    result, lines = run.result, run.lines()
     worked = [sum(map(int, found.groups()[1:])) for line in lines if (found := BATCH.search(line))]
-    row.executions = round(sum(worked) / row.sent, 3) if row.sent else 0.0
-    most_executions = scene.scenario.most_executions
-    scene.expect(row.executions <= most_executions, f"{row.executions} executions a report")
+    result.executions = round(sum(worked) / result.sent, 3) if result.sent else 0.0
+    most_executions = run.scenario.most_executions
+    run.expect(result.executions <= most_executions, f"{result.executions} executions a report")
     told: dict[str, int] = {}
     for line in lines:
         if found := _OUTAGE.match(line):
             what = found[1] or found[2]
             told[what] = told.get(what, 0) + 1
         elif line.startswith(("ERROR", "CRITICAL")) or " ERROR" in line[:40]:
-            explained = any(re.search(pattern, line) for pattern in scene.scenario.explained)
-            scene.expect(explained, f"not explained: {line[:300]}")
-    row.lines = sum(
+            explained = any(re.search(pattern, line) for pattern in run.scenario.explained)
+            run.expect(explained, f"not explained: {line[:300]}")
+    result.lines = sum(
         line.startswith(("WARNING", "ERROR", "CRITICAL")) or " works again " in line
         for line in lines
         if " set aside message " not in line
     )
-    processes = 5 if scene.pool == "prefork" else 1
-    allowed = (2 * scene.scenario.outages + int(scene.outage_s // 60)) * processes * max(1, len(scene._played))
+    processes = 5 if run.pool == "prefork" else 1
+    allowed = (2 * run.scenario.outages + int(run.outage_s // 60)) * processes * max(1, len(run._workers))
     for what, times in told.items():
         # What happens in the main process alone is told by one.
         most = allowed if "stor" in what or "delet" in what else allowed // processes
-        scene.expect(times <= most, f"{times} lines say that {what} fails or works again, {most} would do")
+        run.expect(times <= most, f"{times} lines say that {what} fails or works again, {most} would do")

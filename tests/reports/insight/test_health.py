@@ -1,0 +1,55 @@
+"""What heartbeats and the queues' depth say of the pipeline."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from reports.insight.health import pipeline_alerts, worker_alerts
+from reports.store import Heartbeat
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+def heartbeat(seconds_ago: int, problem: str = "", name: str = "host:1") -> Heartbeat:
+    return Heartbeat(name, NOW - timedelta(seconds=seconds_ago), {}, problem)
+
+
+def texts(*heartbeats: Heartbeat) -> list[str]:
+    return [alert.text for alert in worker_alerts(heartbeats, NOW)]
+
+
+def test_a_fresh_heartbeat_is_no_alert() -> None:
+    assert texts(heartbeat(25)) == []
+
+
+def test_no_worker_at_all_is_an_alert_that_says_what_to_do() -> None:
+    (alert,) = worker_alerts([], NOW)
+    assert (alert.text, alert.remedy) == ("No worker is running.", "Start one with `celery -A trashsite worker`.")
+
+
+def test_a_silent_worker_is_an_alert_even_beside_one_that_works() -> None:
+    assert texts(heartbeat(31), heartbeat(1, name="host:2")) == ["Worker host:1 has been silent for 31 s."]
+
+
+def test_a_worker_that_was_replaced_ten_minutes_ago_is_no_alert() -> None:
+    assert texts(heartbeat(601), heartbeat(1, name="host:2")) == []
+
+
+def test_a_worker_that_is_stuck_reports_it_in_its_heartbeat() -> None:
+    problem = "trash-level has answered no receive for 25 s"
+    assert texts(heartbeat(1, problem)) == [f"Worker host:1: {problem}."]
+
+
+def test_alerts_are_listed_the_worst_first() -> None:
+    fine = heartbeat(0)
+
+    def listed(**given: object) -> list[str]:
+        usual = {"waiting": 0, "in_flight": 0, "dead": 0, "workers": [fine], "now": NOW}
+        return [f"{alert.severity}: {alert.text}" for alert in pipeline_alerts(**{**usual, **given})]
+
+    assert listed() == []
+    assert listed(workers=[]) == ["bad: No worker is running."]
+    assert listed(workers=[fine, heartbeat(31)]) == ["bad: Worker host:1 has been silent for 31 s."]
+    assert listed(waiting=None, workers=None) == ["bad: SQS does not answer.", "bad: DynamoDB does not answer."]
+    assert listed(dead=1) == ["warning: 1 dead letter: reports that could not be stored."]
+    assert [text.split(":")[0] for text in listed(in_flight=110_000, waiting=30_000)] == ["bad", "warning"]

@@ -12,6 +12,7 @@ from tests.support.servers import ROOT
 
 README = ROOT / "README.md"
 SETTINGS = (ROOT / "docs/settings.md").read_text()
+ARCHITECTURE = (ROOT / "docs/architecture.md").read_text()
 DECISIONS = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / ".github").rglob("*.md")])
 #: Environment variables that `make run` reads for itself.
@@ -74,6 +75,13 @@ def test_every_file_that_is_named_exists(page: Path) -> None:
     text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     names = re.findall(r"`((?:trashsite|reports|accounts|tests|stack|deploy|docs|simulator|bench)/[\w./-]+)`", text)
     assert [each for each in names if not (ROOT / each).exists()] == []
+
+
+def test_every_package_has_a_line_in_the_architecture() -> None:
+    packages = [each.parent for folder in (ROOT, ROOT / "reports") for each in folder.glob("*/__init__.py")]
+    missing = {name(each) for each in packages if f"`{name(each)}/`" not in ARCHITECTURE}
+    # Django gives these two their names and their work.
+    assert missing <= {"reports/migrations", "reports/templatetags"}
 
 
 def test_every_decision_is_numbered_dated_and_in_the_index() -> None:

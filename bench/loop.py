@@ -20,7 +20,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
-from reports.formats import parse
+from reports.formats.native import parse
 from reports.report import EPOCH, InvalidReport, Report
 from reports.store.items import (
     HISTORY,

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "trashsite.settings")
     from reports import queue, store
-    from reports.formats import parse
+    from reports.formats.native import parse
     from reports.report import Report
 
     for made in (*queue.provision(), *store.provision()):

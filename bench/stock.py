@@ -21,7 +21,7 @@ from celery import Celery, signals
 from django.conf import settings
 from kombu.transport import TRANSPORT_ALIASES
 
-from reports.formats import parse
+from reports.formats.native import parse
 from reports.report import Report
 from reports.store.items import HISTORY, LEVELS, history_item, latest_values, order_key, table
 

@@ -14,7 +14,8 @@ from celery.concurrency import get_implementation
 from celery.exceptions import Reject
 from django.conf import settings
 
-from reports import formats, queue, store
+from reports import queue, store
+from reports.formats import native
 from reports.queue import QueueUnavailable, Rejected
 from reports.report import InvalidReport, Report
 from reports.store import StoreUnavailable
@@ -120,7 +121,7 @@ def _store(deliveries: Sequence[Delivery]) -> None:
 def _parse(delivery: Delivery) -> list[Report | InvalidReport]:
     if delivery.why_unreadable:
         return [InvalidReport("message", delivery.why_unreadable, text=delivery.body)]
-    return formats.parse(delivery.body, delivery.sent_at)
+    return native.parse(delivery.body, delivery.sent_at)
 
 
 def _set_aside_and_delete(parsed: Sequence[_Parsed]) -> int:

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
-from reports import formats
+from reports.formats import native
 from reports.report import InvalidReport, Report
 from trashsite.json_slices import NUMBER
 
@@ -60,7 +60,7 @@ def reports(file: TextIO, now: Callable[[], datetime]) -> Iterator[Report]:
     for line, row in rows:
         if len(row) != len(header):
             raise ReplayError(f"row {line}: has {len(row)} columns where the header has {len(header)}.")
-        (report,) = formats.parse(_text(header, row), now())
+        (report,) = native.parse(_text(header, row), now())
         if isinstance(report, InvalidReport):
             column = report.field if report.field in header else ", ".join(header)
             raise ReplayError(f"row {line}, column {column}: {report.rule}.")

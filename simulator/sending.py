@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from reports import formats
+from reports.formats import native
 from reports.report import Report
 from simulator.fleet import Measurement, Place
 
@@ -37,13 +37,13 @@ def of_measurement(measured: Measurement) -> Sending:
     can, at = measured.can, measured.measured_at
     lat, lon = can.location
     attributes = f'{{"stream":{json.dumps(can.stream)},"location":{{"lat":{lat},"lon":{lon}}}}}'
-    body = formats.dump(Report(can.can_id, measured.level, at, at, attributes))
+    body = native.dump(Report(can.can_id, measured.level, at, at, attributes))
     return Sending(at, at, body, lab(can.can_id, measured.level), measured.place)
 
 
 def of_report(report: Report, measured_at: datetime, due_at: datetime) -> Sending:
     """Return a report that was read from a file, to be sent when it is due."""
-    return Sending(measured_at, due_at, formats.dump(report), lab(report.can_id, report.level))
+    return Sending(measured_at, due_at, native.dump(report), lab(report.can_id, report.level))
 
 
 def lab(can_id: str, level: str) -> str:

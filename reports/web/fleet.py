@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from reports import queue
-from reports.formats import parse
+from reports.formats.native import parse
 from reports.insight.status import Status
 from reports.models import SavedView
 from reports.report import InvalidReport

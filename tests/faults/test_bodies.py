@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from reports import formats
+from reports.formats import native
 from reports.report import EPOCH, InvalidReport, Report
 from tests.faults import bodies
 from trashsite.sqs.delivery import Delivery
@@ -21,7 +21,7 @@ def judged(body: str) -> list[Report | InvalidReport]:
     if delivery.why_unreadable:
         return [InvalidReport("message", delivery.why_unreadable, text=delivery.body)]
     received_at = EPOCH + (datetime.fromisoformat("2026-11-24T09:30:00+00:00") - EPOCH)
-    return formats.parse(delivery.body, received_at)
+    return native.parse(delivery.body, received_at)
 
 
 def test_there_are_hundreds_of_bodies_and_each_is_there_once() -> None:

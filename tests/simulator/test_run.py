@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from reports import formats
+from reports.formats import native
 from reports.queue import QueueUnavailable
 from reports.report import Report, iso
 from simulator import replay
@@ -78,7 +78,7 @@ def test_every_report_passes_the_wire_with_stream_and_location(scene: Scene) -> 
     scene.clock.stop_at = NOW
     scene.fleet(days=1)
 
-    parsed = [report for body in scene.bodies for report in formats.parse(body, NOW)]
+    parsed = [report for body in scene.bodies for report in native.parse(body, NOW)]
     cans = {can.can_id: can for can in Fleet(1, 20).cans}
     for report in parsed:
         assert isinstance(report, Report)

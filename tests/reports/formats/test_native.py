@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from reports.formats import dump, parse
+from reports.formats.native import dump, parse
 from reports.report import InvalidReport, Report, iso
 
 GOLDEN = Path(__file__).resolve().parent / "golden"

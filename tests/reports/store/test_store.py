@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
 
 from reports import store
-from reports.formats import dump, parse
+from reports.formats.native import dump, parse
 from reports.report import Report
 from reports.store import Heartbeat, Outcome, StoreUnavailable
 from reports.store.items import order_key

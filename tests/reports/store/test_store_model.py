@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from reports import store
-from reports.formats import dump
+from reports.formats.native import dump
 from reports.report import Report
 from stack.servers import JARS, Kind
 from tests.support.ledger import Ledger, Said

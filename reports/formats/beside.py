@@ -1,0 +1,43 @@
+"""What a report tells beside its level, as far as other formats have a place for it."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+from reports.formats.readings import EVENTS
+from reports.report import Report
+
+#: Beyond, no air in a can is as warm.
+MOST_CELSIUS = 1_000
+
+
+def temperature_c(report: Report) -> int | float | None:
+    """Return the degrees Celsius among the attributes, where a number stands there."""
+    found = _attributes(report).get("temperature_c")
+    if not isinstance(found, int | float) or isinstance(found, bool):
+        return None
+    return found if abs(found) <= MOST_CELSIUS else None
+
+
+def events(report: Report) -> frozenset[str] | None:
+    """Return the sensor's events, or None where no sensor said anything of the kind."""
+    attributes = _attributes(report)
+    if "sensor" not in attributes:
+        return None
+    found = attributes.get("events")
+    return frozenset(each for each in found if each in EVENTS) if isinstance(found, list) else frozenset()
+
+
+def level(report: Report) -> Decimal:
+    """Return the level in percent."""
+    return Decimal(report.level)
+
+
+def _attributes(report: Report) -> dict[str, Any]:
+    try:
+        found = json.loads(report.attributes)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,63 @@
+"""
+The second step: which network server wrote this, and what it says about the frame.
+
+Told by shape alone, in the order of SERVERS: the first whose members are there takes it. None is asked before our own
+form has been ruled out.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from reports.formats.readings import Frame
+from reports.formats.servers import (
+    aws_iot,
+    chirpstack,
+    coiote,
+    fiware,
+    iot_creators,
+    loriot,
+    lwm2m,
+    milesight_nb,
+    one_nce,
+    the_things_stack,
+    thingpark,
+)
+from reports.formats.servers.server import Server
+
+#: The order of recognition. No shape of one is a part of another's, but ChirpStack v3's and Milesight's gateway's.
+SERVERS: tuple[Server, ...] = (
+    the_things_stack.SERVER,
+    chirpstack.V4,
+    aws_iot.SERVER,
+    aws_iot.LAMBDA,
+    thingpark.SERVER,
+    loriot.SERVER,
+    chirpstack.MILESIGHT_GATEWAY,
+    chirpstack.V3,
+    milesight_nb.SERVER,
+    iot_creators.SERVER,
+    one_nce.SERVER,
+    lwm2m.SENML,
+    lwm2m.PACK,
+    lwm2m.JSON,
+    coiote.SERVER,
+    fiware.V2,
+    fiware.LD,
+    fiware.ENTITY,
+    fiware.ENTITIES,
+)
+
+
+def recognise(message: Any) -> Server | None:
+    """Return the server that writes messages of this shape, or None."""
+    for server in SERVERS:
+        if server.fits(message):
+            return server
+    return None
+
+
+def read(server: Server, message: Any, received_at: datetime) -> list[Frame]:
+    """Return the frames of a message; raises InvalidReport where it lacks what the server always writes."""
+    return server.read(message, received_at)

@@ -8,6 +8,9 @@ import os
 import resource
 import signal
 import sys
+import time
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from granian import Granian
@@ -15,9 +18,34 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
-#: At once, idle ones too; each is an open file.
-MOST_CONNECTIONS = 4096
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from trashsite.server import scheduler
+
+#: At once in each process, idle ones too; each is an open file, and a file that is sent is another one.
+MOST_CONNECTIONS = 8192
+#: A process that ends sooner than this is followed by the next one after a pause of PAUSE_S.
+SOON_S = 5.0
+PAUSE_S = 1.0
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+class Server(Granian):
+    """granian, whose worker processes are replaced however often they are killed or fail, unless they never ran."""
+
+    _ran = False
+
+    def _respawn_workers(self, workers: list[int], *arguments: Any, **options: Any) -> None:
+        ended = [self.wrks[index] for index in workers]
+        soon = [worker for worker in ended if time.monotonic() - worker.birth < SOON_S]
+        # What ends soon by itself, from the first start on, is set up wrongly; a killed one (below 0) is not.
+        self._ran = self._ran or len(soon) < len(ended) or any((worker.inner.exitcode or 0) < 0 for worker in ended)
+        if soon:
+            time.sleep(PAUSE_S)
+        super()._respawn_workers(workers, *arguments, **options)
+        if self._ran:
+            # Here granian looks for a second end within 5.5 s, after which it would give up.
+            self.respawned_wrks.clear()
 
 
 def main() -> None:
@@ -25,24 +53,29 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--workers", type=int, default=1, help="processes; each uses one core")
-    # Made when they are needed: most of a request is waiting for DynamoDB, or for a slow client.
+    # Made when they are needed: most of a request is waiting for DynamoDB.
     parser.add_argument("--threads", type=int, default=64, help="requests that one process works on at once")
     parser.add_argument(
         "--pin", action="store_true", help="keep each process on a core of its own: for machines that do nothing else"
     )
     given = parser.parse_args()
+    if given.threads < 16:
+        parser.error("--threads must be 16 at least")
     if given.pin and not hasattr(os, "sched_setaffinity"):
         parser.error("--pin needs Linux")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 2 * MOST_CONNECTIONS)), hard))
-    server = Granian(
+    files = max(soft, min(hard, 2 * MOST_CONNECTIONS + 512))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    most_connections = min(MOST_CONNECTIONS, files // 2)
+    server = Server(
         "trashsite.wsgi:application",
+        # The number of threads is what WSGI means here; the processes speak ASGI with granian.
         interface=Interfaces.WSGI,
         address=given.host,
         port=given.port,
         workers=given.workers,
         blocking_threads=given.threads,
-        backpressure=MOST_CONNECTIONS,
+        backpressure=most_connections,
         # A proxy in front may speak HTTP/2; to us it speaks HTTP/1.1.
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(
@@ -57,30 +90,23 @@ def main() -> None:
         # Below it speaks of each start and stop, and warns of more threads than cores.
         log_level=LogLevels.error,
     )
-    server.serve(spawn_target=_serve_pinned if given.pin else _serve)
+    server.serve(spawn_target=partial(_serve, given.pin, given.port, most_connections, given.threads))
 
 
-def _serve(worker_id: int, *arguments: Any) -> None:
+def _serve(pin: bool, port: int, most_connections: int, threads: int, worker_id: int, *arguments: Any) -> None:
     """
-    Serve, in a process that Linux ends when its parent has died; worker_id: 1 and on.
-
-    granian that is killed by SIGKILL leaves its worker processes, which would keep the port.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    Granian._spawn_wsgi_worker(worker_id, *arguments)
-
-
-def _serve_pinned(worker_id: int, *arguments: Any) -> None:
-    """
-    Serve from one core, in a worker process whose threads have not started yet; worker_id: 1 and on.
+    Serve in a worker process whose threads have not started yet, where wanted from one core; worker_id: 1 and on.
 
     One Python thread of a process runs at a time. Where the next one wakes on another core, each request costs a fifth
     more (measured 2026-11-25). Beside other programs the kernel knows better where there is room.
     """
-    cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {cores[worker_id % len(cores)]})
-    _serve(worker_id, *arguments)
+    if sys.platform == "linux":
+        # Killed by SIGKILL, granian leaves its worker processes, which would keep the port.
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if pin:
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[worker_id % len(cores)]})
+    scheduler.serve(port, most_connections, threads, worker_id, *arguments)
 
 
 if __name__ == "__main__":

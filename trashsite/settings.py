@@ -170,6 +170,12 @@ except ValueError:
     raise ImproperlyConfigured(
         "DATABASE_URL must be a database's address, as postgres://USER:PASSWORD@HOST/NAME, each part percent-encoded."
     ) from None
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # Readers and a writer do not wait for each other: where many read, a sign-in waited for seconds.
+    DATABASES["default"]["OPTIONS"] = {
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
+        "transaction_mode": "IMMEDIATE",
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -284,6 +290,7 @@ LOGGING = {
         "django.request": {"level": "ERROR", "filters": ["not unavailable"]},
         # Or an outage of the store would log a line for each request.
         "reports.web.problems": {"filters": ["seldom"]},
+        "trashsite.server.streams": {"filters": ["seldom"]},
     },
 }
 

@@ -6,9 +6,12 @@ import os
 import runpy
 import subprocess
 import sys
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.db import ConnectionHandler
 
 from tests.support.servers import ROOT
 
@@ -53,3 +56,20 @@ def test_what_no_production_should_have_refuses_to_start(
 
     assert str(refused.value).startswith(said)
     assert "sec#ret" not in str(refused.value)
+
+
+@pytest.mark.django_db
+def test_who_writes_to_sqlite_does_not_wait_for_who_reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TRASH_DATA", str(tmp_path))
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    databases = runpy.run_path(str(ROOT / "trashsite" / "settings.py"))["DATABASES"]
+    writer, reader = (ConnectionHandler(databases)["default"] for _ in range(2))
+    with closing(writer), closing(reader), writer.cursor() as writes, reader.cursor() as reads:
+        writes.execute("CREATE TABLE visits (number)")
+        reads.execute("BEGIN")
+        reads.execute("SELECT count(*) FROM visits")
+        # In a rollback journal: "database is locked", after five seconds.
+        writes.execute("INSERT INTO visits VALUES (1)")
+        reads.execute("COMMIT")
+        reads.execute("SELECT count(*) FROM visits")
+        assert reads.fetchone() == (1,)

@@ -24,7 +24,7 @@ env: .venv/.run ## Print exports with which any AWS tool talks to it: eval "$$(m
 
 #: Work on it
 
-test: lint stack/.embedded java-where-possible ## Lint, types, layers and all tests (ARGS="-k wire")
+test: lint stack/.embedded stack/.aws/.done java-where-possible ## Lint, types, layers and all tests (ARGS="-k wire")
 	TRASH_LOCAL=1 .venv/bin/python -m pytest -n 2 --dist loadfile --durations=10 $(ARGS)
 
 lint: .venv/.dev ## Style, types and layers alone
@@ -33,26 +33,27 @@ lint: .venv/.dev ## Style, types and layers alone
 	TRASH_LOCAL=1 .venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
 
-format: .venv/.dev ## Put the code into shape
+format: .venv/.dev ## Put the code into its format
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-bench: .venv/.run stack/.embedded bench/express/node_modules/.done ## Measure it beside a loop by hand, a stock worker and Express (ARGS="--all --json FILE")
+bench: .venv/.run stack/.embedded bench/express/node_modules/.done ## Benchmarks: the worker beside a loop by hand and a stock worker, the site beside Express (ARGS="--all --json FILE")
 	@.venv/bin/python -m bench $(ARGS)
 
-faults: .venv/.dev stack/.embedded ## Break everything, and count every report (ARGS="--all", --only WORD)
+faults: .venv/.dev stack/.embedded ## Break servers and workers on purpose, and count every report (ARGS="--all", --only WORD)
 	@TRASH_LOCAL=1 .venv/bin/python -m tests.faults $(ARGS)
 
 screenshots: .venv/.dev stack/.embedded ## Draw every page into docs/images, and the README's two (needs chromium)
 	SCREENSHOTS=docs/images TRASH_LOCAL=1 .venv/bin/python -m pytest -q -p no:randomly tests/reports/web/browser/test_screenshots.py
 	cp docs/images/fleet.png docs/images/can.png docs/
 
-audit: .venv/.run ## Look the locked packages up among the known vulnerabilities
+audit: .venv/.run ## Compare the locked packages with the known vulnerabilities
 	@.venv/bin/python -m stack.audit $(UV)
 
 upgrade: $(UV) stack/.node/.done ## Take the newest releases of every dependency
 	$(COMPILE) --no-annotate stack/bootstrap.in -o stack/bootstrap.txt
 	$(COMPILE) stack/requirements.in -o stack/requirements.txt
+	$(COMPILE) stack/aws-cli.in -o stack/aws-cli.txt
 	$(COMPILE) requirements.in -o requirements.txt
 	$(COMPILE) requirements-dev.in -o requirements-dev.txt
 	$(NPM) update --package-lock-only
@@ -63,15 +64,17 @@ environments: ## Install what run needs
 	@case "$(STACK)" in embedded|java) ;; *) echo "STACK is '$(STACK)'; it must be embedded or java." >&2; exit 1;; esac
 	@$(MAKE) -s --no-print-directory -j2 .venv/.run stack/.$(STACK)
 
+aws-cli: stack/.aws/.done ## Install the AWS command line tool for the examples of the documents, into stack/.aws
+
 servers: stack/.java ## Fetch DynamoDB Local and ElasticMQ, for STACK=java (needs a JDK of 17 or later, and Maven)
 
 clean: ## Remove the environments and caches; the data in .data stays
-	rm -rf .venv stack/.uv stack/.node stack/node_modules stack/.embedded stack/.dynoxide stack/.java stack/java/lib
+	rm -rf .venv stack/.uv stack/.node stack/.aws stack/node_modules stack/.embedded stack/.dynoxide stack/.java stack/java/lib
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
 
 help: ## Show this
 	@awk -F ':.*## ' '/^#: / { printf "\n%s\n", substr($$0, 4) } \
-	  /^[a-z]+:.*## / { gsub(/\$$\$$/, "$$", $$2); printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	  /^[a-z-]+:.*## / { gsub(/\$$\$$/, "$$", $$2); printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 # Both kinds of stores are tested where there is a JDK and Maven; elsewhere the tests say what they skipped.
 java-where-possible: .venv/.dev
@@ -79,7 +82,7 @@ java-where-possible: .venv/.dev
 	  $(MAKE) -s --no-print-directory stack/.java || echo "Going on without the Java servers" >&2; fi
 
 .PHONY: java-where-possible
-.PHONY: run env test lint format bench faults screenshots audit upgrade environments servers clean help
+.PHONY: run env test lint format bench faults screenshots audit upgrade environments aws-cli servers clean help
 
 # -- environments: each made anew when the file that locks it has changed ----------------------------------
 
@@ -104,6 +107,12 @@ stack/.node/.done: stack/requirements.txt | $(UV)
 	@echo "Installing the local SQS and DynamoDB" >&2
 	@test -x stack/.node/bin/python || stack/.uv/bin/python -m venv --without-pip stack/.node
 	@$(SYNC) stack/.node/bin/python stack/requirements.txt
+	@touch $@
+
+stack/.aws/.done: stack/aws-cli.txt | $(UV)
+	@echo "Installing the AWS command line tool" >&2
+	@test -x stack/.aws/bin/python || stack/.uv/bin/python -m venv --without-pip stack/.aws
+	@$(SYNC) stack/.aws/bin/python stack/aws-cli.txt
 	@touch $@
 
 stack/.embedded: stack/package-lock.json stack/dynoxide.py stack/dynoxide.sha256 stack/.node/.done

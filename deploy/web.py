@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
 import resource
+import signal
 import sys
 import time
 from functools import partial
@@ -25,6 +27,7 @@ MOST_CONNECTIONS = 8192
 #: A process that ends sooner than this is followed by the next one after a pause of PAUSE_S.
 SOON_S = 5.0
 PAUSE_S = 1.0
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class Server(Granian):
@@ -97,6 +100,9 @@ def _serve(pin: bool, port: int, most_connections: int, threads: int, worker_id:
     One Python thread of a process runs at a time. Where the next one wakes on another core, each request costs a fifth
     more (measured 2026-11-25). Beside other programs the kernel knows better where there is room.
     """
+    if sys.platform == "linux":
+        # Killed by SIGKILL, granian leaves its worker processes, which would keep the port.
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if pin:
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {cores[worker_id % len(cores)]})

@@ -165,7 +165,11 @@ def box(settings: Settings) -> str:
     """Where to go, who may log in, and what to try first."""
     people = dict(line.split("=", 1) for line in settings.credentials.read_text().splitlines() if "=" in line)
     token = people.pop("token", "")
-    may = {"viewer": "sees everything", "operator": "also sends reports", "admin": "may do all, and /admin/"}
+    may = {
+        "viewer": "sees all cans and their reports",
+        "operator": "also sees the pipeline, sends reports, handles dead letters",
+        "admin": "also manages users and tokens, at /admin/",
+    }
     lines = [
         f"Open      {settings.site}/",
         f"Stores    {STORES[settings.kind]} (STACK={settings.kind})",
@@ -179,11 +183,11 @@ def box(settings: Settings) -> str:
         f"  curl -s {settings.site}/reports/ -H 'Content-Type: application/json' \\",
         f"    -H 'Authorization: Bearer {token}' \\",
         """    -d '{"can_id": "432", "level": "70.69237046207665"}'""",
-        f'  eval "$(make -s env{_changed(settings)})"; .venv/bin/python manage.py simulate --rate 2 --count 10',
+        f'  eval "$(make -s env{_changed(settings)})"; python manage.py simulate --rate 2 --count 10',
     ]
-    width = max(map(len, lines))
-    rule = "─" * (width + 2)
-    return "\n".join([f"┌{rule}┐", *(f"│ {line:<{width}} │" for line in lines), f"└{rule}┘"])
+    # No frame at the sides: who copies a line of it must copy no frame.
+    rule = "─" * (max(map(len, lines)) + 2)
+    return "\n".join([f"┌{rule}", *(f"  {line}".rstrip() for line in lines), f"└{rule}"])
 
 
 def _changed(settings: Settings) -> str:
@@ -206,9 +210,10 @@ def _short(path: Path) -> str:
 
 
 def exports(settings: Settings) -> str:
-    """Lines for a shell."""
+    """Lines for a shell: the variables, and this project's programs first on its PATH, an AWS CLI of ours last."""
     lines = [f"export {name}={shlex.quote(value)}" for name, value in settings.exports().items()]
-    return "\n".join([f"unset {' '.join(FOREIGN)}", *lines])
+    programs, aws = (shlex.quote(str(ROOT / folder)) for folder in (".venv/bin", "stack/.aws/bin"))
+    return "\n".join([f"unset {' '.join(FOREIGN)}", *lines, f'export PATH={programs}:"$PATH":{aws}'])
 
 
 # -- one at a time ---------------------------------------------------------------------------------------

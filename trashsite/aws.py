@@ -3,7 +3,7 @@ Requests to AWS: one signed HTTP client per process and service, for any table a
 
 DynamoDB and SQS both speak AWS JSON 1.0, so one call serves both. boto3 finds the credentials, the region and the
 endpoint; libcurl signs and sends: on 2026-11-25 a GetItem cost 0.13 ms of CPU this way, 0.55 ms signed by botocore
-and sent by urllib3, and twice that through boto3's own client (docs/decisions.md).
+and sent by urllib3, and twice that through boto3's own client (docs/decisions/0004-libcurl-for-aws-requests.md).
 """
 
 from __future__ import annotations

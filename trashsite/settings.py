@@ -1,5 +1,5 @@
 """
-Every setting, from the environment: the only module that reads it. The README's table documents each.
+Every setting, from the environment: the only module that reads it. docs/settings.md documents each.
 
 AWS itself (endpoints, region, credentials) is configured by AWS's own variables and files, which botocore reads.
 """

@@ -106,12 +106,13 @@ def _store(deliveries: Sequence[Delivery]) -> None:
     else:
         _throttling.ended()
     counters.add(messages=len(deliveries) - len(later), postponed=len(later))
-    counters.add(stored=outcome.stored, stale=outcome.stale, repeated=outcome.repeated)
+    newest = outcome.stored - outcome.older
+    counters.add(stored=newest, stale=outcome.older, repeated=outcome.repeated)
     ages = [time.time() - delivery.sent_at_ms / 1000 for delivery in deliveries]
     counters.note(lag_ms=max(0, int(max(ages) * 1000)), last_stored_at_s=int(time.time()))
     logger.info(
         "messages=%d stored=%d stale=%d repeated=%d set_aside=%d postponed=%d age_s=%.1f..%.1f",
-        len(deliveries), outcome.stored, outcome.stale, outcome.repeated, set_aside, len(later), min(ages), max(ages),
+        len(deliveries), newest, outcome.older, outcome.repeated, set_aside, len(later), min(ages), max(ages),
     )  # fmt: skip
 
 

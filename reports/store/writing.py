@@ -48,20 +48,22 @@ ROUNDS = 8
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """
-    What became of the reports given: stored as their can's newest, stale (history only), or repeated.
+    What became of the reports given.
 
-    throttled: those of which DynamoDB takes no more for now, as of a can that sends without pause; try them later.
+    stored: all that are newly stored. older: of these, those older than their can's newest. repeated: those that
+    were stored before, as far as can be told. throttled: those of which DynamoDB takes no more for now, as of a can
+    that sends without pause; try them later.
     """
 
     stored: int = 0
-    stale: int = 0
+    older: int = 0
     repeated: int = 0
     throttled: tuple[Report, ...] = ()
 
     def __add__(self, other: Outcome) -> Outcome:
         return Outcome(
             self.stored + other.stored,
-            self.stale + other.stale,
+            self.older + other.older,
             self.repeated + other.repeated,
             self.throttled + other.throttled,
         )
@@ -81,7 +83,7 @@ def put_reports(reports: Sequence[Report], *, now: datetime, tries: int = TRIES)
 
     reports: any number, any order, repeats allowed; `level` in percent, 0-100. now: the time, by which the
     summary of a day that is over is told that a report came late. tries: of what is throttled.
-    Returns counts that sum to len(reports); a throttled one counts twice where only its row in the history is missing.
+    Returns counts of which stored, repeated and throttled sum to len(reports); a throttled one counts twice where only its row in the history is missing.
     Safe to call again with the same reports.
 
     Raises StoreUnavailable; its `unsaved` holds exactly those not yet known to be stored.
@@ -105,7 +107,8 @@ def put_reports(reports: Sequence[Report], *, now: datetime, tries: int = TRIES)
     if reason := next((reason for _, reason in results if reason), ""):
         raise StoreUnavailable(reason, left)
     judged = {each.key for each in newest.values()} | unsaved
-    counted = Outcome(stale=len(rows.keys() - judged), repeated=len(reports) - len(rows), throttled=left)
+    older = len(rows.keys() - judged)
+    counted = Outcome(stored=older, older=older, repeated=len(reports) - len(rows), throttled=left)
     return sum((outcome for outcome, _ in results), counted)
 
 
@@ -206,7 +209,7 @@ def _put_latest(waiting: _Batch, *, tries: int) -> Outcome:
 
     The throttled ones stay there. In the steady state this is one request. Where a condition fails, the row that
     stands there tells why: none (the can is new: insert it), an equal one (a repeat, or our own write whose answer
-    was lost), a newer one (ours is stale), an older one (another worker was in between: again).
+    was lost), a newer one (ours is older), an older one (another worker was in between: again).
     """
     outcome, absent = Outcome(), set[str]()
     for attempt in range(1, ROUNDS + 1):
@@ -224,7 +227,7 @@ def _put_latest(waiting: _Batch, *, tries: int) -> Outcome:
             if standing is None:
                 absent.add(can_id)
             elif standing >= ours:
-                outcome += Outcome(repeated=1) if standing == ours else Outcome(stale=1)
+                outcome += Outcome(repeated=1) if standing == ours else Outcome(stored=1, older=1)
                 del waiting[can_id]
         if not waiting or (attempt >= tries and throttled == waiting.keys()):
             return outcome

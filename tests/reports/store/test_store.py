@@ -58,7 +58,7 @@ def report(can_id: object = "432", minute: float = 0, level: str = "50.0", **att
 
 def put(*reports: Report) -> Outcome:
     outcome = store.put_reports(reports, now=NOW)
-    assert outcome.stored + outcome.stale + outcome.repeated + len(outcome.throttled) == len(reports)
+    assert outcome.stored + outcome.repeated + len(outcome.throttled) == len(reports)
     return outcome
 
 
@@ -136,8 +136,8 @@ def test_two_reports_of_one_instant_end_alike_everywhere_and_both_are_kept(pipel
 
 def test_an_older_report_never_replaces_a_newer_one(pipeline: str) -> None:
     assert put(report(minute=5, level="5")) == Outcome(stored=1)
-    assert put(report(minute=4, level="4")) == Outcome(stale=1)
-    assert put(report(minute=-100_000, level="1")) == Outcome(stale=1)
+    assert put(report(minute=4, level="4")) == Outcome(stored=1, older=1)
+    assert put(report(minute=-100_000, level="1")) == Outcome(stored=1, older=1)
     assert store.latest("432") == report(minute=5, level="5")
     assert [each.level for each in all_history("432")] == ["1", "4", "5"]
 
@@ -148,7 +148,7 @@ def test_a_report_that_comes_again_is_counted_as_repeated_and_stands_once(pipeli
     assert put(first, first) == Outcome(stored=1, repeated=1)
     assert put(again) == Outcome(repeated=1)
     put(report(minute=2, level="2"))
-    assert put(first) == Outcome(stale=1)
+    assert put(first) == Outcome(stored=1, older=1)
     assert [each.level for each in all_history("432")] == ["1", "2"]
 
 
@@ -182,7 +182,7 @@ def test_any_number_of_reports_is_stored_and_counted(size: int, pipeline: str) -
 def test_one_can_may_stand_in_a_batch_many_times(pipeline: str) -> None:
     mine = [report("1", minute, str(minute)) for minute in range(60)]
     others = [report(f"other-{at}") for at in range(7)]
-    assert put(*mine, *others, mine[3], mine[59]) == Outcome(stored=8, stale=59, repeated=2)
+    assert put(*mine, *others, mine[3], mine[59]) == Outcome(stored=67, older=59, repeated=2)
     assert store.latest("1") == mine[-1]
     assert all_history("1") == mine
 
@@ -283,7 +283,7 @@ def test_what_has_expired_is_skipped_although_it_is_still_there(pipeline: str, s
 
 def test_without_a_history_the_newest_is_kept_all_the_same(pipeline: str, settings: Settings) -> None:
     settings.TRASH_HISTORY_DAYS = 0
-    assert put(report(minute=2, level="2"), report(minute=1, level="1")) == Outcome(stored=1, stale=1)
+    assert put(report(minute=2, level="2"), report(minute=1, level="1")) == Outcome(stored=2, older=1)
     assert store.latest("432") == report(minute=2, level="2")
     assert all_history("432") == []
 
@@ -449,7 +449,7 @@ def test_only_those_whose_history_failed_are_unsaved(proxy: FaultProxy, impatien
 
 
 @pytest.mark.parametrize("kind", ["embedded"])
-def test_only_those_whose_level_failed_are_unsaved_the_stale_ones_of_the_same_can_are_not(
+def test_only_those_whose_level_failed_are_unsaved_the_older_ones_of_the_same_can_are_not(
     proxy: FaultProxy, impatient: None
 ) -> None:
     older = [report(at, -1, "0") for at in range(60)]
@@ -561,7 +561,7 @@ def test_keys_that_are_handed_back_unread_are_read_in_the_end(proxy: FaultProxy)
     put(*SIXTY[:25])
     proxy.inject(unread(every(2)), "BatchGetItem", times=2)
     proxy.inject(unread(all_of_them), "BatchGetItem", times=1)
-    assert put(*(report(at, -1, "0") for at in range(25))) == Outcome(stale=25)
+    assert put(*(report(at, -1, "0") for at in range(25))) == Outcome(stored=25, older=25)
 
 
 @pytest.mark.parametrize("kind", ["embedded"])

@@ -15,6 +15,8 @@ import dj_database_url
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from trashsite.names import with_suffix
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -286,7 +288,7 @@ LOGGING = {
 
 # -- the worker ------------------------------------------------------------------------------------------
 
-_QUEUE = f"trash-level-{TRASH_SUFFIX}" if TRASH_SUFFIX else "trash-level"
+_QUEUE = with_suffix("trash-level", TRASH_SUFFIX)
 
 # The host has no meaning here: AWS's own variables tell where SQS is.
 CELERY_BROKER_URL = "sqs://aws//"

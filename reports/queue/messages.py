@@ -16,7 +16,6 @@ from reports.queue.requests import (
     as_queue_errors,
     carriable,
     digest,
-    full_name,
     get_attributes,
     in_batches,
     message_attributes,
@@ -27,6 +26,7 @@ from reports.queue.requests import (
 )
 from reports.report import InvalidReport
 from trashsite import aws
+from trashsite.names import full_name
 from trashsite.outage import Outage
 from trashsite.sqs.delivery import Delivery
 from trashsite.sqs.entries import ask_for_each, back_in_s, set_visibility

@@ -10,9 +10,8 @@ from functools import cache
 from hashlib import sha256
 from typing import Any
 
-from django.conf import settings
-
 from trashsite import aws
+from trashsite.names import full_name
 
 REPORTS = "trash-level"
 DEAD = "trash-level-dead"
@@ -68,11 +67,6 @@ def _cached_url(name: str) -> str:
 def get_attributes(url: str, *names: str) -> dict[str, str]:
     answer = sqs().patiently("GetQueueAttributes", {"QueueUrl": url, "AttributeNames": list(names)})
     return dict(answer.get("Attributes", {}))
-
-
-def full_name(name: str) -> str:
-    """Return a queue's name in this deployment: with the suffix, as the lab's `trash-level-wra`."""
-    return f"{name}-{settings.TRASH_SUFFIX}" if settings.TRASH_SUFFIX else name
 
 
 def message_attributes(facts: Mapping[str, str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 
-from reports.report import Report, iso
+from reports.report import Report, iso, percent
 from trashsite import aws
 
 Item = dict[str, dict[str, Any]]
@@ -33,11 +33,6 @@ SLOTS, SLOT_S = 12, 7200
 
 #: Who asks for a page waits for it: better a 503 than a long silence.
 READ_WITHIN_S = 2.5
-
-
-def table(name: str) -> str:
-    """Return a table's name in this deployment: with the suffix, as the lab's `trash-levels-wra`."""
-    return f"{name}-{settings.TRASH_SUFFIX}" if settings.TRASH_SUFFIX else name
 
 
 def dynamodb() -> aws.Client:
@@ -101,7 +96,7 @@ def latest_values(report: Report, key: str) -> Item:
         "attributes": {"S": report.attributes},
         "stream": {"S": report.stream or ""},
         "location": {"S": f"{place[0]},{place[1]}" if place else ""},
-        **index_keys(report),
+        **index_keys(report.can_id, report.level, report.measured_at),
         **trend_slot(report),
     }
 
@@ -130,19 +125,33 @@ def trend_of(item: Item) -> tuple[int | None, ...]:
     return tuple(known.get(slot) for slot in range(newest - SLOTS + 1, newest + 1)) if known else ()
 
 
-def index_keys(report: Report) -> Item:
+def index_keys(can_id: str, level: str, measured_at: datetime | None) -> Item:
     """
-    Return the attributes by which the indexes of the levels table order it.
+    Return the attributes by which the indexes of the levels table order a can.
 
-    Coarse, so that an uneventful report moves no index row: the whole percent, the hour. The can's id behind
-    them makes each key unique, so that one key is a position in all shards.
+    level, measured_at: of its newest report; the key of what is no level from 0 to 100, or None, is left out.
     """
-    assert report.measured_at is not None
-    return {
-        "index_part": {"S": shard_of(report.can_id)},
-        "level_key": {"S": f"{int(Decimal(report.level)):03d}#{report.can_id}"},
-        "heard_key": {"S": f"{instant_key(report.measured_at)[:13]}#{report.can_id}"},
-    }
+    keys: Item = {"index_part": {"S": shard_of(can_id)}}
+    number = percent(level)
+    if number is not None and 0 <= number <= 100:
+        keys["level_key"] = {"S": f"{level_part(int(number))}#{can_id}"}
+    if measured_at:
+        keys["heard_key"] = {"S": f"{heard_part(measured_at)}#{can_id}"}
+    return keys
+
+
+# The parts before the `#` are coarse, so that an uneventful report moves no index row. The can's id behind it makes
+# each key unique, so that one key is a position in all shards.
+
+
+def level_part(level: int) -> str:
+    """Return how a level key begins: the whole percent."""
+    return f"{level:03d}"
+
+
+def heard_part(instant: datetime) -> str:
+    """Return how a heard key begins: the hour of the measurement."""
+    return instant_key(instant)[:13]
 
 
 def shard_of(can_id: str) -> str:

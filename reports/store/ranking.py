@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from functools import partial
 from typing import Any, Literal
 
 from reports.report import Report, percent
+from reports.store.batches import READS, get_items
 from reports.store.errors import StoreUnavailable, as_store_errors
 from reports.store.items import (
     INDEXES,
@@ -19,18 +19,17 @@ from reports.store.items import (
     SHARDS,
     Item,
     dynamodb,
-    instant_key,
+    heard_part,
+    index_keys,
+    level_part,
     report_of,
-    shard_of,
-    table,
     trend_of,
 )
-from trashsite.aws import AwsError, pause_s, side_by_side
+from trashsite.aws import AwsError, side_by_side
+from trashsite.names import full_name
 
 Order = Literal["fullest", "emptiest", "silent", "id"]
 
-#: Source: AWS, BatchGetItem: 100 items a request.
-BATCH = 100
 TRIES = 5
 #: Rows that a filtered page looks at before it stops: with eight queries, at most 11 requests.
 BUDGET = 300
@@ -98,7 +97,7 @@ def ranked(
         keys, beyond = _keys(order, forwards, least, most, position, need)
         seen = len(looked)
         # Of a filtered page the first hundred may be enough; of another, every row is wanted.
-        step = BATCH if keep else need
+        step = READS if keep else need
         for at in range(0, len(keys), step):
             rows = _items([_can_of(order, key) for key in keys[at : at + step]])
             for key in keys[at : at + step]:
@@ -123,12 +122,6 @@ def ranked(
     return Ranked(items, looked[0] if looked else None, looked[-1] if looked else None, more, stopped, trends)
 
 
-def some(can_ids: Collection[str]) -> dict[str, Report]:
-    """Return the newest report of each of these cans that has one, by id. Raises StoreUnavailable."""
-    found = {can_id: report_of(item) for can_id, item in _items(can_ids).items()}
-    return {can_id: report for can_id, report in found.items() if report}
-
-
 def each_can(*, segment: int, segments: int) -> Iterator[list[tuple[Report, bool]]]:
     """
     Walk one of `segments` parts of the fleet, a page at a time: each can, and whether the indexes lack it.
@@ -137,7 +130,7 @@ def each_can(*, segment: int, segments: int) -> Iterator[list[tuple[Report, bool
     """
     shard = INDEXES["by-id"][0]
     request: dict[str, Any] = {
-        "TableName": table(LEVELS),
+        "TableName": full_name(LEVELS),
         "Segment": segment,
         "TotalSegments": segments,
         "ProjectionExpression": "id, #level, order_key, #stream, #location, #shard",
@@ -165,16 +158,10 @@ def mend(reports: Sequence[Report]) -> int:
 
 
 def _mend(report: Report) -> bool:
-    shard, id_ = INDEXES["by-id"]
-    keys: Item = {shard: {"S": shard_of(report.can_id)}}
-    level = percent(report.level)
-    if level is not None and 0 <= level <= 100:
-        keys["level_key"] = {"S": f"{int(level):03d}#{report.can_id}"}
-    if report.measured_at:
-        keys["heard_key"] = {"S": f"{instant_key(report.measured_at)[:13]}#{report.can_id}"}
+    keys = index_keys(report.can_id, report.level, report.measured_at)
     request = {
-        "TableName": table(LEVELS),
-        "Key": {id_: {"S": report.can_id}},
+        "TableName": full_name(LEVELS),
+        "Key": {"id": {"S": report.can_id}},
         "UpdateExpression": "SET " + ", ".join(f"#{at} = :{at}" for at in range(len(keys))),
         "ConditionExpression": "attribute_exists(id) AND attribute_not_exists(#0)",
         "ExpressionAttributeNames": {f"#{at}": name for at, name in enumerate(keys)},
@@ -192,9 +179,9 @@ def _mend(report: Report) -> bool:
 def _bounds(order: Order, low: int | None, high: int | None, until: datetime | None, prefix: str) -> tuple[str, str]:
     """Return the least and the greatest key that the filter allows; `$` sorts right behind `#`."""
     if order in ("fullest", "emptiest"):
-        return f"{low or 0:03d}#", f"{100 if high is None else high:03d}$"
+        return f"{level_part(low or 0)}#", f"{level_part(100 if high is None else high)}$"
     if order == "silent":
-        return _FIRST, f"{instant_key(until)[:13]}$" if until else _LAST
+        return _FIRST, f"{heard_part(until)}$" if until else _LAST
     return prefix or _FIRST, prefix + _LAST
 
 
@@ -232,7 +219,7 @@ def _query(order: Order, forwards: bool, low: str, high: str, limit: int, shard:
     index = _INDEX[order]
     hash_name, range_name = INDEXES[index]
     request = {
-        "TableName": table(LEVELS),
+        "TableName": full_name(LEVELS),
         "IndexName": index,
         "KeyConditionExpression": "#hash = :shard AND #range BETWEEN :low AND :high",
         "ExpressionAttributeNames": {"#hash": hash_name, "#range": range_name},
@@ -249,23 +236,17 @@ def _items(can_ids: Collection[str]) -> dict[str, Item]:
     """Return the rows of these cans that there are, by id."""
     wanted = list(dict.fromkeys(can_ids))
     with as_store_errors():
-        found = side_by_side(_get, [wanted[at : at + BATCH] for at in range(0, len(wanted), BATCH)])
+        found = side_by_side(_get, [wanted[at : at + READS] for at in range(0, len(wanted), READS)])
     return {item["id"]["S"]: item for items in found for item in items}
 
 
 def _get(can_ids: Sequence[str]) -> list[Item]:
     """Return the rows of up to a hundred cans."""
-    name = table(LEVELS)
     keys = [{"id": {"S": can_id}} for can_id in can_ids]
-    items: list[Item] = []
-    for attempt in range(1, TRIES + 1):
-        answer = dynamodb().patiently("BatchGetItem", {"RequestItems": {name: {"Keys": keys}}}, within_s=READ_WITHIN_S)
-        items += answer["Responses"].get(name, ())
-        keys = answer.get("UnprocessedKeys", {}).get(name, {}).get("Keys", [])
-        if not keys:
-            return items
-        time.sleep(pause_s(attempt, first_s=0.05, most_s=0.5))
-    raise StoreUnavailable(f"{len(keys)} levels are still unread after {TRIES} tries")
+    items, unread = get_items(full_name(LEVELS), keys, tries=TRIES, pauses=(0.05, 0.5), within_s=READ_WITHIN_S)
+    if unread:
+        raise StoreUnavailable(f"{len(unread)} levels are still unread after {TRIES} tries")
+    return items
 
 
 def _can_of(order: Order, key: str) -> str:

@@ -13,34 +13,25 @@ from typing import Any
 from django.conf import settings
 
 from reports.report import Report
+from reports.store.batches import WRITES, error_code, execute_once, get_items, is_throttled, put_once, sent_again
 from reports.store.errors import DEFECTS, StoreThrottled, StoreUnavailable, as_store_errors
 from reports.store.items import (
     HISTORY,
     LEVELS,
     Item,
     day_key,
-    dynamodb,
     history_item,
     instant_key,
     latest_values,
     order_key,
-    table,
 )
-from trashsite.aws import Answer, AwsError, AwsThrottled, pause_s, side_by_side
+from trashsite.aws import AwsError, pause_s, side_by_side
+from trashsite.names import full_name
 
-#: Source: AWS, BatchWriteItem and BatchExecuteStatement: 25 a request, no item twice.
-BATCH = 25
 #: A day's summary is made an hour after its end (reports.store.summaries); half of that is room for clocks.
 SETTLED = timedelta(minutes=30)
 #: Tries of what is throttled. It then waits in the queue, for in a worker it would hold up what is not.
 TRIES = 4
-#: Source: AWS, BatchStatementError: codes of a statement that may pass when it is tried again.
-THROTTLING = frozenset(
-    {
-        "InternalServerError", "ProvisionedThroughputExceeded", "RequestLimitExceeded", "ThrottlingError",
-        "TransactionConflict",
-    }
-)  # fmt: skip
 #: Of writes on which another worker's come in between, or a can is new.
 ROUNDS = 8
 
@@ -83,7 +74,8 @@ def put_reports(reports: Sequence[Report], *, now: datetime, tries: int = TRIES)
 
     reports: any number, any order, repeats allowed; `level` in percent, 0-100. now: the time, by which the
     summary of a day that is over is told that a report came late. tries: of what is throttled.
-    Returns counts of which stored, repeated and throttled sum to len(reports); a throttled one counts twice where only its row in the history is missing.
+    Returns counts of which stored, repeated and throttled sum to len(reports); a throttled one counts twice where only
+    its row in the history is missing.
     Safe to call again with the same reports.
 
     Raises StoreUnavailable; its `unsaved` holds exactly those not yet known to be stored.
@@ -118,7 +110,7 @@ _Job = tuple[Callable[[_Batch], Outcome], _Batch]
 
 def _batches(rows: Mapping[str, _Keyed]) -> list[_Batch]:
     every = iter(rows.items())
-    return list(iter(lambda: dict(islice(every, BATCH)), {}))
+    return list(iter(lambda: dict(islice(every, WRITES)), {}))
 
 
 def _attempted(job: _Job) -> tuple[Outcome, str]:
@@ -133,14 +125,6 @@ def _attempted(job: _Job) -> tuple[Outcome, str]:
         return Outcome(), str(error)
 
 
-def _ask(operation: str, request: Mapping[str, Any]) -> Answer | None:
-    """Return DynamoDB's answer, None where it throttles the request as a whole."""
-    try:
-        return dynamodb().patiently(operation, request, at_once=AwsThrottled)
-    except AwsThrottled:
-        return None
-
-
 def _put_history(waiting: _Batch, *, tries: int, over_before: str) -> Outcome:
     """
     Write each row, taking it out of `waiting`, where the throttled ones stay.
@@ -149,58 +133,45 @@ def _put_history(waiting: _Batch, *, tries: int, over_before: str) -> Outcome:
 
     over_before: days before this one, as "2026-11-24", may have been summed up.
     """
-    name = table(HISTORY)
+    name = full_name(HISTORY)
     late = {(each.report.can_id, each.key[:10]) for each in waiting.values() if each.key[:10] < over_before}
-    for attempt in range(1, tries + 1):
-        wanted = [{"PutRequest": {"Item": history_item(each.report, each.key)}} for each in waiting.values()]
-        answer = _ask("BatchWriteItem", {"RequestItems": {name: wanted}}) or {"UnprocessedItems": {name: wanted}}
-        unprocessed = {
-            request["PutRequest"]["Item"]["order_key"]["S"]
-            for request in answer.get("UnprocessedItems", {}).get(name, ())
-        }
-        throttled = {waiting[key].report.can_id for key in unprocessed}
-        if not throttled or attempt == tries:
-            # Until its day's summary knows, a late report is not safe.
-            _outdate([day for day in late if day[0] not in throttled])
-            for key in [key for key, each in waiting.items() if each.report.can_id not in throttled]:
+
+    def put(keys: Sequence[str]) -> Sequence[str]:
+        left = put_once(name, [history_item(waiting[key].report, key) for key in keys])
+        unprocessed = {item["order_key"]["S"] for item in left}
+        # A late report is not safe before its day's summary knows of it.
+        for key in keys:
+            if key not in unprocessed and key[:10] >= over_before:
                 del waiting[key]
-            break
-        # The late rows are written over once more.
-        for key in [key for key in waiting if key not in unprocessed and key[:10] >= over_before]:
-            del waiting[key]
-        time.sleep(pause_s(attempt, first_s=0.1, most_s=2.0))
+        return [key for key in keys if key in unprocessed]
+
+    left = sent_again(list(waiting), put, tries=tries)
+    throttled = {waiting[key].report.can_id for key in left}
+    _outdate([day for day in late if day[0] not in throttled])
+    for key in [key for key, each in waiting.items() if each.report.can_id not in throttled]:
+        del waiting[key]
     return Outcome()
 
 
 def _outdate(days: Collection[tuple[str, str]]) -> None:
-    """Mark the summaries of these cans and days, where there are any, as made before the last report came."""
-    name = table(HISTORY)
-    left = list(days)
-    for attempt in range(1, TRIES + 1):
-        if not left:
-            break
-        batch = left[:BATCH]
+    """Mark the summaries of up to 25 cans and days, where there are any, as made before the last report came."""
+    name = full_name(HISTORY)
+
+    def mark(days: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
         statements = [
             {
                 "Statement": f'UPDATE "{name}" SET dirty=? WHERE id=? AND order_key=?',  # noqa: S608
                 "Parameters": [{"BOOL": True}, {"S": can_id}, {"S": day_key(day)}],
             }
-            for can_id, day in batch
+            for can_id, day in days
         ]
-        answer = _ask("BatchExecuteStatement", {"Statements": statements}) or _all_throttled(statements)
-        codes = [(result.get("Error") or {}).get("Code") for result in answer["Responses"]]
-        # No summary, nothing to outdate.
-        settled = {None, "ConditionalCheckFailed", "ConditionalCheckFailedException"}
-        again = [each for each, code in zip(batch, codes, strict=True) if code not in settled]
-        left = again + left[BATCH:]
-        if again:
-            time.sleep(pause_s(attempt, first_s=0.1, most_s=2.0))
-    if left:
+        # No summary, nothing to mark.
+        settled = {"", "ConditionalCheckFailed"}
+        results = zip(days, execute_once(statements), strict=True)
+        return [day for day, result in results if error_code(result) not in settled]
+
+    if left := sent_again(list(days), mark, tries=TRIES):
         raise StoreThrottled(f"{len(left)} summaries could not be marked after {TRIES} tries")
-
-
-def _all_throttled(statements: Sequence[object]) -> Answer:
-    return {"Responses": [{"Error": {"Code": "ThrottlingError"}}] * len(statements)}
 
 
 def _put_latest(waiting: _Batch, *, tries: int) -> Outcome:
@@ -250,18 +221,17 @@ def _execute(batch: Sequence[_Keyed], statement: Callable[[_Keyed], dict[str, An
     failed: list[_Failed] = []
     if not batch:
         return passed, failed
-    statements = [statement(each) for each in batch]
-    answer = _ask("BatchExecuteStatement", {"Statements": statements}) or _all_throttled(statements)
-    for each, result in zip(batch, answer["Responses"], strict=True):
+    results = execute_once([statement(each) for each in batch])
+    for each, result in zip(batch, results, strict=True):
+        code = error_code(result)
         error = result.get("Error") or {}
-        code = error.get("Code", "")
-        if not error:
+        if not code:
             passed.append(each.report.can_id)
-        elif code in {"ConditionalCheckFailed", "ConditionalCheckFailedException", "DuplicateItem"}:
+        elif code in {"ConditionalCheckFailed", "DuplicateItem"}:
             failed.append((each.report.can_id, error.get("Item")))
         elif code in DEFECTS:
             raise AwsError("ValidationException", f"{error.get('Message')} (can {each.report.can_id!r})")
-        elif code.removesuffix("Exception") not in THROTTLING:
+        elif not is_throttled(result):
             raise StoreUnavailable(f"{code} {error.get('Message')}")
     return passed, failed
 
@@ -278,7 +248,7 @@ def _update_statement(name: str, attributes: tuple[str, ...]) -> str:
 def _update(each: _Keyed) -> dict[str, Any]:
     values = latest_values(each.report, each.key)
     return {
-        "Statement": _update_statement(table(LEVELS), tuple(values)),
+        "Statement": _update_statement(full_name(LEVELS), tuple(values)),
         "Parameters": [*values.values(), {"S": each.report.can_id}, {"S": each.key}],
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
@@ -288,7 +258,7 @@ def _insert(each: _Keyed) -> dict[str, Any]:
     values = {"id": {"S": each.report.can_id}, **latest_values(each.report, each.key)}
     members = ", ".join(f"'{name}': ?" for name in values)
     return {
-        "Statement": f'INSERT INTO "{table(LEVELS)}" VALUE {{{members}}}',
+        "Statement": f'INSERT INTO "{full_name(LEVELS)}" VALUE {{{members}}}',
         "Parameters": list(values.values()),
     }
 
@@ -300,19 +270,8 @@ def _standing(failed: Sequence[_Failed]) -> dict[str, str | None]:
     AWS sends the row that stood in the way along; where the answer has none, one BatchGetItem tells.
     """
     keys = {can_id: item.get("order_key", {}).get("S", "") if item else None for can_id, item in failed}
-    name = table(LEVELS)
     unknown = [{"id": {"S": can_id}} for can_id, item in failed if not item]
-    for attempt in range(1, TRIES + 1):
-        if not unknown:
-            break
-        wanted = {"Keys": unknown, "ProjectionExpression": "id, order_key", "ConsistentRead": True}
-        request = {"RequestItems": {name: wanted}}
-        answer = _ask("BatchGetItem", request) or {"Responses": {}, "UnprocessedKeys": {name: wanted}}
-        for item in answer["Responses"].get(name, ()):
-            keys[item["id"]["S"]] = item.get("order_key", {}).get("S", "")
-        unknown = answer.get("UnprocessedKeys", {}).get(name, {}).get("Keys", [])
-        if unknown:
-            time.sleep(pause_s(attempt, first_s=0.1, most_s=2.0))
-    if unknown:
-        raise StoreThrottled(f"{len(unknown)} levels are still unread after {TRIES} tries")
-    return keys
+    items, unread = get_items(full_name(LEVELS), unknown, tries=TRIES, consistent=True)
+    if unread:
+        raise StoreThrottled(f"{len(unread)} levels are still unread after {TRIES} tries")
+    return keys | {item["id"]["S"]: item.get("order_key", {}).get("S", "") for item in items}

@@ -110,7 +110,7 @@ class ChartView(ApiView):
         return Course(can_id, name, since, now, thin(points, self.points), count=len(points), complete=whole)
 
     def _by_hour(self, can_id: str, name: str, since: datetime | None, now: datetime) -> Course:
-        found = store.course(can_id, since=since, now=now)
+        found = store.hourly_history(can_id, since=since, now=now)
         # The store goes by whole days, the range by the hour.
         hours = [hour for hour in found.hours if since is None or hour.start + timedelta(hours=1) > since]
         spans = hours if len(hours) <= self.points else by_day(hours)

@@ -1,0 +1,15 @@
+"""How queues and tables are called in this deployment."""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+
+def full_name(name: str) -> str:
+    """Return a queue's or table's name in this deployment: with the suffix, as the lab's `trash-level-wra`."""
+    return with_suffix(name, settings.TRASH_SUFFIX)
+
+
+def with_suffix(name: str, suffix: str) -> str:
+    """Return a name with a suffix, if there is one."""
+    return f"{name}-{suffix}" if suffix else name

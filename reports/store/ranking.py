@@ -85,41 +85,44 @@ def ranked(
     forwards = (order != "fullest") != backwards
     least, most = _bounds(order, low, high, until, prefix)
     position = before if backwards else after
-    items: list[Report] = []
+    found: list[Item] = []
     looked: list[str] = []
-    trends: dict[str, Sequence[int | None]] = {}
-    more = stopped = False
-    while len(items) < size:
-        need = budget - len(looked) if keep else size - len(items)
-        if need <= 0:
-            stopped = more = True
+    ahead: list[str] = []
+    beyond = True
+    while len(found) < size and (ahead or beyond):
+        room = budget - len(looked) if keep else size - len(found)
+        if room <= 0:
             break
-        keys, beyond = _keys(order, forwards, least, most, position, need)
-        seen = len(looked)
+        if not ahead:
+            ahead, beyond = _keys(order, forwards, least, most, looked[-1] if looked else position, room)
         # Of a filtered page the first hundred may be enough; of another, every row is wanted.
-        step = READS if keep else need
-        for at in range(0, len(keys), step):
-            rows = _items([_can_of(order, key) for key in keys[at : at + step]])
-            for key in keys[at : at + step]:
-                looked.append(key)
-                item = rows.get(_can_of(order, key))
-                report = report_of(item) if item else None
-                # A row may have gone since its key was read.
-                if item and report and (keep is None or keep(report)):
-                    items.append(report)
-                    trends[report.can_id] = trend_of(item)
-                if len(items) == size:
-                    break
-            if len(items) == size:
-                break
-        more = beyond or len(looked) - seen < len(keys)
-        if not beyond:
-            break
-        position = looked[-1]
-    items.sort(key=_exact(order), reverse=order == "fullest")
-    if backwards:
-        looked.reverse()
-    return Ranked(items, looked[0] if looked else None, looked[-1] if looked else None, more, stopped, trends)
+        batch = ahead[:READS] if keep else ahead
+        rows = _items([_can_of(order, key) for key in batch])
+        seen = 0
+        while seen < len(batch) and len(found) < size:
+            # A row may have gone since its key was read.
+            item = rows.get(_can_of(order, batch[seen]))
+            report = report_of(item) if item else None
+            if item and report and (keep is None or keep(report)):
+                found.append(item)
+            seen += 1
+        looked += ahead[:seen]
+        ahead = ahead[seen:]
+    more = bool(ahead) or beyond
+    return _page(order, found, looked[::-1] if backwards else looked, more, stopped=more and len(found) < size)
+
+
+def _page(order: Order, items: Sequence[Item], looked: Sequence[str], more: bool, stopped: bool) -> Ranked:
+    """Return rows as a page in their exact order. looked: the keys that were looked at, in the index's order."""
+    reports = [report for item in items if (report := report_of(item))]
+    return Ranked(
+        sorted(reports, key=_exact(order), reverse=order == "fullest"),
+        looked[0] if looked else None,
+        looked[-1] if looked else None,
+        more,
+        stopped,
+        {item["id"]["S"]: trend_of(item) for item in items},
+    )
 
 
 def each_can(*, segment: int, segments: int) -> Iterator[list[tuple[Report, bool]]]:

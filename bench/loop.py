@@ -20,6 +20,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
+from bench.peer_rows import latest_values
 from reports.formats import parse
 from reports.report import EPOCH, InvalidReport, Report
 from reports.store.items import (
@@ -28,7 +29,6 @@ from reports.store.items import (
     day_key,
     history_item,
     instant_key,
-    latest_values,
     order_key,
 )
 from trashsite.names import full_name

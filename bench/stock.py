@@ -21,9 +21,10 @@ from celery import Celery, signals
 from django.conf import settings
 from kombu.transport import TRANSPORT_ALIASES
 
+from bench.peer_rows import latest_values
 from reports.formats import parse
 from reports.report import Report
-from reports.store.items import HISTORY, LEVELS, history_item, latest_values, order_key
+from reports.store.items import HISTORY, LEVELS, history_item, order_key
 from trashsite.names import full_name
 
 # The project's package puts its own transport there when it is imported.

@@ -39,8 +39,13 @@ def sent_again(
             break
         entries = send(entries)
         if entries and attempt < tries:
-            time.sleep(pause_s(attempt, first_s=pauses[0], most_s=pauses[1]))
+            pause(attempt, pauses)
     return entries
+
+
+def pause(attempt: int, pauses: Pauses = PAUSES) -> None:
+    """Wait before the next try."""
+    time.sleep(pause_s(attempt, first_s=pauses[0], most_s=pauses[1]))
 
 
 def ask(operation: str, request: Mapping[str, Any], **patience: float) -> Answer | None:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, Literal
 
+from reports.insight.fold import trend
 from reports.report import Report, percent
 from reports.store.batches import READS, get_items
 from reports.store.errors import StoreUnavailable, as_store_errors
@@ -19,15 +20,17 @@ from reports.store.items import (
     SHARDS,
     Item,
     dynamodb,
-    heard_part,
     index_keys,
+    is_band,
     level_part,
+    minute_part,
     report_of,
-    trend_of,
+    row_of,
 )
 from trashsite.aws import AwsError, side_by_side
 from trashsite.names import full_name
 
+Keep = Callable[[Report], bool]
 Order = Literal["fullest", "emptiest", "silent", "id"]
 
 TRIES = 5
@@ -68,7 +71,7 @@ def ranked(
     high: int | None = None,
     until: datetime | None = None,
     prefix: str = "",
-    keep: Callable[[Report], bool] | None = None,
+    keep: Keep | None = None,
     size: int,
     budget: int = BUDGET,
 ) -> Ranked:
@@ -76,16 +79,19 @@ def ranked(
     Return up to `size` cans in an order, from after a position, or those just before one.
 
     order: by level either way, the one silent for longest first, or by id. low, high: whole percents, both
-    included, where the order is by level. until: heard of last in that hour or before, where it is `silent`.
-    prefix: of the id, where it is `id`. keep: which rows are wanted. Indexes are coarse, so within a page the
-    rows are put into their exact order. Costs a Query a shard and a BatchGetItem a hundred rows looked at.
+    included, where the order is by level. until: heard of last then or before, where it is `silent`.
+    prefix: of the id, where it is `id`. keep: which rows are wanted. The indexes are coarse (reports.store.items):
+    within a page the rows are put into their exact order, from 80 % on it is exact to the percent across pages too,
+    and bounds are exact. Costs a Query a shard and a BatchGetItem a hundred rows looked at; an `until` of less than
+    twelve hours ago looks at cans, too, that were heard of since.
     Cans that another service wrote are missing until `mend` has seen them. Raises StoreUnavailable.
     """
+    keep = _exactly(keep, order, low, high, until)
     backwards = before is not None
     forwards = (order != "fullest") != backwards
     least, most = _bounds(order, low, high, until, prefix)
     position = before if backwards else after
-    found: list[Item] = []
+    found: list[tuple[Report, Item]] = []
     looked: list[str] = []
     ahead: list[str] = []
     beyond = True
@@ -104,7 +110,7 @@ def ranked(
             item = rows.get(_can_of(order, batch[seen]))
             report = report_of(item) if item else None
             if item and report and (keep is None or keep(report)):
-                found.append(item)
+                found.append((report, item))
             seen += 1
         looked += ahead[:seen]
         ahead = ahead[seen:]
@@ -112,16 +118,27 @@ def ranked(
     return _page(order, found, looked[::-1] if backwards else looked, more, stopped=more and len(found) < size)
 
 
-def _page(order: Order, items: Sequence[Item], looked: Sequence[str], more: bool, stopped: bool) -> Ranked:
+def _exactly(keep: Keep | None, order: Order, low: int | None, high: int | None, until: datetime | None) -> Keep | None:
+    """Return `keep`, and beside it what the order's index knows only coarsely of the bounds."""
+    tests = [keep] if keep else []
+    if order in ("fullest", "emptiest") and not (is_band(low or 0) and (high is None or is_band(high + 1))):
+        tests.append(lambda report: (low or 0) <= int(percent(report.level) or 0) <= (100 if high is None else high))
+    if order == "silent" and until:
+        tests.append(lambda report: report.measured_at is not None and report.measured_at <= until)
+    return (lambda report: all(test(report) for test in tests)) if tests else None
+
+
+def _page(
+    order: Order, found: Sequence[tuple[Report, Item]], looked: Sequence[str], more: bool, stopped: bool
+) -> Ranked:
     """Return rows as a page in their exact order. looked: the keys that were looked at, in the index's order."""
-    reports = [report for item in items if (report := report_of(item))]
     return Ranked(
-        sorted(reports, key=_exact(order), reverse=order == "fullest"),
+        sorted((report for report, _ in found), key=_exact(order), reverse=order == "fullest"),
         looked[0] if looked else None,
         looked[-1] if looked else None,
         more,
         stopped,
-        {item["id"]["S"]: trend_of(item) for item in items},
+        {report.can_id: trend(row) for report, item in found if (row := row_of(item))},
     )
 
 
@@ -184,7 +201,7 @@ def _bounds(order: Order, low: int | None, high: int | None, until: datetime | N
     if order in ("fullest", "emptiest"):
         return f"{level_part(low or 0)}#", f"{level_part(100 if high is None else high)}$"
     if order == "silent":
-        return _FIRST, f"{heard_part(until)}$" if until else _LAST
+        return _FIRST, f"{minute_part(until)}$" if until else _LAST
     return prefix or _FIRST, prefix + _LAST
 
 

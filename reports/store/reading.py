@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from reports.insight.fold import Row
 from reports.report import Report
 from reports.store.errors import as_store_errors
-from reports.store.items import HISTORY, LEVELS, READ_WITHIN_S, Item, dynamodb, instant_key, report_of
+from reports.store.items import HISTORY, LEVELS, READ_WITHIN_S, Item, dynamodb, instant_key, report_of, row_of
 from trashsite.aws import Answer
 from trashsite.names import full_name
 
@@ -32,11 +33,25 @@ def latest(can_id: str) -> Report | None:
     Read as DynamoDB reads by default: a write of the last second may be missing. Costs half a read unit.
     Raises StoreUnavailable.
     """
+    item = _item(can_id)
+    return report_of(item) if item else None
+
+
+def latest_row(can_id: str) -> Row | None:
+    """
+    Return a can's newest report with what the can sent before and the report does not say, None where none was stored.
+
+    Costs and raises as `latest`.
+    """
+    item = _item(can_id)
+    return row_of(item) if item else None
+
+
+def _item(can_id: str) -> Item | None:
+    request = {"TableName": full_name(LEVELS), "Key": {"id": {"S": can_id}}}
     with as_store_errors():
-        answer = dynamodb().patiently(
-            "GetItem", {"TableName": full_name(LEVELS), "Key": {"id": {"S": can_id}}}, within_s=READ_WITHIN_S
-        )
-    return report_of(answer["Item"]) if "Item" in answer else None
+        item: Item | None = dynamodb().patiently("GetItem", request, within_s=READ_WITHIN_S).get("Item")
+    return item
 
 
 def history(

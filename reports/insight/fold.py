@@ -46,8 +46,8 @@ class Row:
     another service wrote it without a time. stream_key, location_key: sort keys of the reports that sent these, ""
     where none did. known: by name, attributes that an earlier report sent last. samples: of each two hours of the last
     day the last level, oldest first: epoch second of the measurement * 128 + whole percent.
-    is_whole: False where an older version of this program wrote the newest report over a row that it could not read:
-    such a row is folded again from the history before anything is folded into it.
+    is_whole: False where version 0.1 of this program, which folds nothing, wrote the newest report: such a row is
+    folded again from the history before anything is folded into it.
     """
 
     report: Report

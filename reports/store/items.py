@@ -121,7 +121,7 @@ def row_of(item: Item) -> Row | None:
     """
     Return the row of the levels table that an item holds, None where it holds no level.
 
-    What the lab's own service wrote, and older versions of this program, is taken as it is.
+    What the lab's own service wrote, and version 0.1 of this program, is taken as it is.
     """
     report = report_of(item)
     if report is None:
@@ -131,7 +131,7 @@ def row_of(item: Item) -> Row | None:
     text = item.get("fold", {}).get("S")
     if text and key:
         return _unfolded(row, json.loads(text))
-    return replace(row, samples=_ring(item))
+    return replace(row, samples=_ring(item), is_whole=not key)
 
 
 def _fold_text(row: Row) -> str:
@@ -160,7 +160,7 @@ def _unfolded(row: Row, folded: dict[str, Any]) -> Row:
     known = {name: Sent(text, key) for key, said in folded.get("known", {}).items() for name, text in said.items()}
     samples = _samples(folded["trend"])
     if folded["of"] != row.key:
-        # An older version, which knows nothing of the fold, wrote its newest report over it.
+        # Version 0.1, which knows nothing of the fold, wrote its newest report over it.
         return replace(row, known=known, samples=samples, is_whole=False)
     return Row(
         row.report,
@@ -196,7 +196,7 @@ def _samples(text: str) -> tuple[int, ...]:
 
 
 def _ring(item: Item) -> tuple[int, ...]:
-    """Return the samples that versions before 0.2 kept: twelve attributes, `t0` to `tb`, each slot * 128 + percent."""
+    """Return the samples that version 0.1 kept: twelve attributes, `t0` to `tb`, each slot * 128 + percent."""
     sent = sorted(int(value) for at in range(SLOTS) if (value := item.get(f"t{at:x}", {}).get("N")))
     # What is older than a day is a slot of the round before.
     kept = [value for value in sent if value >> 7 > (sent[-1] >> 7) - SLOTS]

@@ -199,7 +199,8 @@ def _mend(report: Report) -> bool:
 def _bounds(order: Order, low: int | None, high: int | None, until: datetime | None, prefix: str) -> tuple[str, str]:
     """Return the least and the greatest key that the filter allows; `$` sorts right behind `#`."""
     if order in ("fullest", "emptiest"):
-        return f"{level_part(low or 0)}#", f"{level_part(100 if high is None else high)}$"
+        # Keys that version 0.1 wrote hold the percent where today's hold the band, which is never higher.
+        return f"{level_part(low or 0)}#", f"{100 if high is None else high:03d}$"
     if order == "silent":
         return _FIRST, f"{minute_part(until)}$" if until else _LAST
     return prefix or _FIRST, prefix + _LAST

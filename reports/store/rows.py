@@ -1,7 +1,7 @@
 """
 The levels table's rows: read, folded, and written on the condition that they are still the ones that were read.
 
-`version` counts the writes of a row. Older versions of this program, and the lab's own service, write rows without it,
+`version` counts the writes of a row. Version 0.1 of this program, and the lab's own service, write rows without it,
 or leave it as it is: so the condition holds `order_key` as well, which each of their writes changes or removes.
 """
 
@@ -104,7 +104,7 @@ def _order_key(item: Item | None) -> str:
 
 
 def _made_whole(row: Row) -> Row:
-    """Return a row that an older version wrote over, folded again from the history of its day."""
+    """Return a row that version 0.1 wrote, folded again from the history of its day."""
     if not settings.TRASH_HISTORY_DAYS:
         return fold_again(row, None)
     least, most = instant_key(trend_begins(row)), row.key

@@ -179,7 +179,7 @@ def test_what_another_service_wrote_without_a_time_gives_way() -> None:
 
 
 @pytest.mark.parametrize("history", [True, False])
-def test_a_row_that_an_older_version_wrote_over_is_made_whole(history: bool) -> None:
+def test_a_row_that_version_0_1_wrote_over_is_made_whole(history: bool) -> None:
     place = {"lat": 50.1, "lon": 14.2}
     ours = [a_report(-240, "10", location=place, a=1), a_report(-120, "20", a=2, b=3)]
     theirs = [a_report(-60, "30", a=4), a_report(0, "40", stream="glass")]

@@ -69,13 +69,13 @@ def put_reports(reports: Sequence[Report], *, now: datetime, tries: int = TRIES)
     else:
         safe.update(left)
     reasons = _run(jobs)
-    ready = [
-        (can_id, mine)
+    ready = {
+        can_id: mine
         for can_id, all_mine in cans.items()
         if can_id in items and (mine := [each for each in all_mine if each.key in safe])
-    ]
-    judged: list[tuple[str, Sequence[Keyed]]] = []
-    reasons += _run([partial(put_rows, dict(batch), items, judged, tries=tries) for batch in _batches(ready, WRITES)])
+    }
+    judged, reasons_of_rows = put_rows(ready, items, tries=tries)
+    reasons += reasons_of_rows
     stored = older = 0
     for standing, done in judged:
         for each in done:

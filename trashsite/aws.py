@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 
 import boto3
 import botocore.session
+import orjson
 import pycurl
 from botocore.exceptions import BotoCoreError
 from botocore.httpsession import get_cert_path
@@ -163,7 +164,7 @@ class Client:
         curl.setopt(pycurl.USERNAME, keys.access_key)
         curl.setopt(pycurl.PASSWORD, keys.secret_key)
         curl.setopt(pycurl.HTTPHEADER, headers)
-        curl.setopt(pycurl.POSTFIELDS, json.dumps(request, separators=(",", ":")).encode())
+        curl.setopt(pycurl.POSTFIELDS, _written(request))
         curl.setopt(pycurl.TIMEOUT_MS, max(1, int(timeout_s * 1000)))
 
     def patiently(
@@ -200,7 +201,7 @@ class Client:
 
     def _judge(self, operation: str, status: int, data: bytes) -> Answer:
         try:
-            answer = json.loads(data) if data else {}
+            answer = _read(data) if data else {}
         except (ValueError, RecursionError):
             answer = None
         if status == 200 and isinstance(answer, dict):
@@ -214,6 +215,22 @@ class Client:
         if status < 400 or status >= 500 or not code or code in TRANSIENT or code in EXPIRED:
             raise AwsUnavailable(said)
         raise AwsError(code, message)
+
+
+def _written(request: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(request)
+    except TypeError:
+        # Half of a surrogate pair, say: the service itself shall name what it does not take.
+        return json.dumps(request, separators=(",", ":")).encode()
+
+
+def _read(data: bytes) -> Any:
+    try:
+        return orjson.loads(data)
+    except ValueError:
+        # JSON's grammar has more than orjson takes: half of a surrogate pair as an escape.
+        return json.loads(data)
 
 
 def _perform(curl: pycurl.Curl) -> bytes:

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 
+import orjson
 from django.conf import settings
 
 from reports.insight.fold import SLOT_S, SLOTS, Row, Sent, slot_of
@@ -57,7 +59,7 @@ def dynamodb() -> aws.Client:
 
 def instant_key(instant: datetime) -> str:
     """Return an instant in fixed width, so that text order is time order: `2026-11-24T09:30:00.000000Z`."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+    return instant.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def order_key(report: Report) -> str:
@@ -130,7 +132,7 @@ def row_of(item: Item) -> Row | None:
     row = Row(report, key, key if report.stream else "", key if report.location else "")
     text = item.get("fold", {}).get("S")
     if text and key:
-        return _unfolded(row, json.loads(text))
+        return _unfolded(row, orjson.loads(text))
     return replace(row, samples=_ring(item), is_whole=not key)
 
 
@@ -152,7 +154,7 @@ def _fold_text(row: Row) -> str:
         for name, sent in sorted(row.known.items()):
             known.setdefault(sent.key, {})[name] = sent.text
         folded["known"] = known
-    return json.dumps(folded, separators=(",", ":"), ensure_ascii=False)
+    return orjson.dumps(folded).decode()
 
 
 def _unfolded(row: Row, folded: dict[str, Any]) -> Row:
@@ -238,7 +240,7 @@ def heard_part(can_id: str, instant: datetime) -> str:
 
     Each can's begin at a minute of its own, the same for ever, so that not all keys move at noon.
     """
-    own = int.from_bytes(hashlib.blake2b(can_id.encode(), digest_size=2).digest()) % HEARD_MINUTES
+    _, own = _spread(can_id)
     minute = (instant - EPOCH) // _MINUTE
     since = timedelta(minutes=(minute - own) % HEARD_MINUTES)
     # Nothing begins before the calendar does.
@@ -252,7 +254,14 @@ def minute_part(instant: datetime) -> str:
 
 def shard_of(can_id: str) -> str:
     """Return the index partition of a can, the same for ever."""
-    return str(hashlib.blake2b(can_id.encode(), digest_size=1).digest()[0] % SHARDS)
+    return _spread(can_id)[0]
+
+
+@lru_cache(maxsize=65_536)
+def _spread(can_id: str) -> tuple[str, int]:
+    """Return the index partition of a can, and the minute at which its twelve hours begin, both by digest."""
+    part = hashlib.blake2b(can_id.encode(), digest_size=1).digest()[0] % SHARDS
+    return str(part), int.from_bytes(hashlib.blake2b(can_id.encode(), digest_size=2).digest()) % HEARD_MINUTES
 
 
 def day_key(day: str) -> str:

@@ -270,13 +270,17 @@ def client(service: str) -> Client:
 
 
 @cache
-def _threads(_pid: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=16, thread_name_prefix="aws")
+def _threads(service: str, _pid: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=16, thread_name_prefix=service)
 
 
-def side_by_side(run: Callable[[Job], Result], jobs: Sequence[Job]) -> list[Result]:
-    """Return run(job) for each job, in order, all at once: who waits, waits for the slowest and not for the sum."""
-    others = [_threads(os.getpid()).submit(run, job) for job in jobs[1:]]
+def side_by_side(run: Callable[[Job], Result], jobs: Sequence[Job], *, service: str = "dynamodb") -> list[Result]:
+    """
+    Return run(job) for each job, in order, all at once: who waits, waits for the slowest and not for the sum.
+
+    service: the one that the jobs ask. Each has threads of its own, so that a slow one holds up no other.
+    """
+    others = [_threads(service, os.getpid()).submit(run, job) for job in jobs[1:]]
     # The first runs here: one job needs no thread at all.
     return [run(jobs[0]), *(other.result() for other in others)] if jobs else []
 

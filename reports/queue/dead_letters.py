@@ -278,7 +278,7 @@ def _show(copies: Sequence[Copy]) -> None:
     tens = [copies[at : at + BATCH] for at in range(0, len(copies), BATCH)]
     try:
         for at in range(0, len(tens), SIDE_BY_SIDE):
-            aws.side_by_side(_show_ten, tens[at : at + SIDE_BY_SIDE])
+            aws.side_by_side(_show_ten, tens[at : at + SIDE_BY_SIDE], service="sqs")
     except (aws.AwsUnavailable, aws.AwsError) as error:
         logger.warning("up to %d dead letters stay hidden for %d s: %s", len(copies), WALK_S, error)
 

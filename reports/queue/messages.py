@@ -90,7 +90,7 @@ def delete(deliveries: Sequence[Delivery]) -> None:
     One that could not be deleted comes back and is stored a second time with no effect, so that is a warning.
     """
     jobs = [deliveries[at : at + BATCH] for at in range(0, len(deliveries), BATCH)]
-    aws.side_by_side(_delete, jobs)
+    aws.side_by_side(_delete, jobs, service="sqs")
 
 
 def postpone(deliveries: Sequence[Delivery]) -> None:

@@ -62,7 +62,7 @@ def set_visibility(queue_url: str, seconds: Mapping[str, int], *, within_s: floa
     deadline = time.monotonic() + within_s
     wanted = list(seconds.items())
     jobs = [(queue_url, wanted[at : at + BATCH], deadline) for at in range(0, len(wanted), BATCH)]
-    return all(aws.side_by_side(lambda job: _set(*job), jobs))
+    return all(aws.side_by_side(lambda job: _set(*job), jobs, service="sqs"))
 
 
 def back_in_s(receive_count: int) -> int:

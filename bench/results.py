@@ -40,6 +40,8 @@ class Results:
             shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.failures: list[str] = []
+        #: The key of the replay that was measured last.
+        self.replayed = "replay"
 
     def run(self, key: str, number: int, measure: Callable[[], Any]) -> None:
         """Measure, unless this run is kept already; one that fails is told, and measured again next time."""

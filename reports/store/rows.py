@@ -23,8 +23,9 @@ from reports.store.reading import query_history
 from trashsite.aws import AwsError, side_by_side
 from trashsite.names import full_name
 
-#: Of writes on which other workers' come in between.
+#: Of writes on which other workers' come in between, and the pauses between them.
 ROUNDS = 8
+CONTENDED = (0.02, 0.4)
 #: Rows that this process wrote and remembers, at most; in hand at a time are those of five batches.
 REMEMBERED = 512
 #: What a write's condition names.
@@ -61,7 +62,8 @@ def put_rows(
 
     cans: each with its reports in the order of measurement; they are in the history already. items: their rows as they
     were read, replaced where they turn out to have changed. Returns the cans that are done, and why others could not
-    be written; those in neither are throttled. Our own write whose answer was lost is found to stand there.
+    be written; those in neither are throttled, or written by so many at once that they had better wait. Our own write
+    whose answer was lost is found to stand there.
     """
     waiting, judged, reasons = dict(cans), list[Judged](), list[str]()
     for attempt in range(1, ROUNDS + 1):
@@ -100,7 +102,10 @@ def put_rows(
             return judged, reasons
         if throttled:
             pause(attempt)
-    return judged, [*reasons, f"{len(waiting)} rows are still changed by others after {ROUNDS} rounds"]
+        elif attempt > 1:
+            # The first who come in between are let pass; where there are many, each waits for a moment of its own.
+            pause(attempt - 1, CONTENDED)
+    return judged, reasons
 
 
 def _folded(can_id: str, item: Item | None, mine: Sequence[Keyed]) -> Item | None:

@@ -35,7 +35,8 @@ class Outcome:
 
     stored: all that are newly stored. older: of these, those older than their can's newest. repeated: those that
     were stored before, as far as can be told: an older one that comes again counts as stored. throttled: those of which
-    DynamoDB takes no more for now, as of a can that sends without pause; try them later.
+    DynamoDB takes no more for now, as of a can that sends without pause, or whose row too many workers write at once;
+    try them later.
     """
 
     stored: int = 0

@@ -169,6 +169,21 @@ def test_the_steady_state_costs_three_requests(monkeypatch: pytest.MonkeyPatch) 
     assert sorted(asked) == ["BatchExecuteStatement", "BatchGetItem", "BatchWriteItem"]
 
 
+def test_many_workers_at_one_can_are_no_outage() -> None:
+    can_id = f"hot-{next(runs)}"
+    reports = [a_report(can_id, minute, str(minute)) for minute in range(48)]
+    random.Random(2).shuffle(reports)
+
+    def stored(mine: list[Report]) -> None:
+        while mine:
+            mine = list(store.put_reports(mine, now=NOW).throttled)
+
+    with ThreadPoolExecutor(12) as workers:
+        list(workers.map(stored, [reports[at::12] for at in range(12)]))
+
+    assert store.latest_row(can_id) == folded(reports)
+
+
 def test_a_batch_of_one_can_is_one_write_of_its_row() -> None:
     can_id = f"backlog-{next(runs)}"
     reports = [a_report(can_id, -120 * turn, str(turn)) for turn in range(20)]

@@ -78,7 +78,8 @@ def test_a_write_of_the_old_version_between_our_read_and_our_write_is_not_lost(
     pipeline: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.put_reports([a_report("1", 600, "10")], now=NOW)
-    in_between = iter([[a_report("1", 60, "60")], [a_report("1", 30, "70")]])
+    theirs = [a_report("1", 400, "60", battery=3.6), a_report("1", 270, "70")]
+    in_between = iter([[each] for each in theirs])
     execute = rows.execute_once
 
     def late(statements: Any) -> Any:
@@ -88,12 +89,10 @@ def test_a_write_of_the_old_version_between_our_read_and_our_write_is_not_lost(
         return execute(statements)
 
     monkeypatch.setattr(rows, "execute_once", late)
-    newest, older = a_report("1", 0, "80", stream="glass"), a_report("1", 45, "65")
+    newest, older = a_report("1", 0, "80", stream="glass"), a_report("1", 140, "65")
     assert store.put_reports([older, newest], now=NOW) == Outcome(stored=2, older=1)
 
-    assert store.latest_row("1") == in_order(
-        a_report("1", 600, "10"), a_report("1", 60, "60"), a_report("1", 30, "70"), older, newest
-    )
+    assert store.latest_row("1") == in_order(a_report("1", 600, "10"), *theirs, older, newest)
 
 
 @pytest.mark.parametrize("order", ["fullest", "emptiest", "silent", "id"])

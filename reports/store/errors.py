@@ -28,10 +28,6 @@ class StoreUnavailable(Exception):
         self.unsaved = unsaved
 
 
-class StoreThrottled(StoreUnavailable):
-    """The store is well and takes no more of these for now."""
-
-
 @contextmanager
 def as_store_errors() -> Iterator[None]:
     """Turn what AWS said into the store's words; only a defect stays an AwsError."""

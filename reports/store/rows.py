@@ -42,21 +42,17 @@ class Judged(NamedTuple):
     reports: Sequence[Keyed]
 
 
-def read_rows(
-    can_ids: Sequence[str], items: dict[str, Item | None], *, tries: int, consistent: bool = False
-) -> Sequence[str]:
+def read_rows(can_ids: Sequence[str], items: dict[str, Item | None], *, consistent: bool = False) -> set[str]:
     """Put the items of up to a hundred cans into `items`, None where there is none; return the throttled cans."""
     keys = [{"id": {"S": can_id}} for can_id in can_ids]
-    found, unread = get_items(full_name(LEVELS), keys, tries=tries, consistent=consistent)
-    throttled = [key["id"]["S"] for key in unread]
-    items.update(dict.fromkeys(can_id for can_id in can_ids if can_id not in set(throttled)))
+    found, unread = get_items(full_name(LEVELS), keys, tries=1, consistent=consistent)
+    throttled = {key["id"]["S"] for key in unread}
+    items.update(dict.fromkeys(can_id for can_id in can_ids if can_id not in throttled))
     items.update((item["id"]["S"], item) for item in found)
     return throttled
 
 
-def put_rows(
-    cans: Mapping[str, Sequence[Keyed]], items: dict[str, Item | None], *, tries: int
-) -> tuple[list[Judged], list[str]]:
+def put_rows(cans: Mapping[str, Sequence[Keyed]], items: dict[str, Item | None]) -> tuple[list[Judged], list[str]]:
     """
     Fold each can's reports into its row. In the steady state this is one request for 25 cans.
 
@@ -90,6 +86,7 @@ def put_rows(
             elif code in _CHANGED:
                 items[can_id] = _standing(can_id, items[can_id], result["Error"].get("Item"))
                 if items[can_id] is None:
+                    del items[can_id]
                     unknown.append(can_id)
             elif is_throttled(result):
                 throttled.add(can_id)
@@ -97,12 +94,12 @@ def put_rows(
                 reasons.append(f"{code} {result['Error'].get('Message')}")
                 del waiting[can_id]
         if unknown:
-            throttled.update(read_rows(unknown, items, tries=tries, consistent=True))
-        if not waiting or (attempt >= tries and throttled == waiting.keys()):
-            return judged, reasons
-        if throttled:
-            pause(attempt)
-        elif attempt > 1:
+            throttled |= read_rows(unknown, items, consistent=True)
+        for can_id in throttled:
+            del waiting[can_id]
+        if not waiting:
+            break
+        if attempt > 1:
             # The first who come in between are let pass; where there are many, each waits for a moment of its own.
             pause(attempt - 1, CONTENDED)
     return judged, reasons

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from operator import attrgetter
-from typing import TypeVar
 
 from django.conf import settings
 
 from reports.report import Report
-from reports.store.batches import READS, WRITES, error_code, execute_once, put_once, sent_again
-from reports.store.errors import StoreThrottled, StoreUnavailable, as_store_errors
+from reports.store.batches import READS, WRITES, error_code, execute_once, pause, put_once
+from reports.store.errors import StoreUnavailable, as_store_errors
 from reports.store.items import HISTORY, Item, Keyed, day_key, history_item, instant_key, order_key
 from reports.store.rows import put_rows, read_rows
 from trashsite.aws import side_by_side
@@ -24,8 +23,6 @@ from trashsite.names import full_name
 SETTLED = timedelta(minutes=30)
 #: Tries of what is throttled. It then waits in the queue, for in a worker it would hold up what is not.
 TRIES = 4
-
-Element = TypeVar("Element")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,30 +58,36 @@ def put_reports(reports: Sequence[Report], *, now: datetime, tries: int = TRIES)
     left = {each.key: each for each in keyed}
     repeated = len(reports) - len(left)
     # The history comes first: who folds a row again from the history finds there all that was folded into the row.
-    safe, items = set[str](), dict[str, Item | None]()
-    cans = _by_can(left.values())
-    put_history = partial(_put_history, safe=safe, tries=tries, over_before=instant_key(now - SETTLED)[:10])
-    jobs: list[_Job] = [partial(read_rows, batch, items, tries=tries) for batch in _batches(cans, READS)]
-    if settings.TRASH_HISTORY_DAYS:
-        jobs += [partial(put_history, batch) for batch in _batches(left.values(), WRITES)]
-    else:
-        safe.update(left)
-    reasons = _run(jobs)
-    ready = {
-        can_id: mine
-        for can_id, all_mine in cans.items()
-        if can_id in items and (mine := [each for each in all_mine if each.key in safe])
-    }
-    judged, reasons_of_rows = put_rows(ready, items, tries=tries)
-    reasons += reasons_of_rows
+    safe, items = set[str]() if settings.TRASH_HISTORY_DAYS else set(left), dict[str, Item | None]()
+    put_history = partial(_put_history, safe=safe, over_before=instant_key(now - SETTLED)[:10])
     stored = older = 0
-    for standing, done in judged:
-        for each in done:
-            del left[each.key]
-        fresh = sum(each.key != standing for each in done)
-        stored += fresh
-        repeated += len(done) - fresh
-        older += fresh - (done[-1].key > standing)
+    for attempt in range(1, tries + 1):
+        cans = _by_can(left.values())
+        unsafe = [each for key, each in left.items() if key not in safe]
+        unread = [can_id for can_id in cans if can_id not in items]
+        reasons = _run(
+            [
+                *(partial(put_history, unsafe[at : at + WRITES]) for at in range(0, len(unsafe), WRITES)),
+                *(partial(read_rows, unread[at : at + READS], items) for at in range(0, len(unread), READS)),
+            ]
+        )
+        ready = {
+            can_id: [each for each in mine if each.key in safe] for can_id, mine in cans.items() if can_id in items
+        }
+        judged, reasons_of_rows = put_rows({can_id: mine for can_id, mine in ready.items() if mine}, items)
+        for standing, done in judged:
+            for each in done:
+                del left[each.key]
+            fresh = sum(each.key != standing for each in done)
+            stored += fresh
+            repeated += len(done) - fresh
+            older += fresh - (done[-1].key > standing)
+        reasons += reasons_of_rows
+        if not left or reasons:
+            break
+        # What is throttled is tried again once all else is stored.
+        if attempt < tries:
+            pause(attempt)
     unsaved = tuple(each.report for each in keyed if each.key in left)
     if reasons:
         raise StoreUnavailable(reasons[0], unsaved)
@@ -102,11 +105,6 @@ def _by_can(keyed: Iterable[Keyed]) -> dict[str, list[Keyed]]:
     return cans
 
 
-def _batches(every: Iterable[Element], size: int) -> list[list[Element]]:
-    elements = list(every)
-    return [elements[at : at + size] for at in range(0, len(elements), size)]
-
-
 _Job = Callable[[], object]
 
 
@@ -119,14 +117,12 @@ def _attempt(job: _Job) -> str:
     try:
         with as_store_errors():
             job()
-    except StoreThrottled:
-        return ""
     except StoreUnavailable as error:
         return str(error) or "the store is away"
     return ""
 
 
-def _put_history(batch: Sequence[Keyed], *, safe: set[str], tries: int, over_before: str) -> None:
+def _put_history(batch: Sequence[Keyed], *, safe: set[str], over_before: str) -> None:
     """
     Write up to 25 rows, and add the keys of those to `safe` that need nothing more; the others are throttled.
 
@@ -135,32 +131,29 @@ def _put_history(batch: Sequence[Keyed], *, safe: set[str], tries: int, over_bef
     """
     name = full_name(HISTORY)
     rows = [history_item(each.report, each.key) for each in batch]
-    unwritten = {item["order_key"]["S"] for item in sent_again(rows, partial(put_once, name), tries=tries)}
+    unwritten = {item["order_key"]["S"] for item in put_once(name, rows)}
     written = [each for each in batch if each.key not in unwritten]
     # A late report is not safe before its day's summary knows of it.
     unmarked = _outdate({(each.report.can_id, each.key[:10]) for each in written if each.key[:10] < over_before})
     safe.update(each.key for each in written if (each.report.can_id, each.key[:10]) not in unmarked)
 
 
-def _outdate(days: Collection[tuple[str, str]]) -> Collection[tuple[str, str]]:
+def _outdate(days: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
     """
     Mark the summaries of up to 25 cans and days, where there are any, as made before the last report came.
 
     Returns those that are throttled.
     """
-    name = full_name(HISTORY)
-
-    def mark(days: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
-        statements: list[Mapping[str, object]] = [
-            {
-                "Statement": f'UPDATE "{name}" SET dirty=? WHERE id=? AND order_key=?',  # noqa: S608
-                "Parameters": [{"BOOL": True}, {"S": can_id}, {"S": day_key(day)}],
-            }
-            for can_id, day in days
-        ]
-        # No summary, nothing to mark.
-        settled = {"", "ConditionalCheckFailed"}
-        results = zip(days, execute_once(statements), strict=True)
-        return [day for day, result in results if error_code(result) not in settled]
-
-    return sent_again(list(days), mark, tries=TRIES)
+    if not days:
+        return set()
+    statements = [
+        {
+            "Statement": f'UPDATE "{full_name(HISTORY)}" SET dirty=? WHERE id=? AND order_key=?',  # noqa: S608
+            "Parameters": [{"BOOL": True}, {"S": can_id}, {"S": day_key(day)}],
+        }
+        for can_id, day in days
+    ]
+    # No summary, nothing to mark.
+    settled = {"", "ConditionalCheckFailed"}
+    results = zip(days, execute_once(statements), strict=True)
+    return {day for day, result in results if error_code(result) not in settled}

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+import orjson
+
 from reports.report import EPOCH, Report, percent
 from trashsite import json_slices
 
@@ -198,7 +200,12 @@ def _names(report: Report) -> set[str]:
     """Return the names of a report's attributes that are short enough to be kept."""
     if report.attributes == "{}":
         return set()
-    return {name for name in _attributes.decode(report.attributes) if len(name) <= MAX_NAME}
+    try:
+        attributes = orjson.loads(report.attributes)
+    except ValueError:
+        # JSON's grammar has more than orjson takes, as 1e999999.
+        attributes = _attributes.decode(report.attributes)
+    return {name for name in attributes if len(name) <= MAX_NAME}
 
 
 def _members(report: Report) -> Iterator[tuple[str, str]]:

@@ -113,6 +113,16 @@ def test_the_last_value_of_each_attribute_is_known_with_its_time() -> None:
     assert row.report.attributes == '{"rssi":-97}'
 
 
+@pytest.mark.parametrize("text", ["1e999999", "-0", "123456789012345678901234567890", '"x"'])
+def test_a_value_is_known_with_the_digits_that_were_sent(text: str) -> None:
+    (report,) = parse(f'{{"can_id":"432","level":1,"x":{text},"measured_at":"2026-11-24T09:00:00Z"}}', NOW)
+    assert isinstance(report, Report)
+
+    row = folded(Keyed(report, order_key(report)), a_report(0), a_report(60))
+
+    assert [(each.name, each.text) for each in last_known(row)] == [("x", text)]
+
+
 def test_what_is_known_has_bounds() -> None:
     many = [a_report(minute, **{f"name-{minute}": minute}) for minute in range(30)]
     long = a_report(40, **{"n" * 41: 1, "text": "x" * 200})

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 
-from bench import backlog, cases, freshness, idle, pages, processes, reading, summary
+from bench import backlog, cases, freshness, idle, pages, processes, reading, replay, summary
 from bench.cases import ROWS, Case
 from bench.deployment import ROOT, BenchError, Deployment
 from bench.messages import Messages
@@ -25,7 +26,7 @@ from stack.servers import Kind, Server, StackError, start_both
 
 #: In the order in which they run; the core first.
 CORE = ("rows", "read", "java")
-PARTS = (*CORE, "late", "pools", "workers", "backlog", "freshness", "idle", "pages")
+PARTS = (*CORE, "late", "pools", "workers", "backlog", "freshness", "idle", "pages", "replay")
 
 
 @contextmanager
@@ -81,7 +82,18 @@ def measure_pages(results: Results) -> None:
         results.run("pages", 1, partial(pages.measure, deployment))
 
 
-def measure(part: str, results: Results, runs: int, quiet_s: float, *, every: bool) -> None:
+def measure_replay(results: Results, file: str | None) -> None:
+    """Measure what reports take of DynamoDB at their true rhythm."""
+    key = f"replay-{zlib.crc32(Path(file).read_bytes()):08x}" if file else "replay"
+    with (
+        local_servers("embedded") as servers,
+        Deployment.fresh(*servers, ROWS["worker"], Messages.until_now(0)) as deployment,
+    ):
+        results.run(key, 1, partial(replay.measure, deployment, file))
+    results.replayed = key
+
+
+def measure(part: str, results: Results, runs: int, quiet_s: float, *, every: bool, file: str | None = None) -> None:
     """Measure one part."""
     match part:
         case "rows":
@@ -106,6 +118,8 @@ def measure(part: str, results: Results, runs: int, quiet_s: float, *, every: bo
                 results.run("idle", 1, partial(idle.measure, ["worker", "loop", "stock_threads"], *servers))
         case "pages":
             measure_pages(results)
+        case "replay":
+            measure_replay(results, file)
 
 
 def main() -> int:
@@ -124,7 +138,12 @@ def main() -> int:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to this file")
     parser.add_argument("--fresh", action="store_true", help="discard the runs of an earlier bench of the same code")
+    parser.add_argument(
+        "--replay", metavar="FILE", help="the CSV that the part replay stores, instead of a week of a simulated fleet"
+    )
     given = parser.parse_args()
+    if given.replay and not Path(given.replay).is_file():
+        parser.error(f"{given.replay} is no file")
     # An end by SIGTERM stops the servers as Ctrl-C does.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     started = time.monotonic()
@@ -134,7 +153,7 @@ def main() -> int:
         print(f"Continuing after {kept} runs of this code in {results.directory}", file=sys.stderr)
     for part in given.only or (PARTS if given.all else CORE):
         try:
-            measure(part, results, given.runs, given.quiet, every=given.all)
+            measure(part, results, given.runs, given.quiet, every=given.all, file=given.replay)
         except StackError as error:
             # No Java here: the rest can be measured.
             print(f"{part} is skipped: {error}", file=sys.stderr)

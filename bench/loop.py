@@ -20,6 +20,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
+from bench.peer_rows import latest_values
 from reports.formats.native import parse
 from reports.report import EPOCH, InvalidReport, Report
 from reports.store.items import (
@@ -28,10 +29,9 @@ from reports.store.items import (
     day_key,
     history_item,
     instant_key,
-    latest_values,
     order_key,
-    table,
 )
+from trashsite.names import full_name
 
 logger = logging.getLogger("bench.loop")
 
@@ -47,8 +47,8 @@ class Loop:
     def __init__(self) -> None:
         self.sqs = boto3.client("sqs", config=CONFIG)
         self.dynamodb = boto3.client("dynamodb", config=CONFIG)
-        self.url = self.sqs.get_queue_url(QueueName=table("trash-level"))["QueueUrl"]
-        self.dead_url = self.sqs.get_queue_url(QueueName=table("trash-level-dead"))["QueueUrl"]
+        self.url = self.sqs.get_queue_url(QueueName=full_name("trash-level"))["QueueUrl"]
+        self.dead_url = self.sqs.get_queue_url(QueueName=full_name("trash-level-dead"))["QueueUrl"]
         self.stopping = False
 
     def run(self) -> None:
@@ -95,7 +95,7 @@ class Loop:
 
     def put_history(self, rows: Rows) -> set[str]:
         """Write every row, sending again what DynamoDB left unprocessed."""
-        name = table(HISTORY)
+        name = full_name(HISTORY)
         left = [{"PutRequest": {"Item": history_item(report, key)}} for key, report in rows.items()]
         for attempt in range(TRIES):
             # An array of reports may bring more than one request takes.
@@ -192,7 +192,7 @@ def update(key: str, report: Report) -> Any:
     values = latest_values(report, key)
     assignments = ", ".join(f'"{name}"=?' for name in values)
     return {
-        "Statement": f'UPDATE "{table(LEVELS)}" SET {assignments} '  # noqa: S608 (values are parameters)
+        "Statement": f'UPDATE "{full_name(LEVELS)}" SET {assignments} '  # noqa: S608 (values are parameters)
         "WHERE id=? AND (order_key < ? OR order_key IS MISSING)",
         "Parameters": [*values.values(), {"S": report.can_id}, {"S": key}],
     }
@@ -201,7 +201,7 @@ def update(key: str, report: Report) -> Any:
 def mark(late: str, report: Report) -> Any:
     """Return the statement that marks a day's summary, which is refused where there is none."""
     return {
-        "Statement": f'UPDATE "{table(HISTORY)}" SET dirty=? WHERE id=? AND order_key=?',  # noqa: S608
+        "Statement": f'UPDATE "{full_name(HISTORY)}" SET dirty=? WHERE id=? AND order_key=?',  # noqa: S608
         "Parameters": [{"BOOL": True}, {"S": report.can_id}, {"S": day_key(late.rpartition(" ")[2])}],
     }
 
@@ -211,7 +211,7 @@ def insert(key: str, report: Report) -> Any:
     values = {"id": {"S": report.can_id}, **latest_values(report, key)}
     members = ", ".join(f"'{name}': ?" for name in values)
     return {
-        "Statement": f'INSERT INTO "{table(LEVELS)}" VALUE {{{members}}}',
+        "Statement": f'INSERT INTO "{full_name(LEVELS)}" VALUE {{{members}}}',
         "Parameters": list(values.values()),
     }
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 QUOTED = "2026-11-24, us-east-1, list"
 SQS_REQUEST = 0.40 / 1e6
 WRITE_UNIT = 0.625 / 1e6
+READ_UNIT = 0.125 / 1e6
 MONTH_MINUTES = 30 * 24 * 60
 
 

@@ -30,6 +30,8 @@ class Results:
             shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.failures: list[str] = []
+        #: The key of the replay that was measured last.
+        self.replayed = "replay"
 
     def run(self, key: str, number: int, measure: Callable[[], Any]) -> None:
         """Measure, unless this run's figures exist; one that fails is reported, and measured again next time."""

@@ -32,10 +32,10 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from bench import processes
-from bench.__main__ import stand_ins
+from bench.__main__ import local_servers
 from bench.cases import ROWS
+from bench.deployment import ROOT, BenchError, Deployment, stop
 from bench.messages import Messages
-from bench.pipeline import ROOT, BenchError, Pipeline, stop
 from stack import servers
 from stack.servers import LOOPBACK
 
@@ -281,7 +281,7 @@ def table(figures: dict[str, object]) -> str:
     return "\n".join([*lines, f"attack: {figures['attack']}"])
 
 
-def fill(pipeline: Pipeline, some: int = 1000) -> None:
+def fill(deployment: Deployment, some: int = 1000) -> None:
     """Store a report of each can, some at a time: on a busy machine a request more could take too long."""
     at = datetime.now(UTC).isoformat()
     for first in range(0, CANS, some):
@@ -291,7 +291,7 @@ def fill(pipeline: Pipeline, some: int = 1000) -> None:
         ]
         for _ in range(5):
             with suppress(BenchError):
-                pipeline.script("bench.prepare", iter(bodies), ROWS["worker"].env)
+                deployment.script("bench.prepare", iter(bodies), ROWS["worker"].env)
                 break
         else:
             raise BenchError("the cans could not be stored")
@@ -311,17 +311,17 @@ def main() -> int:
         attack(given.attack, given.seconds, given.token)
         return 0
     with (
-        stand_ins("embedded") as both,
-        Pipeline.fresh(*both, ROWS["worker"], Messages.until_now(1).before()) as pipeline,
+        local_servers("embedded") as both,
+        Deployment.fresh(*both, ROWS["worker"], Messages.until_now(1).before()) as deployment,
     ):
-        fill(pipeline)
-        environ = pipeline.environ(TRASH_DATA=str(pipeline.scratch), TRASH_READ_RATE="", TRASH_POST_RATE="",
+        fill(deployment)
+        environ = deployment.environ(TRASH_DATA=str(deployment.scratch), TRASH_READ_RATE="", TRASH_POST_RATE="",
                                    TRASH_LOGIN_RATE="")  # fmt: skip
         subprocess.run([sys.executable, "-m", "stack.prepare"], cwd=ROOT, env=environ, check=True, stdout=sys.stderr)
-        lines = (pipeline.scratch / "credentials").read_text().splitlines()
+        lines = (deployment.scratch / "credentials").read_text().splitlines()
         secrets = dict(line.split("=", 1) for line in lines if "=" in line)
         # The soft limit that a shell gives: the server raises its own.
-        port, log = servers.free_port(), pipeline.scratch / "web.log"
+        port, log = servers.free_port(), deployment.scratch / "web.log"
         with serving(given.tree.absolute(), port, environ, log) as pid:
             figures = asyncio.run(measure(pid, port, given.seconds, secrets))
         print(table(figures))

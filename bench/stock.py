@@ -21,9 +21,11 @@ from celery import Celery, signals
 from django.conf import settings
 from kombu.transport import TRANSPORT_ALIASES
 
+from bench.peer_rows import latest_values
 from reports.formats.native import parse
 from reports.report import Report
-from reports.store.items import HISTORY, LEVELS, history_item, latest_values, order_key, table
+from reports.store.items import HISTORY, LEVELS, history_item, order_key
+from trashsite.names import full_name
 
 # The project's package puts its own transport there when it is imported.
 TRANSPORT_ALIASES["sqs"] = "kombu.transport.SQS:Transport"
@@ -33,7 +35,7 @@ _host = urlsplit(os.environ["AWS_ENDPOINT_URL_SQS"]).netloc
 app = Celery("bench-stock", broker=f"sqs://local:local@{_host}//", fixups=[])
 app.conf.update(
     broker_transport_options={"region": os.environ["AWS_REGION"], "is_secure": False, "visibility_timeout": 30},
-    task_default_queue=table("trash-level"),
+    task_default_queue=full_name("trash-level"),
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     task_acks_on_failure_or_timeout=False,
@@ -63,11 +65,11 @@ def record(body: str) -> None:
         raise report
     key = order_key(report)
     if settings.TRASH_HISTORY_DAYS:
-        _dynamodb().put_item(TableName=table(HISTORY), Item=history_item(report, key))
+        _dynamodb().put_item(TableName=full_name(HISTORY), Item=history_item(report, key))
     values = latest_values(report, key)
     try:
         _dynamodb().update_item(
-            TableName=table(LEVELS),
+            TableName=full_name(LEVELS),
             Key={"id": {"S": report.can_id}},
             UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
             ConditionExpression="attribute_not_exists(order_key) OR order_key < :order_key",

@@ -89,6 +89,7 @@ def summarise(results: Results) -> Figures:
         },
         "idle": {row: figures for run in results.of("idle") for row, figures in run.items()},
         "pages": {page: figures for run in results.of("pages") for page, figures in run.items()},
+        "replay": next(iter(results.of(results.replayed)), {}),
     }
     every["idle"] = {row.replace("stock_threads", "stock"): figures for row, figures in every["idle"].items()}
     every["dollars_per_million"] = {
@@ -173,6 +174,13 @@ def table(measured: Mapping[str, Any]) -> str:
         parts.append(_lines(f"Sent to readable at {rate} reports/s", figures, columns))
     if "pages" in measured:
         parts.append(_lines("Pages of a large fleet, one process", measured["pages"], PAGE_COLUMNS))
+    if "replay" in measured:
+        columns = (
+            ("reports", "reports", 0), ("write_units_per_report", "write units", 2),
+            ("read_units_per_report", "read units", 2), ("dollars_per_million", "USD a million", 2),
+        )  # fmt: skip
+        title = "Stored one by one in the order of measurement; dollars of DynamoDB's units"
+        parts.append(_lines(title, {"replay": measured["replay"]}, columns))
     if "idle" in measured:
         names = list(next(iter(measured["idle"].values())))
         parts.append(_lines("Idle", measured["idle"], tuple((name, name.replace("_", " "), 1) for name in names)))

@@ -1,4 +1,4 @@
-"""What no linter checks of the house: who knows what, and how large a room may grow."""
+"""What no linter checks of the layout: who knows what, and how long a file may be."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = ("trashsite", "reports", "accounts", "simulator", "stack")
-SOURCES = sorted(path for room in OURS for path in (ROOT / room).rglob("*.py") if "node_modules" not in path.parts)
+SOURCES = sorted(
+    path
+    for package in OURS
+    for path in (ROOT / package).rglob("*.py")
+    # What make installs below stack is not ours.
+    if not any(part == "node_modules" or part.startswith(".") for part in path.relative_to(ROOT).parts)
+)
 
 #: Names that are DynamoDB's own: whoever writes one knows the store from inside.
 DYNAMODB = re.compile(
@@ -40,7 +46,7 @@ def test_nothing_is_ever_pickled() -> None:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_room_is_larger_than_500_lines(path: Path) -> None:
+def test_no_file_is_longer_than_500_lines(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 500
 
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from django.conf import settings
+
 REPORTS_QUEUE = "trash-level"
 
 
+def full_name(name: str) -> str:
+    """Return a queue's or table's name in this deployment: with the suffix, as the lab's `trash-level-wra`."""
+    return with_suffix(name, settings.TRASH_SUFFIX)
+
+
 def with_suffix(name: str, suffix: str) -> str:
-    """Return a queue's or table's name in the deployment of that suffix, as the lab's `trash-level-wra`."""
+    """Return a name with a suffix, if there is one."""
     return f"{name}-{suffix}" if suffix else name

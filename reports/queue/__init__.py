@@ -17,7 +17,8 @@ from reports.queue.dead_letters import (
 )
 from reports.queue.messages import Depth, Rejected, delete, depth, ping, postpone, publish, quarantine
 from reports.queue.provisioning import MAX_RECEIVES, flaws, provision
-from reports.queue.requests import DEAD, REPORTS, QueueUnavailable, full_name, url_of
+from reports.queue.requests import DEAD, REPORTS, QueueUnavailable, url_of
+from trashsite.names import full_name
 from trashsite.sqs.entries import MAX_BYTES
 
 __all__ = (

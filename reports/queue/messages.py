@@ -13,7 +13,6 @@ from reports.queue.requests import (
     REPORTS,
     as_queue_errors,
     digest,
-    full_name,
     get_attributes,
     in_batches,
     message_attributes,
@@ -25,6 +24,7 @@ from reports.queue.requests import (
 )
 from reports.report import InvalidReport
 from trashsite import aws
+from trashsite.names import full_name
 from trashsite.outage import Outage
 from trashsite.sqs.delivery import Delivery, carried_facts
 from trashsite.sqs.entries import MAX_BYTES, back_in_s, in_requests, request_entries, set_visibility
@@ -87,7 +87,7 @@ def delete(deliveries: Sequence[Delivery]) -> None:
 
     One that could not be deleted comes back and is stored a second time with no effect, so that is only a warning.
     """
-    aws.side_by_side(_delete, list(in_requests(deliveries)))
+    aws.side_by_side(_delete, list(in_requests(deliveries)), service="sqs")
 
 
 def postpone(deliveries: Sequence[Delivery]) -> None:

@@ -10,13 +10,13 @@ from reports.queue.requests import (
     REPORTS,
     QueueUnavailable,
     as_queue_errors,
-    full_name,
     get_attributes,
     is_missing,
     sqs,
     url_of,
 )
 from trashsite import aws
+from trashsite.names import full_name
 from trashsite.sqs.receiver import VISIBILITY_S
 
 MAX_RECEIVES = 20

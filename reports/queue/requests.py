@@ -9,10 +9,8 @@ from functools import cache
 from hashlib import sha256
 from typing import Any
 
-from django.conf import settings
-
 from trashsite import aws
-from trashsite.names import REPORTS_QUEUE, with_suffix
+from trashsite.names import REPORTS_QUEUE, full_name
 from trashsite.sqs.entries import MAX_BYTES, MESSAGES_PER_REQUEST, request_entries
 
 REPORTS = REPORTS_QUEUE
@@ -64,11 +62,6 @@ def _cached_url(name: str) -> str:
 def get_attributes(url: str, *names: str) -> dict[str, str]:
     answer = sqs().patiently("GetQueueAttributes", {"QueueUrl": url, "AttributeNames": list(names)})
     return dict(answer.get("Attributes", {}))
-
-
-def full_name(name: str) -> str:
-    """Return the name of REPORTS or DEAD in this deployment, with its suffix."""
-    return with_suffix(name, settings.TRASH_SUFFIX)
 
 
 def message_attributes(facts: Mapping[str, str]) -> dict[str, Any]:

@@ -7,16 +7,16 @@ Three tables: `trash-levels` holds the newest report of each can, `trash-level-h
 
 from reports.store.errors import StoreUnavailable
 from reports.store.pipeline import Heartbeat, beat, leave, workers
-from reports.store.ranking import Order, Ranked, each_can, mend, ranked, some
-from reports.store.reading import Page, history, latest, ping
+from reports.store.ranking import Order, Ranked, each_can, mend, ranked
+from reports.store.reading import Page, history, latest, latest_row, ping
 from reports.store.snapshot import claim_snapshot, keep_snapshot, snapshot
-from reports.store.summaries import Course, course
+from reports.store.summaries import HourlyHistory, hourly_history
 from reports.store.tables import missing, provision
 from reports.store.writing import TRIES, Outcome, put_reports
 
 __all__ = (
-    "TRIES", "Course", "Heartbeat", "Order", "Outcome", "Page", "Ranked", "StoreUnavailable", "beat",
-    "claim_snapshot", "course", "each_can", "history", "keep_snapshot", "latest",
+    "TRIES", "Heartbeat", "HourlyHistory", "Order", "Outcome", "Page", "Ranked", "StoreUnavailable", "beat",
+    "claim_snapshot", "each_can", "history", "hourly_history", "keep_snapshot", "latest", "latest_row",
     "leave", "mend", "missing", "ping",
-    "provision", "put_reports", "ranked", "snapshot", "some", "workers",
+    "provision", "put_reports", "ranked", "snapshot", "workers",
 )  # fmt: skip

@@ -9,7 +9,15 @@ from reports.report import Report
 from trashsite.aws import AwsError, AwsUnavailable
 
 #: A request that DynamoDB will refuse for ever: a defect of ours or a poisonous report, not an outage.
-DEFECTS = frozenset({"ValidationException", "SerializationException", "ValidationError"})
+DEFECTS = frozenset({"Validation", "ValidationException", "SerializationException", "Serialization", "ValidationError"})
+
+#: Source: AWS, BatchStatementError: codes of a statement that may pass when it is tried again.
+THROTTLING = frozenset(
+    {
+        "InternalServerError", "ProvisionedThroughputExceeded", "RequestLimitExceeded", "ThrottlingError",
+        "TransactionConflict",
+    }
+)  # fmt: skip
 
 
 class StoreUnavailable(Exception):
@@ -18,10 +26,6 @@ class StoreUnavailable(Exception):
     def __init__(self, reason: object, unsaved: Sequence[Report] = ()) -> None:
         super().__init__(str(reason))
         self.unsaved = unsaved
-
-
-class StoreThrottled(StoreUnavailable):
-    """The store is well and takes no more of these for now."""
 
 
 @contextmanager

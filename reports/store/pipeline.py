@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 
 from reports.report import iso
 from reports.store.errors import as_store_errors
-from reports.store.items import PIPELINE, READ_WITHIN_S, dynamodb, table
+from reports.store.items import PIPELINE, READ_WITHIN_S, dynamodb
+from trashsite.names import full_name
 
 #: How long a worker that is gone is remembered.
 KEPT = timedelta(days=1)
@@ -36,7 +37,7 @@ def beat(heartbeat: Heartbeat) -> None:
         dynamodb().call(
             "PutItem",
             {
-                "TableName": table(PIPELINE),
+                "TableName": full_name(PIPELINE),
                 "Item": {
                     "kind": {"S": "worker"},
                     "id": {"S": heartbeat.name},
@@ -53,7 +54,7 @@ def leave(name: str) -> None:
     """Say that a worker process has ended as it should, so that nobody misses it. Raises StoreUnavailable."""
     with as_store_errors():
         dynamodb().call(
-            "DeleteItem", {"TableName": table(PIPELINE), "Key": {"kind": {"S": "worker"}, "id": {"S": name}}}
+            "DeleteItem", {"TableName": full_name(PIPELINE), "Key": {"kind": {"S": "worker"}, "id": {"S": name}}}
         )
 
 
@@ -63,7 +64,7 @@ def workers(now: datetime) -> list[Heartbeat]:
         answer = dynamodb().patiently(
             "Query",
             {
-                "TableName": table(PIPELINE),
+                "TableName": full_name(PIPELINE),
                 "KeyConditionExpression": "kind = :kind",
                 "FilterExpression": "expires_at > :now",
                 "ExpressionAttributeValues": {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,7 +9,9 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, Literal
 
+from reports.insight.fold import trend
 from reports.report import Report, percent
+from reports.store.batches import READS, get_items
 from reports.store.errors import StoreUnavailable, as_store_errors
 from reports.store.items import (
     INDEXES,
@@ -19,18 +20,19 @@ from reports.store.items import (
     SHARDS,
     Item,
     dynamodb,
-    instant_key,
+    index_keys,
+    is_band,
+    level_part,
+    minute_part,
     report_of,
-    shard_of,
-    table,
-    trend_of,
+    row_of,
 )
-from trashsite.aws import AwsError, pause_s, side_by_side
+from trashsite.aws import AwsError, side_by_side
+from trashsite.names import full_name
 
+Keep = Callable[[Report], bool]
 Order = Literal["fullest", "emptiest", "silent", "id"]
 
-#: Source: AWS, BatchGetItem: 100 items a request.
-BATCH = 100
 TRIES = 5
 #: Rows that a filtered page looks at before it stops: with eight queries, at most 11 requests.
 BUDGET = 300
@@ -69,7 +71,7 @@ def ranked(
     high: int | None = None,
     until: datetime | None = None,
     prefix: str = "",
-    keep: Callable[[Report], bool] | None = None,
+    keep: Keep | None = None,
     size: int,
     budget: int = BUDGET,
 ) -> Ranked:
@@ -77,56 +79,67 @@ def ranked(
     Return up to `size` cans in an order, from after a position, or those just before one.
 
     order: by level either way, the one silent for longest first, or by id. low, high: whole percents, both
-    included, where the order is by level. until: heard of last in that hour or before, where it is `silent`.
-    prefix: of the id, where it is `id`. keep: which rows are wanted. Indexes are coarse, so within a page the
-    rows are put into their exact order. Costs a Query a shard and a BatchGetItem a hundred rows looked at.
+    included, where the order is by level. until: heard of last then or before, where it is `silent`.
+    prefix: of the id, where it is `id`. keep: which rows are wanted. The indexes are coarse (reports.store.items):
+    within a page the rows are put into their exact order, from 80 % on it is exact to the percent across pages too,
+    and bounds are exact. Costs a Query a shard and a BatchGetItem a hundred rows looked at; an `until` of less than
+    twelve hours ago looks at cans, too, that were heard of since.
     Cans that another service wrote are missing until `mend` has seen them. Raises StoreUnavailable.
     """
+    keep = _exactly(keep, order, low, high, until)
     backwards = before is not None
     forwards = (order != "fullest") != backwards
     least, most = _bounds(order, low, high, until, prefix)
     position = before if backwards else after
-    items: list[Report] = []
+    found: list[tuple[Report, Item]] = []
     looked: list[str] = []
-    trends: dict[str, Sequence[int | None]] = {}
-    more = stopped = False
-    while len(items) < size:
-        need = budget - len(looked) if keep else size - len(items)
-        if need <= 0:
-            stopped = more = True
+    ahead: list[str] = []
+    beyond = True
+    while len(found) < size and (ahead or beyond):
+        room = budget - len(looked) if keep else size - len(found)
+        if room <= 0:
             break
-        keys, beyond = _keys(order, forwards, least, most, position, need)
-        seen = len(looked)
+        if not ahead:
+            ahead, beyond = _keys(order, forwards, least, most, looked[-1] if looked else position, room)
         # Of a filtered page the first hundred may be enough; of another, every row is wanted.
-        step = BATCH if keep else need
-        for at in range(0, len(keys), step):
-            rows = _items([_can_of(order, key) for key in keys[at : at + step]])
-            for key in keys[at : at + step]:
-                looked.append(key)
-                item = rows.get(_can_of(order, key))
-                report = report_of(item) if item else None
-                # A row may have gone since its key was read.
-                if item and report and (keep is None or keep(report)):
-                    items.append(report)
-                    trends[report.can_id] = trend_of(item)
-                if len(items) == size:
-                    break
-            if len(items) == size:
-                break
-        more = beyond or len(looked) - seen < len(keys)
-        if not beyond:
-            break
-        position = looked[-1]
-    items.sort(key=_exact(order), reverse=order == "fullest")
-    if backwards:
-        looked.reverse()
-    return Ranked(items, looked[0] if looked else None, looked[-1] if looked else None, more, stopped, trends)
+        batch = ahead[:READS] if keep else ahead
+        rows = _items([_can_of(order, key) for key in batch])
+        seen = 0
+        while seen < len(batch) and len(found) < size:
+            # A row may have gone since its key was read.
+            item = rows.get(_can_of(order, batch[seen]))
+            report = report_of(item) if item else None
+            if item and report and (keep is None or keep(report)):
+                found.append((report, item))
+            seen += 1
+        looked += ahead[:seen]
+        ahead = ahead[seen:]
+    more = bool(ahead) or beyond
+    return _page(order, found, looked[::-1] if backwards else looked, more, stopped=more and len(found) < size)
 
 
-def some(can_ids: Collection[str]) -> dict[str, Report]:
-    """Return the newest report of each of these cans that has one, by id. Raises StoreUnavailable."""
-    found = {can_id: report_of(item) for can_id, item in _items(can_ids).items()}
-    return {can_id: report for can_id, report in found.items() if report}
+def _exactly(keep: Keep | None, order: Order, low: int | None, high: int | None, until: datetime | None) -> Keep | None:
+    """Return `keep`, and beside it what the order's index knows only coarsely of the bounds."""
+    tests = [keep] if keep else []
+    if order in ("fullest", "emptiest") and not (is_band(low or 0) and (high is None or is_band(high + 1))):
+        tests.append(lambda report: (low or 0) <= int(percent(report.level) or 0) <= (100 if high is None else high))
+    if order == "silent" and until:
+        tests.append(lambda report: report.measured_at is not None and report.measured_at <= until)
+    return (lambda report: all(test(report) for test in tests)) if tests else None
+
+
+def _page(
+    order: Order, found: Sequence[tuple[Report, Item]], looked: Sequence[str], more: bool, stopped: bool
+) -> Ranked:
+    """Return rows as a page in their exact order. looked: the keys that were looked at, in the index's order."""
+    return Ranked(
+        sorted((report for report, _ in found), key=_exact(order), reverse=order == "fullest"),
+        looked[0] if looked else None,
+        looked[-1] if looked else None,
+        more,
+        stopped,
+        {report.can_id: trend(row) for report, item in found if (row := row_of(item))},
+    )
 
 
 def each_can(*, segment: int, segments: int) -> Iterator[list[tuple[Report, bool]]]:
@@ -137,7 +150,7 @@ def each_can(*, segment: int, segments: int) -> Iterator[list[tuple[Report, bool
     """
     shard = INDEXES["by-id"][0]
     request: dict[str, Any] = {
-        "TableName": table(LEVELS),
+        "TableName": full_name(LEVELS),
         "Segment": segment,
         "TotalSegments": segments,
         "ProjectionExpression": "id, #level, order_key, #stream, #location, #shard",
@@ -165,16 +178,10 @@ def mend(reports: Sequence[Report]) -> int:
 
 
 def _mend(report: Report) -> bool:
-    shard, id_ = INDEXES["by-id"]
-    keys: Item = {shard: {"S": shard_of(report.can_id)}}
-    level = percent(report.level)
-    if level is not None and 0 <= level <= 100:
-        keys["level_key"] = {"S": f"{int(level):03d}#{report.can_id}"}
-    if report.measured_at:
-        keys["heard_key"] = {"S": f"{instant_key(report.measured_at)[:13]}#{report.can_id}"}
+    keys = index_keys(report.can_id, report.level, report.measured_at)
     request = {
-        "TableName": table(LEVELS),
-        "Key": {id_: {"S": report.can_id}},
+        "TableName": full_name(LEVELS),
+        "Key": {"id": {"S": report.can_id}},
         "UpdateExpression": "SET " + ", ".join(f"#{at} = :{at}" for at in range(len(keys))),
         "ConditionExpression": "attribute_exists(id) AND attribute_not_exists(#0)",
         "ExpressionAttributeNames": {f"#{at}": name for at, name in enumerate(keys)},
@@ -192,9 +199,10 @@ def _mend(report: Report) -> bool:
 def _bounds(order: Order, low: int | None, high: int | None, until: datetime | None, prefix: str) -> tuple[str, str]:
     """Return the least and the greatest key that the filter allows; `$` sorts right behind `#`."""
     if order in ("fullest", "emptiest"):
-        return f"{low or 0:03d}#", f"{100 if high is None else high:03d}$"
+        # Keys that version 0.1 wrote hold the percent where today's hold the band, which is never higher.
+        return f"{level_part(low or 0)}#", f"{100 if high is None else high:03d}$"
     if order == "silent":
-        return _FIRST, f"{instant_key(until)[:13]}$" if until else _LAST
+        return _FIRST, f"{minute_part(until)}$" if until else _LAST
     return prefix or _FIRST, prefix + _LAST
 
 
@@ -232,7 +240,7 @@ def _query(order: Order, forwards: bool, low: str, high: str, limit: int, shard:
     index = _INDEX[order]
     hash_name, range_name = INDEXES[index]
     request = {
-        "TableName": table(LEVELS),
+        "TableName": full_name(LEVELS),
         "IndexName": index,
         "KeyConditionExpression": "#hash = :shard AND #range BETWEEN :low AND :high",
         "ExpressionAttributeNames": {"#hash": hash_name, "#range": range_name},
@@ -249,23 +257,17 @@ def _items(can_ids: Collection[str]) -> dict[str, Item]:
     """Return the rows of these cans that there are, by id."""
     wanted = list(dict.fromkeys(can_ids))
     with as_store_errors():
-        found = side_by_side(_get, [wanted[at : at + BATCH] for at in range(0, len(wanted), BATCH)])
+        found = side_by_side(_get, [wanted[at : at + READS] for at in range(0, len(wanted), READS)])
     return {item["id"]["S"]: item for items in found for item in items}
 
 
 def _get(can_ids: Sequence[str]) -> list[Item]:
     """Return the rows of up to a hundred cans."""
-    name = table(LEVELS)
     keys = [{"id": {"S": can_id}} for can_id in can_ids]
-    items: list[Item] = []
-    for attempt in range(1, TRIES + 1):
-        answer = dynamodb().patiently("BatchGetItem", {"RequestItems": {name: {"Keys": keys}}}, within_s=READ_WITHIN_S)
-        items += answer["Responses"].get(name, ())
-        keys = answer.get("UnprocessedKeys", {}).get(name, {}).get("Keys", [])
-        if not keys:
-            return items
-        time.sleep(pause_s(attempt, first_s=0.05, most_s=0.5))
-    raise StoreUnavailable(f"{len(keys)} levels are still unread after {TRIES} tries")
+    items, unread = get_items(full_name(LEVELS), keys, tries=TRIES, pauses=(0.05, 0.5), within_s=READ_WITHIN_S)
+    if unread:
+        raise StoreUnavailable(f"{len(unread)} levels are still unread after {TRIES} tries")
+    return items
 
 
 def _can_of(order: Order, key: str) -> str:

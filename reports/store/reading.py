@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from reports.insight.fold import Row
 from reports.report import Report
 from reports.store.errors import as_store_errors
-from reports.store.items import HISTORY, LEVELS, READ_WITHIN_S, dynamodb, instant_key, report_of, table
+from reports.store.items import HISTORY, LEVELS, READ_WITHIN_S, Item, dynamodb, instant_key, report_of, row_of
+from trashsite.aws import Answer
+from trashsite.names import full_name
 
 #: No measurement sorts after this: a digit is followed by nothing greater in any order key.
-_AFTER_ALL = ":"
+AFTER_ALL = ":"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +33,25 @@ def latest(can_id: str) -> Report | None:
     Read as DynamoDB reads by default: a write of the last second may be missing. Costs half a read unit.
     Raises StoreUnavailable.
     """
+    item = _item(can_id)
+    return report_of(item) if item else None
+
+
+def latest_row(can_id: str) -> Row | None:
+    """
+    Return a can's newest report with what the can sent before and the report does not say, None where none was stored.
+
+    Costs and raises as `latest`.
+    """
+    item = _item(can_id)
+    return row_of(item) if item else None
+
+
+def _item(can_id: str) -> Item | None:
+    request = {"TableName": full_name(LEVELS), "Key": {"id": {"S": can_id}}}
     with as_store_errors():
-        answer = dynamodb().patiently(
-            "GetItem", {"TableName": table(LEVELS), "Key": {"id": {"S": can_id}}}, within_s=READ_WITHIN_S
-        )
-    return report_of(answer["Item"]) if "Item" in answer else None
+        item: Item | None = dynamodb().patiently("GetItem", request, within_s=READ_WITHIN_S).get("Item")
+    return item
 
 
 def history(
@@ -52,36 +69,66 @@ def history(
 
     What has expired at `now` is skipped: DynamoDB sweeps it days later. Raises StoreUnavailable.
     """
-    request: dict[str, Any] = {
-        "TableName": table(HISTORY),
-        "KeyConditionExpression": "id = :id AND order_key BETWEEN :since AND :until",
-        "FilterExpression": "expires_at > :now",
-        "ExpressionAttributeValues": {
-            ":id": {"S": can_id},
-            ":since": {"S": instant_key(since) if since else "0"},
-            ":until": {"S": instant_key(until) if until else _AFTER_ALL},
-            ":now": {"N": str(int(now.timestamp()))},
-        },
-        "ScanIndexForward": not newest_first,
-    }
-    if after:
-        request["ExclusiveStartKey"] = {"id": {"S": can_id}, "order_key": {"S": after}}
-    items: list[Report] = []
+    least = instant_key(since) if since else "0"
+    most = instant_key(until) if until else AFTER_ALL
+    items: list[Item] = []
     with as_store_errors():
         # The filter may leave an answer short, even empty.
-        while True:
-            request["Limit"] = size - len(items)
-            answer = dynamodb().patiently("Query", request, within_s=READ_WITHIN_S)
-            items += [report for item in answer["Items"] if (report := report_of(item))]
-            last = answer.get("LastEvaluatedKey")
-            if not last:
-                return Page(items)
-            if len(items) >= size:
-                return Page(items, last["order_key"]["S"])
-            request["ExclusiveStartKey"] = last
+        for answer in query_history(can_id, least, most, now=now, newest_first=newest_first, after=after, limit=size):
+            items += answer["Items"]
+            if len(items) > size or (len(items) == size and "LastEvaluatedKey" in answer):
+                return Page(_reports(items[:size]), items[size - 1]["order_key"]["S"])
+    return Page(_reports(items))
+
+
+def query_history(
+    can_id: str,
+    least: str,
+    most: str,
+    *,
+    now: datetime | None = None,
+    newest_first: bool = False,
+    after: str | None = None,
+    limit: int | None = None,
+    names: Sequence[str] = (),
+    consistent: bool = False,
+) -> Iterator[Answer]:
+    """
+    Yield the answers of a Query of one can's history, up to a megabyte each, while there are more rows.
+
+    least, most: bounds of the sort key, both included. now: skips what has expired then. after: a sort key. limit: rows
+    an answer looks at. names: attributes wanted, all where there are none. Raises what AWS said.
+    """
+    request: dict[str, Any] = {
+        "TableName": full_name(HISTORY),
+        "KeyConditionExpression": "id = :id AND order_key BETWEEN :least AND :most",
+        "ExpressionAttributeValues": {":id": {"S": can_id}, ":least": {"S": least}, ":most": {"S": most}},
+        "ScanIndexForward": not newest_first,
+        "ConsistentRead": consistent,
+    }
+    if now:
+        request["FilterExpression"] = "expires_at > :now"
+        request["ExpressionAttributeValues"][":now"] = {"N": str(int(now.timestamp()))}
+    if names:
+        request["ProjectionExpression"] = ", ".join(f"#{name}" for name in names)
+        request["ExpressionAttributeNames"] = {f"#{name}": name for name in names}
+    if limit:
+        request["Limit"] = limit
+    if after:
+        request["ExclusiveStartKey"] = {"id": {"S": can_id}, "order_key": {"S": after}}
+    while True:
+        answer = dynamodb().patiently("Query", request, within_s=READ_WITHIN_S)
+        yield answer
+        if not (start := answer.get("LastEvaluatedKey")):
+            return
+        request["ExclusiveStartKey"] = start
+
+
+def _reports(items: Iterable[Item]) -> list[Report]:
+    return [report for item in items if (report := report_of(item))]
 
 
 def ping() -> None:
     """Ask the levels table for nothing in particular. Raises StoreUnavailable, also where the table is missing."""
     with as_store_errors():
-        dynamodb().call("GetItem", {"TableName": table(LEVELS), "Key": {"id": {"S": "-"}}}, timeout_s=2)
+        dynamodb().call("GetItem", {"TableName": full_name(LEVELS), "Key": {"id": {"S": "-"}}}, timeout_s=2)

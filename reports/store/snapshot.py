@@ -6,8 +6,9 @@ import base64
 from datetime import UTC, datetime, timedelta
 
 from reports.store.errors import as_store_errors
-from reports.store.items import PIPELINE, READ_WITHIN_S, dynamodb, table
+from reports.store.items import PIPELINE, READ_WITHIN_S, dynamodb
 from trashsite.aws import AwsError
+from trashsite.names import full_name
 
 #: An item holds 400 KB, and bytes travel as base64 inside JSON only, not in the table.
 MAX_BYTES = 350_000
@@ -15,7 +16,7 @@ MAX_BYTES = 350_000
 
 def snapshot(name: str) -> tuple[bytes, datetime] | None:
     """Return the last snapshot of this name and when it was taken. Raises StoreUnavailable."""
-    request = {"TableName": table(PIPELINE), "Key": {"kind": {"S": "snapshot"}, "id": {"S": name}}}
+    request = {"TableName": full_name(PIPELINE), "Key": {"kind": {"S": "snapshot"}, "id": {"S": name}}}
     with as_store_errors():
         item = dynamodb().patiently("GetItem", request, within_s=READ_WITHIN_S).get("Item", {})
     if "body" not in item:
@@ -26,7 +27,7 @@ def snapshot(name: str) -> tuple[bytes, datetime] | None:
 def claim_snapshot(name: str, now: datetime, for_s: int) -> bool:
     """Say whether the caller may take the next snapshot: one at a time, for so long. Raises StoreUnavailable."""
     request = {
-        "TableName": table(PIPELINE),
+        "TableName": full_name(PIPELINE),
         "Key": {"kind": {"S": "snapshot"}, "id": {"S": name}},
         "UpdateExpression": "SET claimed_until = :until",
         "ConditionExpression": "attribute_not_exists(claimed_until) OR claimed_until < :now",
@@ -56,4 +57,4 @@ def keep_snapshot(name: str, body: bytes, now: datetime) -> None:
         "taken_at": {"N": repr(now.timestamp())},
     }
     with as_store_errors():
-        dynamodb().patiently("PutItem", {"TableName": table(PIPELINE), "Item": item})
+        dynamodb().patiently("PutItem", {"TableName": full_name(PIPELINE), "Item": item})

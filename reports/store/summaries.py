@@ -20,7 +20,9 @@ from django.conf import settings
 from reports.insight.hours import LevelSummary, by_hour
 from reports.report import Report
 from reports.store.errors import as_store_errors
-from reports.store.items import HISTORY, READ_WITHIN_S, Item, day_key, dynamodb, instant_key, report_of, table
+from reports.store.items import HISTORY, READ_WITHIN_S, Item, day_key, dynamodb, instant_key, report_of
+from reports.store.reading import AFTER_ALL, query_history
+from trashsite.names import full_name
 
 #: A day is summed up when it is over for so long: most of its late reports have come.
 SETTLED = timedelta(hours=1)
@@ -35,7 +37,7 @@ _Days = dict[date, Sequence[LevelSummary]]
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class HourlyHistory:
     """
     How a can's level went: by the hour, oldest first.
 
@@ -46,7 +48,7 @@ class Course:
     complete: bool
 
 
-def course(can_id: str, *, since: datetime | None, now: datetime, pages: int = 3) -> Course:
+def hourly_history(can_id: str, *, since: datetime | None, now: datetime, pages: int = 3) -> HourlyHistory:
     """
     Return how a can's level went since the day of an instant, or since its history begins.
 
@@ -56,7 +58,7 @@ def course(can_id: str, *, since: datetime | None, now: datetime, pages: int = 3
     Raises StoreUnavailable.
     """
     if not settings.TRASH_HISTORY_DAYS:
-        return Course((), True)
+        return HourlyHistory((), True)
     begin = now - timedelta(days=settings.TRASH_HISTORY_DAYS)
     first, today = max(since or begin, begin).date(), (now - SETTLED).date()
     with as_store_errors():
@@ -71,29 +73,15 @@ def course(can_id: str, *, since: datetime | None, now: datetime, pages: int = 3
     days |= made
     left = [day for day in missing if day not in made]
     hours = [hour for day in sorted(days) if not left or day > left[-1] for hour in days[day]]
-    return Course([*hours, *by_hour(reversed(fresh))], not left)
+    return HourlyHistory([*hours, *by_hour(reversed(fresh))], not left)
 
 
 def _rows(can_id: str, first: date, end: date) -> dict[date, Item]:
     """Return the summaries' rows of the days from `first` and before `end`, good ones or not."""
-    request: dict[str, Any] = {
-        "TableName": table(HISTORY),
-        "KeyConditionExpression": "id = :id AND order_key BETWEEN :first AND :last",
-        "ExpressionAttributeValues": {
-            ":id": {"S": can_id},
-            ":first": {"S": day_key(first.isoformat())},
-            ":last": {"S": day_key((end - _DAY).isoformat())},
-        },
-    }
     if first >= end:
         return {}
-    rows: dict[date, Item] = {}
-    while True:
-        answer = dynamodb().patiently("Query", request, within_s=READ_WITHIN_S)
-        rows |= {date.fromisoformat(item["order_key"]["S"][2:]): item for item in answer["Items"]}
-        if not (start := answer.get("LastEvaluatedKey")):
-            return rows
-        request["ExclusiveStartKey"] = start
+    answers = query_history(can_id, day_key(first.isoformat()), day_key((end - _DAY).isoformat()))
+    return {date.fromisoformat(item["order_key"]["S"][2:]): item for answer in answers for item in answer["Items"]}
 
 
 def _is_good(row: Item) -> bool:
@@ -132,51 +120,30 @@ def _raw(
     can_id: str, since: datetime, until: datetime | None, now: datetime, *, consistent: bool = False
 ) -> Iterator[list[Report]]:
     """Yield the reports measured from `since` and before `until`, newest first, by the page of a megabyte."""
-    request: dict[str, Any] = {
-        "TableName": table(HISTORY),
-        "KeyConditionExpression": "id = :id AND order_key BETWEEN :since AND :until",
-        "FilterExpression": "expires_at > :now",
+    answers = query_history(
+        can_id,
+        instant_key(since),
+        instant_key(until) if until else AFTER_ALL,
+        now=now,
+        newest_first=True,
         # Of attributes, which may be large, nothing is needed here.
-        "ProjectionExpression": "id, order_key, #level",
-        "ExpressionAttributeNames": {"#level": "level"},
-        "ExpressionAttributeValues": {
-            ":id": {"S": can_id},
-            ":since": {"S": instant_key(since)},
-            # No measurement sorts after a colon.
-            ":until": {"S": instant_key(until) if until else ":"},
-            ":now": {"N": str(int(now.timestamp()))},
-        },
-        "ScanIndexForward": False,
-        "ConsistentRead": consistent,
-    }
-    while True:
-        answer = dynamodb().patiently("Query", request, within_s=READ_WITHIN_S)
+        names=("id", "order_key", "level"),
+        consistent=consistent,
+    )
+    for answer in answers:
         yield [report for item in answer["Items"] if (report := report_of(item))]
-        if not (start := answer.get("LastEvaluatedKey")):
-            return
-        request["ExclusiveStartKey"] = start
 
 
 def _oldest(can_id: str, since: datetime, now: datetime) -> date | None:
     """Return the day of a can's first report since then."""
-    request = {
-        "TableName": table(HISTORY),
-        "KeyConditionExpression": "id = :id AND order_key BETWEEN :since AND :until",
-        "ProjectionExpression": "order_key",
-        "ExpressionAttributeValues": {
-            ":id": {"S": can_id},
-            ":since": {"S": instant_key(since)},
-            ":until": {"S": instant_key(now)},
-        },
-        "Limit": 1,
-    }
-    items = dynamodb().patiently("Query", request, within_s=READ_WITHIN_S)["Items"]
+    answer = next(query_history(can_id, instant_key(since), instant_key(now), limit=1, names=("order_key",)))
+    items = answer["Items"]
     return date.fromisoformat(items[0]["order_key"]["S"][:10]) if items else None
 
 
 def _announce(can_id: str, days: Sequence[date], rows: Collection[date], token: str) -> None:
     """Put our token into each day's row before its reports are read: from now on a late report marks it."""
-    name = table(HISTORY)
+    name = full_name(HISTORY)
     statements = []
     for day in days:
         key, expires = {"S": day_key(day.isoformat())}, {"N": str(int(_expiry(day).timestamp()))}
@@ -196,7 +163,7 @@ def _announce(can_id: str, days: Sequence[date], rows: Collection[date], token: 
 def _finish(can_id: str, days: Mapping[date, Sequence[LevelSummary]], token: str) -> None:
     """Write the hours of days that we announced and nobody marked since; the others are made another time."""
     unmarked = "making=? AND dirty=?"
-    statement = f'UPDATE "{table(HISTORY)}" SET hours=? WHERE id=? AND order_key=? AND {unmarked}'  # noqa: S608
+    statement = f'UPDATE "{full_name(HISTORY)}" SET hours=? WHERE id=? AND order_key=? AND {unmarked}'  # noqa: S608
     _execute(
         [
             {

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from reports.store.errors import StoreUnavailable, as_store_errors
-from reports.store.items import HISTORY, INDEXES, LEVELS, PIPELINE, dynamodb, table
+from reports.store.items import HISTORY, INDEXES, LEVELS, PIPELINE, dynamodb
 from trashsite.aws import AwsError
+from trashsite.names import full_name
 
 #: Hash and range key of each table, all of type S; the levels table is the lab's to the letter.
 KEYS = {LEVELS: ("id",), HISTORY: ("id", "order_key"), PIPELINE: ("kind", "id")}
@@ -24,22 +25,22 @@ def provision(*, throughput: tuple[int, int] | None = None) -> Iterator[str]:
     """
     with as_store_errors():
         for name, keys in KEYS.items():
-            description = _describe(table(name))
+            description = _describe(full_name(name))
             if description is None:
-                _create(table(name), keys, INDEXES if name == LEVELS else {}, throughput)
-                yield f"made table {table(name)}"
+                _create(full_name(name), keys, INDEXES if name == LEVELS else {}, throughput)
+                yield f"made table {full_name(name)}"
             else:
                 _check_keys(description, keys)
-                yield f"found table {table(name)}"
+                yield f"found table {full_name(name)}"
                 yield from _add_indexes(description, INDEXES if name == LEVELS else {}, throughput)
-            if name in SWEPT and _sweep(table(name)):
-                yield f"set table {table(name)} to forget what has expired"
+            if name in SWEPT and _sweep(full_name(name)):
+                yield f"set table {full_name(name)} to forget what has expired"
 
 
 def missing() -> list[str]:
     """Return the names of tables that do not exist. Raises StoreUnavailable where DynamoDB does not answer."""
     with as_store_errors():
-        return [table(name) for name in KEYS if _describe(table(name)) is None]
+        return [full_name(name) for name in KEYS if _describe(full_name(name)) is None]
 
 
 def _describe(name: str) -> dict[str, Any] | None:

@@ -149,7 +149,7 @@ class ChartView(ApiView):
         return ChartPoints(can_id, range_, since, now, thinned, count=len(points), complete=history.next is None)
 
     def _by_hour(self, can_id: str, range_: str, since: datetime | None, now: datetime) -> ChartPoints:
-        summary = store.course(can_id, since=since, now=now)
+        summary = store.hourly_history(can_id, since=since, now=now)
         # The store sums up whole days, the range begins at any hour.
         hours = [hour for hour in summary.hours if since is None or hour.start + timedelta(hours=1) > since]
         periods = hours if len(hours) <= self.MAX_POINTS else by_day(hours)

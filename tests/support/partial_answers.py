@@ -41,16 +41,18 @@ def unprocessed(which: Which) -> Fault:
     return fault
 
 
+def can_of(statement: dict[str, Any]) -> str:
+    """Return the can that a statement is about: an INSERT names it first, an UPDATE behind what it sets."""
+    before, where, _ = statement["Statement"].partition(" WHERE ")
+    return str(statement["Parameters"][before.count("?") if where else 0]["S"])
+
+
 def hot(can_id: str) -> Fault:
     """Return a fault of both writes: DynamoDB throttles all that is of one can, and takes the rest."""
 
     def fault(call: Call) -> Reply:
         if "Statements" in call.request:
-            # An update names its can behind what it sets, an insert before it.
-            ids = [
-                each["Parameters"][0 if each["Statement"].startswith("INSERT") else -2]["S"]
-                for each in call.request["Statements"]
-            ]
+            ids = [can_of(each) for each in call.request["Statements"]]
             return statement_errors(lambda at: ids[at] == can_id)(call)
         (puts,) = call.request["RequestItems"].values()
         return unprocessed(lambda at: puts[at]["PutRequest"]["Item"]["id"]["S"] == can_id)(call)

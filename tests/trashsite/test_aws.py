@@ -55,6 +55,13 @@ def sends(data: bytes) -> Fault:
     return fault
 
 
+def test_half_of_a_surrogate_pair_is_read_and_sent_as_an_escape(proxy: FaultProxy) -> None:
+    proxy.inject(faults.answer(200, '{"TableNames":["\\ud800"]}'), times=1)
+    assert ask() == {"TableNames": ["\ud800"]}
+    with pytest.raises(AwsError):
+        aws.client("dynamodb").call("GetItem", {"TableName": "\ud800", "Key": {}})
+
+
 def test_an_answer_is_what_aws_said(proxy: FaultProxy) -> None:
     assert "TableNames" in ask()
     assert proxy.seen["ListTables"] == 1

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import boto3
 import pytest
@@ -14,6 +15,7 @@ from django.conf import settings
 from reports import store
 from reports.report import Report
 from reports.store import Order, Ranked, ranked
+from reports.store.items import heard_part
 from trashsite import aws
 
 pytestmark = pytest.mark.usefixtures("shared_pipeline")
@@ -44,19 +46,34 @@ def walk(order: Order, size: int, **filters: object) -> list[Ranked]:
     return pages
 
 
+def coarse(order: Order, report: Report) -> Any:
+    """Return by what an order is right across pages: exact percents from 80 on, bands below; twelve hours; the id."""
+    if order == "id":
+        return report.can_id.encode()
+    if order == "silent":
+        assert report.measured_at
+        return heard_part(report.can_id, report.measured_at)
+    level = int(Decimal(report.level))
+    return level if level >= 80 else max(band for band in (0, 50, 60, 70) if band <= level)
+
+
 @pytest.mark.parametrize("order", ["fullest", "emptiest", "silent", "id"])
 @pytest.mark.parametrize("size", [1, 20, 50, 500])
 def test_each_can_is_met_once_in_its_order(fleet: dict[str, Report], order: Order, size: int) -> None:
-    met = [report for page in walk(order, size) for report in page.items]
+    pages = [page.items for page in walk(order, size)]
 
-    assert Counter(report.can_id for report in met) == Counter(fleet.keys())
-    coarse = {
-        "fullest": lambda report: -int(Decimal(report.level)),
-        "emptiest": lambda report: int(Decimal(report.level)),
-        "silent": lambda report: report.measured_at.strftime("%F %H"),
-        "id": lambda report: report.can_id.encode(),
-    }[order]
-    assert [coarse(report) for report in met] == sorted(coarse(report) for report in met)
+    assert Counter(report.can_id for page in pages for report in page) == Counter(fleet.keys())
+    # Within a page the order is exact; across pages it is the index's.
+    places = [sorted((coarse(order, report) for report in page), reverse=order == "fullest") for page in pages]
+    met = [place for page in places for place in page]
+    assert met == sorted(met, reverse=order == "fullest")
+
+
+def test_from_80_percent_on_the_fullest_come_first_across_pages(fleet: dict[str, Report]) -> None:
+    met = [int(Decimal(report.level)) for page in walk("fullest", 3) for report in page.items]
+
+    full = [level for level in met if level >= 80]
+    assert met[: len(full)] == sorted(full, reverse=True)
 
 
 def test_within_a_page_the_order_is_exact(fleet: dict[str, Report]) -> None:
@@ -79,19 +96,23 @@ def test_pages_go_back_the_way_they_came(fleet: dict[str, Report], order: Order)
     assert [page.more for page in back[1:]] == [True] * (len(back) - 2) + [False]
 
 
-def test_a_range_of_levels_is_exactly_that(fleet: dict[str, Report]) -> None:
-    met = {report.can_id for page in walk("emptiest", 7, low=40, high=59) for report in page.items}
+@pytest.mark.parametrize(
+    ("low", "high"), [(40, 59), (0, 0), (72, 74), (79, 80), (50, 100), (85, 85), (None, 33), (80, None)]
+)
+def test_a_range_of_levels_is_exactly_that(fleet: dict[str, Report], low: int | None, high: int | None) -> None:
+    met = {report.can_id for page in walk("emptiest", 7, low=low, high=high) for report in page.items}
 
-    assert met == {can_id for can_id, report in fleet.items() if 40 <= int(Decimal(report.level)) <= 59}
+    levels = {can_id: int(Decimal(report.level)) for can_id, report in fleet.items()}
+    assert met == {can_id for can_id, level in levels.items() if (low or 0) <= level <= (100 if high is None else high)}
 
 
-def test_those_heard_of_long_ago_are_found_by_the_hour(fleet: dict[str, Report]) -> None:
-    until = NOW - timedelta(hours=24)
+@pytest.mark.parametrize("hours", [0, 1, 5, 11, 12, 13, 24, 48, 99])
+def test_those_not_heard_of_for_some_hours_are_exactly_found(fleet: dict[str, Report], hours: int) -> None:
+    until = NOW - timedelta(hours=hours, minutes=17)
 
     met = {report.can_id for page in walk("silent", 50, until=until) for report in page.items}
 
-    assert {can_id for can_id, report in fleet.items() if report.measured_at <= until} <= met
-    assert all(fleet[can_id].measured_at <= until + timedelta(hours=1) for can_id in met)
+    assert met == {can_id for can_id, report in fleet.items() if report.measured_at and report.measured_at <= until}
 
 
 @pytest.mark.parametrize("prefix", ["1", "č", "🗑1", "none such"])
@@ -144,10 +165,12 @@ def each() -> list[list[tuple[Report, bool]]]:
 
 
 def test_a_row_tells_its_trend_of_a_day(pipeline: str) -> None:
-    for turn in range(40):
-        # Of each two hours the newest; what is older than a day is forgotten.
-        at = NOW - timedelta(hours=40 - turn)
-        store.put_reports([Report("trend", f"{turn}.9", at, NOW)], now=NOW)
+    # Of each two hours the newest; what is older than a day is forgotten.
+    reports = [Report("trend", f"{turn}.9", NOW - timedelta(hours=40 - turn), NOW) for turn in range(40)]
+    for report in reports[::2]:
+        store.put_reports([report], now=NOW)
+    # The rest of a backlog comes late, and at once.
+    store.put_reports(reports[1::2], now=NOW)
     store.put_reports([Report("young", "7", NOW, NOW)], now=NOW)
 
     trends = ranked("id", size=5).trends

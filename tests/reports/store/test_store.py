@@ -25,7 +25,7 @@ from reports.store.items import order_key
 from stack.servers import JARS, Kind
 from tests.support import fault_proxy as faults
 from tests.support.fault_proxy import Fault, FaultProxy
-from tests.support.partial_answers import all_of_them, every, hot, statement_errors, unprocessed, unread
+from tests.support.partial_answers import all_of_them, can_of, every, hot, statement_errors, unprocessed, unread
 from trashsite import aws
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def test_any_number_of_reports_is_stored_and_counted(size: int, pipeline: str) -
     assert put(*reversed(reports)) == Outcome(repeated=size)
     found = [each for each, _ in whole_fleet()]
     assert sorted(each.can_id for each in found) == sorted(each.can_id for each in reports)
-    assert store.some([each.can_id for each in reports]) == {each.can_id: each for each in reports}
+    assert all(store.latest(each.can_id) == each for each in reports[:30])
 
 
 def test_one_can_may_stand_in_a_batch_many_times(pipeline: str) -> None:
@@ -380,9 +380,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give up sooner than in earnest: the rules are the same."""
     monkeypatch.setitem(aws.Client.patiently.__kwdefaults__, "within_s", 1.0)
     monkeypatch.setattr(aws, "SILENCE_S", 0.0)
-    monkeypatch.setattr("reports.store.reading.READ_WITHIN_S", 0.2)
+    monkeypatch.setattr("reports.store.reading.READ_WITHIN_S", 0.5)
     monkeypatch.setattr("reports.store.writing.TRIES", 2)
-    monkeypatch.setattr("reports.store.writing.pause_s", lambda attempt, first_s, most_s: 0.01)
+    monkeypatch.setattr("reports.store.batches.pause_s", lambda attempt, first_s, most_s: 0.01)
 
 
 def unsaved(*reports: Report) -> list[Report]:
@@ -434,7 +434,7 @@ def test_while_nothing_answers_nothing_is_saved(proxy: FaultProxy, impatient: No
 
 @pytest.mark.parametrize("kind", ["embedded"])
 def test_only_those_whose_history_failed_are_unsaved(proxy: FaultProxy, impatient: None) -> None:
-    # Of 60, the first 25 and the last 10 pass; what is in the history alone of the others is not enough.
+    # Of 60, the first 25 and the last 10 pass; nothing is in a can's row that is not in the history.
     def of_the_second_batch(call: faults.Call) -> faults.Reply:
         return call.forward() if b'"25"' not in call.body else faults.unavailable(call)
 
@@ -443,21 +443,33 @@ def test_only_those_whose_history_failed_are_unsaved(proxy: FaultProxy, impatien
     assert left == SIXTY[25:50]
     stored = [each for each in SIXTY if all_history(each.can_id)]
     assert stored == SIXTY[:25] + SIXTY[50:]
+    assert [each for each in SIXTY if store.latest(each.can_id)] == stored
     proxy.heal()
-    assert put(*left) == Outcome(repeated=25)
+    assert put(*left) == Outcome(stored=25)
     assert all(all_history(each.can_id) == [each] for each in SIXTY)
 
 
 @pytest.mark.parametrize("kind", ["embedded"])
-def test_only_those_whose_level_failed_are_unsaved_the_older_ones_of_the_same_can_are_not(
-    proxy: FaultProxy, impatient: None
-) -> None:
+def test_only_cans_whose_row_failed_are_unsaved_with_all_of_their_reports(proxy: FaultProxy, impatient: None) -> None:
     older = [report(at, -1, "0") for at in range(60)]
-    proxy.inject(faults.unavailable, "BatchExecuteStatement")
-    assert unsaved(*older, *SIXTY, SIXTY[7]) == [*SIXTY, SIXTY[7]]
+
+    def of_the_second_batch(call: faults.Call) -> faults.Reply:
+        return faults.unavailable(call) if "25" in map(can_of, call.request["Statements"]) else call.forward()
+
+    proxy.inject(of_the_second_batch, "BatchExecuteStatement")
+    left = unsaved(*older, *SIXTY, SIXTY[30])
+    assert left == [*older[25:50], *SIXTY[25:50], SIXTY[30]]
     proxy.heal()
-    assert put(*SIXTY, SIXTY[7]) == Outcome(stored=60, repeated=1)
+    assert put(*left) == Outcome(stored=50, older=25, repeated=1)
     assert all(all_history(str(at)) == [older[at], SIXTY[at]] for at in range(60))
+
+
+@pytest.mark.parametrize("kind", ["embedded"])
+def test_a_store_that_cannot_be_read_takes_nothing(proxy: FaultProxy, impatient: None) -> None:
+    proxy.inject(faults.unavailable, "BatchGetItem")
+    assert unsaved(*SIXTY) == SIXTY
+    proxy.heal()
+    assert put(*SIXTY) == Outcome(stored=60)
 
 
 @pytest.mark.parametrize("kind", ["embedded"])
@@ -496,7 +508,7 @@ def test_statements_that_stay_throttled_are_of_exactly_the_throttled_ones(proxy:
     put(*(report(at, -1, "0") for at in range(25)))
 
     def odd_ones(call: faults.Call) -> faults.Reply:
-        ids = [int(each["Parameters"][-2]["S"]) for each in call.request["Statements"]]
+        ids = [int(can_of(each)) for each in call.request["Statements"]]
         return statement_errors(lambda at: ids[at] % 2 == 1)(call)
 
     proxy.inject(odd_ones, "BatchExecuteStatement")

@@ -14,9 +14,10 @@ import pytest
 from reports import store
 from reports.insight.hours import LevelSummary, by_day, by_hour
 from reports.report import Report
-from reports.store import course, summaries
-from reports.store.items import HISTORY, day_key, table
+from reports.store import hourly_history, summaries
+from reports.store.items import HISTORY, day_key
 from trashsite import aws
+from trashsite.names import full_name
 
 pytestmark = pytest.mark.usefixtures("shared_pipeline")
 
@@ -37,7 +38,7 @@ def every(minutes: int, days: float) -> list[datetime]:
 
 def all_of(can_id: str, since: datetime | None = None) -> list[LevelSummary]:
     for _ in range(20):
-        found = course(can_id, since=since, now=NOW)
+        found = hourly_history(can_id, since=since, now=NOW)
         if found.complete:
             return list(found.hours)
     raise AssertionError("it never came to its end")
@@ -57,7 +58,7 @@ def test_hours_say_how_low_how_high_and_how_it_ended() -> None:
     assert by_day(hours) == [LevelSummary(at.replace(hour=0), "1.0", "77.10", "77.10", 4)]
 
 
-def test_the_course_is_what_the_reports_say_at_the_first_look_and_later() -> None:
+def test_the_hours_are_what_the_reports_say_at_the_first_look_and_later() -> None:
     can_id = next(ids)
     reports = put(can_id, *every(37, 12))
     expected = by_hour(sorted(reports, key=lambda report: report.measured_at))
@@ -101,7 +102,7 @@ def test_a_report_that_comes_while_its_day_is_summed_up_is_not_forgotten(monkeyp
         finish(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(summaries, "_finish", late)
-    course(can_id, since=None, now=NOW)
+    hourly_history(can_id, since=None, now=NOW)
     monkeypatch.undo()
 
     assert all_of(can_id) == by_hour(sorted(reports, key=lambda report: report.measured_at))
@@ -111,7 +112,7 @@ def test_one_that_died_in_the_middle_is_made_good_by_the_next(monkeypatch: pytes
     can_id = next(ids)
     reports = put(can_id, *every(120, 3))
     monkeypatch.setattr(summaries, "_finish", lambda *arguments: None)
-    course(can_id, since=None, now=NOW)
+    hourly_history(can_id, since=None, now=NOW)
     monkeypatch.undo()
 
     expected = by_hour(sorted(reports, key=lambda report: report.measured_at))
@@ -119,7 +120,7 @@ def test_one_that_died_in_the_middle_is_made_good_by_the_next(monkeypatch: pytes
     assert all_of(can_id) == expected
 
 
-def test_days_without_reports_do_not_end_the_course() -> None:
+def test_days_without_reports_do_not_end_the_hours() -> None:
     can_id = next(ids)
     times = [NOW - timedelta(days=days) for days in (0, 1, 5, 6, 40, 130)]
     reports = put(can_id, *times)
@@ -133,9 +134,9 @@ def test_a_long_history_comes_in_several_parts_none_of_them_wrong() -> None:
     reports = put(can_id, *every(360, 200))
     expected = by_hour(sorted(reports, key=lambda report: report.measured_at))
 
-    parts = [course(can_id, since=None, now=NOW)]
+    parts = [hourly_history(can_id, since=None, now=NOW)]
     while not parts[-1].complete:
-        parts.append(course(can_id, since=None, now=NOW))
+        parts.append(hourly_history(can_id, since=None, now=NOW))
 
     assert len(parts) > 2
     for part in parts:
@@ -148,22 +149,22 @@ def test_summaries_of_more_than_one_page_are_all_read(settings) -> None:
     can_id, level = next(ids), "12.345678901234567890123456789"
     days = [(NOW - timedelta(days=number)).date() for number in range(1, 600)]
     hours = json.dumps([[hour, level, level, level, 1] for hour in range(24)])
-    history = boto3.resource("dynamodb").Table(table(HISTORY))
+    history = boto3.resource("dynamodb").Table(full_name(HISTORY))
     with history.batch_writer() as batch:
         for day in days:
             batch.put_item({"id": can_id, "order_key": day_key(day.isoformat()), "hours": hours, "dirty": False})
 
-    found = course(can_id, since=None, now=NOW)
+    found = hourly_history(can_id, since=None, now=NOW)
 
     assert found.complete
     assert len(found.hours) == 24 * len(days)
 
 
-def test_an_unknown_can_has_no_course() -> None:
-    assert course("nobody", since=None, now=NOW) == store.Course([], True)
+def test_an_unknown_can_has_no_hours() -> None:
+    assert hourly_history("nobody", since=None, now=NOW) == store.HourlyHistory([], True)
 
 
 def test_where_no_history_is_kept_there_is_none(settings) -> None:
     settings.TRASH_HISTORY_DAYS = 0
 
-    assert course("nobody", since=None, now=NOW).hours == ()
+    assert hourly_history("nobody", since=None, now=NOW).hours == ()

@@ -1,0 +1,224 @@
+"""
+A can's row, folded from its reports: what the newest says, and the last known of what it does not say.
+
+Each fact stands beside the sort key, or the second, of the report that sent it, and the later one wins. So a report may
+be folded in at any time, and more than once: the row is the same as if all had come in the order of measurement.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import orjson
+
+from reports.report import EPOCH, Report, percent
+from trashsite import json_slices
+
+#: A can's trend: of how many spans of time, of how many seconds each, the row keeps the last level.
+SLOTS, SLOT_S = 12, 7200
+#: Attributes whose last value is kept, those of the newest report counted: the ones sent last.
+MOST_KNOWN = 10
+#: Characters of a name, and of a value's JSON text, that are kept: ten of both fit into a row of 1 KB, one write unit,
+#: unless all are longer than what sensors send.
+MAX_NAME = 40
+MAX_TEXT = 40
+
+_SECOND = timedelta(seconds=1)
+_attributes = json.JSONDecoder(parse_int=str, parse_float=str)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The last value of an attribute. text: as JSON, "" where it is too long to be kept. key: its report's sort key."""
+
+    text: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """
+    What is known of one can.
+
+    report: the newest, but with the stream and the location that the can sent last. key: its sort key, "" where
+    another service wrote it without a time. stream_key, location_key: sort keys of the reports that sent these, ""
+    where none did. known: by name, attributes that an earlier report sent last. samples: of each two hours of the last
+    day the last level, oldest first: epoch second of the measurement * 128 + whole percent.
+    is_whole: False where version 0.1 of this program, which folds nothing, wrote the newest report: such a row is
+    folded again from the history before anything is folded into it.
+    """
+
+    report: Report
+    key: str
+    stream_key: str = ""
+    location_key: str = ""
+    known: Mapping[str, Sent] = field(default_factory=dict)
+    samples: tuple[int, ...] = ()
+    is_whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LastKnown:
+    """An attribute as the can sent it last. text: the value's JSON text, "" where it was too long to be kept."""
+
+    name: str
+    text: str
+    measured_at: datetime
+
+
+def fold(row: Row | None, report: Report, key: str) -> Row:
+    """
+    Return the row that follows from a report; an equal one where it changes nothing.
+
+    row: None where there is none. key: the report's sort key (reports.store.items.order_key). The result is the same in
+    whatever order, and how often ever, reports are folded in.
+    """
+    if row is None or not row.key:
+        # What another service wrote tells no time: ours wins.
+        return Row(report, key, key if report.stream else "", key if report.location else "", {}, _sampled((), report))
+    if key == row.key:
+        return row
+    is_newest = key > row.key
+    newest = report if is_newest else row.report
+    stream_key = key if report.stream and key > row.stream_key else row.stream_key
+    location_key = key if report.location and key > row.location_key else row.location_key
+    stream = report.stream if stream_key == key else row.report.stream
+    location = report.location if location_key == key else row.report.location
+    if newest.stream != stream or newest.location != location:
+        newest = replace(newest, stream=stream, location=location)
+    known = _known_before(report, row) if is_newest else _known_with(row, report, key)
+    return Row(newest, max(key, row.key), stream_key, location_key, known, _sampled(row.samples, report), row.is_whole)
+
+
+def fold_all(row: Row | None, reports: Iterable[tuple[Report, str]]) -> Row | None:
+    """Return the row that follows from several reports, each with its sort key; `row` where there are none."""
+    for report, key in reports:
+        row = fold(row, report, key)
+    return row
+
+
+def fold_again(row: Row, reports: Iterable[tuple[Report, str]] | None) -> Row:
+    """
+    Return a row made whole. reports: what the history holds of its day, None where no history is kept.
+
+    The trend is made of these alone; what the row knows beside it stays, unless they know something later.
+    """
+    own = _names(row.report)
+    known = {name: sent for name, sent in row.known.items() if name not in own}
+    samples = _sampled(row.samples if reports is None else (), row.report)
+    whole = replace(row, known=known, samples=samples, is_whole=True)
+    return fold_all(whole, reports or ()) or whole
+
+
+def trend_begins(row: Row) -> datetime:
+    """Return from which instant on reports matter to a row's trend."""
+    assert row.report.measured_at is not None
+    slot = (row.report.measured_at - EPOCH) // _SECOND // SLOT_S
+    return EPOCH + max(timedelta(seconds=(slot - SLOTS + 1) * SLOT_S), datetime.min.replace(tzinfo=UTC) - EPOCH)
+
+
+def trend(row: Row) -> tuple[int | None, ...]:
+    """Return a can's whole percents of the last day up to its newest report, one in two hours, oldest first."""
+    if not row.samples:
+        return ()
+    levels = {slot_of(sample): sample & 127 for sample in row.samples}
+    newest = slot_of(row.samples[-1])
+    return tuple(levels.get(slot) for slot in range(newest - SLOTS + 1, newest + 1))
+
+
+def last_known(row: Row) -> list[LastKnown]:
+    """Return each attribute that is known of a can as it was sent last, the latest first."""
+    own = {name: Sent(text, row.key) for name, text in _members(row.report)} if row.key else {}
+    known = sorted({**row.known, **own}.items(), key=lambda item: (item[1].key, item[0]), reverse=True)
+    return [LastKnown(name, sent.text, measured_at_of(sent.key)) for name, sent in known]
+
+
+def slot_of(sample: int) -> int:
+    """Return the number of the two hours, counted from the epoch, in which a sample was measured."""
+    return (sample >> 7) // SLOT_S
+
+
+def _sampled(samples: tuple[int, ...], report: Report) -> tuple[int, ...]:
+    """Return samples with a report's level in its place: of each two hours the last, of one second the fullest."""
+    level = percent(report.level)
+    if level is None or not 0 <= level <= 100:
+        return samples
+    assert report.measured_at is not None
+    second = (report.measured_at - EPOCH) // _SECOND
+    sample, slot = second << 7 | int(level), second // SLOT_S
+    newest = max(slot, slot_of(samples[-1])) if samples else slot
+    oldest_second = (newest - SLOTS + 1) * SLOT_S
+    if second < oldest_second:
+        return samples
+    kept = [each for each in samples if each >> 7 >= oldest_second]
+    for at, each in enumerate(kept):
+        if slot_of(each) == slot:
+            kept[at] = max(each, sample)
+            return tuple(kept)
+    return tuple(sorted([*kept, sample]))
+
+
+def _known_before(report: Report, row: Row) -> Mapping[str, Sent]:
+    """Return what is known beside a new newest report: what the row's said, and knew, and this one does not say."""
+    if not row.known and row.report.attributes == "{}":
+        return {}
+    own, before = _names(report), _names(row.report)
+    if not row.known and before <= own:
+        return {}
+    known = dict(row.known)
+    known |= {name: Sent(_short(text), row.key) for name, text in _members(row.report) if name in before}
+    return _latest({name: sent for name, sent in known.items() if name not in own}, MOST_KNOWN - len(own))
+
+
+def _known_with(row: Row, report: Report, key: str) -> Mapping[str, Sent]:
+    """Return what is known beside the row's newest report once an older one is folded in."""
+    own = _names(row.report)
+    news = {
+        name: Sent(_short(text), key)
+        for name, text in _members(report)
+        if len(name) <= MAX_NAME and name not in own and (name not in row.known or key > row.known[name].key)
+    }
+    return _latest({**row.known, **news}, MOST_KNOWN - len(own)) if news else row.known
+
+
+def _latest(known: Mapping[str, Sent], most: int) -> Mapping[str, Sent]:
+    """
+    Return the attributes that were sent last, up to so many.
+
+    What is left out now can never come back but by being sent again: so many others are, and stay, later than it.
+    """
+    if len(known) <= most:
+        return known
+    return dict(heapq.nlargest(max(0, most), known.items(), key=lambda item: (item[1].key, item[0])))
+
+
+def _names(report: Report) -> set[str]:
+    """Return the names of a report's attributes that are short enough to be kept."""
+    if report.attributes == "{}":
+        return set()
+    try:
+        attributes = orjson.loads(report.attributes)
+    except ValueError:
+        # JSON's grammar has more than orjson takes, as 1e999999.
+        attributes = _attributes.decode(report.attributes)
+    return {name for name in attributes if len(name) <= MAX_NAME}
+
+
+def _members(report: Report) -> Iterator[tuple[str, str]]:
+    """Yield each attribute of a report with its value's text as it was sent."""
+    text = report.attributes
+    for name, member in json_slices.members(text, json_slices.skip_blank(text, 0)):
+        yield name, text[member.start : member.end]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else ""
+
+
+def measured_at_of(key: str) -> datetime:
+    """Return the instant with which a sort key begins."""
+    return datetime.fromisoformat(key.partition("#")[0])

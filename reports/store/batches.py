@@ -1,0 +1,97 @@
+"""DynamoDB's batch requests: what it leaves unprocessed, or throttles, is sent again after growing pauses."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from reports.store.errors import THROTTLING
+from reports.store.items import Item, dynamodb
+from trashsite.aws import Answer, AwsThrottled, pause_s
+
+#: Source: AWS, BatchWriteItem and BatchExecuteStatement: 25 a request, no item twice.
+WRITES = 25
+#: Source: AWS, BatchGetItem: 100 items a request.
+READS = 100
+
+#: The first pause between two tries, and the longest, in seconds.
+Pauses = tuple[float, float]
+PAUSES: Pauses = (0.1, 2.0)
+
+Key = dict[str, dict[str, Any]]
+Statement = Mapping[str, Any]
+#: What BatchExecuteStatement says of one statement: Error with Code, Message and perhaps Item, or none of these.
+Result = Mapping[str, Any]
+Entry = TypeVar("Entry")
+
+
+def sent_again(
+    entries: Sequence[Entry],
+    send: Callable[[Sequence[Entry]], Sequence[Entry]],
+    *,
+    tries: int,
+    pauses: Pauses = PAUSES,
+) -> Sequence[Entry]:
+    """Send entries, and again those that `send` returns, up to `tries` times; return what is left then."""
+    for attempt in range(1, tries + 1):
+        if not entries:
+            break
+        entries = send(entries)
+        if entries and attempt < tries:
+            pause(attempt, pauses)
+    return entries
+
+
+def pause(attempt: int, pauses: Pauses = PAUSES) -> None:
+    """Wait before the next try."""
+    time.sleep(pause_s(attempt, first_s=pauses[0], most_s=pauses[1]))
+
+
+def ask(operation: str, request: Mapping[str, Any], **patience: float) -> Answer | None:
+    """Return DynamoDB's answer, None where it throttles the request as a whole. Raises what AWS said."""
+    try:
+        return dynamodb().patiently(operation, request, at_once=AwsThrottled, **patience)
+    except AwsThrottled:
+        return None
+
+
+def put_once(name: str, items: Sequence[Item]) -> list[Item]:
+    """Write up to 25 items over what stands there; return those that DynamoDB left unprocessed."""
+    wanted = [{"PutRequest": {"Item": item}} for item in items]
+    answer = ask("BatchWriteItem", {"RequestItems": {name: wanted}}) or {"UnprocessedItems": {name: wanted}}
+    return [each["PutRequest"]["Item"] for each in answer.get("UnprocessedItems", {}).get(name, ())]
+
+
+def execute_once(statements: Sequence[Statement]) -> list[Result]:
+    """Run up to 25 statements, each by itself, and return what became of each, in order."""
+    answer = ask("BatchExecuteStatement", {"Statements": statements})
+    return answer["Responses"] if answer else [{"Error": {"Code": "ThrottlingError"}}] * len(statements)
+
+
+def error_code(result: Result) -> str:
+    """Return why a statement failed, without the ending that some answers have; "" where it passed."""
+    return str((result.get("Error") or {}).get("Code", "")).removesuffix("Exception")
+
+
+def is_throttled(result: Result) -> bool:
+    """Say whether a statement may pass when it is tried again."""
+    return error_code(result) in THROTTLING
+
+
+def get_items(
+    name: str, keys: Sequence[Key], *, tries: int, consistent: bool = False, pauses: Pauses = PAUSES, **patience: float
+) -> tuple[list[Item], Sequence[Key]]:
+    """Return the items that there are of up to 100, and the keys that are still unread after so many tries."""
+    items: list[Item] = []
+
+    def read(keys: Sequence[Key]) -> Sequence[Key]:
+        answer = ask("BatchGetItem", {"RequestItems": {name: {"Keys": keys, "ConsistentRead": consistent}}}, **patience)
+        if answer is None:
+            return keys
+        items.extend(answer["Responses"].get(name, ()))
+        unread: Sequence[Key] = answer.get("UnprocessedKeys", {}).get(name, {}).get("Keys", [])
+        return unread
+
+    left = sent_again(keys, read, tries=tries, pauses=pauses)
+    return items, left

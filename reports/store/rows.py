@@ -1,0 +1,216 @@
+"""
+The levels table's rows: read, folded, and written on the condition that they are still the ones that were read.
+
+`version` counts the writes of a row. Version 0.1 of this program, and the lab's own service, write rows without it,
+or leave it as it is: so the condition holds `order_key` as well, which each of their writes changes or removes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import NamedTuple
+
+from django.conf import settings
+
+from reports.formats import native
+from reports.insight.fold import Row, fold_again, fold_all, trend_begins
+from reports.report import Report
+from reports.store.batches import WRITES, Result, Statement, error_code, execute_once, get_items, is_throttled, pause
+from reports.store.errors import DEFECTS, StoreUnavailable, as_store_errors
+from reports.store.items import LEVELS, Item, Keyed, instant_key, report_of, row_of, row_values
+from reports.store.reading import query_history
+from trashsite.aws import AwsError, side_by_side
+from trashsite.names import full_name
+
+#: Of writes on which other workers' come in between, and the pauses between them.
+ROUNDS = 8
+CONTENDED = (0.02, 0.4)
+#: Rows that this process wrote and remembers, at most; in hand at a time are those of five batches.
+REMEMBERED = 512
+#: What a write's condition names.
+_CONDITION = ("version", "order_key")
+_CHANGED = {"ConditionalCheckFailed", "DuplicateItem"}
+#: By table and can. One that is no more true fails its condition, and is forgotten.
+_written: dict[tuple[str, str], Item] = {}
+
+
+class Judged(NamedTuple):
+    """A can that is done: the sort key that its row held before, "" where there was none, and its reports."""
+
+    standing: str
+    reports: Sequence[Keyed]
+
+
+def read_rows(can_ids: Sequence[str], items: dict[str, Item | None], *, consistent: bool = False) -> set[str]:
+    """Put the items of up to a hundred cans into `items`, None where there is none; return the throttled cans."""
+    keys = [{"id": {"S": can_id}} for can_id in can_ids]
+    found, unread = get_items(full_name(LEVELS), keys, tries=1, consistent=consistent)
+    throttled = {key["id"]["S"] for key in unread}
+    items.update(dict.fromkeys(can_id for can_id in can_ids if can_id not in throttled))
+    items.update((item["id"]["S"], item) for item in found)
+    return throttled
+
+
+def put_rows(cans: Mapping[str, Sequence[Keyed]], items: dict[str, Item | None]) -> tuple[list[Judged], list[str]]:
+    """
+    Fold each can's reports into its row. In the steady state this is one request for 25 cans.
+
+    cans: each with its reports in the order of measurement; they are in the history already. items: their rows as they
+    were read, replaced where they turn out to have changed. Returns the cans that are done, and why others could not
+    be written; those in neither are throttled, or written by so many at once that they had better wait. Our own write
+    whose answer was lost is found to stand there.
+    """
+    waiting, judged, reasons = dict(cans), list[Judged](), list[str]()
+    for attempt in range(1, ROUNDS + 1):
+        new_items: dict[str, Item] = {}
+        for can_id, mine in list(waiting.items()):
+            try:
+                new_item = _folded(can_id, items[can_id], mine)
+            except StoreUnavailable as error:
+                reasons.append(str(error))
+                del waiting[can_id]
+                continue
+            if new_item is None:
+                judged.append(Judged(_order_key(items[can_id]), waiting.pop(can_id)))
+            else:
+                new_items[can_id] = new_item
+        throttled, unknown = set[str](), list[str]()
+        for can_id, result in _execute(
+            [(can_id, _statement(items[can_id], new_items[can_id])) for can_id in new_items]
+        ):
+            code = error_code(result)
+            if not code:
+                judged.append(Judged(_order_key(items[can_id]), waiting.pop(can_id)))
+                _remember(new_items[can_id])
+            elif code in _CHANGED:
+                items[can_id] = _standing(can_id, items[can_id], result["Error"].get("Item"))
+                if items[can_id] is None:
+                    del items[can_id]
+                    unknown.append(can_id)
+            elif is_throttled(result):
+                throttled.add(can_id)
+            else:
+                reasons.append(f"{code} {result['Error'].get('Message')}")
+                del waiting[can_id]
+        if unknown:
+            throttled |= read_rows(unknown, items, consistent=True)
+        for can_id in throttled:
+            del waiting[can_id]
+        if not waiting:
+            break
+        if attempt > 1:
+            # The first who come in between are let pass; where there are many, each waits for a moment of its own.
+            pause(attempt - 1, CONTENDED)
+    return judged, reasons
+
+
+def _folded(can_id: str, item: Item | None, mine: Sequence[Keyed]) -> Item | None:
+    """Return the item that follows from a can's reports, None where they change nothing. Raises StoreUnavailable."""
+    row = row_of(item) if item else None
+    folded = fold_all(row if row is None or row.is_whole else _made_whole(row), mine)
+    if folded is None or folded == row:
+        return None
+    version = {"version": {"N": str(_version(item) + 1)}}
+    return {**(item or {"id": {"S": can_id}}), **row_values(folded), **version}
+
+
+def _made_whole(row: Row) -> Row:
+    """Return a row that version 0.1 wrote, folded again from the history of its day. Raises StoreUnavailable."""
+    if not settings.TRASH_HISTORY_DAYS:
+        return fold_again(row, None)
+    with as_store_errors():
+        answers = query_history(row.report.can_id, instant_key(trend_begins(row)), row.key, consistent=True)
+        return fold_again(row, [keyed for answer in answers for item in answer["Items"] for keyed in _sent(item)])
+
+
+def _sent(item: Item) -> list[Keyed]:
+    """Return the report of a row of the history as it was sent: with its stream and location."""
+    report = report_of(item)
+    if report is None or report.received_at is None:
+        return []
+    reports = native.parse(native.dump(report), report.received_at)
+    return [Keyed(each, item["order_key"]["S"]) for each in reports if isinstance(each, Report)]
+
+
+# -- what this process wrote: where its threads meet at a can, the later one need not read what the other wrote -------
+
+
+def _remember(item: Item) -> None:
+    if len(_written) >= REMEMBERED:
+        _written.clear()
+    _written[_place(item["id"]["S"])] = item
+
+
+def _place(can_id: str) -> tuple[str, str]:
+    return full_name(LEVELS), can_id
+
+
+def _standing(can_id: str, tried: Item | None, sent: Item | None) -> Item | None:
+    """
+    Return the item that stood in the way of a write, None where it has to be read.
+
+    tried: the one that was taken to stand there. sent: AWS sends the one along that does; other servers do not.
+    """
+    written = _written.get(_place(can_id))
+    if sent is None and _version(written) > _version(tried):
+        return written
+    _written.pop(_place(can_id), None)
+    return sent
+
+
+def _version(item: Item | None) -> int:
+    return int((item or {}).get("version", {}).get("N", "0"))
+
+
+def _order_key(item: Item | None) -> str:
+    key: str = (item or {}).get("order_key", {}).get("S", "")
+    return key
+
+
+# -- statements -------------------------------------------------------------------------------------------------------
+
+
+def _execute(statements: Sequence[tuple[str, Statement]]) -> Iterator[tuple[str, Result]]:
+    """Run one statement a can, 25 a request and all at once; yield what became of each."""
+    batches = [statements[at : at + WRITES] for at in range(0, len(statements), WRITES)]
+    for batch, results in zip(batches, side_by_side(_execute_batch, batches), strict=True):
+        for (can_id, _), result in zip(batch, results, strict=True):
+            if error_code(result) in DEFECTS:
+                raise AwsError("ValidationException", f"{result['Error'].get('Message')} (can {can_id!r})")
+            yield can_id, result
+
+
+def _execute_batch(batch: Sequence[tuple[str, Statement]]) -> Sequence[Result]:
+    """Return what became of each statement; where the store is away, that is why for each."""
+    try:
+        with as_store_errors():
+            return execute_once([statement for _, statement in batch])
+    except StoreUnavailable as error:
+        return [{"Error": {"Code": "Unavailable", "Message": str(error)}}] * len(batch)
+
+
+def _statement(item: Item | None, new: Item) -> Statement:
+    """Return the statement that puts an item in the place of the one that was read, if that still stands there."""
+    if item is None:
+        return {"Statement": _insert(full_name(LEVELS), tuple(new)), "Parameters": list(new.values())}
+    changed = {name: value for name, value in new.items() if item.get(name) != value}
+    there = tuple(name for name in _CONDITION if name in item)
+    return {
+        "Statement": _update(full_name(LEVELS), tuple(changed), there),
+        "Parameters": [*changed.values(), new["id"], *(item[name] for name in there)],
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+@cache
+def _insert(name: str, attributes: tuple[str, ...]) -> str:
+    members = ", ".join(f"'{attribute}': ?" for attribute in attributes)
+    return f'INSERT INTO "{name}" VALUE {{{members}}}'
+
+
+@cache
+def _update(name: str, attributes: tuple[str, ...], there: tuple[str, ...]) -> str:
+    assignments = ", ".join(f'"{attribute}"=?' for attribute in attributes)
+    is_as_read = [f"{each}=?" for each in there] + [f"{each} IS MISSING" for each in _CONDITION if each not in there]
+    return f'UPDATE "{name}" SET {assignments} WHERE id=? AND {" AND ".join(is_as_read)}'  # noqa: S608

@@ -1,0 +1,210 @@
+"""The fold: whatever the order, and however often, reports end in one row."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from reports.formats.native import parse
+from reports.insight import fold as folding
+from reports.insight.fold import LastKnown, Row, fold, fold_again, fold_all, last_known, trend, trend_begins
+from reports.report import Report
+from reports.store.items import Keyed, order_key, row_of, row_values
+
+NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
+
+
+def a_report(minute: float = 0, level: str = "50", **attributes: object) -> Keyed:
+    """A report of can 432, `minute` minutes after NOW; minus for before."""
+    said = {"can_id": "432", "level": level, "measured_at": (NOW + timedelta(minutes=minute)).isoformat()}
+    (report,) = parse(json.dumps({**said, **attributes}), NOW + timedelta(days=1))
+    assert isinstance(report, Report)
+    return Keyed(report, order_key(report))
+
+
+def folded(*reports: Keyed) -> Row:
+    row = fold_all(None, reports)
+    assert row
+    return row
+
+
+#: Few instants, of which some lie in one second: so that reports meet.
+minutes = st.sampled_from([-3000, -1441, -1440, -1300, -119, -30, -0.01, 0, 0.005, 0.5, 60])
+names = st.sampled_from([*"abcdefghijklmno", "stream", "location", "n" * 41])
+values = st.sampled_from([1, "x", "glass", None, [1, 2], "y" * 60, {"lat": 50.1, "lon": 14.2}])
+reports = st.builds(
+    lambda minute, level, attributes: a_report(minute, level, **attributes),
+    minutes,
+    st.sampled_from(["0", "1", "99.9", "100"]),
+    st.dictionaries(names, values, max_size=14),
+)
+
+
+@hypothesis_settings(deadline=None, max_examples=300)
+@given(st.lists(reports, min_size=1, max_size=12), st.randoms(use_true_random=False))
+def test_the_order_of_arrival_and_repeats_make_no_other_row(sent: list[Keyed], chance: random.Random) -> None:
+    in_order = folded(*sorted({each.key: each for each in sent}.values(), key=lambda each: each.key))
+
+    arrived = [*sent, *chance.choices(sent, k=len(sent))]
+    chance.shuffle(arrived)
+
+    assert folded(*arrived) == in_order
+
+
+@hypothesis_settings(deadline=None)
+@given(st.lists(reports, min_size=1, max_size=12))
+def test_a_row_comes_back_from_its_item_as_it_was(sent: list[Keyed]) -> None:
+    row = folded(*sent)
+
+    assert row_of({"id": {"S": "432"}, **row_values(row)}) == row
+
+
+@hypothesis_settings(deadline=None)
+@given(st.lists(reports, min_size=1, max_size=12))
+def test_what_is_folded_again_is_the_same(sent: list[Keyed]) -> None:
+    row = folded(*sent)
+
+    of_its_day = [each for each in sent if (each.report.measured_at or NOW) >= trend_begins(row)]
+
+    assert fold_again(row, of_its_day) == row
+
+
+def test_the_newest_report_is_the_rows_whatever_came_last() -> None:
+    row = folded(a_report(5, "5"), a_report(4, "4"))
+
+    assert (row.report.level, row.key) == ("5", a_report(5, "5").key)
+
+
+def test_a_report_that_changes_nothing_gives_an_equal_row() -> None:
+    row = folded(a_report(0, "5", a=1), a_report(60, "6", a=2))
+
+    assert fold(row, *a_report(60, "6", a=2)) == row
+    assert fold(row, *a_report(0, "5", a=1)) == row
+    assert fold(row, *a_report(-3000, "9")) == row
+
+
+def test_stream_and_location_stay_where_a_newer_report_does_not_say_them() -> None:
+    place = {"lat": 50.1, "lon": 14.2}
+    said, silent = a_report(0, stream="glass", location=place), a_report(60)
+
+    for row in (folded(said, silent), folded(silent, said)):
+        assert (row.report.stream, row.report.location) == ("glass", said.report.location)
+        assert row.report.attributes == "{}"
+
+    late = a_report(-60, stream="paper")
+    assert folded(said, silent, late).report.stream == "glass"
+    assert folded(late, silent).report.stream == "paper"
+
+
+def test_the_last_value_of_each_attribute_is_known_with_its_time() -> None:
+    row = folded(a_report(0, battery=3.60, t=[1, 2]), a_report(60, t=5), a_report(120, rssi=-97))
+
+    assert last_known(row) == [
+        LastKnown("rssi", "-97", NOW + timedelta(minutes=120)),
+        LastKnown("t", "5", NOW + timedelta(minutes=60)),
+        LastKnown("battery", "3.6", NOW),
+    ]
+    assert row.report.attributes == '{"rssi":-97}'
+
+
+@pytest.mark.parametrize("text", ["1e999999", "-0", "123456789012345678901234567890", '"x"'])
+def test_a_value_is_known_with_the_digits_that_were_sent(text: str) -> None:
+    (report,) = parse(f'{{"can_id":"432","level":1,"x":{text},"measured_at":"2026-11-24T09:00:00Z"}}', NOW)
+    assert isinstance(report, Report)
+
+    row = folded(Keyed(report, order_key(report)), a_report(0), a_report(60))
+
+    assert [(each.name, each.text) for each in last_known(row)] == [("x", text)]
+
+
+def test_what_is_known_has_bounds() -> None:
+    many = [a_report(minute, **{f"name-{minute}": minute}) for minute in range(30)]
+    long = a_report(40, **{"n" * 41: 1, "text": "x" * 200})
+
+    row = folded(*many, long, a_report(50))
+
+    known = last_known(row)
+    assert len(known) == folding.MOST_KNOWN
+    assert [each.name for each in known] == ["text", *(f"name-{minute}" for minute in range(29, 20, -1))]
+    assert known[0].text == ""
+    assert len(json.dumps(row_values(row))) < 1600
+
+
+def test_a_row_of_what_sensors_send_fits_one_write_unit() -> None:
+    place = {"lat": 50.08804, "lon": 14.42076}
+    states = a_report(0, "12.5", battery=3.6, firmware="1.4.2", temperature=11.5, tilt=False)
+
+    row = folded(states, a_report(120, "70.69237046207665", stream="plastic", location=place), a_report(240))
+
+    item = {"id": {"S": "A81758FFFE0A1B2C"}, **row_values(row), "version": {"N": "123456"}}
+    assert sum(len(name) + len(next(iter(value.values())).encode()) for name, value in item.items()) < 1024
+
+
+def test_a_backlog_fills_the_trend_at_once() -> None:
+    backlog = [a_report(-120 * turn, f"{turn}.9") for turn in range(20)]
+    random.Random(1).shuffle(backlog)
+
+    assert trend(folded(*backlog)) == tuple(range(11, -1, -1))
+
+
+def test_a_trend_has_the_last_level_of_each_two_hours() -> None:
+    at = datetime(2026, 11, 24, 8, tzinfo=UTC)
+    early, late = ((at - NOW) / timedelta(minutes=1) + minutes for minutes in (0, 119))
+
+    for order in ((early, late), (late, early)):
+        row = folded(*(a_report(minute, "1" if minute == early else "2") for minute in order))
+        assert trend(row) == (None,) * 11 + (2,)
+    assert trend(folded(a_report(early, "1"), a_report(late + 600, "3"))) == (
+        *(None,) * 6,
+        1,
+        None,
+        None,
+        None,
+        None,
+        3,
+    )
+
+
+def test_a_can_at_the_edge_of_the_calendar_is_folded() -> None:
+    (report,) = parse('{"can_id":"old","level":1,"measured_at":"0001-01-01T00:00:00Z"}', NOW)
+    assert isinstance(report, Report)
+
+    row = folded(Keyed(report, order_key(report)))
+
+    assert trend(row)[-1] == 1
+    assert trend_begins(row) == datetime(1, 1, 1, tzinfo=UTC)
+    assert row_of({"id": {"S": "old"}, **row_values(row)}) == row
+
+
+def test_what_another_service_wrote_without_a_time_gives_way() -> None:
+    lab = Row(Report("432", "88.8", None, None), "")
+
+    assert fold(lab, *a_report(-100_000)) == folded(a_report(-100_000))
+
+
+@pytest.mark.parametrize("history", [True, False])
+def test_a_row_that_version_0_1_wrote_over_is_made_whole(history: bool) -> None:
+    place = {"lat": 50.1, "lon": 14.2}
+    ours = [a_report(-240, "10", location=place, a=1), a_report(-120, "20", a=2, b=3)]
+    theirs = [a_report(-60, "30", a=4), a_report(0, "40", stream="glass")]
+    item = {"id": {"S": "432"}, **row_values(folded(*ours))}
+    newest = theirs[-1].report
+    item |= {"order_key": {"S": theirs[-1].key}, "level": {"S": "40"}, "attributes": {"S": newest.attributes}}
+    item |= {"stream": {"S": "glass"}, "location": {"S": ""}}
+
+    row = row_of(item)
+    assert row and not row.is_whole
+
+    made = fold_again(row, [*ours, *theirs] if history else None)
+    if history:
+        assert made == folded(*ours, *theirs)
+    else:
+        assert made.is_whole
+        assert trend(made)[-1] == 40
+        assert [each.name for each in last_known(made)] == ["stream", "location"]

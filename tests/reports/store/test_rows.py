@@ -1,0 +1,194 @@
+"""Rows on a real store: whatever the order, the repeats, the workers and the crashes, each ends as the fold says."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+from django.conf import settings
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from reports import store
+from reports.formats.native import dump, parse
+from reports.insight.fold import Row, fold_all
+from reports.report import Report
+from reports.store import Outcome, batches, rows
+from reports.store.items import index_keys, order_key
+from trashsite import aws
+
+pytestmark = pytest.mark.usefixtures("shared_pipeline")
+
+NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
+runs = itertools.count()
+
+
+def a_report(can_id: str, minute: float, level: str = "50", attributes: str = "{}") -> Report:
+    """A report of today as the worker reads it, `minute` minutes after NOW."""
+    at = NOW + timedelta(minutes=minute)
+    (report,) = parse(dump(Report(can_id, level, at, at, attributes)), NOW + timedelta(hours=2))
+    assert isinstance(report, Report)
+    return report
+
+
+def folded(reports: Sequence[Report]) -> Row | None:
+    """What the reports fold to in the order of measurement."""
+    unique = {order_key(each): each for each in reports}
+    return fold_all(None, [(unique[key], key) for key in sorted(unique)])
+
+
+def item_of(can_id: str) -> dict[str, Any]:
+    answer = boto3.client("dynamodb").get_item(
+        TableName=f"trash-levels-{settings.TRASH_SUFFIX}", Key={"id": {"S": can_id}}, ConsistentRead=True
+    )
+    return dict(answer["Item"])
+
+
+class Crash(BaseException):
+    """A worker dies where it stands."""
+
+
+class Dying:
+    """Lets calls of a function die before they do their work, after it, or not at all."""
+
+    def __init__(self, real: Callable[..., Any], chance: random.Random, share: float) -> None:
+        self.real, self.chance, self.share = real, chance, share
+        self.lock = threading.Lock()
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        with self.lock:
+            fate = self.chance.random()
+        if fate < self.share:
+            raise Crash
+        result = self.real(*arguments, **named)
+        if fate < 2 * self.share:
+            raise Crash
+        return result
+
+
+said = st.tuples(
+    st.sampled_from(["a", "b"]),
+    st.sampled_from([-4000, -1300, -125, -30, -0.005, 0, 0.005, 1, 70]),
+    st.sampled_from(["0", "7.5", "100"]),
+    st.sampled_from(
+        [
+            "{}",
+            '{"t":1}',
+            '{"t":2.50,"stream":"glass"}',
+            '{"stream":"paper","location":{"lat":50.1,"lon":14.2}}',
+            '{"location":{"lat":1,"lon":2},"battery":3.6}',
+        ]
+    ),
+)
+
+
+@hypothesis_settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+)
+@given(said=st.lists(said, min_size=1, max_size=14), chance=st.randoms(use_true_random=False))
+def test_rows_end_as_the_fold_of_what_was_sent(said: list[tuple[str, float, str, str]], chance: random.Random) -> None:
+    run = f"{next(runs)}-"
+    reports = [a_report(run + can, minute, level, rest) for can, minute, level, rest in said]
+    sent = [*reports, *chance.choices(reports, k=len(reports) // 2)]
+    chance.shuffle(sent)
+    chunks = [sent[at : at + 3] for at in range(0, len(sent), 3)]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rows, "execute_once", Dying(batches.execute_once, chance, 0.15))
+        patch.setattr("reports.store.writing.put_once", Dying(batches.put_once, chance, 0.1))
+        with ThreadPoolExecutor(3) as workers:
+            outcomes = list(workers.map(delivered_until_stored, chunks))
+
+    for can_id in {each.can_id for each in reports}:
+        mine = [each for each in reports if each.can_id == can_id]
+        row = store.latest_row(can_id)
+        assert row == folded(mine)
+        assert row
+        keys = index_keys(can_id, row.report.level, row.report.measured_at)
+        assert {name: item_of(can_id)[name] for name in keys} == keys
+        assert len(store.history(can_id, size=50, now=NOW).items) == len({order_key(each) for each in mine})
+    assert all(each.stored + each.repeated == len(chunk) for each, chunk in zip(outcomes, chunks, strict=True))
+
+
+def delivered_until_stored(reports: list[Report]) -> Outcome:
+    """Deliver reports as SQS does, until a worker gets to the end."""
+    while True:
+        try:
+            return store.put_reports(reports, now=NOW)
+        except Crash:
+            continue
+
+
+def test_each_write_of_a_row_raises_its_version_and_what_changes_nothing_writes_nothing() -> None:
+    can_id = f"version-{next(runs)}"
+    newest = a_report(can_id, 0, "5", '{"t":1}')
+    for reports, version in (
+        ([newest], "1"),
+        ([newest], "1"),
+        ([a_report(can_id, -4000)], "1"),
+        ([a_report(can_id, -0.5)], "1"),
+        ([a_report(can_id, -300)], "2"),
+        ([a_report(can_id, 60)], "3"),
+    ):
+        store.put_reports(reports, now=NOW)
+        assert item_of(can_id)["version"] == {"N": version}
+
+
+def test_an_uneventful_report_moves_no_index_row() -> None:
+    can_id = f"calm-{next(runs)}"
+    for minute in (0, 30):
+        store.put_reports([a_report(can_id, minute, str(10 + minute))], now=NOW)
+    keys = {name: item_of(can_id)[name] for name in ("level_key", "heard_key")}
+
+    store.put_reports([a_report(can_id, 60, "49.9")], now=NOW)
+
+    assert item_of(can_id)["level_key"] == keys["level_key"] == {"S": f"000#{can_id}"}
+    assert item_of(can_id)["heard_key"]["S"] <= f"{NOW + timedelta(minutes=60):%Y-%m-%dT%H:%M}#"
+
+
+def test_the_steady_state_costs_three_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = next(runs)
+    for minute in (0, 60):
+        asked: list[str] = []
+        monkeypatch.setattr(
+            aws.Client, "observe", staticmethod(lambda service, operation, asked=asked: asked.append(operation))
+        )
+        store.put_reports([a_report(f"steady-{run}-{at}", minute) for at in range(25)], now=NOW)
+
+    assert sorted(asked) == ["BatchExecuteStatement", "BatchGetItem", "BatchWriteItem"]
+
+
+def test_many_workers_at_one_can_are_no_outage() -> None:
+    can_id = f"hot-{next(runs)}"
+    reports = [a_report(can_id, minute, str(minute)) for minute in range(48)]
+    random.Random(2).shuffle(reports)
+
+    def stored(mine: list[Report]) -> None:
+        while mine:
+            mine = list(store.put_reports(mine, now=NOW).throttled)
+
+    with ThreadPoolExecutor(12) as workers:
+        list(workers.map(stored, [reports[at::12] for at in range(12)]))
+
+    assert store.latest_row(can_id) == folded(reports)
+
+
+def test_a_batch_of_one_can_is_one_write_of_its_row() -> None:
+    can_id = f"backlog-{next(runs)}"
+    reports = [a_report(can_id, -120 * turn, str(turn)) for turn in range(20)]
+
+    assert store.put_reports(reports, now=NOW) == Outcome(stored=20, older=19)
+
+    assert item_of(can_id)["version"] == {"N": "1"}
+    assert store.latest_row(can_id) == folded(reports)

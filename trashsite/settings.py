@@ -103,6 +103,8 @@ elif not SECRET_KEY:
     )
 elif DEBUG:
     raise ImproperlyConfigured("DJANGO_DEBUG is for local mode only: it shows settings to visitors. Unset it.")
+#: The first admin's password, which `manage.py prepare` sets where there is no admin yet.
+TRASH_ADMIN_PASSWORD = os.environ.get("TRASH_ADMIN_PASSWORD", "")
 
 ALLOWED_HOSTS = _list("DJANGO_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if TRASH_LOCAL else "")
 CSRF_TRUSTED_ORIGINS = _list("DJANGO_CSRF_TRUSTED_ORIGINS")

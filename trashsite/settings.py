@@ -127,6 +127,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "trashsite.hosts.HealthByAnyName",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "trashsite.response_headers.PolicyMiddleware",
@@ -269,6 +270,7 @@ LOGGING = {
     "formatters": {"line": {"()": "trashsite.logs.OneLine", "format": "%(levelname)s %(name)s: %(message)s"}},
     "filters": {
         "seldom": {"()": "trashsite.logs.Seldom"},
+        "foreign host": {"()": "trashsite.logs.ForeignHost"},
         "not unavailable": {"()": "trashsite.logs.NotUnavailable"},
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
@@ -281,6 +283,8 @@ LOGGING = {
         "botocore": {"level": "WARNING"},
         # What a client asked wrongly is its own affair: a line for each 404 would let anybody fill the log.
         "django.request": {"level": "ERROR", "filters": ["not unavailable"]},
+        # Anybody can send any Host header: each would be a traceback of 14 lines.
+        "django.security.DisallowedHost": {"filters": ["foreign host"]},
         # An outage of the store would be a line for each request.
         "reports.web.problems": {"filters": ["seldom"]},
     },

@@ -103,6 +103,8 @@ elif not SECRET_KEY:
     )
 elif DEBUG:
     raise ImproperlyConfigured("DJANGO_DEBUG is for local mode only: it shows settings to visitors. Unset it.")
+#: Keys that were: what they signed stays valid, and nothing new is signed by them.
+SECRET_KEY_FALLBACKS = _list("DJANGO_SECRET_KEY_FALLBACKS")
 #: The first admin's password, which `manage.py prepare` sets where there is no admin yet.
 TRASH_ADMIN_PASSWORD = os.environ.get("TRASH_ADMIN_PASSWORD", "")
 

@@ -53,3 +53,23 @@ def test_what_no_production_should_have_refuses_to_start(
 
     assert str(refused.value).startswith(said)
     assert "sec#ret" not in str(refused.value)
+
+
+def test_what_an_old_key_signed_stays_valid_while_it_is_among_the_fallbacks() -> None:
+    signed = run_python("print(signing.dumps('432'))", DJANGO_SECRET_KEY="old-" * 15)
+    read = f"print(signing.loads({signed!r}))"
+
+    assert run_python(read, DJANGO_SECRET_KEY="new-" * 15, DJANGO_SECRET_KEY_FALLBACKS="older, " + "old-" * 15) == "432"
+    # An empty list, as it stands in the secret of deploy/cloudformation.yml, which holds no empty text.
+    assert run_python("print(settings.SECRET_KEY_FALLBACKS)", DJANGO_SECRET_KEY_FALLBACKS=",") == "[]"
+    assert "BadSignature" in run_python(read, DJANGO_SECRET_KEY="new-" * 15, DJANGO_SECRET_KEY_FALLBACKS=",")
+
+
+def run_python(code: str, **environ: str) -> str:
+    """What a line of Python prints, or the last line of its traceback, under these production settings."""
+    setup = "import django; django.setup(); from django.conf import settings; from django.core import signing; "
+    environ = {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "trashsite.settings", **PRODUCTION, **environ}
+    done = subprocess.run(
+        [sys.executable, "-c", setup + code], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+    )  # fmt: skip
+    return (done.stdout or done.stderr).strip().splitlines()[-1]

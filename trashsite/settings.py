@@ -164,7 +164,14 @@ WSGI_APPLICATION = "trashsite.wsgi.application"
 # GET /reports/420 has no slash at its end, in the lab and here; nothing is redirected.
 APPEND_SLASH = False
 
-_database_url = os.environ.get("DATABASE_URL") or f"sqlite:///{TRASH_DATA / 'db.sqlite3'}"
+_database_url = os.environ.get("DATABASE_URL", "")
+if TRASH_LOCAL:
+    _database_url = _database_url or f"sqlite:///{TRASH_DATA / 'db.sqlite3'}"
+elif not _database_url:
+    raise ImproperlyConfigured(
+        "DATABASE_URL is not set. Set it to postgres://USER:PASSWORD@HOST/NAME; or, for one machine alone whose disk "
+        "stays, to sqlite:////data/db.sqlite3."
+    )
 try:
     DATABASES = {"default": dj_database_url.parse(_database_url, conn_max_age=60, conn_health_checks=True)}
 except ValueError:

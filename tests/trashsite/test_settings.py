@@ -33,6 +33,7 @@ def test_the_check_for_deployment_finds_nothing() -> None:
     [
         ({"DJANGO_SECRET_KEY": ""}, "DJANGO_SECRET_KEY is not set"),
         ({"DJANGO_DEBUG": "1"}, "DJANGO_DEBUG is for local mode only"),
+        ({"DATABASE_URL": ""}, "DATABASE_URL is not set"),
         ({"DATABASE_URL": "postgres://trash:sec#ret@db:x/trash"}, "DATABASE_URL is no database's address"),
         ({"TRASH_READS": "everybody"}, "TRASH_READS is 'everybody'; it must be one of"),
         ({"TRASH_PROXIES": "-1"}, "TRASH_PROXIES is '-1'; it must be a whole number from 0 to 10"),

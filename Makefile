@@ -43,6 +43,13 @@ bench: .venv/.run stack/.embedded bench/express/node_modules/.done ## Measure it
 faults: .venv/.dev stack/.embedded ## Break everything, and count every report (ARGS="--all", --only WORD)
 	@TRASH_LOCAL=1 .venv/bin/python -m tests.faults $(ARGS)
 
+rights: .venv/.dev stack/.embedded ## Record anew which rights on AWS are needed, by all tests and faults: hours on a small machine
+	@rm -rf .aws-calls && mkdir .aws-calls
+	TRASH_LOCAL=1 AWS_CALLS=$(CURDIR)/.aws-calls PYTHONPATH=$(CURDIR)/tests/support/recording .venv/bin/python -m pytest -q -n 2 --dist loadfile $(ARGS)
+	TRASH_LOCAL=1 AWS_CALLS=$(CURDIR)/.aws-calls PYTHONPATH=$(CURDIR)/tests/support/recording .venv/bin/python -m tests.faults
+	.venv/bin/python -m tests.support.aws_calls .aws-calls
+	@rm -rf .aws-calls
+
 screenshots: .venv/.dev stack/.embedded ## Draw every page into docs/images, and the README's two (needs chromium)
 	SCREENSHOTS=docs/images TRASH_LOCAL=1 .venv/bin/python -m pytest -q -p no:randomly tests/reports/web/browser/test_screenshots.py
 	cp docs/images/fleet.png docs/images/can.png docs/
@@ -79,7 +86,7 @@ java-where-possible: .venv/.dev
 	  $(MAKE) -s --no-print-directory stack/.java || echo "Going on without the Java servers" >&2; fi
 
 .PHONY: java-where-possible
-.PHONY: run env test lint format bench faults screenshots audit upgrade environments servers clean help
+.PHONY: run env test lint format bench faults rights screenshots audit upgrade environments servers clean help
 
 # -- environments: each made anew when the file that locks it has changed ----------------------------------
 

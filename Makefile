@@ -27,11 +27,12 @@ env: .venv/.run ## Print exports with which any AWS tool talks to it: eval "$$(m
 test: lint stack/.embedded java-where-possible ## Lint, types, layers and all tests (ARGS="-k wire")
 	TRASH_LOCAL=1 .venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-lint: .venv/.dev ## Style, types and layers alone
+lint: .venv/.dev ## Style, types, layers and template alone
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	TRASH_LOCAL=1 .venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
+	.venv/bin/cfn-lint deploy/cloudformation.yml
 
 format: .venv/.dev ## Put the code into shape
 	.venv/bin/ruff check --fix .

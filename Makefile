@@ -24,7 +24,7 @@ env: .venv/.run ## Print exports with which any AWS tool talks to it: eval "$$(m
 
 #: Work on it
 
-test: lint stack/.embedded java-where-possible ## Lint, types, layers and all tests (ARGS="-k wire")
+test: lint stack/.embedded stack/.cloudformation/.done java-where-possible ## Lint, types, layers and all tests (ARGS="-k wire")
 	TRASH_LOCAL=1 .venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: .venv/.dev ## Style, types, layers and template alone
@@ -61,6 +61,7 @@ audit: .venv/.run ## Look the locked packages up among the known vulnerabilities
 upgrade: $(UV) stack/.node/.done ## Take the newest releases of every dependency
 	$(COMPILE) --no-annotate stack/bootstrap.in -o stack/bootstrap.txt
 	$(COMPILE) stack/requirements.in -o stack/requirements.txt
+	$(COMPILE) stack/cloudformation.in -o stack/cloudformation.txt
 	$(COMPILE) requirements.in -o requirements.txt
 	$(COMPILE) requirements-dev.in -o requirements-dev.txt
 	$(NPM) update --package-lock-only
@@ -74,7 +75,7 @@ environments: ## Install what run needs
 servers: stack/.java ## Fetch DynamoDB Local and ElasticMQ, for STACK=java (needs a JDK of 17 or later, and Maven)
 
 clean: ## Remove the environments and caches; the data in .data stays
-	rm -rf .venv stack/.uv stack/.node stack/node_modules stack/.embedded stack/.dynoxide stack/.java stack/java/lib
+	rm -rf .venv stack/.uv stack/.node stack/.cloudformation stack/node_modules stack/.embedded stack/.dynoxide stack/.java stack/java/lib
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
 
 help: ## Show this
@@ -112,6 +113,12 @@ stack/.node/.done: stack/requirements.txt | $(UV)
 	@echo "Installing the local SQS and DynamoDB" >&2
 	@test -x stack/.node/bin/python || stack/.uv/bin/python -m venv --without-pip stack/.node
 	@$(SYNC) stack/.node/bin/python stack/requirements.txt
+	@touch $@
+
+stack/.cloudformation/.done: stack/cloudformation.txt | $(UV)
+	@echo "Installing the local CloudFormation" >&2
+	@test -x stack/.cloudformation/bin/python || stack/.uv/bin/python -m venv --without-pip stack/.cloudformation
+	@$(SYNC) stack/.cloudformation/bin/python stack/cloudformation.txt
 	@touch $@
 
 stack/.embedded: stack/package-lock.json stack/dynoxide.py stack/dynoxide.sha256 stack/.node/.done

@@ -72,9 +72,9 @@ def create_stack() -> Mapping[str, str]:
         "AlarmEmail": "operator@example.org",
     }
     body = PATH.read_text()
-    for parameter in ("WebTasks", "WorkersLeast"):
-        assert f"DesiredCount: !Ref {parameter}\n" in body
-        body = body.replace(f"DesiredCount: !Ref {parameter}\n", "DesiredCount: 0\n")
+    for count in ("!Ref WebTasks", "!If [Scales, !Ref AWS::NoValue, !Ref WorkersLeast]"):
+        assert f"DesiredCount: {count}\n" in body
+        body = body.replace(f"DesiredCount: {count}\n", "DesiredCount: 0\n")
     cloudformation.create_stack(
         StackName="trashsite",
         TemplateBody=body,

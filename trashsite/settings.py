@@ -173,12 +173,19 @@ elif not _database_url:
         "stays, to sqlite:////data/db.sqlite3."
     )
 try:
-    DATABASES = {"default": dj_database_url.parse(_database_url, conn_max_age=60, conn_health_checks=True)}
+    _database = dj_database_url.parse(_database_url, conn_health_checks=True)
 except ValueError:
     # It may hold a password, so it is not shown.
     raise ImproperlyConfigured(
         "DATABASE_URL is no database's address, as postgres://USER:PASSWORD@HOST/NAME, each part percent-encoded."
     ) from None
+if _database["ENGINE"] == "django.db.backends.postgresql":
+    # A connection for each of 64 threads and process is more than a small server has: of 120 requests at once 80 failed
+    # on 40 connections, and none with a pool. Who finds all in use waits for so many seconds, and is told 503 then.
+    _database.setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 8, "timeout": 3}
+else:
+    _database["CONN_MAX_AGE"] = 60
+DATABASES = {"default": _database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -294,6 +301,8 @@ LOGGING = {
         "django.request": {"level": "ERROR", "filters": ["not unavailable"]},
         # Anybody can send any Host header: each would be a traceback of 14 lines.
         "django.security.DisallowedHost": {"filters": ["foreign host"]},
+        # A line for each attempt to connect, while the database is away.
+        "psycopg.pool": {"filters": ["seldom"]},
         # An outage of the store would be a line for each request.
         "reports.web.problems": {"filters": ["seldom"]},
     },

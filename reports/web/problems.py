@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import logging
 import re
+import sys
 from collections.abc import ItemsView, Mapping, Sequence
 from http import HTTPStatus
 from types import FrameType
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.template import loader
 from django.views.debug import SafeExceptionReporterFilter
@@ -29,6 +31,7 @@ MEDIA_TYPE = "application/problem+json"
 #: The lab's own words, which its clients look for.
 UNKNOWN_CAN = "Error: Trash Can not found"
 RETRY_AFTER_S = 5
+NO_DATABASE = "The database of users and cans' facts cannot be reached. Try again in a moment."
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +95,9 @@ def answered(error: Exception) -> Response | None:
         case QueueUnavailable():
             log.warning("queue unavailable: %s", error)
             return answer(Unavailable("The queue cannot be reached. Nothing was sent: try again in a moment."))
+        case OperationalError():
+            log.warning("database unavailable: %s", error)
+            return answer(Unavailable(NO_DATABASE))
         case InvalidQuery():
             wrong = {"field": error.field, "rule": error.rule}
             return Response(Problem(400, str(error), [wrong]), status=400)
@@ -153,6 +159,12 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    # Django calls this while it handles what was raised.
+    if isinstance(error := sys.exc_info()[1], OperationalError):
+        log.warning("database unavailable: %s", error)
+        told = plain(request, 503, NO_DATABASE, safe=True)
+        told.headers["Retry-After"] = str(RETRY_AFTER_S)
+        return told
     return plain(request, 500, "Something broke on our side. It has been logged.", safe=True)
 
 

@@ -21,8 +21,8 @@ PASSWORD = "mX2-vq81-Lw9t"
 
 @pytest.fixture(scope="module")
 def postgresql_url() -> Iterator[str]:
-    with postgresql() as url:
-        yield url
+    with postgresql() as server:
+        yield server.url
 
 
 @pytest.fixture(params=["postgresql", "sqlite"])

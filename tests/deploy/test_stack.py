@@ -161,7 +161,7 @@ def test_the_tasks_start_in_their_own_environment_and_a_report_arrives(
     outputs: Mapping[str, str], tmp_path: Path
 ) -> None:
     with postgresql() as database:
-        values = {**resolved(database, tmp_path), "data": str(tmp_path)}
+        values = {**resolved(database.url), "data": str(tmp_path)}
         for name in ("prepare", "check", "provision"):
             done = subprocess.run(**process(name, values), capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stdout + done.stderr
@@ -195,9 +195,9 @@ def command(*words: str) -> str:
     return done.stdout
 
 
-def resolved(database: str, data: Path) -> dict[str, str]:
+def resolved(database_url: str) -> dict[str, str]:
     """What the stack would put into the environment of its containers, by the parameter or secret that it names."""
-    port = database.rpartition(":")[2].partition("/")[0]
+    port = database_url.rpartition(":")[2].partition("/")[0]
     return {
         "HostName": HOST_NAME, "Suffix": SUFFIX, "HistoryDays": "400", "Reads": "authenticated",
         "TimeZone": "Europe/Prague",

@@ -72,6 +72,9 @@ except (KeyError, ValueError, OSError):
 TRASH_DATA = Path(os.environ.get("TRASH_DATA") or BASE_DIR / ".data")
 #: Whether visitors come by HTTPS; "off" suits only a site that nothing but its own machine can reach.
 TRASH_HTTPS = _choice("TRASH_HTTPS", ("on", "off"), "off" if TRASH_LOCAL else "on")
+#: For whom browsers insist on HTTPS from the first visit on, for a year: this host; its subdomains too; or, once the
+#: domain's owner has entered it into the browsers' own list, before any visit.
+TRASH_HSTS = _choice("TRASH_HSTS", ("host", "subdomains", "preload"), "host")
 #: Proxies in front of the web server whose X-Forwarded-For is believed, for rate limits.
 TRASH_PROXIES = _whole("TRASH_PROXIES", 0, 0, 10)
 #: The worker's brake: when more reports than this were set aside within so many seconds, and they were this share of
@@ -238,8 +241,10 @@ if TRASH_HTTPS == "on":
     SECURE_REDIRECT_EXEMPT = [r"^health/"]
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRASH_PROXIES else None
     SECURE_HSTS_SECONDS = 365 * 24 * 3600
-    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
-    SECURE_HSTS_PRELOAD = True
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = TRASH_HSTS in ("subdomains", "preload")
+    SECURE_HSTS_PRELOAD = TRASH_HSTS == "preload"
+    # Both are wider promises than one site can make for its domain: by choice.
+    SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
 

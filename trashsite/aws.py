@@ -49,6 +49,9 @@ TRANSIENT = frozenset(
 #: Credentials that ran out are renewed by whoever issued them: wait, do not give up.
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "RequestExpired"})
 
+#: Where the region stands, as botocore's Session is told it: AWS's containers and other SDKs say AWS_REGION, and
+#: botocore knows the longer name alone.
+REGION = {"region": ("region", ["AWS_DEFAULT_REGION", "AWS_REGION"], None, None)}
 #: What a provider of credentials raises: its own errors, an answer of STS, a token's file that cannot be read.
 #: Whoever issues keys may come round: wait, do not give up.
 NO_KEYS = (BotoCoreError, ClientError, OSError, ValueError)
@@ -100,7 +103,7 @@ class Client:
     def __init__(self, service: str) -> None:
         # The endpoint, its region and the protocol's names come from boto3, which knows the environment,
         # the profile files and AWS_ENDPOINT_URL_*; its client is asked once and not kept.
-        core = botocore.session.get_session()
+        core = botocore.session.Session(REGION)
         session = boto3.Session(botocore_session=core)
         try:
             model = session.client(service)  # type: ignore[call-overload]

@@ -47,9 +47,6 @@ def _list(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]
 
 
-if region := os.environ.get("AWS_REGION"):
-    # AWS's containers say so, and its other SDKs; boto3 knows the longer name alone.
-    os.environ.setdefault("AWS_DEFAULT_REGION", region)
 #: A laptop with the stand-ins: permits a known secret key, open reads and generated users. Nothing else does.
 TRASH_LOCAL = _flag("TRASH_LOCAL")
 #: Ends the names of both queues and all tables, as the lab's `trash-level-wra`.

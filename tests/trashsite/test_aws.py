@@ -312,6 +312,18 @@ def test_without_a_region_the_reason_is_told(
     assert "TableNames" in ask()
 
 
+@pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_either_name_tells_the_region_whether_or_not_the_settings_were_read(
+    aws_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for each in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(each, raising=False)
+    monkeypatch.setenv(name, "eu-south-2")
+    monkeypatch.delenv("AWS_ENDPOINT_URL_SQS")
+
+    assert "eu-south-2" in aws.Client("sqs")._url
+
+
 @pytest.mark.parametrize("token", ["", "a/long+token=="])
 def test_each_request_is_signed_as_botocore_would_sign_it(
     token: str, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch

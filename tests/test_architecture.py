@@ -9,7 +9,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = ("trashsite", "reports", "accounts", "simulator", "stack")
-SOURCES = sorted(path for room in OURS for path in (ROOT / room).rglob("*.py") if "node_modules" not in path.parts)
+SOURCES = sorted(
+    path
+    for room in OURS
+    for path in (ROOT / room).rglob("*.py")
+    if not any(part.startswith(".") or part == "node_modules" for part in path.relative_to(ROOT).parts)
+)
 
 #: Names that are DynamoDB's own: whoever writes one knows the store from inside.
 DYNAMODB = re.compile(

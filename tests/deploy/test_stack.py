@@ -47,7 +47,14 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, s
     aws.forget()
 
 
-# -- no drift, either way: the first test, since it sees the tables before anybody has provisioned -----------
+@pytest.fixture
+def emptied(outputs: Mapping[str, str]) -> None:
+    """Both queues without what another test has left there."""
+    for name in ("QueueUrl", "DeadQueueUrl"):
+        boto3.client("sqs").purge_queue(QueueUrl=outputs[name])
+
+
+# -- no drift, either way ----------------------------------------------------------------------------------------
 
 
 def test_provision_changes_nothing_of_the_stack_but_what_the_local_one_ignores(outputs: Mapping[str, str]) -> None:
@@ -112,6 +119,7 @@ def test_rows_expire_in_the_template_where_provision_makes_them_expire() -> None
 # -- at work on it ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("emptied")
 def test_a_message_that_is_received_in_vain_dies_and_is_redriven(outputs: Mapping[str, str]) -> None:
     sqs: Any = boto3.client("sqs")
     sqs.send_message(QueueUrl=outputs["QueueUrl"], MessageBody='{"can_id":"poison","level":1}')
@@ -129,7 +137,6 @@ def test_a_message_that_is_received_in_vain_dies_and_is_redriven(outputs: Mappin
 
     eventually(lambda: queue.depth().dead == 0)
     assert json.loads(eventually(receive)[0]["Body"])["can_id"] == "poison"
-    sqs.purge_queue(QueueUrl=outputs["QueueUrl"])
 
 
 @pytest.fixture
@@ -156,7 +163,7 @@ def tables(
     aws.forget()
 
 
-@pytest.mark.usefixtures("tables")
+@pytest.mark.usefixtures("emptied", "tables")
 def test_the_tasks_start_in_their_own_environment_and_a_report_arrives(
     outputs: Mapping[str, str], tmp_path: Path
 ) -> None:

@@ -16,11 +16,11 @@ RUN useradd --system --uid 10001 --no-create-home --home-dir /nonexistent trashs
 WORKDIR /srv/trashsite
 COPY --from=build /venv /venv
 COPY . .
-# The key signs nothing here; a real one comes with the container's environment.
-RUN DJANGO_SECRET_KEY=build python manage.py collectstatic --noinput --verbosity 0 \
+# The key signs nothing here, and the database is not opened; real ones come with the container's environment.
+RUN DJANGO_SECRET_KEY=build DATABASE_URL=sqlite:// python manage.py collectstatic --noinput --verbosity 0 \
     && python -m compileall -q .
 USER trashsite
-# SQLite's file, where DATABASE_URL names no other database, and where the simulator's next run begins.
+# SQLite's file, where DATABASE_URL names one here, and where the simulator's next run begins.
 VOLUME /data
 EXPOSE 8000
 CMD ["python", "deploy/web.py", "--host", "0.0.0.0"]

@@ -24,14 +24,15 @@ env: .venv/.run ## Print exports with which any AWS tool talks to it: eval "$$(m
 
 #: Work on it
 
-test: lint stack/.embedded stack/.aws/.done java-where-possible ## Lint, types, layers and all tests (ARGS="-k wire")
+test: lint stack/.embedded stack/.aws/.done stack/.cloudformation/.done java-where-possible ## Lint, types, layers and all tests (ARGS="-k wire")
 	TRASH_LOCAL=1 .venv/bin/python -m pytest -n 2 --dist loadfile --durations=10 $(ARGS)
 
-lint: .venv/.dev ## Style, types and layers alone
+lint: .venv/.dev ## Style, types, layers and template alone
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	TRASH_LOCAL=1 .venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
+	.venv/bin/cfn-lint deploy/cloudformation.yml
 
 format: .venv/.dev ## Put the code into its format
 	.venv/bin/ruff check --fix .
@@ -42,6 +43,13 @@ bench: .venv/.run stack/.embedded bench/express/node_modules/.done ## Benchmarks
 
 faults: .venv/.dev stack/.embedded ## Break servers and workers on purpose, and count every report (ARGS="--all", --only WORD)
 	@TRASH_LOCAL=1 .venv/bin/python -m tests.faults $(ARGS)
+
+rights: .venv/.dev stack/.embedded ## Record anew which rights on AWS are needed, by all tests and faults: hours on a small machine
+	@rm -rf .aws-calls && mkdir .aws-calls
+	TRASH_LOCAL=1 AWS_CALLS=$(CURDIR)/.aws-calls PYTHONPATH=$(CURDIR)/tests/support/recording .venv/bin/python -m pytest -q -n 2 --dist loadfile $(ARGS)
+	TRASH_LOCAL=1 AWS_CALLS=$(CURDIR)/.aws-calls PYTHONPATH=$(CURDIR)/tests/support/recording .venv/bin/python -m tests.faults
+	.venv/bin/python -m tests.support.aws_calls .aws-calls
+	@rm -rf .aws-calls
 
 screenshots: .venv/.dev stack/.embedded ## Draw every page into docs/images, and the README's two (needs chromium)
 	SCREENSHOTS=docs/images TRASH_LOCAL=1 .venv/bin/python -m pytest -q -p no:randomly tests/reports/web/browser/test_screenshots.py
@@ -54,6 +62,7 @@ upgrade: $(UV) stack/.node/.done ## Take the newest releases of every dependency
 	$(COMPILE) --no-annotate stack/bootstrap.in -o stack/bootstrap.txt
 	$(COMPILE) stack/requirements.in -o stack/requirements.txt
 	$(COMPILE) stack/aws-cli.in -o stack/aws-cli.txt
+	$(COMPILE) stack/cloudformation.in -o stack/cloudformation.txt
 	$(COMPILE) requirements.in -o requirements.txt
 	$(COMPILE) requirements-dev.in -o requirements-dev.txt
 	$(NPM) update --package-lock-only
@@ -69,7 +78,8 @@ aws-cli: stack/.aws/.done ## Install the AWS command line tool for the examples 
 servers: stack/.java ## Fetch DynamoDB Local and ElasticMQ, for STACK=java (needs a JDK of 17 or later, and Maven)
 
 clean: ## Remove the environments and caches; the data in .data stays
-	rm -rf .venv stack/.uv stack/.node stack/.aws stack/node_modules stack/.embedded stack/.dynoxide stack/.java stack/java/lib
+	rm -rf .venv stack/.uv stack/.node stack/.aws stack/.cloudformation stack/node_modules stack/.embedded
+	rm -rf stack/.dynoxide stack/.java stack/java/lib
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
 
 help: ## Show this
@@ -82,7 +92,7 @@ java-where-possible: .venv/.dev
 	  $(MAKE) -s --no-print-directory stack/.java || echo "Going on without the Java servers" >&2; fi
 
 .PHONY: java-where-possible
-.PHONY: run env test lint format bench faults screenshots audit upgrade environments aws-cli servers clean help
+.PHONY: run env test lint format bench faults rights screenshots audit upgrade environments aws-cli servers clean help
 
 # -- environments: each made anew when the file that locks it has changed ----------------------------------
 
@@ -113,6 +123,12 @@ stack/.aws/.done: stack/aws-cli.txt | $(UV)
 	@echo "Installing the AWS command line tool" >&2
 	@test -x stack/.aws/bin/python || stack/.uv/bin/python -m venv --without-pip stack/.aws
 	@$(SYNC) stack/.aws/bin/python stack/aws-cli.txt
+	@touch $@
+
+stack/.cloudformation/.done: stack/cloudformation.txt | $(UV)
+	@echo "Installing the local CloudFormation" >&2
+	@test -x stack/.cloudformation/bin/python || stack/.uv/bin/python -m venv --without-pip stack/.cloudformation
+	@$(SYNC) stack/.cloudformation/bin/python stack/cloudformation.txt
 	@touch $@
 
 stack/.embedded: stack/package-lock.json stack/dynoxide.py stack/dynoxide.sha256 stack/.node/.done

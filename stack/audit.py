@@ -14,7 +14,10 @@ from typing import Any
 
 PIP_AUDIT = "pip-audit==2.10.1"
 #: The second holds all of requirements.txt.
-LOCKS = ("stack/bootstrap.txt", "requirements-dev.txt", "stack/requirements.txt", "stack/aws-cli.txt")
+LOCKS = (
+    "stack/bootstrap.txt", "requirements-dev.txt", "stack/requirements.txt", "stack/aws-cli.txt",
+    "stack/cloudformation.txt",
+)  # fmt: skip
 OUT_OF_REACH = (
     "PyPI's list of vulnerabilities cannot be reached from here (a mirror seldom has it): "
     "run this where `curl https://pypi.org/pypi/django/json` answers."

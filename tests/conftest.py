@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import os
 import secrets
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +19,7 @@ from pytest_django.fixtures import Settings
 from reports import queue, store
 from reports.web import access
 from stack.servers import Kind
+from tests.support import aws_calls
 from tests.support.servers import Worker, aws_stand_ins
 from trashsite import aws
 
@@ -29,6 +32,30 @@ _list_services = Loader.list_available_services
 Loader.list_available_services = lambda self, type_name: _services(  # type: ignore[method-assign]
     tuple(self.search_paths), type_name
 )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Record which rights on AWS this process and all that it starts need: no test runs with a right that none has."""
+    if not os.environ.get("AWS_CALLS"):
+        os.environ["AWS_CALLS"] = config.stash[_OURS] = tempfile.mkdtemp(prefix="aws-calls-")
+        os.environ["PYTHONPATH"] = os.pathsep.join(
+            [str(Path(__file__).parent / "support/recording"), *filter(None, [os.environ.get("PYTHONPATH")])]
+        )
+    aws_calls.install(aws, Path(os.environ["AWS_CALLS"]))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail where something needed a right that is not written down in tests/deploy/rights.json."""
+    if directory := session.config.stash.get(_OURS, None):
+        unknown = aws_calls.recorded_in(Path(directory)).rights - aws_calls.read().rights
+        shutil.rmtree(directory)
+        for right in sorted(unknown):
+            print(f"\nA new right on AWS is needed, see docs/operations/rights.md: {right}", end="")
+        if unknown:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+_OURS = pytest.StashKey[str]()
 
 
 @pytest.fixture(scope="session")

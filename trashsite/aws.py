@@ -25,7 +25,8 @@ import boto3
 import botocore.session
 import orjson
 import pycurl
-from botocore.exceptions import BotoCoreError
+from botocore.credentials import Credentials
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.httpsession import get_cert_path
 
 #: Error codes of throttling, whatever the HTTP status.
@@ -48,6 +49,15 @@ TRANSIENT = frozenset(
 
 #: Expired credentials are renewed by their issuer: wait, do not give up.
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "RequestExpired"})
+
+#: Where the region stands, as botocore's Session is told it: AWS's containers and other SDKs say AWS_REGION, and
+#: botocore knows the longer name alone.
+REGION = {"region": ("region", ["AWS_DEFAULT_REGION", "AWS_REGION"], None, None)}
+#: What a provider of credentials raises: its own errors, an answer of STS, a token's file that cannot be read.
+#: Whoever issues keys may come round: wait, do not give up.
+NO_KEYS = (BotoCoreError, ClientError, OSError, ValueError)
+#: How long not to look again for credentials that were not found: the metadata service may have been slow to start.
+LOOK_AGAIN_S = 5.0
 
 CONNECT_TIMEOUT_S = 2.0
 TIMEOUT_S = 2.5
@@ -94,11 +104,11 @@ class Client:
     def __init__(self, service: str) -> None:
         # The endpoint, its region and the protocol's names come from boto3, which reads the environment,
         # the profile files and AWS_ENDPOINT_URL_*; its client is used only here.
-        core = botocore.session.get_session()
+        core = botocore.session.Session(REGION)
         session = boto3.Session(botocore_session=core)
         try:
             model = session.client(service)  # type: ignore[call-overload]
-        except (BotoCoreError, ValueError) as error:
+        except NO_KEYS as error:
             raise AwsUnavailable(f"{service}: {error}") from error
         metadata = model.meta.service_model.metadata
         self.service = service
@@ -109,7 +119,9 @@ class Client:
         self._type = f"application/x-amz-json-{metadata['jsonVersion']}"
         signing_name = metadata.get("signingName", metadata["endpointPrefix"])
         self._signing = f"aws:amz:{model.meta.region_name}:{signing_name}"
-        self._credentials = session.get_credentials()
+        self._find_credentials = session.get_credentials
+        self._credentials: Credentials | None = None
+        self._look_at = 0.0
         # The certificates that botocore would trust, AWS_CA_BUNDLE included.
         self._authorities = get_cert_path(core.get_config_variable("ca_bundle") or True)
         self._idle: deque[pycurl.Curl] = deque()
@@ -151,12 +163,15 @@ class Client:
         return curl
 
     def _prepare(self, curl: pycurl.Curl, operation: str, request: Mapping[str, Any], timeout_s: float) -> None:
-        if self._credentials is None:
-            raise AwsUnavailable(f"{self.service}: no AWS credentials found; set AWS_ACCESS_KEY_ID or a role")
         try:
+            if self._credentials is None and time.monotonic() >= self._look_at:
+                self._look_at = time.monotonic() + LOOK_AGAIN_S
+                self._credentials = self._find_credentials()
+            if self._credentials is None:
+                raise AwsUnavailable(f"{self.service}: no AWS credentials found; set AWS_ACCESS_KEY_ID or a role")
             keys = self._credentials.get_frozen_credentials()
-        except BotoCoreError as error:
-            raise AwsSilent(f"{self.service} {operation}: {error!r}") from error
+        except NO_KEYS as error:
+            raise AwsSilent(f"{self.service} {operation}: {type(error).__name__}: {error}") from error
         # An empty Expect stops libcurl from sending "Expect: 100-continue" before a large body.
         headers = [f"Content-Type: {self._type}", f"X-Amz-Target: {self._target}.{operation}", "Expect:"]
         if keys.token:

@@ -42,6 +42,18 @@ class Seldom(logging.Filter):
         return is_due
 
 
+class ForeignHost(Seldom):
+    """Says once a minute that hosts are refused: without a traceback, or the name, which anybody may choose."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args, record.exc_info = (
+            "a request named a host that is not in DJANGO_ALLOWED_HOSTS",
+            (),
+            None,
+        )
+        return super().filter(record)
+
+
 class NotUnavailable(logging.Filter):
     """Drops Django's own line on each 503: the view that answered it has logged the reason."""
 

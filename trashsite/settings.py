@@ -50,9 +50,6 @@ def _list(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]
 
 
-if region := os.environ.get("AWS_REGION"):
-    # AWS's containers and its other SDKs use this name; boto3 reads only the longer one.
-    os.environ.setdefault("AWS_DEFAULT_REGION", region)
 #: A laptop with local stores: alone permits a known secret key, open reads and generated users.
 TRASH_LOCAL = _flag("TRASH_LOCAL")
 #: The end of the names of both queues and all tables, as in the lab's `trash-level-wra`.
@@ -75,6 +72,9 @@ except (KeyError, ValueError, OSError):
 TRASH_DATA = Path(os.environ.get("TRASH_DATA") or BASE_DIR / ".data")
 #: Whether visitors come by HTTPS; "off" is only for a site that no other machine can reach.
 TRASH_HTTPS = _choice("TRASH_HTTPS", ("on", "off"), "off" if TRASH_LOCAL else "on")
+#: For whom browsers insist on HTTPS from the first visit on, for a year: this host; its subdomains too; or, once the
+#: domain's owner has entered it into the browsers' own list, before any visit.
+TRASH_HSTS = _choice("TRASH_HSTS", ("host", "subdomains", "preload"), "host")
 #: Proxies in front of the web server whose X-Forwarded-For is believed, for rate limits.
 TRASH_PROXIES = _whole("TRASH_PROXIES", 0, 0, 10)
 #: Limit the rate of dead-lettering during floods of invalid reports: when more reports than this were set aside within
@@ -106,6 +106,10 @@ elif not SECRET_KEY:
     )
 elif DEBUG:
     raise ImproperlyConfigured("DJANGO_DEBUG is for local mode only: it shows settings to visitors. Unset it.")
+#: Keys that were: what they signed stays valid, and nothing new is signed by them.
+SECRET_KEY_FALLBACKS = _list("DJANGO_SECRET_KEY_FALLBACKS")
+#: The first admin's password, which `manage.py prepare` sets where there is no admin yet.
+TRASH_ADMIN_PASSWORD = os.environ.get("TRASH_ADMIN_PASSWORD", "")
 
 ALLOWED_HOSTS = _list("DJANGO_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if TRASH_LOCAL else "")
 CSRF_TRUSTED_ORIGINS = _list("DJANGO_CSRF_TRUSTED_ORIGINS")
@@ -128,6 +132,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "trashsite.hosts.HealthByAnyName",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "trashsite.response_headers.PolicyMiddleware",
@@ -162,20 +167,33 @@ WSGI_APPLICATION = "trashsite.wsgi.application"
 # GET /reports/420 has no slash at its end, in the lab and here; nothing is redirected.
 APPEND_SLASH = False
 
-_database_url = os.environ.get("DATABASE_URL") or f"sqlite:///{TRASH_DATA / 'db.sqlite3'}"
+_database_url = os.environ.get("DATABASE_URL", "")
+if TRASH_LOCAL:
+    _database_url = _database_url or f"sqlite:///{TRASH_DATA / 'db.sqlite3'}"
+elif not _database_url:
+    raise ImproperlyConfigured(
+        "DATABASE_URL is not set. Set it to postgres://USER:PASSWORD@HOST/NAME; or, for one machine alone whose disk "
+        "stays, to sqlite:////data/db.sqlite3."
+    )
 try:
-    DATABASES = {"default": dj_database_url.parse(_database_url, conn_max_age=60, conn_health_checks=True)}
+    _database = dj_database_url.parse(_database_url, conn_health_checks=True)
 except ValueError:
     # It may contain a password, so it is not shown.
     raise ImproperlyConfigured(
         "DATABASE_URL must be a database's address, as postgres://USER:PASSWORD@HOST/NAME, each part percent-encoded."
     ) from None
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # Readers and a writer do not wait for each other: where many read, a sign-in waited for seconds.
-    DATABASES["default"]["OPTIONS"] = {
+if _database["ENGINE"] == "django.db.backends.postgresql":
+    # A connection for each of 64 threads and process is more than a small server has: of 120 requests at once 80 failed
+    # on 40 connections, and none with a pool. Who finds all in use waits for so many seconds, and gets 503 then.
+    _database.setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 8, "timeout": 3}
+else:
+    _database["CONN_MAX_AGE"] = 60
+    # SQLite. Readers and a writer do not wait for each other: where many read, a sign-in waited for seconds.
+    _database["OPTIONS"] = {
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
         "transaction_mode": "IMMEDIATE",
     }
+DATABASES = {"default": _database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -228,8 +246,10 @@ if TRASH_HTTPS == "on":
     SECURE_REDIRECT_EXEMPT = [r"^health/"]
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRASH_PROXIES else None
     SECURE_HSTS_SECONDS = 365 * 24 * 3600
-    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
-    SECURE_HSTS_PRELOAD = True
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = TRASH_HSTS in ("subdomains", "preload")
+    SECURE_HSTS_PRELOAD = TRASH_HSTS == "preload"
+    # Both are wider promises than one site can make for its domain: by choice.
+    SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
 
@@ -276,6 +296,7 @@ LOGGING = {
     "formatters": {"line": {"()": "trashsite.logs.OneLine", "format": "%(levelname)s %(name)s: %(message)s"}},
     "filters": {
         "seldom": {"()": "trashsite.logs.Seldom"},
+        "foreign host": {"()": "trashsite.logs.ForeignHost"},
         "not unavailable": {"()": "trashsite.logs.NotUnavailable"},
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
@@ -288,6 +309,10 @@ LOGGING = {
         "botocore": {"level": "WARNING"},
         # A line for each 404 would let anybody fill the log.
         "django.request": {"level": "ERROR", "filters": ["not unavailable"]},
+        # Anybody can send any Host header: each would be a traceback of 14 lines.
+        "django.security.DisallowedHost": {"filters": ["foreign host"]},
+        # A line for each attempt to connect, while the database is away.
+        "psycopg.pool": {"filters": ["seldom"]},
         # Or an outage of the store would log a line for each request.
         "reports.web.problems": {"filters": ["seldom"]},
         "trashsite.server.streams": {"filters": ["seldom"]},

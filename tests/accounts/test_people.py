@@ -105,6 +105,49 @@ def test_a_user_gets_a_role_and_a_token_is_printed_once() -> None:
         people("--token", "nobody")
 
 
+def test_the_first_admin_can_sign_in_with_the_password_that_was_given(settings) -> None:
+    settings.TRASH_ADMIN_PASSWORD = "mX2-vq81-Lw9t"
+
+    people("--first-admin")
+
+    assert Client().login(username="admin", password="mX2-vq81-Lw9t")
+    assert User.objects.get().has_perm("accounts.change_token")
+    assert User.objects.get().is_staff
+
+
+def test_an_admin_who_changed_the_password_or_was_barred_stays_so(settings) -> None:
+    settings.TRASH_ADMIN_PASSWORD = "mX2-vq81-Lw9t"
+    people("--first-admin")
+    admin = User.objects.get()
+    admin.set_password("another")
+    admin.is_active = False
+    admin.save()
+
+    assert people("--first-admin") == ("", "")
+
+    admin.refresh_from_db()
+    assert (admin.check_password("another"), admin.is_active) == (True, False)
+
+
+def test_a_user_who_has_the_name_admin_gets_no_rights_by_it(settings) -> None:
+    settings.TRASH_ADMIN_PASSWORD = "mX2-vq81-Lw9t"
+    people("--add", "admin", "--role", "viewer")
+
+    _, hint = people("--first-admin")
+
+    assert "There is no admin" in hint
+    user = User.objects.get()
+    assert (user.is_staff, user.has_usable_password()) == (False, False)
+
+
+def test_a_weak_password_of_the_first_admin_is_refused_by_the_name_of_its_variable(settings) -> None:
+    settings.TRASH_ADMIN_PASSWORD = "admin"
+
+    with pytest.raises(CommandError, match="TRASH_ADMIN_PASSWORD: The password is too similar"):
+        people("--first-admin")
+    assert not User.objects.exists()
+
+
 def test_the_admin_asks_at_the_same_door(client: Client) -> None:
     assert client.get("/admin/", follow=True).redirect_chain[-1][0] == "/login/?next=%2Fadmin%2F"
 

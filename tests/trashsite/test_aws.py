@@ -263,6 +263,42 @@ def test_keys_that_are_issued_anew_are_used_at_once(proxy: FaultProxy, issuer: F
         ask()
 
 
+def test_a_token_that_sts_refuses_or_that_cannot_be_read_means_ask_again(
+    proxy: FaultProxy, no_keys: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(call: Call) -> Reply:
+        error = "<Error><Code>AccessDenied</Code><Message>not trusted</Message></Error>"
+        return Reply(403, f"<ErrorResponse>{error}</ErrorResponse>".encode())
+
+    with FaultProxy("http://127.0.0.1:1") as sts:
+        sts.inject(refuse)
+        token = tmp_path / "token"
+        for name, value in {
+            "AWS_ENDPOINT_URL_STS": sts.url,
+            "AWS_ROLE_ARN": "arn:aws:iam::000000000000:role/worker",
+            "AWS_WEB_IDENTITY_TOKEN_FILE": str(token),
+        }.items():
+            monkeypatch.setenv(name, value)
+        aws.forget()
+        with pytest.raises(AwsUnavailable, match="token"):
+            ask()
+        token.write_text("signed")
+        aws.forget()
+        with pytest.raises(AwsUnavailable, match="AccessDenied"):
+            ask()
+
+
+def test_keys_that_come_late_are_found(proxy: FaultProxy, no_keys: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aws, "LOOK_AGAIN_S", 0.0)
+    aws.forget()
+    with pytest.raises(AwsUnavailable, match="no AWS credentials found"):
+        ask()
+    # As when the metadata service was not there yet, in a process that goes on.
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
+    assert "TableNames" in ask()
+
+
 def test_without_any_key_the_error_names_the_next_step(aws_environment: dict[str, str], no_keys: None) -> None:
     aws.forget()
     with pytest.raises(AwsUnavailable, match="set AWS_ACCESS_KEY_ID or a role"):
@@ -281,6 +317,18 @@ def test_without_a_region_the_error_names_the_reason(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
     assert "TableNames" in ask()
+
+
+@pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_either_name_tells_the_region_whether_or_not_the_settings_were_read(
+    aws_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for each in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(each, raising=False)
+    monkeypatch.setenv(name, "eu-south-2")
+    monkeypatch.delenv("AWS_ENDPOINT_URL_SQS")
+
+    assert "eu-south-2" in aws.Client("sqs")._url
 
 
 @pytest.mark.parametrize("token", ["", "a/long+token=="])

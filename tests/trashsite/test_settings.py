@@ -28,7 +28,8 @@ def test_the_check_for_deployment_finds_nothing() -> None:
         cwd=ROOT, env={"PATH": os.environ["PATH"], **PRODUCTION}, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
-    assert (done.returncode, done.stdout) == (0, "System check identified no issues (0 silenced).\n"), done.stderr
+    # Silenced are the two wishes for more HSTS, which is a choice.
+    assert (done.returncode, done.stdout) == (0, "System check identified no issues (2 silenced).\n"), done.stderr
 
 
 @pytest.mark.parametrize(
@@ -36,11 +37,13 @@ def test_the_check_for_deployment_finds_nothing() -> None:
     [
         ({"DJANGO_SECRET_KEY": ""}, "DJANGO_SECRET_KEY is not set"),
         ({"DJANGO_DEBUG": "1"}, "DJANGO_DEBUG is for local mode only"),
+        ({"DATABASE_URL": ""}, "DATABASE_URL is not set"),
         ({"DATABASE_URL": "postgres://trash:sec#ret@db:x/trash"}, "DATABASE_URL must be a database's address"),
         ({"TRASH_READS": "everybody"}, "TRASH_READS is 'everybody'; it must be one of"),
         ({"TRASH_PROXIES": "-1"}, "TRASH_PROXIES is '-1'; it must be a whole number from 0 to 10"),
         ({"TRASH_POST_RATE": "many"}, "TRASH_POST_RATE is 'many'; it must be like 600/min"),
         ({"TRASH_TIME_ZONE": "Prague"}, "TRASH_TIME_ZONE is 'Prague'; it must be a zone's name"),
+        ({"TRASH_HSTS": "all"}, "TRASH_HSTS is 'all'; it must be one of"),
         ({"TRASH_SUFFIX": "a/b"}, "TRASH_SUFFIX may hold letters"),
     ],
 )
@@ -73,3 +76,38 @@ def test_who_writes_to_sqlite_does_not_wait_for_who_reads(monkeypatch: pytest.Mo
         reads.execute("COMMIT")
         reads.execute("SELECT count(*) FROM visits")
         assert reads.fetchone() == (1,)
+
+
+def test_what_an_old_key_signed_stays_valid_while_it_is_among_the_fallbacks() -> None:
+    signed = run_python("print(signing.dumps('432'))", DJANGO_SECRET_KEY="old-" * 15)
+    read = f"print(signing.loads({signed!r}))"
+
+    assert run_python(read, DJANGO_SECRET_KEY="new-" * 15, DJANGO_SECRET_KEY_FALLBACKS="older, " + "old-" * 15) == "432"
+    # An empty list, as it stands in the secret of deploy/cloudformation.yml, which holds no empty text.
+    assert run_python("print(settings.SECRET_KEY_FALLBACKS)", DJANGO_SECRET_KEY_FALLBACKS=",") == "[]"
+    assert "BadSignature" in run_python(read, DJANGO_SECRET_KEY="new-" * 15, DJANGO_SECRET_KEY_FALLBACKS=",")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "header"),
+    [
+        ("", "max-age=31536000"),
+        ("subdomains", "max-age=31536000; includeSubDomains"),
+        ("preload", "max-age=31536000; includeSubDomains; preload"),
+    ],
+)
+def test_browsers_insist_on_https_for_the_host_alone_unless_told_otherwise(chosen: str, header: str) -> None:
+    ask = (
+        "from django.test import Client; print(Client().get('/health/live', secure=True)['Strict-Transport-Security'])"
+    )
+    assert run_python(ask, TRASH_HSTS=chosen) == header
+
+
+def run_python(code: str, **environ: str) -> str:
+    """What a line of Python prints, or the last line of its traceback, under these production settings."""
+    setup = "import django; django.setup(); from django.conf import settings; from django.core import signing; "
+    environ = {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "trashsite.settings", **PRODUCTION, **environ}
+    done = subprocess.run(
+        [sys.executable, "-c", setup + code], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+    )  # fmt: skip
+    return (done.stdout or done.stderr).strip().splitlines()[-1]

@@ -6,6 +6,8 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
@@ -24,6 +26,11 @@ class Command(BaseCommand):
         parser.add_argument("--for", dest="purpose", default="api", help="what the token is for (default: api)")
         parser.add_argument("--read-only", action="store_true", help="the token permits no changes")
         parser.add_argument("--days", type=int, help="the token expires after this number of days")
+        parser.add_argument(
+            "--first-admin",
+            action="store_true",
+            help="where there is no admin yet, make the user admin with the password in TRASH_ADMIN_PASSWORD",
+        )
         parser.add_argument("--local", action="store_true", help="one user for each role; needs TRASH_LOCAL=1")
 
     def handle(self, **options: Any) -> None:
@@ -33,6 +40,8 @@ class Command(BaseCommand):
             raise CommandError(f"Permission {error} is missing: run `manage.py migrate` first.") from error
         if options["local"]:
             self.make_local()
+        if options["first_admin"]:
+            self.make_first_admin()
         if options["add"]:
             user, made = User.objects.get_or_create(username=options["add"])
             give_role(user, options["role"])
@@ -42,6 +51,25 @@ class Command(BaseCommand):
                 self.stderr.write(f"To set a password: manage.py changepassword {user.username}")
         if options["token"]:
             self.stdout.write(self.make_token(**options))
+
+    def make_first_admin(self) -> None:
+        """Make the admin who makes all other users. One who is there keeps a password that was changed since."""
+        if User.objects.filter(groups__name="admin").exists():
+            return
+        if not settings.TRASH_ADMIN_PASSWORD or User.objects.filter(username="admin").exists():
+            self.stderr.write(
+                "There is no admin: set TRASH_ADMIN_PASSWORD, or manage.py people --add NAME --role admin"
+            )
+            return
+        user = User(username="admin")
+        try:
+            validate_password(settings.TRASH_ADMIN_PASSWORD, user)
+        except ValidationError as error:
+            raise CommandError(f"TRASH_ADMIN_PASSWORD: {' '.join(error.messages)}") from error
+        user.set_password(settings.TRASH_ADMIN_PASSWORD)
+        user.save()
+        give_role(user, "admin")
+        self.stderr.write("made the user admin: change its password after the first sign-in")
 
     def make_local(self) -> None:
         if not settings.TRASH_LOCAL:

@@ -1,0 +1,112 @@
+"""What a deployment runs before its services: by several at once, on the real databases."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import psycopg
+import pytest
+
+from tests.support.postgresql import postgresql
+from tests.support.servers import ROOT
+
+PASSWORD = "mX2-vq81-Lw9t"
+
+
+@pytest.fixture(scope="module")
+def postgresql_url() -> Iterator[str]:
+    with postgresql() as server:
+        yield server.url
+
+
+@pytest.fixture(params=["postgresql", "sqlite"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind, as DATABASE_URL names it."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'new' / 'db.sqlite3'}"
+    url = str(request.getfixturevalue("postgresql_url"))
+    name = f"new_{secrets.token_hex(4)}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return f"{url.removesuffix('postgres')}{name}"
+
+
+def start(*command: str, **environ: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, *command],
+        cwd=ROOT, env={**os.environ, **environ}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+def run(*command: str, **environ: str) -> tuple[int, str]:
+    """Return the exit status and all that was said."""
+    with start(*command, **environ) as process:
+        said, _ = process.communicate(timeout=120)
+    return process.returncode, said
+
+
+def test_two_at_once_on_an_empty_database_make_one_schema_and_one_admin(pipeline: str, database_url: str) -> None:
+    environ = {"DATABASE_URL": database_url, "TRASH_ADMIN_PASSWORD": PASSWORD}
+
+    running = [start("manage.py", "prepare", **environ) for _ in range(2)]
+    said = [each.communicate(timeout=120)[0] for each in running]
+
+    assert [each.returncode for each in running] == [0, 0], said
+    assert "".join(said).count("Applying accounts.0001_initial... OK") == 1
+    assert "".join(said).count("made the user admin") == 1
+    # All migrations are there, and an admin: another run has nothing to do.
+    status, again = run("manage.py", "prepare", **environ)
+    assert (status, "No migrations to apply." in again, "admin" in again.splitlines()[-1]) == (0, True, False), again
+
+
+def test_one_that_is_killed_while_it_holds_the_lock_leaves_it_to_the_next(pipeline: str, database_url: str) -> None:
+    hold = (
+        "import django; django.setup(); import time\n"
+        "from trashsite.database_lock import database_lock\n"
+        "with database_lock(): print('held', flush=True); time.sleep(600)"
+    )
+    holder = start("-c", hold, DATABASE_URL=database_url, DJANGO_SETTINGS_MODULE="trashsite.settings")
+    assert holder.stdout and holder.stdout.readline() == "held\n"
+    waiting = start("manage.py", "prepare", DATABASE_URL=database_url)
+    with pytest.raises(subprocess.TimeoutExpired):
+        waiting.wait(3)
+
+    holder.kill()
+    holder.communicate()
+
+    said, _ = waiting.communicate(timeout=60)
+    assert waiting.returncode == 0, said
+
+
+def test_a_missing_table_is_told_before_the_database_is_touched(pipeline: str, tmp_path: Path) -> None:
+    boto3.client("dynamodb").delete_table(TableName=f"trash-level-history-{pipeline}")
+
+    status, said = run("manage.py", "prepare", DATABASE_URL=f"sqlite:///{tmp_path / 'db.sqlite3'}")
+
+    assert (status, said) == (
+        1, f"CommandError: table trash-level-history-{pipeline} does not exist: run `manage.py provision`\n"
+    )  # fmt: skip
+    assert not (tmp_path / "db.sqlite3").exists()
+
+
+def test_a_worker_checks_without_a_database(pipeline: str) -> None:
+    status, said = run("manage.py", "prepare", "--check", DATABASE_URL="postgres://nobody@127.0.0.1:1/none")
+
+    assert (status, said) == (0, "queue and tables are as they should be\n")
+
+
+def test_a_database_that_is_away_is_told_in_one_line_without_its_password(pipeline: str) -> None:
+    url = "postgres://trash:hunter2@127.0.0.1:1/trash"
+
+    status, said = run("manage.py", "prepare", DATABASE_URL=url)
+
+    assert status == 1
+    assert "CommandError: The database of DATABASE_URL does not answer" in said
+    assert "Traceback" not in said
+    assert "hunter2" not in said

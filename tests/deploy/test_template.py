@@ -1,0 +1,98 @@
+"""What the template says of the code is so: variables, commands, times, sizes."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.core.management import get_commands, load_command_class
+from psycopg import pq
+
+from reports.queue.provisioning import ATTRIBUTES, DEAD_ATTRIBUTES, MAX_RECEIVES
+from tests.deploy.template import PATH, containers, template
+from tests.support.servers import ROOT
+
+CONTAINERS = list(containers())
+RESOURCES = template()["Resources"]
+
+
+def named(container: dict[str, Any]) -> str:
+    return str(container["Name"])
+
+
+@pytest.mark.parametrize("container", CONTAINERS, ids=named)
+def test_every_variable_of_a_container_is_read_by_somebody(container: dict[str, Any]) -> None:
+    settings = (ROOT / "trashsite/settings.py").read_text()
+    libpq = {each.envvar.decode() for each in pq.Conninfo.get_defaults() if each.envvar}
+    given = [each["Name"] for each in (*container["Environment"], *container["Secrets"])]
+    unknown = {name for name in given if f'"{name}"' not in settings} - libpq - {"TMPDIR"}
+
+    assert unknown == set()
+    assert len(given) == len(set(given))
+
+
+@pytest.mark.parametrize("container", CONTAINERS, ids=named)
+def test_no_secret_stands_in_the_open(container: dict[str, Any]) -> None:
+    open_names = " ".join(each["Name"] for each in container["Environment"])
+    assert re.findall("KEY|PASSWORD|PGUSER", open_names) == []
+
+
+@pytest.mark.parametrize("container", CONTAINERS, ids=named)
+def test_every_container_is_confined(container: dict[str, Any]) -> None:
+    assert container["ReadonlyRootFilesystem"] is True
+    assert container["LinuxParameters"]["Capabilities"] == {"Drop": ["ALL"]}
+    # Fargate has no tmpfs; what programs write of their own accord goes where TMPDIR points.
+    (mount,) = container["MountPoints"]
+    assert {"Name": "TMPDIR", "Value": mount["ContainerPath"]} in container["Environment"]
+    assert f"VOLUME {mount['ContainerPath']}" in (ROOT / "Dockerfile").read_text()
+
+
+@pytest.mark.parametrize("container", CONTAINERS, ids=named)
+def test_every_command_exists(container: dict[str, Any]) -> None:
+    match container["Command"]:
+        case ["python", "manage.py", name, *options]:
+            parser = load_command_class(get_commands()[name], name).create_parser("manage.py", name)
+            parser.parse_args(options)
+        case ["python", "deploy/web.py", "--host", _]:
+            assert '"--host"' in (ROOT / "deploy/web.py").read_text()
+        case command:
+            assert command == ["celery", "-A", "trashsite", "worker"]
+
+
+def test_the_service_waits_for_what_prepares_it() -> None:
+    waiting = {
+        each["Name"]: each["DependsOn"][0]["ContainerName"]
+        for each in CONTAINERS
+        if each.get("DependsOn") and each["DependsOn"][0]["Condition"] == "SUCCESS"
+    }
+    assert waiting == {"web": "prepare", "worker": "check"}
+
+
+def test_the_queues_are_as_provision_makes_them() -> None:
+    queue, dead = (RESOURCES[name]["Properties"] for name in ("Queue", "DeadQueue"))
+    assert {name: str(queue[name]) for name in ATTRIBUTES} == ATTRIBUTES
+    assert {name: str(dead[name]) for name in DEAD_ATTRIBUTES} == DEAD_ATTRIBUTES
+    assert queue["RedrivePolicy"]["maxReceiveCount"] == MAX_RECEIVES
+    assert queue["SqsManagedSseEnabled"] is dead["SqsManagedSseEnabled"] is True
+
+
+def test_every_table_survives_its_stack_and_a_mistake() -> None:
+    tables = [each for each in RESOURCES.values() if each["Type"] == "AWS::DynamoDB::Table"]
+    assert len(tables) == 3
+    for table in tables:
+        assert table["DeletionPolicy"] == "RetainExceptOnCreate"
+        assert table["Properties"]["DeletionProtectionEnabled"] == {"Ref": "DeletionProtection"}
+        assert table["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+        assert table["Properties"]["BillingMode"] == "PAY_PER_REQUEST"
+
+
+def test_every_alarm_goes_to_the_one_topic() -> None:
+    alarms = [each["Properties"] for each in RESOURCES.values() if each["Type"] == "AWS::CloudWatch::Alarm"]
+    assert len(alarms) == 6
+    assert all(each["AlarmActions"] == each["OKActions"] == [{"Ref": "Alarms"}] for each in alarms)
+
+
+def test_the_template_is_small_enough_to_be_sent_without_a_bucket() -> None:
+    # Source: AWS, CloudFormation quotas: template body size in a request.
+    assert len(PATH.read_bytes()) <= 51_200

@@ -104,6 +104,11 @@ elif not SECRET_KEY:
     raise ImproperlyConfigured(
         "DJANGO_SECRET_KEY is not set. Set it to 50 random characters, or start with `make run` on a laptop."
     )
+elif len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5 or SECRET_KEY.startswith("django-insecure-"):
+    # What Django's check security.W009 says of such a key: whoever guesses it signs in as anybody.
+    raise ImproperlyConfigured(
+        "DJANGO_SECRET_KEY can be guessed. Set it to 50 random characters or more: `openssl rand -base64 38`."
+    )
 elif DEBUG:
     raise ImproperlyConfigured("DJANGO_DEBUG is for local mode only: it shows settings to visitors. Unset it.")
 

@@ -181,6 +181,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
         "transaction_mode": "IMMEDIATE",
     }
+PASSWORD_HASHERS = ["accounts.hashing.OneAtATime"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -241,7 +242,6 @@ if TRASH_HTTPS == "on":
 DEFAULT_EXCEPTION_REPORTER_FILTER = "reports.web.problems.WithoutVariables"
 CSRF_FAILURE_VIEW = "reports.web.problems.csrf_failure"
 REST_FRAMEWORK = {
-    "NUM_PROXIES": TRASH_PROXIES,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_METADATA_CLASS": "reports.web.metadata.Metadata",
     # JSON first: a client that accepts anything, as curl does, gets it.
@@ -281,6 +281,7 @@ LOGGING = {
     "formatters": {"line": {"()": "trashsite.logs.OneLine", "format": "%(levelname)s %(name)s: %(message)s"}},
     "filters": {
         "seldom": {"()": "trashsite.logs.Seldom"},
+        "some": {"()": "trashsite.logs.Seldom", "most": 20},
         "not unavailable": {"()": "trashsite.logs.NotUnavailable"},
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
@@ -295,6 +296,9 @@ LOGGING = {
         "django.request": {"level": "ERROR", "filters": ["not unavailable"]},
         # Or an outage of the store would log a line for each request.
         "reports.web.problems": {"filters": ["seldom"]},
+        # Or whoever guesses passwords and keys would fill it.
+        "accounts.views": {"filters": ["some"]},
+        "accounts.authentication": {"filters": ["some"]},
         "trashsite.server.streams": {"filters": ["seldom"]},
     },
 }

@@ -317,7 +317,7 @@ def test_no_forwarded_address_that_a_client_makes_up_dodges_the_limit(
     client: Client, settings: pytest.FixtureRequest, proxies: int
 ) -> None:
     settings.TRASH_RATES = {**settings.TRASH_RATES, "read": "2/h"}  # type: ignore[attr-defined]
-    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "NUM_PROXIES": proxies}  # type: ignore[attr-defined]
+    settings.TRASH_PROXIES = proxies  # type: ignore[attr-defined]
     # Each proxy adds whom it heard it from.
     told = ", 192.0.2.8" * proxies
 

@@ -229,17 +229,14 @@ class Live(serializers.Serializer[Any]):
 
 
 class Pulse(serializers.Serializer[Any]):
-    status = serializers.ChoiceField(["well", "stuck"])
-    problems = serializers.ListField(child=serializers.CharField())
+    status = serializers.ChoiceField(["well", "stuck", "unknown"])
 
 
-class WorkerSeen(serializers.Serializer[Any]):
-    name = serializers.CharField()
-    seen_at = serializers.DateTimeField()
-    counters = serializers.DictField(child=serializers.IntegerField())
+class Checks(serializers.Serializer[Any]):
+    sqs = serializers.ChoiceField(["ok", "no answer"])
+    dynamodb = serializers.ChoiceField(["ok", "no answer"])
 
 
 class Ready(serializers.Serializer[Any]):
     status = serializers.ChoiceField(["ready", "not ready"])
-    checks = serializers.DictField(child=serializers.CharField(), help_text="`ok`, or the problem.")
-    workers = WorkerSeen(many=True, allow_null=True, help_text="Null: DynamoDB does not answer.")
+    checks = Checks()

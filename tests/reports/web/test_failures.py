@@ -31,7 +31,7 @@ from accounts.roles import give_role, make_roles
 from reports import queue, store
 from reports.models import Can, SavedView
 from reports.report import Report
-from reports.web import access, dead_letters, fleet_count
+from reports.web import access, dead_letters, fleet_count, probes
 from tests.reports.web.routes import missing_routes
 from trashsite import aws
 
@@ -152,8 +152,8 @@ VISITS = [
     Visit("cans/import/", "/cans/import/", method="POST", body=IMPORT, missing=NO_USER),
     Visit("cans/import/", "/cans/import/", method="POST", body=f"{IMPORT}&apply=yes", status=302),
     *both("health/live", "/health/live"),
-    *both("health/ready", "/health/ready"),
-    *both("health/pipeline", "/health/pipeline"),
+    *both("health/ready", "/health/ready", before=probes.forget),
+    *both("health/pipeline", "/health/pipeline", before=probes.forget),
     Visit("api/schema/", "/api/schema/", "application/vnd.oai.openapi+json"),
     Visit("api/docs/", "/api/docs/"),
     Visit("login/", "/login/", missing=NO_USER),

@@ -1,4 +1,4 @@
-"""Tokens in the admin site: created and revoked; their keys are never shown again."""
+"""Users, groups and tokens in the admin site. A token's key is shown once, when it is made."""
 
 from __future__ import annotations
 
@@ -6,15 +6,30 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts.models import Token, digest, new_key
+from trashsite.admin_lookups import ListedLookups
+
+admin.site.unregister([Group, User])
+
+
+@admin.register(Group)
+class OurGroupAdmin(ListedLookups, GroupAdmin):
+    pass
+
+
+@admin.register(User)
+class OurUserAdmin(ListedLookups, UserAdmin):  # type: ignore[type-arg]
+    pass
 
 
 @admin.register(Token)
-class TokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class TokenAdmin(ListedLookups, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("name", "user", "read_only", "created_at", "expires_at", "revoked_at", "last_used_at")
     list_filter = ("read_only", "revoked_at")
     search_fields = ("name", "user__username")

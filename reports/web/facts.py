@@ -56,9 +56,11 @@ class FactsView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
 
     def get_form_kwargs(self) -> dict[str, Any]:
         can_id = self.kwargs["can_id"]
-        if "\x00" in can_id:
-            # No device has such an id, and PostgreSQL refuses to be asked.
-            raise Http404
+        try:
+            Can._meta.get_field("can_id").clean(can_id, None)
+        except ValidationError:
+            # No device has such an id, and PostgreSQL refuses to be asked for some.
+            raise Http404 from None
         known = Can.objects.filter(can_id=can_id).first()
         self.is_new = known is None
         return super().get_form_kwargs() | {"instance": known or Can(can_id=can_id)}

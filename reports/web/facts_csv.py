@@ -71,6 +71,9 @@ def plan(text: str) -> Plan:
                 return result
     except csv.Error as error:
         result.errors.append(f"Line {rows.line_num} is not CSV: {error}.")
+    if result.errors:
+        # Nothing is done; and a number of a million digits cannot even be compared.
+        return result
     known = Can.objects.in_bulk(list(sent))
     for can_id, values in sent.items():
         change = _change(can_id, values, known.get(can_id))

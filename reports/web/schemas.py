@@ -232,9 +232,12 @@ class Pulse(serializers.Serializer[Any]):
     status = serializers.ChoiceField(["well", "stuck", "unknown"])
 
 
+SERVICE_ANSWERS = ["ok", "no answer"]
+
+
 class Checks(serializers.Serializer[Any]):
-    sqs = serializers.ChoiceField(["ok", "no answer"])
-    dynamodb = serializers.ChoiceField(["ok", "no answer"])
+    sqs = serializers.ChoiceField(SERVICE_ANSWERS)
+    dynamodb = serializers.ChoiceField(SERVICE_ANSWERS)
 
 
 class Ready(serializers.Serializer[Any]):

@@ -51,6 +51,20 @@ class Seldom(logging.Filter):
         return True
 
 
+class Refusals(Seldom):
+    """
+    Passes one line a minute of each kind of request that Django refuses as suspicious, with how many there were.
+
+    Django logs each with its traceback: a kilobyte for whoever sends a wrong Host header.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.args = (record.getMessage()[:300],)
+        record.msg = f"refused a request ({record.name.rpartition('.')[2]}): %s"
+        record.exc_info = record.exc_text = None
+        return super().filter(record)
+
+
 class NotUnavailable(logging.Filter):
     """Drops Django's own line on each 503: the view that answered it has logged the reason."""
 

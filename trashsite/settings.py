@@ -272,7 +272,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["reports.web.access.MayRead"],
     "PREPROCESSING_HOOKS": ["reports.web.openapi.one_form_of_each"],
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "reports.web.openapi.without_pages"],
-    "ENUM_NAME_OVERRIDES": {"CanStatus": "reports.insight.status.Status"},
+    "ENUM_NAME_OVERRIDES": {
+        "CanStatus": "reports.insight.status.Status",
+        "ServiceAnswers": "reports.web.schemas.SERVICE_ANSWERS",
+    },
 }
 
 LOGGING = {
@@ -282,9 +285,13 @@ LOGGING = {
     "filters": {
         "seldom": {"()": "trashsite.logs.Seldom"},
         "some": {"()": "trashsite.logs.Seldom", "most": 20},
+        "refusals": {"()": "trashsite.logs.Refusals"},
         "not unavailable": {"()": "trashsite.logs.NotUnavailable"},
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+        "refusals": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["refusals"]},
+    },
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         # Celery's two lines a task say less than our one a batch, and a batch that is tried again later needs no
@@ -294,6 +301,7 @@ LOGGING = {
         "botocore": {"level": "WARNING"},
         # A line for each 404 would let anybody fill the log.
         "django.request": {"level": "ERROR", "filters": ["not unavailable"]},
+        "django.security": {"handlers": ["refusals"], "propagate": False},
         # Or an outage of the store would log a line for each request.
         "reports.web.problems": {"filters": ["seldom"]},
         # Or whoever guesses passwords and keys would fill it.

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
 
-from accounts import browsers
+from accounts import browsers, sessions
 from reports.web.access import SigningIn, visitor_of
 from reports.web.problems import plain
 from trashsite.server.visitors import address_of
@@ -43,6 +43,7 @@ class SignInView(LoginView):
         return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        sessions.clear_expired()
         answer = super().form_valid(form)
         browsers.remember(answer, browsers.account_of(form.cleaned_data["username"]))
         return answer

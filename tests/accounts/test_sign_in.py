@@ -6,15 +6,19 @@ import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.conf import settings as project
 from django.contrib.auth.hashers import PBKDF2PasswordHasher, check_password, make_password
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.test import Client
+from django.utils import timezone
 from pytest_django.fixtures import Settings
 
+from accounts import sessions
 from accounts.models import Token, digest
 from reports.web import access
 from trashsite.logs import Seldom
@@ -148,6 +152,25 @@ def test_wrong_tokens_are_refused_before_the_database_is_asked(twice: Settings, 
     Token.objects.update(revoked_at="2026-01-01T00:00Z")
     assert read("trash_right") == 401
     assert read("trash_right") == 429
+
+
+def test_sign_in_deletes_the_sessions_that_ended_once_a_day(
+    monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    User.objects.create_user("viewer", password="open-sesame")
+    monkeypatch.setattr(sessions._Next, "at_s", 0.0)
+    now = timezone.now()
+    for name, ends_in in {"ended": timedelta(seconds=-1), "lasting": timedelta(days=1)}.items():
+        Session.objects.create(session_key=name, session_data="", expire_date=now + ends_in)
+
+    assert attempt("192.0.2.7", password="open-sesame") == 302
+
+    names = set(Session.objects.values_list("session_key", flat=True))
+    assert "ended" not in names
+    assert "lasting" in names
+    assert len(names) == 2
+    with django_assert_num_queries(0):
+        sessions.clear_expired()
 
 
 def test_forty_sign_ins_at_once_hash_one_password_at_a_time(

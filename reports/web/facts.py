@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
+from django.contrib.admin.models import ADDITION, CHANGE
 from django.contrib.auth.mixins import PermissionRequiredMixin
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -20,6 +19,8 @@ from django.views.generic import FormView
 from reports.models import Can
 from reports.web import facts_csv
 from reports.web.access import visitor_of
+from reports.web.facts_log import log_changes
+from reports.web.parsers import MAX_CSV_BYTES
 
 
 def favicon(request: HttpRequest) -> HttpResponse:
@@ -82,7 +83,7 @@ class FactsView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
         action = ADDITION if self.is_new else CHANGE
         with transaction.atomic():
             can.save()
-            _log(self.request.user.pk, [can], action, ", ".join(form.changed_data) or "nothing")
+            log_changes(self.request.user.pk, [can], action, ", ".join(form.changed_data) or "nothing")
         messages.success(self.request, "Saved.")
         return redirect("can", can.can_id)
 
@@ -94,7 +95,7 @@ class ImportForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         if file := cleaned.get("file"):
-            if file.size > facts_csv.MAX_BYTES:
+            if file.size > MAX_CSV_BYTES:
                 raise ValidationError("The file is too large. Import at most 2 MB at a time.")
             try:
                 cleaned["text"] = file.read().decode("utf-8-sig")
@@ -136,12 +137,6 @@ class ImportView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
             facts_csv.apply(plan.changes, timezone.now())
             for is_new, action in ((True, ADDITION), (False, CHANGE)):
                 cans = [Can(can_id=change.can_id) for change in plan.changes if change.is_new == is_new]
-                _log(self.request.user.pk, cans, action, "imported from CSV")
+                log_changes(self.request.user.pk, cans, action, "imported from CSV")
         messages.success(self.request, f"Imported the details of {len(plan.changes)} cans.")
         return redirect("fleet")
-
-
-def _log(user_id: int | None, cans: Sequence[Can], action: int, said: str) -> None:
-    """Note in the admin's log who changed what."""
-    if user_id is not None and cans:
-        LogEntry.objects.log_actions(user_id, cans, action, change_message=said)

@@ -16,7 +16,6 @@ from django.db import models, transaction
 from reports.models import Can
 
 COLUMNS = ("can_id", "name", "address", "stream", "latitude", "longitude", "retired")
-MAX_BYTES = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)

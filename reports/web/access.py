@@ -11,7 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from django.conf import settings
 from django.contrib.messages import get_messages
@@ -121,6 +121,20 @@ class MayPost(MayRead):
         return super().has_permission(request, view)
 
 
+class MayEditFacts(MayRead):
+    """Looking; changing facts: operators; forgetting them: whoever may delete cans."""
+
+    rights: ClassVar = {
+        **dict.fromkeys(("POST", "PUT", "PATCH"), ("reports.add_can", "reports.change_can")),
+        "DELETE": ("reports.delete_can",),
+    }
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        if rights := self.rights.get(request.method or ""):
+            return all(may(request, right) for right in rights)
+        return super().has_permission(request, view)
+
+
 @dataclass(frozen=True, slots=True)
 class RateLimit:
     """What a client may still do: `left` of `limit` requests until `reset_s` seconds from now."""
@@ -184,14 +198,14 @@ class Reading(Window):
     scope = "read"
 
     def allow_request(self, request: Request, view: APIView) -> bool:
-        return request.method == "POST" or super().allow_request(request, view)
+        return request.method not in SAFE_METHODS or super().allow_request(request, view)
 
 
 class Posting(Window):
     scope = "post"
 
     def allow_request(self, request: Request, view: APIView) -> bool:
-        return request.method != "POST" or super().allow_request(request, view)
+        return request.method in SAFE_METHODS or super().allow_request(request, view)
 
 
 class SigningIn(Window):

@@ -146,6 +146,10 @@ VISITS = [
         )
         for action in ("redrive", "discard")
     ],
+    *both("cans", "/cans", missing=NO_USER),
+    *both("cans", "/cans", method="POST", content_type="text/csv", body="can_id,name\n422,New\n", missing=NO_USER),
+    *both("cans/<str:can_id>", "/cans/420", missing=NO_USER),
+    Visit("cans/<str:can_id>", "/cans/420", JSON, "token", method="PATCH", body='{"name": "New"}', content_type=JSON),
     Visit("cans/<str:can_id>/facts/", "/cans/420/facts/", missing=NO_USER),
     Visit("cans/<str:can_id>/facts/", "/cans/421/facts/", method="POST", body=RETIRE, status=302),
     Visit("cans/import/", "/cans/import/", missing=NO_USER),

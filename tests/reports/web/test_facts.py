@@ -43,3 +43,15 @@ def test_an_import_names_the_line_of_a_coordinate_that_is_none(admin_client: Cli
     assert answer.status_code == 200
     assert [error.partition(":")[0] for error in answer.context["plan"].errors] == ["Line 3"]
     assert not Can.objects.exists()
+
+
+@pytest.mark.parametrize("missing", ["latitude", "longitude"])
+def test_half_a_coordinate_is_refused_beside_the_missing_half(admin_client: Client, missing: str) -> None:
+    whole = {"latitude": "50.0875", "longitude": "14.4213"}
+
+    answer = admin_client.post("/cans/1/facts/", whole | {missing: ""})
+
+    assert answer.context["form"].errors.keys() == {missing}
+    assert not Can.objects.exists()
+    assert admin_client.post("/cans/1/facts/", whole).status_code == 302
+    assert admin_client.post("/cans/1/facts/", dict.fromkeys(whole, "")).status_code == 302

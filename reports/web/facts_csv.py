@@ -109,6 +109,8 @@ def _errors(line: int, can_id: str, values: Mapping[str, str]) -> list[str]:
         return [f"Line {line} holds a NUL character."]
     if values.get("retired", "").casefold() not in ("yes", "no", ""):
         return [f"Line {line}: retired: write yes or no."]
+    if {"latitude", "longitude"} <= values.keys() and bool(values["latitude"]) != bool(values["longitude"]):
+        return [f"Line {line}: enter both latitude and longitude, or neither."]
     try:
         can.clean_fields()
     except ValidationError as error:

@@ -55,3 +55,12 @@ def test_half_a_coordinate_is_refused_beside_the_missing_half(admin_client: Clie
     assert not Can.objects.exists()
     assert admin_client.post("/cans/1/facts/", whole).status_code == 302
     assert admin_client.post("/cans/1/facts/", dict.fromkeys(whole, "")).status_code == 302
+
+
+def test_an_import_takes_no_half_of_a_coordinate(admin_client: Client) -> None:
+    text = "can_id,latitude,longitude\n1,50,14\n2,50,\n3,,14\n4,,\n"
+
+    answer = admin_client.post("/cans/import/", {"text": text, "apply": "yes"})
+
+    assert [error.partition(":")[0] for error in answer.context["plan"].errors] == ["Line 3", "Line 4"]
+    assert not Can.objects.exists()

@@ -122,7 +122,9 @@ def test_many_are_imported_as_csv_or_none(operator: Client) -> None:
     assert (done.status_code, done.json()) == (200, {"new": 1, "changed": 0, "same": 1})
     assert operator.get("/cans/2").json()["retired"] is True
 
-    wrong = operator.post("/cans/", "can_id,latitude\n3,50\n4,95\n5,north\n", content_type="text/csv")
+    wrong = operator.post(
+        "/cans/", "can_id,latitude,longitude\n3,50,14\n4,95,14\n5,north,14\n", content_type="text/csv"
+    )
     assert wrong.status_code == 400
     assert [error["rule"].partition(":")[0] for error in wrong.json()["errors"]] == ["Line 3", "Line 4"]
     assert Can.objects.count() == 2

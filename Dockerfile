@@ -16,8 +16,9 @@ RUN useradd --system --uid 10001 --no-create-home --home-dir /nonexistent trashs
 WORKDIR /srv/trashsite
 COPY --from=build /venv /venv
 COPY . .
-# The key signs nothing here, and the database is not opened; real ones come with the container's environment.
-RUN DJANGO_SECRET_KEY=build DATABASE_URL=sqlite:// python manage.py collectstatic --noinput --verbosity 0 \
+# This key signs nothing and is not kept, and the database is not opened; real ones come with the container's environment.
+RUN DJANGO_SECRET_KEY=$(python -c 'import secrets; print(secrets.token_urlsafe(50))') DATABASE_URL=sqlite:// \
+    python manage.py collectstatic --noinput --verbosity 0 \
     && python -m compileall -q .
 USER trashsite
 # SQLite's file, where DATABASE_URL names one here, and where the simulator's next run begins.

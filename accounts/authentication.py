@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import logging
+import threading
+from collections import OrderedDict
+
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.utils import timezone
 from rest_framework import authentication
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.request import Request
 
 from accounts.models import Token, digest
+from reports.web.access import WrongTokens
+from trashsite.server.visitors import address_of
+
+#: Tokens of which it is remembered that they were right.
+MOST_KNOWN = 1000
+
+log = logging.getLogger(__name__)
+_noting = threading.Lock()
+#: Digests of keys that were right when they were last shown. Who used one last is last.
+_known: OrderedDict[str, None] = OrderedDict()
 
 
 class TokenAuthentication(BaseAuthentication):
@@ -18,7 +32,8 @@ class TokenAuthentication(BaseAuthentication):
     A key in the Authorization header, after `Bearer` (RFC 6750) or, as in DRF, `Token`.
 
     A request without that header causes no query. Every refusal has the same text, so that it does not reveal whether
-    a key exists.
+    a key exists. An address that showed too many wrong keys is refused before the database is asked, but for keys
+    that were right before: others may come from the same address.
     """
 
     schemes = ("bearer", "token")
@@ -29,15 +44,36 @@ class TokenAuthentication(BaseAuthentication):
         if scheme.lower() not in self.schemes:
             return None
         kept = digest(key.strip())
+        wrong = WrongTokens()
+        if kept not in _known and not wrong.allow(request):
+            raise Throttled(wrong.wait())
         token = Token.objects.select_related("user").filter(digest=kept).first()
         now = timezone.now()
         if token is None or not token.usable(now):
+            forget(kept)
+            wrong.note(request)
+            log.warning("a token was refused: unknown, expired or revoked; it came from %s", address_of(request.META))
             raise AuthenticationFailed("This token is unknown, expired or revoked.")
         token.note_use(now)
+        _remember(kept)
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="trashsite"'
+
+
+def _remember(kept: str) -> None:
+    with _noting:
+        _known[kept] = None
+        _known.move_to_end(kept)
+        if len(_known) > MOST_KNOWN:
+            _known.popitem(last=False)
+
+
+def forget(kept: str) -> None:
+    """Forget that the key of this digest was right."""
+    with _noting:
+        _known.pop(kept, None)
 
 
 class SessionAuthentication(authentication.SessionAuthentication):

@@ -46,6 +46,9 @@ class Token(models.Model):
     revoked_at = models.DateTimeField(null=True, blank=True, help_text="refused from then on")
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="to the minute")
 
+    #: Of a token made in this request, its key, to be shown once; never stored.
+    key = ""
+
     class Meta:
         ordering = ("user", "name")
 

@@ -3,10 +3,11 @@
 from django.contrib import admin
 
 from reports.models import Can, SavedView
+from trashsite.admin_lookups import ListedLookups
 
 
 @admin.register(Can)
-class CanAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class CanAdmin(ListedLookups, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("can_id", "name", "address", "stream", "retired_at")
     list_filter = ("stream", ("retired_at", admin.EmptyFieldListFilter))
     search_fields = ("can_id", "name", "address")
@@ -14,6 +15,6 @@ class CanAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(SavedView)
-class SavedViewAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class SavedViewAdmin(ListedLookups, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("name", "query", "owner")
     list_select_related = ("owner",)

@@ -8,7 +8,7 @@ from typing import Any
 from django.urls import URLPattern, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from reports.web import can, dead_letters, facts, fleet, overview, pipeline, probes
+from reports.web import can, dead_letters, facts, facts_api, fleet, overview, pipeline, probes
 
 
 def either(route: str, view: Callable[..., Any], name: str) -> list[URLPattern]:
@@ -27,6 +27,8 @@ urlpatterns = [
     *either("reports/<str:can_id>/history", can.HistoryView.as_view(), "history"),
     *either("reports/<str:can_id>/chart", can.ChartView.as_view(), "chart"),
     path("cans/import/", facts.ImportView.as_view(), name="import"),
+    *either("cans", facts_api.CansView.as_view(), "cans"),
+    *either("cans/<str:can_id>", facts_api.CanFactsView.as_view(), "can-facts"),
     path("cans/<str:can_id>/facts/", facts.FactsView.as_view(), name="facts"),
     path("favicon.ico", facts.favicon, name="favicon"),
     *either("health/live", probes.LiveView.as_view(), "live"),

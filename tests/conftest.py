@@ -17,7 +17,7 @@ from django.test import override_settings
 from pytest_django.fixtures import Settings
 
 from reports import queue, store
-from reports.web import access
+from reports.web import access, probes
 from stack.servers import Kind
 from tests.support import aws_calls
 from tests.support.servers import Worker, aws_stand_ins
@@ -142,8 +142,9 @@ def local_mode() -> None:
 
 @pytest.fixture(autouse=True)
 def quick(settings: Settings) -> None:
-    """Hash passwords in no time, and forget what earlier tests counted against the rate limits."""
+    """Hash passwords in no time, and forget what earlier tests counted against rate limits and asked for health."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     # Each new Client would read all 190 static files' sizes and times first: 30 ms.
     settings.WHITENOISE_AUTOREFRESH = True
     access.forget()
+    probes.forget()

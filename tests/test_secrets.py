@@ -28,7 +28,7 @@ MARK = secrets.token_hex(8)
 SECRETS = {name: f"{name}-{MARK}" for name in ("key", "aws", "session", "database", "password", "token")}
 PRODUCTION = {
     "TRASH_LOCAL": "",
-    "DJANGO_SECRET_KEY": SECRETS["key"],
+    "DJANGO_SECRET_KEY": SECRETS["key"] + secrets.token_hex(32),
     "DJANGO_ALLOWED_HOSTS": "127.0.0.1",
     "TRASH_HTTPS": "off",
     "AWS_SECRET_ACCESS_KEY": SECRETS["aws"],

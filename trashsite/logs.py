@@ -24,33 +24,44 @@ class OneLine(logging.Formatter):
 
 
 class Seldom(logging.Filter):
-    """Passes the same message once a minute, and then with the number of those dropped since: for outages."""
+    """
+    Passes the same message `most` times a minute, and then with the number of those dropped since: for outages.
 
-    def __init__(self, pause_s: float = 60.0) -> None:
+    A minute begins with the first message after the last one.
+    """
+
+    def __init__(self, pause_s: float = 60.0, most: int = 1) -> None:
         super().__init__()
         self._pause_s = pause_s
-        #: By a message without its arguments, of which a program has few: when it was passed, and how many not since.
-        self._passed: dict[str, tuple[float, int]] = {}
+        self._most = most
+        #: By a message without its arguments, of which a program has few: when its minute began, how many were passed
+        #: in it, and how many not.
+        self._passed: dict[str, tuple[float, int, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         now = time.monotonic()
-        passed_at, dropped = self._passed.get(record.msg, (-self._pause_s, 0))
-        is_due = now - passed_at >= self._pause_s
-        self._passed[record.msg] = (now, 0) if is_due else (passed_at, dropped + 1)
-        if is_due and dropped:
+        began_at, passed, dropped = self._passed.get(record.msg, (-self._pause_s, 0, 0))
+        if now - began_at < self._pause_s:
+            is_due = passed < self._most
+            self._passed[record.msg] = (began_at, passed + is_due, dropped + (not is_due))
+            return is_due
+        self._passed[record.msg] = (now, 1, 0)
+        if dropped:
             record.msg += f" (and {dropped} times since it was last logged)"
-        return is_due
+        return True
 
 
-class ForeignHost(Seldom):
-    """Says once a minute that hosts are refused: without a traceback, or the name, which anybody may choose."""
+class Refusals(Seldom):
+    """
+    Passes one line a minute of each kind of request that Django refuses as suspicious, with how many there were.
+
+    Django logs each with its traceback: a kilobyte for whoever sends a wrong Host header.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args, record.exc_info = (
-            "a request named a host that is not in DJANGO_ALLOWED_HOSTS",
-            (),
-            None,
-        )
+        record.args = (record.getMessage()[:300],)
+        record.msg = f"refused a request ({record.name.rpartition('.')[2]}): %s"
+        record.exc_info = record.exc_text = None
         return super().filter(record)
 
 

@@ -1,4 +1,4 @@
-"""Headers that every answer gets: the Content-Security-Policy, and compression for pages."""
+"""Headers that every answer gets: who may keep it, the Content-Security-Policy, and compression for pages."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ from django.middleware.gzip import GZipMiddleware
 NOTHING = "default-src 'none'; frame-ancestors 'none'"
 
 
+#: Of an answer whose view says nothing else: no shared cache keeps it, and a browser asks again before it shows it.
+KEPT_BY = "private, no-cache"
+
+
 class PolicyMiddleware(CSPMiddleware):
-    """Sets django-csp's policy on pages, and a constant one on all other answers."""
+    """Sets django-csp's policy on pages, a constant one on all other answers, and Cache-Control where no view did."""
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        response.headers.setdefault("Cache-Control", KEPT_BY)
         if response.headers.get("Content-Type", "").startswith("text/html"):
             return super().process_response(request, response)
         response.headers.setdefault("Content-Security-Policy", NOTHING)

@@ -104,6 +104,11 @@ elif not SECRET_KEY:
     raise ImproperlyConfigured(
         "DJANGO_SECRET_KEY is not set. Set it to 50 random characters, or start with `make run` on a laptop."
     )
+elif len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5 or SECRET_KEY.startswith("django-insecure-"):
+    # What Django's check security.W009 says of such a key: whoever guesses it signs in as anybody.
+    raise ImproperlyConfigured(
+        "DJANGO_SECRET_KEY can be guessed. Set it to 50 random characters or more: `openssl rand -base64 38`."
+    )
 elif DEBUG:
     raise ImproperlyConfigured("DJANGO_DEBUG is for local mode only: it shows settings to visitors. Unset it.")
 #: Keys that were: what they signed stays valid, and nothing new is signed by them.
@@ -194,6 +199,7 @@ else:
         "transaction_mode": "IMMEDIATE",
     }
 DATABASES = {"default": _database}
+PASSWORD_HASHERS = ["accounts.hashing.OneAtATime"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -256,7 +262,6 @@ if TRASH_HTTPS == "on":
 DEFAULT_EXCEPTION_REPORTER_FILTER = "reports.web.problems.WithoutVariables"
 CSRF_FAILURE_VIEW = "reports.web.problems.csrf_failure"
 REST_FRAMEWORK = {
-    "NUM_PROXIES": TRASH_PROXIES,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_METADATA_CLASS": "reports.web.metadata.Metadata",
     # JSON first: a client that accepts anything, as curl does, gets it.
@@ -287,7 +292,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["reports.web.access.MayRead"],
     "PREPROCESSING_HOOKS": ["reports.web.openapi.one_form_of_each"],
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "reports.web.openapi.without_pages"],
-    "ENUM_NAME_OVERRIDES": {"CanStatus": "reports.insight.status.Status"},
+    "ENUM_NAME_OVERRIDES": {
+        "CanStatus": "reports.insight.status.Status",
+        "ServiceAnswers": "reports.web.schemas.SERVICE_ANSWERS",
+    },
 }
 
 LOGGING = {
@@ -296,10 +304,14 @@ LOGGING = {
     "formatters": {"line": {"()": "trashsite.logs.OneLine", "format": "%(levelname)s %(name)s: %(message)s"}},
     "filters": {
         "seldom": {"()": "trashsite.logs.Seldom"},
-        "foreign host": {"()": "trashsite.logs.ForeignHost"},
+        "some": {"()": "trashsite.logs.Seldom", "most": 20},
+        "refusals": {"()": "trashsite.logs.Refusals"},
         "not unavailable": {"()": "trashsite.logs.NotUnavailable"},
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+        "refusals": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["refusals"]},
+    },
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         # Celery's two lines a task say less than our one a batch, and a batch that is tried again later needs no
@@ -309,12 +321,14 @@ LOGGING = {
         "botocore": {"level": "WARNING"},
         # A line for each 404 would let anybody fill the log.
         "django.request": {"level": "ERROR", "filters": ["not unavailable"]},
-        # Anybody can send any Host header: each would be a traceback of 14 lines.
-        "django.security.DisallowedHost": {"filters": ["foreign host"]},
+        "django.security": {"handlers": ["refusals"], "propagate": False},
         # A line for each attempt to connect, while the database is away.
         "psycopg.pool": {"filters": ["seldom"]},
         # Or an outage of the store would log a line for each request.
         "reports.web.problems": {"filters": ["seldom"]},
+        # Or whoever guesses passwords and keys would fill it.
+        "accounts.views": {"filters": ["some"]},
+        "accounts.authentication": {"filters": ["some"]},
         "trashsite.server.streams": {"filters": ["seldom"]},
     },
 }

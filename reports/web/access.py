@@ -11,8 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv6Address, IPv6Network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from django.conf import settings
 from django.contrib.messages import get_messages
@@ -21,6 +20,8 @@ from django.http import HttpRequest
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
+
+from trashsite.server.visitors import visitor_of as network_of
 
 if TYPE_CHECKING:  # The framework's views import this module, by its settings.
     from rest_framework.views import APIView
@@ -120,6 +121,20 @@ class MayPost(MayRead):
         return super().has_permission(request, view)
 
 
+class MayEditFacts(MayRead):
+    """Looking; changing facts: operators; forgetting them: whoever may delete cans."""
+
+    rights: ClassVar = {
+        **dict.fromkeys(("POST", "PUT", "PATCH"), ("reports.add_can", "reports.change_can")),
+        "DELETE": ("reports.delete_can",),
+    }
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        if rights := self.rights.get(request.method or ""):
+            return all(may(request, right) for right in rights)
+        return super().has_permission(request, view)
+
+
 @dataclass(frozen=True, slots=True)
 class RateLimit:
     """What a client may still do: `left` of `limit` requests until `reset_s` seconds from now."""
@@ -133,7 +148,7 @@ class Window(BaseThrottle):
     """
     At most so many requests in each window of the clock, by user, else by address.
 
-    The address is what NUM_PROXIES says, so a client cannot change it with X-Forwarded-For. Each web
+    The address is what TRASH_PROXIES says, so a client cannot change it with X-Forwarded-For. Each web
     process counts for itself.
     """
 
@@ -143,7 +158,7 @@ class Window(BaseThrottle):
 
     def allow_request(self, request: Request, view: APIView) -> bool:
         user = request.user
-        who = f"user-{user.pk}" if user and user.is_authenticated else self.address(request)
+        who = f"user-{user.pk}" if user and user.is_authenticated else network_of(request.META)
         rate_limit = self.count(who, time.time())
         if rate_limit is None:
             return True
@@ -151,25 +166,12 @@ class Window(BaseThrottle):
         request.rate_limit = rate_limit  # type: ignore[attr-defined]
         return rate_limit.left >= 0
 
-    def address(self, request: Request) -> str:
+    def count(self, who: str, now_s: float, *, times: int = 1, cost: int = 1) -> RateLimit | None:
         """
-        Return where a request comes from: the network, of an IPv6 address, since one host has 2^64 of them.
+        Count one request of this client; below 0 left it is one too many. None: there is no limit.
 
-        Behind a Unix socket nobody knows, and all share one limit.
+        times: how many times the rate of the settings holds. cost: 0 counts nothing and tells what is left.
         """
-        # The framework's way makes a mapping of all headers first: 4 % of a can's answer.
-        behind_proxies = settings.REST_FRAMEWORK["NUM_PROXIES"]
-        said = (self.get_ident(request) if behind_proxies else request.META.get("REMOTE_ADDR")) or "unknown"
-        if ":" not in said:
-            return said
-        try:
-            address = IPv6Address(said.partition("%")[0])
-        except ValueError:
-            return said
-        return str(address.ipv4_mapped or IPv6Network((int(address), 64), strict=False))
-
-    def count(self, who: str, now_s: float) -> RateLimit | None:
-        """Count one request of this client; below 0 left it is one too many. None: there is no limit."""
         rate = settings.TRASH_RATES[self.scope]
         if not rate:
             return None
@@ -179,12 +181,14 @@ class Window(BaseThrottle):
         window, key = int(now_s // window_s), (self.scope, who)
         with _counting:
             last, used = _used.get(key, (window, 0))
-            used = used + 1 if last == window else 1
-            _used[key] = window, used
-            _used.move_to_end(key)
+            used = used + cost if last == window else cost
+            if used:
+                _used[key] = window, used
+                _used.move_to_end(key)
             if len(_used) > MOST_CLIENTS:
                 _used.popitem(last=False)
-        return RateLimit(int(limit), int(limit) - used, self.reset_s)
+        most = times * int(limit)
+        return RateLimit(most, most - used, self.reset_s)
 
     def wait(self) -> float:
         return self.reset_s
@@ -194,23 +198,55 @@ class Reading(Window):
     scope = "read"
 
     def allow_request(self, request: Request, view: APIView) -> bool:
-        return request.method == "POST" or super().allow_request(request, view)
+        return request.method not in SAFE_METHODS or super().allow_request(request, view)
 
 
 class Posting(Window):
     scope = "post"
 
     def allow_request(self, request: Request, view: APIView) -> bool:
-        return request.method != "POST" or super().allow_request(request, view)
+        return request.method in SAFE_METHODS or super().allow_request(request, view)
 
 
 class SigningIn(Window):
-    scope = "login"
+    """
+    Attempts to sign in: so many from one address, and three times as many for one account, from wherever.
 
-    def allow(self, request: HttpRequest) -> bool:
-        """Count an attempt to sign in, from an address."""
-        rate_limit = self.count(self.address(Request(request)), time.time())
-        return rate_limit is None or rate_limit.left >= 0
+    Whoever has an IPv6 address may have 2^16 networks of it, so here a network of 48 bits is one address. Three times:
+    no single address keeps an account's owner out.
+    """
+
+    scope = "login"
+    for_account = 3
+    prefix = 48
+
+    def allow(self, request: HttpRequest, account: str) -> bool:
+        """Count an attempt to sign in to this account; what its address may not do is not the account's attempt."""
+        now_s = time.time()
+        by_address = self.count(network_of(request.META, prefix=self.prefix), now_s)
+        if by_address is not None and by_address.left < 0:
+            return False
+        by_account = self.count(f"account {account}", now_s, times=self.for_account)
+        return by_account is None or by_account.left >= 0
+
+
+class WrongTokens(Window):
+    """Keys that are none, by address: as many as attempts to sign in."""
+
+    scope = "login"
+    prefix = SigningIn.prefix
+
+    def allow(self, request: Request) -> bool:
+        """Say whether this address may show another key that may be wrong; counts nothing."""
+        rate_limit = self.count(self._who(request), time.time(), cost=0)
+        return rate_limit is None or rate_limit.left > 0
+
+    def note(self, request: Request) -> None:
+        """Count a wrong key."""
+        self.count(self._who(request), time.time())
+
+    def _who(self, request: Request) -> str:
+        return f"token {network_of(request.META, prefix=self.prefix)}"
 
 
 def forget() -> None:

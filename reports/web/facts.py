@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
+from django.contrib.admin.models import ADDITION, CHANGE
 from django.contrib.auth.mixins import PermissionRequiredMixin
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -20,6 +19,8 @@ from django.views.generic import FormView
 from reports.models import Can
 from reports.web import facts_csv
 from reports.web.access import visitor_of
+from reports.web.facts_log import log_changes
+from reports.web.parsers import MAX_CSV_BYTES
 
 
 def favicon(request: HttpRequest) -> HttpResponse:
@@ -42,6 +43,14 @@ class FactsForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **named)
         self.fields["retired"].initial = self.instance.retired_at is not None
 
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        for name, other in (("latitude", "longitude"), ("longitude", "latitude")):
+            # Half a coordinate is shown nowhere.
+            if name in cleaned and cleaned[name] is None and cleaned.get(other) is not None:
+                self.add_error(name, "Enter both coordinates, or neither.")
+        return cleaned
+
 
 class FactsView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
     """Edit the details of one can."""
@@ -56,9 +65,11 @@ class FactsView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
 
     def get_form_kwargs(self) -> dict[str, Any]:
         can_id = self.kwargs["can_id"]
-        if "\x00" in can_id:
-            # No device has such an id, and PostgreSQL refuses to be asked.
-            raise Http404
+        try:
+            Can._meta.get_field("can_id").clean(can_id, None)
+        except ValidationError:
+            # No device has such an id, and PostgreSQL refuses to be asked for some.
+            raise Http404 from None
         known = Can.objects.filter(can_id=can_id).first()
         self.is_new = known is None
         return super().get_form_kwargs() | {"instance": known or Can(can_id=can_id)}
@@ -80,7 +91,7 @@ class FactsView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
         action = ADDITION if self.is_new else CHANGE
         with transaction.atomic():
             can.save()
-            _log(self.request.user.pk, [can], action, ", ".join(form.changed_data) or "nothing")
+            log_changes(self.request.user.pk, [can], action, ", ".join(form.changed_data) or "nothing")
         messages.success(self.request, "Saved.")
         return redirect("can", can.can_id)
 
@@ -92,7 +103,7 @@ class ImportForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         if file := cleaned.get("file"):
-            if file.size > facts_csv.MAX_BYTES:
+            if file.size > MAX_CSV_BYTES:
                 raise ValidationError("The file is too large. Import at most 2 MB at a time.")
             try:
                 cleaned["text"] = file.read().decode("utf-8-sig")
@@ -134,12 +145,6 @@ class ImportView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
             facts_csv.apply(plan.changes, timezone.now())
             for is_new, action in ((True, ADDITION), (False, CHANGE)):
                 cans = [Can(can_id=change.can_id) for change in plan.changes if change.is_new == is_new]
-                _log(self.request.user.pk, cans, action, "imported from CSV")
+                log_changes(self.request.user.pk, cans, action, "imported from CSV")
         messages.success(self.request, f"Imported the details of {len(plan.changes)} cans.")
         return redirect("fleet")
-
-
-def _log(user_id: int | None, cans: Sequence[Can], action: int, said: str) -> None:
-    """Note in the admin's log who changed what."""
-    if user_id is not None and cans:
-        LogEntry.objects.log_actions(user_id, cans, action, change_message=said)

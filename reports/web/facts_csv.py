@@ -16,7 +16,6 @@ from django.db import models, transaction
 from reports.models import Can
 
 COLUMNS = ("can_id", "name", "address", "stream", "latitude", "longitude", "retired")
-MAX_BYTES = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +70,9 @@ def plan(text: str) -> Plan:
                 return result
     except csv.Error as error:
         result.errors.append(f"Line {rows.line_num} is not CSV: {error}.")
+    if result.errors:
+        # Nothing is done; and a number of a million digits cannot even be compared.
+        return result
     known = Can.objects.in_bulk(list(sent))
     for can_id, values in sent.items():
         change = _change(can_id, values, known.get(can_id))
@@ -107,6 +109,8 @@ def _errors(line: int, can_id: str, values: Mapping[str, str]) -> list[str]:
         return [f"Line {line} holds a NUL character."]
     if values.get("retired", "").casefold() not in ("yes", "no", ""):
         return [f"Line {line}: retired: write yes or no."]
+    if {"latitude", "longitude"} <= values.keys() and bool(values["latitude"]) != bool(values["longitude"]):
+        return [f"Line {line}: enter both latitude and longitude, or neither."]
     try:
         can.clean_fields()
     except ValidationError as error:

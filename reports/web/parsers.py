@@ -12,6 +12,9 @@ from rest_framework.parsers import BaseParser
 from reports.queue import MAX_BYTES
 from reports.web.problems import InvalidQuery, TooLarge
 
+#: Of a file of facts.
+MAX_CSV_BYTES = 2_000_000
+
 
 def read(stream: IO[bytes], most: int) -> bytes:
     """Read a body of at most so many bytes. Raises TooLarge, having read one byte too many and no more."""
@@ -48,6 +51,23 @@ class ChoiceParser(BaseParser):
             return json.loads(read(stream, MAX_BYTES))
         except (ValueError, RecursionError):
             raise InvalidQuery("message", "must be JSON") from None
+
+
+class CSVParser(BaseParser):
+    """A CSV file as text."""
+
+    media_type = "text/csv"
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        try:
+            return read(stream, MAX_CSV_BYTES).decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise InvalidQuery("file", "must be UTF-8") from None
 
 
 class ReportFormParser(BaseParser):

@@ -1,6 +1,16 @@
-"""Whether all is well, asked by machines: load balancers, and whoever watches the workers."""
+"""
+Whether all is well, asked by machines: load balancers, and whoever watches the workers.
+
+Anybody may ask, so an answer is one of a few fixed words, and a process asks AWS at most once in ASKED_EVERY_S. What
+exactly is wrong, and the workers' names and counters, operators see at `/pipeline/`.
+"""
 
 from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -11,12 +21,77 @@ from rest_framework.response import Response
 from reports import queue, store
 from reports.insight.health import worker_alerts
 from reports.queue import QueueUnavailable
-from reports.store import Heartbeat, StoreUnavailable
-from reports.web import answers, schemas
+from reports.store import StoreUnavailable
+from reports.web import schemas
 from reports.web.problems import RETRY_AFTER_S
 from reports.web.view import ApiView
 
-_RETRY = {"Retry-After": str(RETRY_AFTER_S)}
+#: How old an answer may be, in seconds.
+ASKED_EVERY_S = 2.0
+NO_STORE = {"Cache-Control": "no-store"}
+_RETRY = {"Retry-After": str(RETRY_AFTER_S), **NO_STORE}
+
+log = logging.getLogger(__name__)
+
+
+class Held:
+    """What was found out last; whoever asks while it is being found out waits for that."""
+
+    def __init__(self, find_out: Callable[[], dict[str, str]]) -> None:
+        self._find_out = find_out
+        self._lock = threading.Lock()
+        self._found: dict[str, str] | None = None
+        self._at_s = 0.0
+
+    def get(self) -> dict[str, str]:
+        """Return it, at most ASKED_EVERY_S old."""
+        with self._lock:
+            if self._found is None or time.monotonic() - self._at_s >= ASKED_EVERY_S:
+                self._found = self._find_out()
+                self._at_s = time.monotonic()
+            return self._found
+
+    def forget(self) -> None:
+        """Find it out anew when next asked."""
+        self._found = None
+
+
+def worker_problems() -> list[str]:
+    """Return what is wrong with the workers, in sentences for operators; asks DynamoDB. Raises StoreUnavailable."""
+    now = timezone.now()
+    return [f"{alert.text} {alert.remedy}" for alert in worker_alerts(store.workers(now), now)]
+
+
+def _workers() -> dict[str, str]:
+    try:
+        return {"workers": "stuck" if worker_problems() else "well"}
+    except StoreUnavailable as error:
+        log.warning("store unavailable: %s", error)
+        return {"workers": "unknown"}
+
+
+def _services() -> dict[str, str]:
+    checks = {"sqs": "ok", "dynamodb": "ok"}
+    try:
+        queue.ping()
+    except QueueUnavailable as error:
+        log.warning("queue unavailable: %s", error)
+        checks["sqs"] = "no answer"
+    try:
+        store.ping()
+    except StoreUnavailable as error:
+        log.warning("store unavailable: %s", error)
+        checks["dynamodb"] = "no answer"
+    return checks
+
+
+_WORKERS, _SERVICES = Held(_workers), Held(_services)
+
+
+def forget() -> None:
+    """Ask AWS anew when next asked."""
+    _WORKERS.forget()
+    _SERVICES.forget()
 
 
 class ProbeView(ApiView):
@@ -33,7 +108,7 @@ class LiveView(ProbeView):
     @extend_schema(operation_id="live", responses=schemas.Live, tags=["health"], auth=[])
     def get(self, request: Request) -> Response:
         """200 where this web process answers; no other service is asked."""
-        return Response({"status": "live"})
+        return Response({"status": "live"}, headers=NO_STORE)
 
 
 class PipelineHealthView(ProbeView):
@@ -43,52 +118,26 @@ class PipelineHealthView(ProbeView):
         operation_id="pipeline_health", responses={200: schemas.Pulse, 503: schemas.Pulse}, tags=["health"], auth=[]
     )
     def get(self, request: Request) -> Response:
-        """503 where a worker is silent or stuck, or where none is running; says which and since when."""
-        try:
-            alerts = worker_alerts(store.workers(timezone.now()), timezone.now())
-            problems = [f"{alert.text} {alert.remedy}" for alert in alerts]
-        except StoreUnavailable as error:
-            problems = [str(error)]
-        status = "stuck" if problems else "well"
-        return Response(
-            {"status": status, "problems": problems},
-            status=503 if problems else 200,
-            headers=_RETRY if problems else None,
-        )
+        """
+        503 where a worker is silent or stuck, where none is running, or where DynamoDB does not tell.
+
+        Operators see at `/pipeline/` which, since when, and what to do.
+        """
+        status = _WORKERS.get()["workers"]
+        is_well = status == "well"
+        return Response({"status": status}, status=200 if is_well else 503, headers=NO_STORE if is_well else _RETRY)
 
 
 class ReadyView(ProbeView):
-    """Whether the queue and the store answer, and the last heartbeat of each worker."""
+    """Whether the queue and the store answer."""
 
     @extend_schema(operation_id="ready", responses={200: schemas.Ready, 503: schemas.Ready}, tags=["health"], auth=[])
     def get(self, request: Request) -> Response:
         """Asks SQS and DynamoDB; a 503 names the one that does not answer."""
-        checks = {"sqs": "ok", "dynamodb": "ok"}
-        workers: list[Heartbeat] | None = None
-        try:
-            queue.ping()
-        except QueueUnavailable as error:
-            checks["sqs"] = str(error)
-        try:
-            store.ping()
-            workers = store.workers(timezone.now())
-        except StoreUnavailable as error:
-            checks["dynamodb"] = str(error)
-        ready = set(checks.values()) == {"ok"}
-        if workers is not None:
-            # A web server without a worker still answers: told here, and judged by PipelineHealthView.
-            alerts = worker_alerts(workers, timezone.now())
-            checks["workers"] = " ".join(alert.text for alert in alerts) or "ok"
-        seen = (
-            None
-            if workers is None
-            else [
-                {"name": worker.name, "seen_at": answers.instant(worker.seen_at), "counters": worker.counters}
-                for worker in workers
-            ]
-        )
+        checks = _SERVICES.get()
+        is_ready = set(checks.values()) == {"ok"}
         return Response(
-            {"status": "ready" if ready else "not ready", "checks": checks, "workers": seen},
-            status=200 if ready else 503,
-            headers=None if ready else _RETRY,
+            {"status": "ready" if is_ready else "not ready", "checks": checks},
+            status=200 if is_ready else 503,
+            headers=NO_STORE if is_ready else _RETRY,
         )

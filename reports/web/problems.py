@@ -89,6 +89,14 @@ class InvalidQuery(ValueError):
         self.rule = rule
 
 
+class InvalidFields(ValueError):
+    """What was sent breaks rules: pairs of the field and its rule, all at once."""
+
+    def __init__(self, detail: str, wrong: Sequence[tuple[str, str]]) -> None:
+        super().__init__(detail)
+        self.wrong = wrong
+
+
 class InvalidReports(ValueError):
     """Reports sent to the API, of which none is taken, since these are not fit to be stored."""
 
@@ -121,6 +129,9 @@ def answered(error: Exception) -> Response | None:
             return answer(Unavailable(_DATABASE_DOWN))
         case InvalidQuery():
             return Response(Problem(400, str(error), [{"field": error.field, "rule": error.rule}]), status=400)
+        case InvalidFields():
+            fields = [{"field": field, "rule": rule} for field, rule in error.wrong]
+            return Response(Problem(400, str(error), fields), status=400)
         case InvalidReports():
             count = len(error.invalid)
             detail = f"Nothing was sent: {count} {'report is' if count == 1 else 'reports are'} invalid."

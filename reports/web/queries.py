@@ -25,6 +25,15 @@ _UNESCAPED_ZONE = re.compile(r" (?=\d\d:?\d\d$)")
 
 
 @dataclass(frozen=True, slots=True)
+class CansQuery:
+    """Which page of the known cans is asked for: those after this id."""
+
+    size: int
+    scope: str
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FleetQuery:
     """
     Which cans are asked for, in which order, and which page of them.
@@ -207,6 +216,13 @@ def history_query(query: Mapping[str, str], can_id: str) -> HistoryQuery:
     scope = f"history {size} {order} {since} {until} {can_id}"
     after = cursors.unseal(query.get("cursor", ""), scope)
     return HistoryQuery(since, until, order == "newest", size, after, scope)
+
+
+def cans_query(query: Mapping[str, str]) -> CansQuery:
+    known(query, {"page_size", "cursor"})
+    size = _page_size(query, cursors.MAX_SIZE)
+    scope = f"cans {size}"
+    return CansQuery(size, scope, cursors.unseal(query.get("cursor", ""), scope))
 
 
 #: The ranges of a chart: how far each reaches back from now; None: to the first report.

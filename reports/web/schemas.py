@@ -115,6 +115,30 @@ class Wrong(serializers.Serializer[Any]):
     rule = serializers.CharField()
 
 
+class CanFacts(serializers.Serializer[Any]):
+    can_id = serializers.CharField()
+    name = serializers.CharField(allow_blank=True)
+    address = serializers.CharField(allow_blank=True)
+    stream = serializers.CharField(allow_blank=True)
+    latitude = serializers.FloatField(allow_null=True)
+    longitude = serializers.FloatField(allow_null=True)
+    retired = serializers.BooleanField()
+    retired_at = serializers.DateTimeField(allow_null=True, help_text="Out of service from then on.")
+    links = serializers.DictField(child=serializers.URLField())
+
+
+class CansAnswer(serializers.Serializer[Any]):
+    page_size = serializers.IntegerField()
+    results = CanFacts(many=True)
+    next = serializers.URLField(allow_null=True, help_text="The next page, null at the end.")
+
+
+class Imported(serializers.Serializer[Any]):
+    new = serializers.IntegerField(help_text="Cans of which nothing was known.")
+    changed = serializers.IntegerField()
+    same = serializers.IntegerField(help_text="Lines that say what was known.")
+
+
 class ProblemAnswer(serializers.Serializer[Any]):
     """RFC 9457 problem details."""
 
@@ -229,17 +253,17 @@ class Live(serializers.Serializer[Any]):
 
 
 class Pulse(serializers.Serializer[Any]):
-    status = serializers.ChoiceField(["well", "stuck"])
-    problems = serializers.ListField(child=serializers.CharField())
+    status = serializers.ChoiceField(["well", "stuck", "unknown"])
 
 
-class WorkerSeen(serializers.Serializer[Any]):
-    name = serializers.CharField()
-    seen_at = serializers.DateTimeField()
-    counters = serializers.DictField(child=serializers.IntegerField())
+SERVICE_ANSWERS = ["ok", "no answer"]
+
+
+class Checks(serializers.Serializer[Any]):
+    sqs = serializers.ChoiceField(SERVICE_ANSWERS)
+    dynamodb = serializers.ChoiceField(SERVICE_ANSWERS)
 
 
 class Ready(serializers.Serializer[Any]):
     status = serializers.ChoiceField(["ready", "not ready"])
-    checks = serializers.DictField(child=serializers.CharField(), help_text="`ok`, or the problem.")
-    workers = WorkerSeen(many=True, allow_null=True, help_text="Null: DynamoDB does not answer.")
+    checks = Checks()

@@ -60,9 +60,11 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
     """Answer what a view raised; None, and so a 500, for what nobody foresaw."""
     request = context["request"]
     asked = getattr(request, "accepted_renderer", None)
-    if not isinstance(asked, JSONRenderer | PageRenderer | None):
-        # Whoever asked for CSV or YAML reads a problem as JSON all the same, and a browser as a page.
-        told = PageRenderer() if asked.media_type == PageRenderer.media_type else JSONRenderer()
+    if not isinstance(asked, JSONRenderer | PageRenderer):
+        # Whoever asked for CSV or YAML, or for what there is not, reads a problem as JSON all the same, and a browser
+        # as a page.
+        media_type = asked.media_type if asked else request.headers.get("Accept", "")
+        told = PageRenderer() if PageRenderer.media_type in media_type else JSONRenderer()
         request.accepted_renderer, request.accepted_media_type = told, told.media_type
     if isinstance(getattr(request, "accepted_renderer", None), PageRenderer) and not hasattr(request, "visitor"):
         request.visitor = visitor_of(request)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
@@ -64,13 +66,15 @@ def test_its_use_is_written_down_once_a_minute(token: Token, django_assert_num_q
 
 
 def test_the_admin_shows_a_new_key_once_and_revokes(admin_client: Client, admin_user: User) -> None:
-    made = admin_client.post(
-        "/admin/accounts/token/add/", {"user": admin_user.pk, "name": "ci", "read_only": "on"}, follow=True
-    )
-    key = next(word for word in made.content.decode().split() if word.startswith("trash_")).split("<")[0]
+    made = admin_client.post("/admin/accounts/token/add/", {"user": admin_user.pk, "name": "ci", "read_only": "on"})
+    key = re.search("trash_[^<]+", made.content.decode()).group()
     token = Token.objects.get()
     assert (token.digest, token.read_only) == (digest(key), True)
-    assert key not in admin_client.get(f"/admin/accounts/token/{token.pk}/change/").content.decode()
+    assert "no-store" in made["Cache-Control"]
+    # Whoever reads the database, or uses the session later, finds no key.
+    assert [each.get_decoded() for each in Session.objects.all() if key in str(each.get_decoded())] == []
+    for page in (f"/admin/accounts/token/{token.pk}/change/", "/admin/accounts/token/", "/"):
+        assert key not in admin_client.get(page, headers={"Accept": "text/html"}).content.decode()
 
     admin_client.post("/admin/accounts/token/", {"action": "revoke", "_selected_action": token.pk})
 

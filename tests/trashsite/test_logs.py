@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trashsite.logs import NotUnavailable, OneLine, Seldom, follow_worker, one_line
+from trashsite.logs import NotUnavailable, OneLine, Refusals, Seldom, follow_worker, one_line
 
 formatter = OneLine("%(levelname)s %(name)s: %(message)s")
 
@@ -113,6 +115,28 @@ def test_what_fails_with_each_request_is_logged_once_a_minute_with_its_count(mon
         "store unavailable: 50 % at 120 (and 59 times since it was last logged)",
         "queue unavailable: 50 % at 120 (and 29 times since it was last logged)",
     ]
+
+
+def test_what_is_refused_as_suspicious_is_one_line_a_minute_of_each_kind() -> None:
+    logger = logging.getLogger("django.security")
+    assert not logger.propagate
+    (handler,) = [each for each in logger.handlers if any(isinstance(kept, Refusals) for kept in each.filters)]
+    assert isinstance(handler, logging.StreamHandler)
+    heard, before = StringIO(), handler.filters
+    stream = handler.setStream(heard)
+    handler.filters = [Refusals()]
+    try:
+        for turn in range(100):
+            assert Client(headers={"Host": f"evil-{turn}.example"}).get("/reports/").status_code == 400
+    finally:
+        handler.filters = before
+        handler.setStream(stream)
+
+    (line,) = heard.getvalue().splitlines()
+    assert line.startswith(
+        "ERROR django.security.DisallowedHost: refused a request (DisallowedHost): Invalid HTTP_HOST"
+    )
+    assert "evil-0.example" in line
 
 
 def test_django_logs_nothing_on_a_503_and_everything_on_a_500() -> None:

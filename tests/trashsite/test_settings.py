@@ -36,6 +36,11 @@ def test_the_check_for_deployment_finds_nothing() -> None:
     ("changed", "said"),
     [
         ({"DJANGO_SECRET_KEY": ""}, "DJANGO_SECRET_KEY is not set"),
+        (
+            {"DJANGO_SECRET_KEY": "dtBpkG7Qp6rM1l0a5HJbZ8kqT3nXvY2cWf9sEu4RiOyLgVmNx"},
+            "DJANGO_SECRET_KEY can be guessed",
+        ),
+        ({"DJANGO_SECRET_KEY": "abcd" * 20}, "DJANGO_SECRET_KEY can be guessed"),
         ({"DJANGO_DEBUG": "1"}, "DJANGO_DEBUG is for local mode only"),
         ({"DATABASE_URL": ""}, "DATABASE_URL is not set"),
         ({"DATABASE_URL": "postgres://trash:sec#ret@db:x/trash"}, "DATABASE_URL must be a database's address"),

@@ -31,7 +31,7 @@ from accounts.roles import give_role, make_roles
 from reports import queue, store
 from reports.models import Can, SavedView
 from reports.report import Report
-from reports.web import access, dead_letters, fleet_count
+from reports.web import access, dead_letters, fleet_count, probes
 from tests.reports.web.routes import missing_routes
 from trashsite import aws
 
@@ -146,14 +146,18 @@ VISITS = [
         )
         for action in ("redrive", "discard")
     ],
+    *both("cans", "/cans", missing=NO_USER),
+    *both("cans", "/cans", method="POST", content_type="text/csv", body="can_id,name\n422,New\n", missing=NO_USER),
+    *both("cans/<str:can_id>", "/cans/420", missing=NO_USER),
+    Visit("cans/<str:can_id>", "/cans/420", JSON, "token", method="PATCH", body='{"name": "New"}', content_type=JSON),
     Visit("cans/<str:can_id>/facts/", "/cans/420/facts/", missing=NO_USER),
     Visit("cans/<str:can_id>/facts/", "/cans/421/facts/", method="POST", body=RETIRE, status=302),
     Visit("cans/import/", "/cans/import/", missing=NO_USER),
     Visit("cans/import/", "/cans/import/", method="POST", body=IMPORT, missing=NO_USER),
     Visit("cans/import/", "/cans/import/", method="POST", body=f"{IMPORT}&apply=yes", status=302),
     *both("health/live", "/health/live"),
-    *both("health/ready", "/health/ready"),
-    *both("health/pipeline", "/health/pipeline"),
+    *both("health/ready", "/health/ready", before=probes.forget),
+    *both("health/pipeline", "/health/pipeline", before=probes.forget),
     Visit("api/schema/", "/api/schema/", "application/vnd.oai.openapi+json"),
     Visit("api/docs/", "/api/docs/"),
     Visit("login/", "/login/", missing=NO_USER),

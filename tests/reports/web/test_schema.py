@@ -37,10 +37,24 @@ def test_the_schema_is_valid_and_every_answer_is_described(tmp_path: object) -> 
     call_command("spectacular", "--validate", "--fail-on-warn", "--file", os.devnull)
 
 
+@pytest.mark.parametrize(
+    ("accept", "media_type"),
+    [("text/html", "text/html; charset=utf-8"), ("image/png", "application/problem+json")],
+)
+def test_a_schema_in_a_form_that_there_is_not_is_406(settings: Settings, accept: str, media_type: str) -> None:
+    settings.TRASH_READS = "open"
+
+    answer = Client(raise_request_exception=False).get("/api/schema/", headers={"Accept": accept})
+
+    assert (answer.status_code, answer["Content-Type"]) == (406, media_type)
+
+
 @pytest.fixture
 def olga(shared_pipeline: str, settings: Settings) -> None:
     """An operator with a token, and two cans."""
     settings.TRASH_READS = "authenticated"
+    # Hundreds of wrong tokens are shown from one address.
+    settings.TRASH_RATES = {**settings.TRASH_RATES, "login": ""}
     make_roles()
     user = User.objects.create_user("olga")
     give_role(user, "operator")

@@ -273,18 +273,8 @@ def test_a_store_out_of_reach_is_503_with_retry_after(client: Client, monkeypatc
     page = client.get("/reports/420", headers={"Accept": "text/html"})
     assert page.status_code == 503
     assert b"Try again" in page.content
-    checks = client.get("/health/ready").json()["checks"]
-    assert (checks["sqs"], checks["dynamodb"]) == ("ok", "out of reach")
+    assert client.get("/health/ready").json()["checks"] == {"sqs": "ok", "dynamodb": "no answer"}
     assert client.get("/health/live").status_code == 200
-
-
-def test_ready_shows_when_each_worker_was_last_seen(client: Client) -> None:
-    store.beat(store.Heartbeat("worker-1", NOW, {"stored": 7}))
-
-    answer = client.get("/health/ready")
-
-    assert (answer.status_code, answer.json()["status"]) == (200, "ready")
-    assert {"name": "worker-1", "counters": {"stored": 7}}.items() <= answer.json()["workers"][0].items()
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
@@ -317,7 +307,7 @@ def test_no_forwarded_address_that_a_client_makes_up_dodges_the_limit(
     client: Client, settings: pytest.FixtureRequest, proxies: int
 ) -> None:
     settings.TRASH_RATES = {**settings.TRASH_RATES, "read": "2/h"}  # type: ignore[attr-defined]
-    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "NUM_PROXIES": proxies}  # type: ignore[attr-defined]
+    settings.TRASH_PROXIES = proxies  # type: ignore[attr-defined]
     # Each proxy adds whom it heard it from.
     told = ", 192.0.2.8" * proxies
 

@@ -33,7 +33,9 @@ FORM = (302, 403, 200, 200, 302, 302, 302, 302, 302)
 FORM_OF_STAFF = (302, 302, 200, 200, 302, 302, 302, 302, 302)
 UNTAKEN = tuple(405 if code == 200 else code for code in FORM)
 STAFF = (401, 403, 200, 200, 200, 200, 401, 401, 403)
-SETTLE = {code: (401, 403, code, code, code, 403, 401, 401, 403) for code in (400, 405)}
+SETTLE = {code: (401, 403, code, code, code, 403, 401, 401, 403) for code in (400, 404, 405, 415)}
+#: By a token: of an operator, one that may only read, a revoked and an expired one, and one of a viewer.
+FORBIDDEN = (403, 403, 401, 401, 403)
 SAVED = (302, 403, 302, 302, 302, 302, 302, 302, 302)
 UNKNOWN = tuple(404 if code == 200 else code for code in READ)
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE")
@@ -55,6 +57,16 @@ MATRIX: dict[str, Row] = {
     "pipeline/dead-letters/": row(STAFF, POST=SETTLE[400]),
     # Django's form views take PUT for POST.
     "cans/import/": row(FORM, OPTIONS=FORM, POST=FORM, PUT=FORM, otherwise=UNTAKEN),
+    "cans": row(READ, POST=SETTLE[415], PUT=SETTLE[405], PATCH=SETTLE[405], DELETE=(401, 403, 403, 405, *FORBIDDEN)),
+    # The body that is sent holds members that are no facts.
+    "cans/<str:can_id>": row(
+        UNKNOWN,
+        OPTIONS=READ,
+        POST=SETTLE[405],
+        PUT=SETTLE[400],
+        PATCH=SETTLE[404],
+        DELETE=(401, 403, 403, 404, *FORBIDDEN),
+    ),
     "cans/<str:can_id>/facts/": row(FORM, POST=SAVED, PUT=SAVED, otherwise=UNTAKEN),
     "health/live": row(OPEN, otherwise=CLOSED),
     # No worker runs here, and it says so to everyone.

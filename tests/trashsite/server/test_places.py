@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_django.fixtures import Settings
 
 from tests.support.servers import eventually
 from trashsite.server.environ import environ_of
@@ -102,3 +104,27 @@ def test_a_visitor_is_an_address_or_a_network_of_ipv6() -> None:
     assert visitor_of({"REMOTE_ADDR": "192.0.2.7", "HTTP_X_FORWARDED_FOR": "198.51.100.1"}) == "192.0.2.7"
     assert visitor_of({"REMOTE_ADDR": "2001:db8::1"}) == visitor_of({"REMOTE_ADDR": "2001:db8::2:3"})
     assert visitor_of({"REMOTE_ADDR": "::ffff:192.0.2.7"}) == "192.0.2.7"
+    assert visitor_of({"REMOTE_ADDR": "fe80::1%eth0"}) == "fe80::/64"
+    assert visitor_of({"REMOTE_ADDR": "2001:db8:1:2::1"}, prefix=48) == "2001:db8:1::/48"
+    assert visitor_of({}) == visitor_of({"REMOTE_ADDR": ""}) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("198.51.100.1:5678", "198.51.100.1"),
+        ("203.0.113.9, 198.51.100.1:5678", "198.51.100.1"),
+        ("[2001:db8::1]:443", "2001:db8::/64"),
+        ("[2001:db8::1]", "2001:db8::/64"),
+        ("::ffff:198.51.100.1", "198.51.100.1"),
+        ("[::ffff:198.51.100.1]:80", "198.51.100.1"),
+        # Nothing that a proxy says of its peer: whoever sends such things shares the proxy's own address.
+        ("x" * 9000, "192.0.2.7"),
+        ("unknown:1", "192.0.2.7"),
+        ("", "192.0.2.7"),
+    ],
+)
+def test_a_port_in_x_forwarded_for_makes_no_other_visitor(settings: Settings, said: str, expected: str) -> None:
+    settings.TRASH_PROXIES = 1
+
+    assert visitor_of({"REMOTE_ADDR": "192.0.2.7", "HTTP_X_FORWARDED_FOR": said}) == expected

@@ -171,11 +171,22 @@ class LetterAnswer(serializers.Serializer[Any]):
     first_message_id = serializers.CharField()
     index = serializers.IntegerField(allow_null=True)
     letter = serializers.CharField(allow_null=True, help_text="Identifies it in POST; null: use manage.py redrive.")
+    hidden_until = serializers.DateTimeField(allow_null=True, help_text="Null: it is not hidden from others.")
 
 
 class DeadLettersAnswer(serializers.Serializer[Any]):
     letters = LetterAnswer(many=True)
-    hidden_s = serializers.IntegerField(help_text="Seconds for which the letters are hidden from everybody else.")
+    hidden_s = serializers.IntegerField(
+        help_text="Seconds until the first of the letters is visible to others again; 0: none is hidden."
+    )
+    total = serializers.IntegerField(help_text="About how many messages the dead-letter queue has, hidden or not.")
+
+
+class SettledBefore(serializers.Serializer[Any]):
+    message_id = serializers.CharField()
+    action = serializers.ChoiceField(["redrive", "discard"])
+    by = serializers.CharField(help_text="Name of the user.")
+    at = serializers.DateTimeField()
 
 
 class Settle(serializers.Serializer[Any]):
@@ -187,8 +198,9 @@ class Settled(serializers.Serializer[Any]):
     action = serializers.ChoiceField(["redrive", "discard"])
     done = serializers.ListField(child=serializers.CharField(), help_text="Message ids.")
     again = serializers.ListField(
-        child=serializers.CharField(), help_text="Message ids that were not changed: list again."
+        child=serializers.CharField(), help_text="Message ids that this request did not settle."
     )
+    settled_before = SettledBefore(many=True, help_text="Of these, the ones that the admin's log knows as settled.")
     noted = serializers.BooleanField(help_text="False: not in the admin's log, since the database did not answer.")
 
 

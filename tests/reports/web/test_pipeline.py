@@ -16,6 +16,7 @@ from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.test import Client
 
+from accounts.models import Token, digest
 from accounts.roles import give_role, make_roles
 from reports import queue, store
 from reports.queue import QueueUnavailable
@@ -27,14 +28,18 @@ NOW = datetime.now(UTC)
 HTML = {"Accept": "text/html"}
 
 
-@pytest.fixture
-def staff() -> Client:
+def client_of(name: str, role: str) -> Client:
     make_roles()
-    user = User.objects.create_user("olga")
-    give_role(user, "operator")
+    user = User.objects.create_user(name)
+    give_role(user, role)
     client = Client()
     client.force_login(user)
     return client
+
+
+@pytest.fixture
+def staff() -> Client:
+    return client_of("olga", "operator")
 
 
 @pytest.fixture(autouse=True)
@@ -110,6 +115,43 @@ def test_a_letter_that_is_gone_already_is_named_and_nothing_is_noted(staff: Clie
     assert queue.depth().waiting == 0
     assert (again["done"], again["again"]) == ([], [first["message_id"]])
     assert LogEntry.objects.count() == before
+    (settled,) = again["settled_before"]
+    assert (settled["message_id"], settled["action"], settled["by"]) == (first["message_id"], "discard", "olga")
+    form = {"action": "redrive", "letters": [first["letter"]], "confirmed": "yes"}
+    assert b"was discarded before by olga" in sent(staff, form).content
+
+
+def test_who_listed_letters_sees_them_again_and_others_see_how_many(staff: Client, letters: list[str]) -> None:
+    first = listed(staff)
+    again = staff.get("/pipeline/dead-letters/").json()
+
+    assert {one["message_id"] for one in again["letters"]} == {one["message_id"] for one in first}
+    assert (len(first), again["total"], 0 < again["hidden_s"] <= 120) == (3, 3, True)
+    settle(staff, "discard", again["letters"][0]["letter"])
+    assert len(listed(staff)) == 2
+    other = client_of("otto", "operator").get("/pipeline/dead-letters/", headers=HTML).content
+    assert b"About 2 dead letters, none visible" in other
+
+
+def test_looking_without_the_right_to_settle_hides_nothing(staff: Client, letters: list[str]) -> None:
+    user = User.objects.get(username="olga")
+    Token.objects.create(user=user, name="read", digest=digest("trash_read"), read_only=True)
+    token = {"Authorization": "Bearer trash_read"}
+
+    staff.head("/pipeline/dead-letters/")
+    seen = Client().get("/pipeline/dead-letters/", headers=token).json()
+
+    assert (len(seen["letters"]), seen["hidden_s"], seen["letters"][0]["letter"]) == (3, 0, None)
+    assert len(listed(staff)) == 3
+
+
+def test_the_page_says_that_nothing_was_chosen(staff: Client, letters: list[str]) -> None:
+    listed(staff)
+    answer = sent(staff, {"action": "discard"})
+
+    assert answer.status_code == 400
+    assert b"Nothing is selected" in answer.content
+    assert answer.content.count(b'name="letters"') == 3
 
 
 def test_the_page_asks_before_it_discards(staff: Client, letters: list[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -22,9 +23,9 @@ from reports.web.queries import FleetQuery
 COLUMNS = ("can_id", "name", "address", "stream", "level", "status", "measured_at", "received_at")
 #: A CSV file up to this size is made in memory, a larger one on disk: some 80,000 cans.
 IN_MEMORY_BYTES = 8 * 1024 * 1024
-#: What a spreadsheet takes for the beginning of a formula; the wide forms are the same to a Japanese one.
-#: Source: OWASP, CSV Injection.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
+#: What a spreadsheet takes for the beginning of a formula; the wide forms are the same to a Japanese one. Where a
+#: comma is the decimal sign, it splits cells at `;` too. Source: OWASP, CSV Injection.
+_FORMULA = re.compile(r"(^|;)(?=['\s]*[=+\-@＝＋－＠]|'*[\t\r\n])")  # noqa: RUF001
 
 
 @dataclass(slots=True)
@@ -138,5 +139,5 @@ def _cells(row: Row) -> list[str]:
 
 
 def harmless(cell: str) -> str:
-    """Return a cell that no spreadsheet runs: behind an apostrophe where it begins, or its text does, as a formula."""
-    return f"'{cell}" if cell.startswith(_FORMULA) or cell.lstrip().startswith(_FORMULA) else cell
+    """Return a cell that no spreadsheet runs: an apostrophe stands where it, or its text after a `;`, is a formula."""
+    return _FORMULA.sub(r"\1'", cell)

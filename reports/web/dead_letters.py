@@ -91,7 +91,6 @@ class DeadLettersView(ApiView):
         settled = queue.redrive(letters) if action == "redrive" else queue.discard(letters)
         by_id = {letter.message_id: letter for letter in letters}
         noted = _note(request.user.pk, action, [by_id[message_id] for message_id in settled.done])
-        listed_letters.drop(request.user.pk, by_id, timezone.now(), HIDDEN_S)
         done = {
             "action": action,
             "done": list(settled.done),
@@ -109,21 +108,23 @@ def _listing(request: Request) -> dict[str, Any]:
     """Return the letters that this user may settle, and how many others the queue has. Raises QueueUnavailable."""
     now = timezone.now()
     letters: list[dict[str, Any]] = []
-    hidden_s = 0
+    hidden_s, is_kept = 0, True
     if may(request, "accounts.redrive") and request.method != "HEAD":
         letters = listed_letters.kept(request.user.pk, now)
+        settled = {entry["message_id"] for entry in _log_entries([letter["message_id"] for letter in letters])}
+        letters = [letter for letter in letters if letter["message_id"] not in settled]
         if (left := MOST - len(letters)) > 0:
             known = {letter["message_id"] for letter in letters}
             until = listed_letters.hidden_until(now, HIDDEN_S)
             new = [_shown(letter) for letter in queue.sample_letters(most=left, hidden_s=HIDDEN_S)]
             letters += [{**letter, "hidden_until": until} for letter in new if letter["message_id"] not in known]
-            listed_letters.keep(request.user.pk, letters, now, HIDDEN_S)
+            is_kept = not letters or listed_letters.keep(request.user.pk, letters, now, HIDDEN_S)
         hidden_s = min((_left_s(letter["hidden_until"], now) for letter in letters), default=0)
     elif request.method != "HEAD":
         sample = queue.sample_letters(most=MOST, hidden_s=GLANCE_S, release=True)
         # What is visible to others cannot be settled: another reader may have received it since.
         letters = [{**_shown(letter), "letter": None, "hidden_until": None} for letter in sample]
-    return {"letters": letters, "hidden_s": hidden_s, "total": queue.depth().dead}
+    return {"letters": letters, "hidden_s": hidden_s, "total": queue.depth().dead, "is_kept": is_kept}
 
 
 def _left_s(until: str, now: datetime) -> int:
@@ -135,15 +136,21 @@ def _is_nothing_chosen(data: Any) -> bool:
     return isinstance(data, QueryDict) and data.get("action") in ("redrive", "discard") and not data.getlist("letters")
 
 
-def _settled_before(message_ids: Sequence[str]) -> list[dict[str, Any]]:
-    """Return what the admin's log knows of letters that could not be settled: by whom, when and how they were."""
+def _settled_before(message_ids: Sequence[str]) -> list[dict[str, Any]] | None:
+    """Return what the admin's log knows of letters that could not be settled; None where it cannot be read."""
     try:
-        entries = LogEntry.objects.filter(object_id__in=message_ids, content_type=None).select_related("user")
-        # In order of time: of a letter that was redriven, set aside and settled again, the last counts.
-        last = {entry.object_id: entry for entry in entries.order_by("action_time") if entry.object_id}
+        return _log_entries(message_ids)
     except DATABASE_DOWN as error:
         log.warning("the admin's log cannot be read: %s", error)
+        return None
+
+
+def _log_entries(message_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Return by whom, when and how letters were settled, as far as the admin's log knows it."""
+    if not message_ids:
         return []
+    entries = LogEntry.objects.filter(object_id__in=message_ids, content_type=None).select_related("user")
+    last = {entry.object_id: entry for entry in entries.order_by("action_time") if entry.object_id}
     return [
         {
             "message_id": message_id,

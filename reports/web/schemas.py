@@ -180,6 +180,9 @@ class DeadLettersAnswer(serializers.Serializer[Any]):
         help_text="Seconds until the first of the letters is visible to others again; 0: none is hidden."
     )
     total = serializers.IntegerField(help_text="About how many messages the dead-letter queue has, hidden or not.")
+    is_kept = serializers.BooleanField(
+        help_text="False: no listing shows these again while they are hidden, as the database did not answer."
+    )
 
 
 class SettledBefore(serializers.Serializer[Any]):
@@ -200,7 +203,11 @@ class Settled(serializers.Serializer[Any]):
     again = serializers.ListField(
         child=serializers.CharField(), help_text="Message ids that this request did not settle."
     )
-    settled_before = SettledBefore(many=True, help_text="Of these, the ones that the admin's log knows as settled.")
+    settled_before = SettledBefore(
+        many=True,
+        allow_null=True,
+        help_text="Of these, the ones that the admin's log knows as settled; null: it cannot be read.",
+    )
     noted = serializers.BooleanField(help_text="False: not in the admin's log, since the database did not answer.")
 
 

@@ -21,6 +21,7 @@ from accounts.roles import give_role, make_roles
 from reports import queue, store
 from reports.queue import QueueUnavailable
 from reports.store import Heartbeat, StoreUnavailable
+from reports.web import ingestion
 
 pytestmark = [pytest.mark.usefixtures("shared_pipeline"), pytest.mark.django_db]
 
@@ -47,6 +48,7 @@ def no_worker(shared_pipeline: str) -> None:
     """Forget the workers of other tests."""
     for worker in store.workers(datetime.now(UTC)):
         store.leave(worker.name)
+    ingestion.forget()
 
 
 @pytest.fixture
@@ -251,3 +253,34 @@ def test_how_it_goes_is_told_by_the_workers_at_work(staff: Client) -> None:
     assert (found["stored_per_minute"], found["lag_ms"]) == (1200, 90_000)
     assert found["last_stored_at"].startswith(NOW.strftime("%Y-%m-%dT%H:%M:%S"))
     assert "90 s" in page
+
+
+@pytest.mark.parametrize("path", ["/", "/reports/", "/pipeline/", "/reports/nobody"])
+def test_every_page_says_that_no_report_is_being_stored(staff: Client, path: str) -> None:
+    stored_at = int((NOW - timedelta(hours=3)).timestamp())
+    store.beat(Heartbeat("frozen:1", NOW - timedelta(minutes=4), {"last_stored_at_s": stored_at}))
+
+    page = staff.get(path, headers=HTML, follow=True).content.decode()
+
+    assert "No report is being stored since" in page
+    assert re.search(r"The newest report was stored <time[^>]*>3 h ago", page)
+
+
+def test_a_page_says_when_it_cannot_tell_whether_reports_are_stored(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise StoreUnavailable("no")
+
+    monkeypatch.setattr(store, "workers", fail)
+
+    assert b"cannot be told just now: DynamoDB does not answer" in client.get("/reports/", headers=HTML).content
+
+
+def test_a_page_says_how_old_the_newest_report_is_and_nothing_where_all_is_well(client: Client) -> None:
+    for ago, says in ((timedelta(seconds=5), False), (timedelta(minutes=20), True)):
+        store.beat(Heartbeat("host:1", datetime.now(UTC), {"last_stored_at_s": int((NOW - ago).timestamp())}))
+        ingestion.forget()
+        page = client.get("/reports/", headers=HTML).content
+        assert (b"The newest report was stored" in page) is says
+        assert b"No report is being stored" not in page

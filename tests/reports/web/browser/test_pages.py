@@ -354,7 +354,7 @@ def test_the_map_follows_the_counts_unless_the_tab_is_hidden(visit: Visit) -> No
 
     page.evaluate("delete document.hidden")
     page.clock.run_for(10_000)
-    expect(page.locator("[data-live]")).to_be_visible()
+    expect(page.locator("[data-part=overview]")).to_be_visible()
     page.clock.resume()
     page.wait_for_function("was => document.querySelector('#map canvas').toDataURL() !== was", arg=drawn)
     assert asked
@@ -395,3 +395,42 @@ def test_a_page_weighs_under_200_kilobytes(visit: Visit, path: str) -> None:
     page.goto(path, wait_until="networkidle")
 
     assert sum(weights.values()) < 200_000, weights
+
+
+def test_the_fleet_refreshes_itself_and_keeps_focus_scroll_and_selection(visit: Visit) -> None:
+    page = visit("/login/")
+    page.clock.install()
+    page.goto("/reports/?q=4&page_size=100")
+    link = page.locator("tbody th a", has_text="451")
+    link.focus()
+    page.evaluate("scrollTo(0, 300); document.querySelector('tbody tr:last-child').remove()")
+    where = page.evaluate("scrollY")
+
+    def answered(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, body=answer.text().replace("No worker", "Nothing").replace(">451<", ">451*<"))
+
+    page.route("**/reports/?q=4&page_size=100", answered)
+    page.clock.run_for(16_000)
+
+    expect(page.locator("tbody th a", has_text="451*")).to_be_focused()
+    expect(page.locator("tbody tr")).to_have_count(100)
+    assert page.evaluate("scrollY") == where
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('tbody'))")
+    selected = page.evaluate("String(getSelection())")
+    page.clock.run_for(16_000)
+    assert page.evaluate("String(getSelection())") == selected != ""
+    page.unroute_all(behavior="wait")
+
+
+def test_a_page_that_cannot_be_refreshed_says_so(visit: Visit) -> None:
+    page = visit("/login/")
+    page.clock.install()
+    page.goto("/reports/420")
+    expect(page.get_by_text("This page cannot be refreshed")).to_be_hidden()
+    # A refusal would be an error in the console.
+    page.route("**/reports/420", lambda route: route.fulfill(status=200, body=""))
+    page.clock.run_for(16_000)
+    page.clock.run_for(60_000)
+
+    expect(page.get_by_text("This page cannot be refreshed")).to_be_visible()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from django.db.models import Q
-from django.http import FileResponse
+from django.http import FileResponse, QueryDict
 from django.urls import reverse
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -26,7 +26,7 @@ from reports.web.answers import Listing, Row, can_links
 from reports.web.fleet_count import FleetCount
 from reports.web.fleet_listing import FleetListing, csv_of
 from reports.web.parsers import ReportFormParser, ReportParser, reports_in
-from reports.web.problems import InvalidReports, TooLarge, Unconfirmed
+from reports.web.problems import InvalidReports, TooLarge, Unconfirmed, answered
 from reports.web.queries import FleetQuery
 from reports.web.rendering import CSVRenderer, JSONRenderer, Page, PageRenderer
 from reports.web.view import REFUSALS, ApiView, asked, page_address, page_parameters, root_address
@@ -60,6 +60,21 @@ class FleetPage(Page):
     views: Sequence[SavedView]
     asked: str
     csv_address: str
+
+
+@dataclass(frozen=True)
+class PostPage(Page):
+    """
+    What became of a form: cans to look at, or the form again with what was typed and the rules that it breaks.
+
+    wrong: by field, the rule. errors: what is wrong with reports sent as JSON, by their position.
+    """
+
+    template: ClassVar[str] = "reports/posted.html"
+
+    typed: Mapping[str, str]
+    wrong: Mapping[str, str]
+    errors: Sequence[InvalidReport] = ()
 
 
 class FleetView(ApiView):
@@ -138,6 +153,8 @@ class FleetView(ApiView):
         body = reports_in(request.data)
         parsed = parse(body, timezone.now())
         if invalid := [each for each in parsed if isinstance(each, InvalidReport)]:
+            if self.is_page and isinstance(request.data, QueryDict):
+                return Response(_form_again(request.data, InvalidReports(invalid)), status=400)
             raise InvalidReports(invalid)
         reports = [each for each in parsed if not isinstance(each, InvalidReport)]
         # Two characters that JSON takes and SQS does not: written as JSON escapes, they say the same.
@@ -151,15 +168,32 @@ class FleetView(ApiView):
             raise Unconfirmed from error
         root = root_address(request)
         cans = {report.can_id: can_links(root, report.can_id) for report in reports}
+        data = {
+            "accepted": len(reports),
+            "message_ids": message_ids,
+            "results": [{"can_id": can_id, "links": links} for can_id, links in cans.items()],
+        }
         return Response(
-            {
-                "accepted": len(reports),
-                "message_ids": message_ids,
-                "results": [{"can_id": can_id, "links": links} for can_id, links in cans.items()],
-            },
+            PostPage(data, typed={}, wrong={}) if self.is_page else data,
             status=202,
             headers={"Location": next(iter(cans.values()))["self"]} if len(cans) == 1 else None,
         )
+
+
+def _form_again(typed: QueryDict, error: InvalidReports) -> PostPage:
+    problem = answered(error)
+    assert problem is not None
+    is_json = bool(typed.get("report", "").strip())
+    wrong = {} if is_json else {each.field: each.rule for each in error.invalid}
+    if "message" in wrong:
+        # Nothing was filled in.
+        wrong = {"can_id": "is missing", "level": "is missing"}
+    return PostPage(
+        problem.data,
+        typed={name: str(typed[name]) for name in typed},
+        wrong=wrong,
+        errors=error.invalid if is_json else (),
+    )
 
 
 def _page(request: Request, query: FleetQuery, listing: Listing) -> FleetPage:

@@ -227,7 +227,8 @@ def test_send_a_report_by_the_form(visit: Visit) -> None:
     page.get_by_label("Level, percent").fill("70.69")
     page.get_by_role("button", name="Send").click()
 
-    expect(page.get_by_text("202 Accepted")).to_be_visible()
+    expect(page.get_by_role("heading", name="Sent to the queue")).to_be_visible()
+    expect(page.get_by_role("link", name="Can 432")).to_have_attribute("href", "/reports/432")
 
 
 def test_facts_are_edited_and_shown(visit: Visit) -> None:

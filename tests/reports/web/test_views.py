@@ -582,3 +582,28 @@ def test_pages_are_compressed_and_answers_are_not(client: Client) -> None:
 
     assert (page["Content-Encoding"], "Accept-Encoding" in page["Vary"]) == ("gzip", True)
     assert "Content-Encoding" not in answer.headers
+
+
+def test_a_filter_that_breaks_a_rule_stays_as_it_was_typed(client: Client) -> None:
+    address = "/reports/?q=44&status=full&level_min=low&silent_h=3"
+    answer = client.get(address, headers={"Accept": "text/html"})
+    page = answer.content.decode()
+
+    assert answer.status_code == 400
+    assert all(f'value="{text}"' in page for text in ("44", "low", "3"))
+    assert "<option selected>FULL</option>" in page
+    assert "must be a number from 0 to 100</span>" in page
+    assert "No can " not in page
+
+
+def test_a_stream_is_found_in_any_case_and_the_page_says_how_many_match(client: Client) -> None:
+    for number, stream in enumerate(("Textile", "textile", "TEXTILE")):
+        at = datetime.now(UTC)
+        store.put_reports([Report(f"case-{number}", "5", at, at, stream=stream)], now=at)
+    fleet_count.forget()
+
+    found = client.get("/reports/?stream=teXtile").json()["results"]
+    page = client.get("/reports/?stream=teXtile", headers={"Accept": "text/html"}).content
+
+    assert {row["can_id"] for row in found} == {"case-0", "case-1", "case-2"}
+    assert b"3 cans match." in page

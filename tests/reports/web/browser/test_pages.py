@@ -129,7 +129,7 @@ def test_those_silent_for_hours_are_found(visit: Visit, fleet: dict[str, Report]
 
 def test_filter_page_and_come_back(visit: Visit, fleet: dict[str, Report]) -> None:
     page = visit("/reports/?page_size=10")
-    page.get_by_label("Stream").fill("glass")
+    page.get_by_label("Stream").select_option("glass")
     page.get_by_label("Level from").fill("10")
     page.get_by_role("button", name="Show").click()
 

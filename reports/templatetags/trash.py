@@ -181,6 +181,15 @@ def seconds(milliseconds: int) -> str:
     return f"{value:.1f} s" if value < 10 else f"{value:,.0f} s"
 
 
+@register.simple_tag
+def duration(seconds: int) -> str:
+    """Write a duration in its largest whole unit."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
 @register.filter
 def times(value: float, factor: float) -> float:
     return value * factor

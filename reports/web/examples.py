@@ -105,6 +105,7 @@ PIPELINE = _answer(
         "queue": {"waiting": 12, "in_flight": 50, "dead": 1},
         "lag_ms": 840,
         "stored_per_minute": 310,
+        "drain_s": 0,
         "last_stored_at": "2026-11-24T09:31:00Z",
         "workers": [
             {

@@ -151,6 +151,10 @@ class PipelineAnswer(serializers.Serializer[Any]):
     queue = QueueAnswer(allow_null=True, help_text="Null: SQS does not answer.")
     lag_ms = serializers.IntegerField(allow_null=True)
     stored_per_minute = serializers.IntegerField(allow_null=True)
+    drain_s = serializers.IntegerField(
+        allow_null=True,
+        help_text="Seconds until the backlog is stored at the pace of the last minute, if no report arrives meanwhile.",
+    )
     last_stored_at = serializers.DateTimeField(allow_null=True)
     workers = WorkerAnswer(many=True, allow_null=True, help_text="Null: DynamoDB does not answer.")
     troubles = TroubleAnswer(many=True)

@@ -284,3 +284,22 @@ def test_a_page_says_how_old_the_newest_report_is_and_nothing_where_all_is_well(
         page = client.get("/reports/", headers=HTML).content
         assert (b"The newest report was stored" in page) is says
         assert b"No report is being stored" not in page
+
+
+def test_the_figures_stay_under_a_backlog_with_the_time_to_drain_it(
+    staff: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "depth", lambda: queue.Depth(waiting=6000, in_flight=0, dead=0))
+    store.beat(Heartbeat("late:1", NOW - timedelta(minutes=1), {"stored_per_minute": 600, "lag_ms": 5}))
+    page = staff.get("/pipeline/", headers=HTML).content.decode()
+    assert "<b>?</b> reports stored in the last minute" in page
+    assert "<b>?</b> from queue to store" in page
+    assert "No other worker is working: start one." in page
+    assert "The other workers" not in page
+
+    figures = {"stored_per_minute": 600, "messages": 100, "stored": 190, "repeated": 10}
+    store.beat(Heartbeat("good:1", datetime.now(UTC), figures))
+    page = staff.get("/pipeline/", headers=HTML).content.decode()
+    assert staff.get("/pipeline/").json()["drain_s"] == 1200
+    assert "<b>20 min</b> until the backlog is stored" in page
+    assert "The other workers receive its messages again." in page

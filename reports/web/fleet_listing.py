@@ -20,7 +20,9 @@ from reports.web import cursors
 from reports.web.answers import FleetRow, Row, instant
 from reports.web.queries import FleetQuery
 
-COLUMNS = ("can_id", "name", "address", "stream", "level", "status", "measured_at", "received_at")
+COLUMNS = (
+    "can_id", "name", "address", "stream", "level", "status", "measured_at", "received_at", "latitude", "longitude",
+)  # fmt: skip
 #: A CSV file up to this size is made in memory, a larger one on disk: some 80,000 cans.
 IN_MEMORY_BYTES = 8 * 1024 * 1024
 #: What a spreadsheet takes for the beginning of a formula; the wide forms are the same to a Japanese one. Where a
@@ -134,6 +136,8 @@ def _cells(row: Row) -> list[str]:
         row.status,
         instant(report.measured_at) or "",
         instant(report.received_at) or "",
+        "" if facts is None or facts.latitude is None else str(facts.latitude),
+        "" if facts is None or facts.longitude is None else str(facts.longitude),
     )
     return [harmless(cell) for cell in cells]
 

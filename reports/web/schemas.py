@@ -38,6 +38,8 @@ class FactsAnswer(serializers.Serializer[Any]):
     name = serializers.CharField(allow_blank=True)
     address = serializers.CharField(allow_blank=True)
     stream = serializers.CharField(allow_blank=True, help_text="Used instead of the stream that the device sent.")
+    latitude = serializers.CharField(allow_null=True, help_text="Degrees, WGS 84.")
+    longitude = serializers.CharField(allow_null=True, help_text="Degrees, WGS 84.")
 
 
 class FleetRowAnswer(CanAnswer):

@@ -439,7 +439,8 @@ def test_csv_is_all_that_matches_and_runs_nothing(client: Client) -> None:
     rows = list(csv.reader(io.StringIO(b"".join(answer.streaming_content).decode())))
 
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
-    assert rows[0] == ["can_id", "name", "address", "stream", "level", "status", "measured_at", "received_at"]
+    columns = ["can_id", "name", "address", "stream", "level", "status", "measured_at", "received_at"]
+    assert rows[0] == [*columns, "latitude", "longitude"]
     assert len(rows) >= 7
     for row in rows:
         assert not any(cell.lstrip().startswith(("=", "+", "-", "@")) for cell in row)
@@ -486,7 +487,8 @@ def test_a_list_tells_what_is_known_of_each_can(client: Client) -> None:
 
     first, second = client.get("/reports/?q=facts-").json()["results"]
 
-    assert first["facts"] == {"name": "Market square", "address": "", "stream": "glass"}
+    place = {"latitude": None, "longitude": None}
+    assert first["facts"] == {"name": "Market square", "address": "", "stream": "glass", **place}
     assert second["facts"] is None
 
 

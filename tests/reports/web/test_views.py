@@ -609,3 +609,10 @@ def test_a_stream_is_found_in_any_case_and_the_page_says_how_many_match(client: 
 
     assert {row["can_id"] for row in found} == {"case-0", "case-1", "case-2"}
     assert b"3 cans match." in page
+
+
+def test_the_first_page_says_what_it_shows_and_what_its_words_mean(client: Client) -> None:
+    page = client.get("/", headers={"Accept": "text/html"}).content.decode()
+
+    assert "How full the waste containers (cans) of the fleet are" in page
+    assert "FULL: 80 % or more. SILENT: no report for" in page

@@ -216,6 +216,8 @@ def test_paper_tells_when_and_what_was_asked(visit: Visit) -> None:
 
     expect(page.get_by_role("navigation", name="Main")).to_be_hidden()
     expect(page.get_by_text("/reports/?order=silent, 20")).to_be_visible()
+    page.set_viewport_size({"width": 700, "height": 900})
+    expect(page.get_by_role("columnheader", name="Address")).to_be_visible()
     exact = page.locator("tbody time").first.evaluate("one => getComputedStyle(one, '::after').content")
     assert re.match(r'"20\d\d-\d\d-\d\d \d\d:\d\d', exact)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
@@ -38,6 +39,12 @@ class Can(models.Model):
 
     def __str__(self) -> str:
         return f"{self.can_id} {self.name}".strip()
+
+    def clean(self) -> None:
+        """Refuse half a place: no page could show it. Raises ValidationError."""
+        for given, missing in (("latitude", "longitude"), ("longitude", "latitude")):
+            if getattr(self, given) is not None and getattr(self, missing) is None:
+                raise ValidationError({missing: f"Enter a {missing} too, or leave both empty."})
 
     def is_retired(self, measured_at: datetime | None) -> bool:
         """Say whether it is out of service, given when its newest report was measured."""

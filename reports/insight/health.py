@@ -45,10 +45,12 @@ class Alert:
 def worker_alerts(heartbeats: Iterable[Heartbeat], now: datetime) -> list[Alert]:
     """Return an alert for each worker that is silent or reports a problem, or one where none has a heartbeat."""
     alerts, working = [], 0
+    heartbeats = [each for each in heartbeats if now - each.seen_at <= FORGOTTEN_AFTER]
+    others = any(now - each.seen_at <= SILENT_AFTER and not each.problem for each in heartbeats)
+    then = "The other workers receive its messages again." if others else "No other worker is working: start one."
+    remedy = f"Look at its log. {then}"
     for heartbeat in heartbeats:
         silence = now - heartbeat.seen_at
-        if silence > FORGOTTEN_AFTER:
-            continue
         if silence > SILENT_AFTER:
             text = f"Worker {heartbeat.name} has been silent for {silence.total_seconds():.0f} s."
         elif heartbeat.problem:
@@ -56,7 +58,7 @@ def worker_alerts(heartbeats: Iterable[Heartbeat], now: datetime) -> list[Alert]
         else:
             working += 1
             continue
-        alerts.append(Alert("bad", text, "Look at its log. The other workers receive its messages again."))
+        alerts.append(Alert("bad", text, remedy))
     if not working and not alerts:
         alerts.append(Alert("bad", "No worker is running.", "Start one with `celery -A trashsite worker`."))
     return alerts

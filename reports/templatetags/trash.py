@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -23,6 +24,14 @@ register = template.Library()
 
 #: Percent from which on a bar is coloured as nearly full.
 NEARLY_FROM = Decimal(60)
+#: A level beyond it, which only another service can have written, is shown as its text.
+_ROUNDED_TO = Decimal(10) ** 6
+#: Attributes with a longer value than this are folded.
+FOLDED_FROM = 300
+#: Categories of characters that nobody sees, or that change the direction of what follows; Unicode, UAX 44.
+_UNSEEN = {"Cc", "Cf", "Zl", "Zp"}
+#: Letters that have no picture: the Hangul fillers.
+_FILLERS = {"\u115f", "\u1160", "\u3164", "\uffa0"}
 
 
 @register.simple_tag(takes_context=True)
@@ -35,10 +44,16 @@ def here(context: template.Context, *names: str) -> str:
 @register.filter
 def percent(level: str) -> str:
     """Round a level for reading: one decimal, and none where it would be zero."""
-    number = parsed(level)
+    number = _number(level)
     if number is None:
         return level
     return f"{number:.1f}".removesuffix(".0")
+
+
+@register.filter
+def visible(text: str) -> str:
+    """Write characters that nobody sees, and those that change the direction of text, as their escapes."""
+    return "".join(_escaped(one) if _is_unseen(one) else one for one in text)
 
 
 @register.filter
@@ -50,7 +65,7 @@ def tone(level: Decimal | int) -> str:
 @register.simple_tag
 def level(text: str, old: bool = False) -> SafeString:
     """Draw a level as a bar with its figure, grey where it is too old; its digits as sent are in the title."""
-    number = parsed(text)
+    number = _number(text)
     if number is None:
         return format_html('<span class="level">{}</span>', text)
     colour = "old" if old else tone(number)
@@ -96,7 +111,10 @@ def status_pill(status: str) -> SafeString:
 def ago(at: datetime | str | None) -> SafeString:
     """Say how long ago, with the exact time on hover; the site's zone. at: may be as the API writes it."""
     if isinstance(at, str):
-        at = datetime.fromisoformat(at)
+        try:
+            at = datetime.fromisoformat(at)
+        except ValueError:
+            return format_html('<span class="unknown">{}</span>', at)
     if at is None:
         return mark_safe('<span class="unknown">unknown</span>')
     return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), _local(at), age(at, timezone.now()))
@@ -125,10 +143,14 @@ def age(at: datetime, now: datetime) -> str:
 def attributes(text: str) -> SafeString:
     """List what else a device sent: each attribute, nested ones as JSON, every number as it came."""
     # Numbers stay the texts they were.
-    parsed = json.loads(text, parse_float=_Digits, parse_int=_Digits)
-    if not parsed:
+    try:
+        found = json.loads(text, parse_float=_Digits, parse_int=_Digits)
+        rows = [(visible(name), _shown(value)) for name, value in found.items()]
+    except (AttributeError, ValueError, RecursionError):
+        # Another service wrote what no device of ours sends.
+        return format_html('<p class="cut">{}</p>', text)
+    if not rows:
         return mark_safe("")
-    rows = ((name, _shown(value)) for name, value in parsed.items())
     return format_html('<dl class="facts">{}</dl>', format_html_join("", "<dt>{}</dt><dd>{}</dd>", rows))
 
 
@@ -159,6 +181,15 @@ def seconds(milliseconds: int) -> str:
     return f"{value:.1f} s" if value < 10 else f"{value:,.0f} s"
 
 
+@register.simple_tag
+def duration(seconds: int) -> str:
+    """Write a duration in its largest whole unit."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
 @register.filter
 def times(value: float, factor: float) -> float:
     return value * factor
@@ -187,10 +218,17 @@ class _Digits(str):
     __slots__ = ()
 
 
-def _shown(value: Any) -> Any:
-    if isinstance(value, str):
-        return value
-    return format_html("<code>{}</code>", _json(value))
+def _shown(value: Any) -> SafeString:
+    is_text = isinstance(value, str)
+    text = value if is_text else _json(value)
+    shown = format_html("{}" if is_text else "<code>{}</code>", text)
+    if len(text) < FOLDED_FROM:
+        return shown
+    start = f"{text[:60]}…"
+    return format_html(
+        '<details class="fold"><summary><span>{}</span> {} characters</summary>{}</details>',
+        start, number(len(text)), shown,
+    )  # fmt: skip
 
 
 def _json(value: Any) -> str:
@@ -207,4 +245,21 @@ def _json(value: Any) -> str:
 
 def _local(at: datetime) -> str:
     zone = ZoneInfo(settings.TRASH_TIME_ZONE)
-    return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S} {settings.TRASH_TIME_ZONE}"
+    try:
+        return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S} {settings.TRASH_TIME_ZONE}"
+    except (OverflowError, ValueError):
+        # In the years 1 and 9999 other zones lie outside the calendar.
+        return at.isoformat()
+
+
+def _number(level: str) -> Decimal | None:
+    found = parsed(level)
+    return found if found is not None and found.copy_abs() < _ROUNDED_TO else None
+
+
+def _is_unseen(one: str) -> bool:
+    return one in _FILLERS or unicodedata.category(one) in _UNSEEN
+
+
+def _escaped(one: str) -> str:
+    return f"\\u{ord(one):04x}" if ord(one) <= 0xFFFF else f"\\U{ord(one):08x}"

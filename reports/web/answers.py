@@ -72,7 +72,14 @@ class FleetRow(Row):
 
     def json(self) -> dict[str, Any]:
         can = self.facts
-        facts = can and {"name": can.name, "address": can.address, "stream": can.stream}
+        facts = can and {
+            "name": can.name,
+            "address": can.address,
+            "stream": can.stream,
+            # Degrees, with the digits that were entered: never a float.
+            "latitude": None if can.latitude is None else str(can.latitude),
+            "longitude": None if can.longitude is None else str(can.longitude),
+        }
         return {**Row.json(self), "facts": facts}
 
 

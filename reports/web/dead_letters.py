@@ -5,28 +5,35 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib.admin.models import CHANGE, DELETION, LogEntry
 from django.core import signing
 from django.db import transaction
 from django.http import QueryDict
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from reports import queue
 from reports.queue import DeadLetter
-from reports.web import schemas
-from reports.web.access import DATABASE_DOWN, MaySeePipeline
+from reports.web import listed_letters, schemas
+from reports.web.access import DATABASE_DOWN, MaySeePipeline, may
 from reports.web.answers import instant
 from reports.web.parsers import ChoiceParser, ReportFormParser
 from reports.web.problems import InvalidQuery
 from reports.web.rendering import Page
 from reports.web.view import REFUSALS, UNREAD, ApiView
 
+#: Letters in one listing.
+MOST = 10
 #: Listed letters are hidden from all others for so long: enough to choose and confirm.
 HIDDEN_S = 120
+#: Letters that are released at once are hidden for so long at most, should the release fail.
+GLANCE_S = 5
 #: A listing is good for as long as its letters are hidden, and a little more: then it must be listed again.
 GOOD_FOR_S = 600
 #: Larger letters are left to the commands: their text would travel through the form.
@@ -57,9 +64,10 @@ class DeadLettersView(ApiView):
         List up to ten dead letters.
 
         Listing receives them: it raises their receive counts and hides them from everybody else for two minutes.
+        Who listed them sees them again in each listing until then. For a HEAD, a read-only token, or a user who may
+        not settle them, nothing is hidden; such letters cannot be settled, and `hidden_s` is 0.
         """
-        letters = queue.sample_letters(most=10, hidden_s=HIDDEN_S)
-        return self._answer({"letters": [_shown(letter) for letter in letters], "hidden_s": HIDDEN_S})
+        return self._answer(_listing(request))
 
     @extend_schema(
         operation_id="settle_dead_letters",
@@ -71,8 +79,11 @@ class DeadLettersView(ApiView):
         """
         Redrive (send back to the queue) or discard listed dead letters.
 
-        A letter that is visible to others again stays unchanged, and is named in `again`: list it again.
+        A letter that this request did not settle is named in `again`. Where the admin's log knows that somebody
+        settled it before, `settled_before` says who, when and how; else it is visible to others again, or gone.
         """
+        if self.is_page and _is_nothing_chosen(request.data):
+            return self._answer({**_listing(request), "nothing_chosen": True}, status=400)
         action, tokens = _choice(request.data)
         letters = [_letter(token) for token in tokens]
         if isinstance(request.data, QueryDict) and request.data.get("confirmed") != "yes":
@@ -80,11 +91,75 @@ class DeadLettersView(ApiView):
         settled = queue.redrive(letters) if action == "redrive" else queue.discard(letters)
         by_id = {letter.message_id: letter for letter in letters}
         noted = _note(request.user.pk, action, [by_id[message_id] for message_id in settled.done])
-        done = {"action": action, "done": list(settled.done), "again": list(settled.again), "noted": noted}
+        done = {
+            "action": action,
+            "done": list(settled.done),
+            "again": list(settled.again),
+            "settled_before": _settled_before(settled.again),
+            "noted": noted,
+        }
         return self._answer(done)
 
-    def _answer(self, data: dict[str, Any]) -> Response:
-        return Response(DeadLettersPage(data) if self.is_page else data)
+    def _answer(self, data: dict[str, Any], status: int = 200) -> Response:
+        return Response(DeadLettersPage(data) if self.is_page else data, status=status)
+
+
+def _listing(request: Request) -> dict[str, Any]:
+    """Return the letters that this user may settle, and how many others the queue has. Raises QueueUnavailable."""
+    now = timezone.now()
+    letters: list[dict[str, Any]] = []
+    hidden_s, is_kept = 0, True
+    if may(request, "accounts.redrive") and request.method != "HEAD":
+        letters = listed_letters.kept(request.user.pk, now)
+        settled = {entry["message_id"] for entry in _log_entries([letter["message_id"] for letter in letters])}
+        letters = [letter for letter in letters if letter["message_id"] not in settled]
+        if (left := MOST - len(letters)) > 0:
+            known = {letter["message_id"] for letter in letters}
+            until = listed_letters.hidden_until(now, HIDDEN_S)
+            new = [_shown(letter) for letter in queue.sample_letters(most=left, hidden_s=HIDDEN_S)]
+            letters += [{**letter, "hidden_until": until} for letter in new if letter["message_id"] not in known]
+            is_kept = not letters or listed_letters.keep(request.user.pk, letters, now, HIDDEN_S)
+        hidden_s = min((_left_s(letter["hidden_until"], now) for letter in letters), default=0)
+    elif request.method != "HEAD":
+        sample = queue.sample_letters(most=MOST, hidden_s=GLANCE_S, release=True)
+        # What is visible to others cannot be settled: another reader may have received it since.
+        letters = [{**_shown(letter), "letter": None, "hidden_until": None} for letter in sample]
+    return {"letters": letters, "hidden_s": hidden_s, "total": queue.depth().dead, "is_kept": is_kept}
+
+
+def _left_s(until: str, now: datetime) -> int:
+    at = parse_datetime(until)
+    return max(0, int((at - now).total_seconds())) if at else 0
+
+
+def _is_nothing_chosen(data: Any) -> bool:
+    return isinstance(data, QueryDict) and data.get("action") in ("redrive", "discard") and not data.getlist("letters")
+
+
+def _settled_before(message_ids: Sequence[str]) -> list[dict[str, Any]] | None:
+    """Return what the admin's log knows of letters that could not be settled; None where it cannot be read."""
+    try:
+        return _log_entries(message_ids)
+    except DATABASE_DOWN as error:
+        log.warning("the admin's log cannot be read: %s", error)
+        return None
+
+
+def _log_entries(message_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Return by whom, when and how letters were settled, as far as the admin's log knows it."""
+    if not message_ids:
+        return []
+    entries = LogEntry.objects.filter(object_id__in=message_ids, content_type=None).select_related("user")
+    last = {entry.object_id: entry for entry in entries.order_by("action_time") if entry.object_id}
+    return [
+        {
+            "message_id": message_id,
+            "action": "discard" if entry.action_flag == DELETION else "redrive",
+            "by": entry.user.get_username(),
+            "at": instant(entry.action_time),
+        }
+        for message_id, entry in last.items()
+    ]
 
 
 def _shown(letter: DeadLetter) -> dict[str, Any]:

@@ -17,7 +17,13 @@ _PAST = {
     "attributes": {"stream": "paper"},
 }
 _CAN = {"can_id": "420", **_PAST, "links": _LINKS, "status": "FULL"}
-_FACTS = {"name": "Market square", "address": "Market square 3", "stream": "paper"}
+_FACTS = {
+    "name": "Market square",
+    "address": "Market square 3",
+    "stream": "paper",
+    "latitude": "50.087500",
+    "longitude": "14.421300",
+}
 _PLACE = {"lat": 50.0875, "lon": 14.4213, "level": 93, "status": "FULL", "can_id": "420", "count": 1, "full": 1}
 _URGENT = {"can_id": "420", "level": "93.50", "status": "FULL", "stream": "paper", "measured_at": _PAST["measured_at"]}
 
@@ -105,6 +111,7 @@ PIPELINE = _answer(
         "queue": {"waiting": 12, "in_flight": 50, "dead": 1},
         "lag_ms": 840,
         "stored_per_minute": 310,
+        "drain_s": 0,
         "last_stored_at": "2026-11-24T09:31:00Z",
         "workers": [
             {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,12 @@ from django.db import models, transaction
 from reports.models import Can
 
 COLUMNS = ("can_id", "name", "address", "stream", "latitude", "longitude", "retired")
+#: Columns of the export that no import changes: what devices sent, and what follows from it.
+EXPORTED = ("level", "status", "measured_at", "received_at")
+#: Other names of columns.
+ALIASES = {"lat": "latitude", "lon": "longitude", "lng": "longitude"}
+#: The apostrophe that the export puts before a formula (reports.web.fleet_listing).
+_APOSTROPHE = re.compile(r"(^|;)'(?=['\s]*[=+\-@＝＋－＠]|'*[\t\r\n])")  # noqa: RUF001
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +48,27 @@ def plan(text: str) -> Plan:
     Compare a CSV file with what is known.
 
     Columns: can_id, and any of name, address, stream, latitude, longitude, retired (yes or no). An empty cell
-    clears the fact; a column that is not there leaves it alone. Writes nothing.
+    clears the fact; a column that is not there leaves it alone. lat and lon are names too, cells may be separated by
+    `;`, and an export of the fleet may come back: what devices sent in it changes nothing. Writes nothing.
     """
     result = Plan()
-    rows = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
-    columns = [name.strip() for name in rows.fieldnames or ()]
+    text = text.removeprefix("\ufeff")
+    first_line = text.partition("\n")[0]
+    delimiter = ";" if first_line.count(";") > first_line.count(",") else ","
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    columns = [_column(name) for name in rows.fieldnames or ()]
     rows.fieldnames = columns
     if "can_id" not in columns:
         result.errors.append(f"The first line must name the columns, among them can_id: {', '.join(COLUMNS)}.")
         return result
-    if unknown := [name for name in columns if name not in COLUMNS]:
+    if unknown := [name for name in columns if name not in (*COLUMNS, *EXPORTED)]:
         result.errors.append(f"Unknown columns: {', '.join(unknown)}. Known: {', '.join(COLUMNS)}.")
         return result
     sent: dict[str, dict[str, str]] = {}
     try:
         for row in rows:
-            values = {name: (row.get(name) or "").strip() for name in columns}
+            cells = {name: (row.get(name) or "").strip() for name in columns if name not in EXPORTED}
+            values = {name: _APOSTROPHE.sub(r"\1", cell) for name, cell in cells.items()}
             can_id = values.pop("can_id")
             if None in row:
                 result.errors.append(f"Line {rows.line_num} has more cells than the first line.")
@@ -102,6 +114,11 @@ def apply(changes: Sequence[Change], now: datetime) -> None:
         )
 
 
+def _column(name: str) -> str:
+    word = name.strip().casefold()
+    return ALIASES.get(word, word)
+
+
 def _errors(line: int, can_id: str, values: Mapping[str, str]) -> list[str]:
     can = Can(can_id=can_id, **{name: _value(name, text) for name, text in values.items() if name != "retired"})
     # PostgreSQL takes no NUL, and no page shows it.
@@ -113,7 +130,11 @@ def _errors(line: int, can_id: str, values: Mapping[str, str]) -> list[str]:
         return [f"Line {line}: enter both latitude and longitude, or neither."]
     try:
         can.clean_fields()
+        if {"latitude", "longitude"} <= values.keys():
+            can.clean()
     except ValidationError as error:
+        if "can_id" in error.message_dict:
+            return [f"Line {line}: can_id: must be 1-128 characters long, without / and control characters."]
         return [f"Line {line}: {name}: {' '.join(said)}" for name, said in error.message_dict.items()]
     return []
 

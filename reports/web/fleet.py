@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 from django.db.models import Q
-from django.http import FileResponse
+from django.http import FileResponse, QueryDict
 from django.urls import reverse
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -26,7 +27,7 @@ from reports.web.answers import Listing, Row, can_links
 from reports.web.fleet_count import FleetCount
 from reports.web.fleet_listing import FleetListing, csv_of
 from reports.web.parsers import ReportFormParser, ReportParser, reports_in
-from reports.web.problems import InvalidReports, TooLarge, Unconfirmed
+from reports.web.problems import InvalidQuery, InvalidReports, TooLarge, Unconfirmed, answered
 from reports.web.queries import FleetQuery
 from reports.web.rendering import CSVRenderer, JSONRenderer, Page, PageRenderer
 from reports.web.view import REFUSALS, ApiView, asked, page_address, page_parameters, root_address
@@ -34,6 +35,8 @@ from reports.web.view import REFUSALS, ApiView, asked, page_address, page_parame
 log = logging.getLogger(__name__)
 
 _PERCENT = {"type": "number", "minimum": 0, "maximum": 100}
+#: Streams that the overview counts: where there are so many, there may be more (reports.insight.fleet_counts).
+STREAMS = 12
 #: The orders of the fleet, in the words of the page.
 ORDERS = {"fullest": "Fullest first", "emptiest": "Emptiest first", "silent": "Longest silent first", "id": "By id"}
 
@@ -43,7 +46,9 @@ class FleetPage(Page):
     """
     A page of the fleet: its rows, and around them the filter, the counts, saved views and addresses of other orders.
 
-    count: None where the fleet was never counted. asked: the query string without cursor and format.
+    count: None where the fleet was never counted. asked: the query string without cursor and format. streams: by name;
+    has_all_streams: whether these are all. matching: how many cans match, None where that is not counted.
+    typed, wrong: the parameters as they came, and the rules that they break; then the answer is the problem.
     """
 
     template: ClassVar[str] = "reports/fleet.html"
@@ -60,6 +65,26 @@ class FleetPage(Page):
     views: Sequence[SavedView]
     asked: str
     csv_address: str
+    typed: Mapping[str, str]
+    wrong: Mapping[str, str]
+    has_all_streams: bool
+    has_other_stream: bool
+    matching: int | None
+
+
+@dataclass(frozen=True)
+class PostPage(Page):
+    """
+    What became of a form: cans to look at, or the form again with what was typed and the rules that it breaks.
+
+    wrong: by field, the rule. errors: what is wrong with reports sent as JSON, by their position.
+    """
+
+    template: ClassVar[str] = "reports/posted.html"
+
+    typed: Mapping[str, str]
+    wrong: Mapping[str, str]
+    errors: Sequence[InvalidReport] = ()
 
 
 class FleetView(ApiView):
@@ -76,7 +101,7 @@ class FleetView(ApiView):
         parameters=[
             OpenApiParameter("order", str, enum=["fullest", "emptiest", "silent", "id"]),
             OpenApiParameter("status", str, enum=[*Status]),
-            OpenApiParameter("stream", str, description="The waste stream, as paper or glass: the exact word."),
+            OpenApiParameter("stream", str, description="The waste stream, as paper or glass, in any case."),
             OpenApiParameter("level_min", _PERCENT),
             OpenApiParameter("level_max", _PERCENT),
             OpenApiParameter(
@@ -102,8 +127,16 @@ class FleetView(ApiView):
         Some filters have no index. Such a page searches a limited number of cans, may be short, and then has
         `stopped` true; `next` continues the search. To read the whole fleet while it changes, use order=id.
         """
-        query = queries.fleet_query(request.query_params)
         root = root_address(request)
+        try:
+            query = queries.fleet_query(request.query_params)
+        except InvalidQuery as error:
+            problem = answered(error)
+            if not self.is_page or problem is None:
+                raise
+            # The filter stays as it was typed, with the rule beside its field; nothing is asked of the fleet.
+            page = _page(request, queries.fleet_query({}), problem.data, {error.field: error.rule})
+            return Response(page, status=problem.status_code)
         fleet = FleetListing(query, root, timezone.now())
         if isinstance(request.accepted_renderer, CSVRenderer):
             return csv_of(fleet)
@@ -138,6 +171,8 @@ class FleetView(ApiView):
         body = reports_in(request.data)
         parsed = parse(body, timezone.now())
         if invalid := [each for each in parsed if isinstance(each, InvalidReport)]:
+            if self.is_page and isinstance(request.data, QueryDict):
+                return Response(_form_again(request.data, InvalidReports(invalid)), status=400)
             raise InvalidReports(invalid)
         reports = [each for each in parsed if not isinstance(each, InvalidReport)]
         # Two characters that JSON takes and SQS does not: written as JSON escapes, they say the same.
@@ -151,29 +186,51 @@ class FleetView(ApiView):
             raise Unconfirmed from error
         root = root_address(request)
         cans = {report.can_id: can_links(root, report.can_id) for report in reports}
+        data = {
+            "accepted": len(reports),
+            "message_ids": message_ids,
+            "results": [{"can_id": can_id, "links": links} for can_id, links in cans.items()],
+        }
         return Response(
-            {
-                "accepted": len(reports),
-                "message_ids": message_ids,
-                "results": [{"can_id": can_id, "links": links} for can_id, links in cans.items()],
-            },
+            PostPage(data, typed={}, wrong={}) if self.is_page else data,
             status=202,
             headers={"Location": next(iter(cans.values()))["self"]} if len(cans) == 1 else None,
         )
 
 
-def _page(request: Request, query: FleetQuery, listing: Listing) -> FleetPage:
+def _form_again(typed: QueryDict, error: InvalidReports) -> PostPage:
+    problem = answered(error)
+    assert problem is not None
+    is_json = bool(typed.get("report", "").strip())
+    wrong = {} if is_json else {each.field: each.rule for each in error.invalid}
+    if "message" in wrong:
+        # Nothing was filled in.
+        wrong = {"can_id": "is missing", "level": "is missing"}
+    return PostPage(
+        problem.data,
+        typed={name: str(typed[name]) for name in typed},
+        wrong=wrong,
+        errors=error.invalid if is_json else (),
+    )
+
+
+def _page(
+    request: Request, query: FleetQuery, answer: Any, wrong: Mapping[str, str] = MappingProxyType({})
+) -> FleetPage:
     owners = Q(owner=None) | Q(owner=request.user.pk) if request.user.is_authenticated else Q(owner=None)
     # The counts are beside the list: it does not wait for those of a large fleet.
     count = fleet_count.current(patience_s=0.2)
+    rows = answer.rows if isinstance(answer, Listing) else ()
+    by_stream = _folded(count) if count else {}
     return FleetPage(
-        listing,
+        answer,
         query=query,
         # A fleet that has just begun to report has none.
-        has_trends=any(isinstance(row, Row) and row.has_trend for row in listing.rows),
+        has_trends=any(isinstance(row, Row) and row.has_trend for row in rows),
         count=count,
         counts=count.overview.by_status if count else {},
-        streams=[name for name in count.overview.by_stream if name] if count else [],
+        streams=[name for name in by_stream if name],
+        has_all_streams=count is not None and len(count.overview.by_stream) < STREAMS,
         orders=ORDERS,
         sorted_by={
             "id": _changed(request, order="id"),
@@ -185,7 +242,36 @@ def _page(request: Request, query: FleetQuery, listing: Listing) -> FleetPage:
         views=list(SavedView.objects.filter(owners)),
         asked=asked(request, "cursor", "format"),
         csv_address=_changed(request, format="csv"),
+        has_other_stream=query.stream.casefold() not in {"", *map(str.casefold, by_stream)},
+        typed={name: str(value) for name, value in request.query_params.items()},
+        wrong=wrong,
+        matching=_matching(query, answer, count, by_stream) if not wrong else None,
     )
+
+
+def _folded(count: FleetCount) -> dict[str, int]:
+    """Return the cans of each stream, whatever the case in which devices and people wrote its name."""
+    folded: dict[str, tuple[str, int]] = {}
+    for name, cans in count.overview.by_stream.items():
+        first, before = folded.get(name.casefold(), (name, 0))
+        folded[name.casefold()] = first, before + cans
+    return dict(folded.values())
+
+
+def _matching(
+    query: FleetQuery, listing: Listing, count: FleetCount | None, by_stream: Mapping[str, int]
+) -> int | None:
+    """Return how many cans match: from the counts, or by the rows where all of them are on this page."""
+    if not (listing.next or listing.previous or listing.about["stopped"]):
+        return len(listing.rows)
+    if count is None or query.prefix or query.silent_h or query.has_level or (query.status and query.stream):
+        return None
+    if query.status:
+        return count.overview.by_status.get(query.status, 0)
+    if query.stream:
+        by_word = {name.casefold(): cans for name, cans in by_stream.items()}
+        return by_word.get(query.stream.casefold()) if len(count.overview.by_stream) < STREAMS else None
+    return count.overview.total
 
 
 def _changed(request: Request, **changed: str) -> str:

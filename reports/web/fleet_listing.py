@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -19,12 +20,14 @@ from reports.web import cursors
 from reports.web.answers import FleetRow, Row, instant
 from reports.web.queries import FleetQuery
 
-COLUMNS = ("can_id", "name", "address", "stream", "level", "status", "measured_at", "received_at")
+COLUMNS = (
+    "can_id", "name", "address", "stream", "level", "status", "measured_at", "received_at", "latitude", "longitude",
+)  # fmt: skip
 #: A CSV file up to this size is made in memory, a larger one on disk: some 80,000 cans.
 IN_MEMORY_BYTES = 8 * 1024 * 1024
-#: What a spreadsheet takes for the beginning of a formula; the wide forms are the same to a Japanese one.
-#: Source: OWASP, CSV Injection.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
+#: What a spreadsheet takes for the beginning of a formula; the wide forms are the same to a Japanese one. Where a
+#: comma is the decimal sign, it splits cells at `;` too. Source: OWASP, CSV Injection.
+_FORMULA = re.compile(r"(^|;)(?=['\s]*[=+\-@＝＋－＠]|'*[\t\r\n])")  # noqa: RUF001
 
 
 @dataclass(slots=True)
@@ -133,10 +136,12 @@ def _cells(row: Row) -> list[str]:
         row.status,
         instant(report.measured_at) or "",
         instant(report.received_at) or "",
+        "" if facts is None or facts.latitude is None else str(facts.latitude),
+        "" if facts is None or facts.longitude is None else str(facts.longitude),
     )
     return [harmless(cell) for cell in cells]
 
 
 def harmless(cell: str) -> str:
-    """Return a cell that no spreadsheet runs: behind an apostrophe where it begins, or its text does, as a formula."""
-    return f"'{cell}" if cell.startswith(_FORMULA) or cell.lstrip().startswith(_FORMULA) else cell
+    """Return a cell that no spreadsheet runs: an apostrophe stands where it, or its text after a `;`, is a formula."""
+    return _FORMULA.sub(r"\1'", cell)

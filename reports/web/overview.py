@@ -15,7 +15,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from reports.insight.status import SILENT_AFTER, Status, is_old
+from reports.insight.status import FULL_FROM, SILENT_AFTER, Status, is_old
 from reports.web import answers, examples, fleet_count, schemas
 from reports.web.fleet_count import FleetCount
 from reports.web.rendering import Page
@@ -41,6 +41,7 @@ class OverviewPage(Page):
     unstreamed: int
     tiles: str
     tiles_by: str
+    full_from: int = int(FULL_FROM)
     silent_after_h: int = SILENT_AFTER // timedelta(hours=1)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -68,12 +68,14 @@ def _pipeline(
     last = max((count.get("last_stored_at_s", 0) for count in counters), default=0)
     lags = [count["lag_ms"] for count in counters if "lag_ms" in count]
     rates = [count["stored_per_minute"] for count in counters if "stored_per_minute" in count]
+    rate = sum(rates) if rates else None
     return {
         "queue": None
         if depth is None
         else {"waiting": depth.waiting, "in_flight": depth.in_flight, "dead": depth.dead},
         "lag_ms": max(lags) if lags else None,
-        "stored_per_minute": sum(rates) if rates else None,
+        "stored_per_minute": rate,
+        "drain_s": _drain_s(depth, counters, rate),
         "last_stored_at": instant(datetime.fromtimestamp(last, now.tzinfo)) if last else None,
         # None, not an empty list: an operator must not read that there are no workers.
         "workers": None
@@ -90,3 +92,16 @@ def _pipeline(
         ],
         "troubles": [{"weight": alert.severity, "text": alert.text, "remedy": alert.remedy} for alert in alerts],
     }
+
+
+def _drain_s(depth: Depth | None, counters: Sequence[Mapping[str, int]], rate: int | None) -> int | None:
+    """
+    Return in how many seconds the backlog is stored at the pace of the last minute, if no report arrives meanwhile.
+
+    rate: reports stored a minute. None where depth or pace is not known, or nothing was stored.
+    """
+    messages = sum(count.get("messages", 0) for count in counters)
+    reports = sum(count.get(name, 0) for count in counters for name in ("stored", "repeated", "set_aside"))
+    if depth is None or not rate or not messages:
+        return None
+    return int(depth.waiting * max(reports, 1) / messages * 60 / rate)

@@ -72,7 +72,7 @@ class FleetQuery:
         return (
             report.can_id.startswith(self.prefix)
             and (not self.status or status(report.level, report.measured_at, now) == self.status)
-            and (not self.stream or stream == self.stream)
+            and (not self.stream or stream.casefold() == self.stream.casefold())
             and (self.level_min is None or (level is not None and level >= self.level_min))
             and (self.level_max is None or (level is not None and level <= self.level_max))
             and (not self.silent_h or _is_silent(report, self.silent_h, now))

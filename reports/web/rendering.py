@@ -97,8 +97,8 @@ class PageRenderer(BaseRenderer):
     Draws an answer as a page: a Page by its template, any other answer as what was asked and answered.
 
     It runs after the last place that turns an error into an answer, so it only draws what it is given: the answer,
-    and `visitor`, which ApiView or the exception handler put on the request. A view asks for the form that sends a
-    report with `takes_reports`.
+    and `visitor` and `ingestion`, which ApiView or the exception handler put on the request. A view asks for the form
+    that sends a report with `takes_reports`.
     """
 
     media_type = "text/html"
@@ -120,6 +120,7 @@ class PageRenderer(BaseRenderer):
         context: dict[str, Any] = {
             "data": answer,
             "visitor": visitor,
+            "ingestion": getattr(request, "ingestion", None),
             "view": view,
             "name": view.get_view_name(),
             "method": request.method,

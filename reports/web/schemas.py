@@ -38,6 +38,8 @@ class FactsAnswer(serializers.Serializer[Any]):
     name = serializers.CharField(allow_blank=True)
     address = serializers.CharField(allow_blank=True)
     stream = serializers.CharField(allow_blank=True, help_text="Used instead of the stream that the device sent.")
+    latitude = serializers.CharField(allow_null=True, help_text="Degrees, WGS 84.")
+    longitude = serializers.CharField(allow_null=True, help_text="Degrees, WGS 84.")
 
 
 class FleetRowAnswer(CanAnswer):
@@ -175,6 +177,10 @@ class PipelineAnswer(serializers.Serializer[Any]):
     queue = QueueAnswer(allow_null=True, help_text="Null: SQS does not answer.")
     lag_ms = serializers.IntegerField(allow_null=True)
     stored_per_minute = serializers.IntegerField(allow_null=True)
+    drain_s = serializers.IntegerField(
+        allow_null=True,
+        help_text="Seconds until the backlog is stored at the pace of the last minute, if no report arrives meanwhile.",
+    )
     last_stored_at = serializers.DateTimeField(allow_null=True)
     workers = WorkerAnswer(many=True, allow_null=True, help_text="Null: DynamoDB does not answer.")
     troubles = TroubleAnswer(many=True)
@@ -195,11 +201,25 @@ class LetterAnswer(serializers.Serializer[Any]):
     first_message_id = serializers.CharField()
     index = serializers.IntegerField(allow_null=True)
     letter = serializers.CharField(allow_null=True, help_text="Identifies it in POST; null: use manage.py redrive.")
+    hidden_until = serializers.DateTimeField(allow_null=True, help_text="Null: it is not hidden from others.")
 
 
 class DeadLettersAnswer(serializers.Serializer[Any]):
     letters = LetterAnswer(many=True)
-    hidden_s = serializers.IntegerField(help_text="Seconds for which the letters are hidden from everybody else.")
+    hidden_s = serializers.IntegerField(
+        help_text="Seconds until the first of the letters is visible to others again; 0: none is hidden."
+    )
+    total = serializers.IntegerField(help_text="About how many messages the dead-letter queue has, hidden or not.")
+    is_kept = serializers.BooleanField(
+        help_text="False: no listing shows these again while they are hidden, as the database did not answer."
+    )
+
+
+class SettledBefore(serializers.Serializer[Any]):
+    message_id = serializers.CharField()
+    action = serializers.ChoiceField(["redrive", "discard"])
+    by = serializers.CharField(help_text="Name of the user.")
+    at = serializers.DateTimeField()
 
 
 class Settle(serializers.Serializer[Any]):
@@ -211,7 +231,12 @@ class Settled(serializers.Serializer[Any]):
     action = serializers.ChoiceField(["redrive", "discard"])
     done = serializers.ListField(child=serializers.CharField(), help_text="Message ids.")
     again = serializers.ListField(
-        child=serializers.CharField(), help_text="Message ids that were not changed: list again."
+        child=serializers.CharField(), help_text="Message ids that this request did not settle."
+    )
+    settled_before = SettledBefore(
+        many=True,
+        allow_null=True,
+        help_text="Of these, the ones that the admin's log knows as settled; null: it cannot be read.",
     )
     noted = serializers.BooleanField(help_text="False: not in the admin's log, since the database did not answer.")
 

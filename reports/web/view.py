@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from reports.web import schemas
+from reports.web import ingestion, schemas
 from reports.web.access import visitor_of
 from reports.web.problems import MEDIA_TYPE, answered
 from reports.web.rendering import JSONRenderer, PageRenderer
@@ -47,6 +47,7 @@ class ApiView(APIView):
         if isinstance(request.accepted_renderer, PageRenderer):
             self.is_page = True
             request.visitor = visitor_of(request)  # type: ignore[attr-defined]
+            request.ingestion = ingestion.current()  # type: ignore[attr-defined]
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         if rate_limit := getattr(request, "rate_limit", None):

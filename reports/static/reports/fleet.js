@@ -2,7 +2,7 @@
 "use strict";
 const list = document.querySelector("[data-list]");
 if (list) {
-  const cans = [...list.querySelectorAll("a[data-can]")].map((link) => [link.dataset.can, link.getAttribute("href")]);
+  const cans = [...list.querySelectorAll("a[data-can]")].map((link) => [link.dataset.can, link.getAttribute("href"), link.textContent]);
   const page = (rel) => document.querySelector(`a[rel=${rel}]`)?.href;
   const left = { at: location.pathname + location.search, cans, previous: page("prev"), next: page("next") };
   try { sessionStorage.setItem("list", JSON.stringify(left)); } catch { /* No neighbours then. */ }

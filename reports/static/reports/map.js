@@ -70,7 +70,8 @@ function popup(place) {
   } else {
     const link = document.createElement("a");
     link.href = `/reports/${encodeURIComponent(place.can_id)}`;
-    link.textContent = place.can_id;
+    // As pages write it: what nobody sees, and what turns the direction, as its escape.
+    link.textContent = place.can_id.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (one) => `\\u${one.codePointAt(0).toString(16).padStart(4, "0")}`);
     box.append(link, ` ${place.level} %, ${place.status}`);
   }
   return box;

@@ -40,10 +40,10 @@ if (neighbours) {
       neighbours.append(made);
     };
     // Beyond the ends of the page that one came from lies the next page of the list.
-    if (at > 0) link(list.cans[at - 1][1], `‹ ${list.cans[at - 1][0]}`, "prev");
+    if (at > 0) link(list.cans[at - 1][1], `‹ ${list.cans[at - 1][2] ?? list.cans[at - 1][0]}`, "prev");
     else if (list.previous) link(list.previous, "‹ Page before");
     link(list.at, "List");
-    if (at < list.cans.length - 1) link(list.cans[at + 1][1], `${list.cans[at + 1][0]} ›`, "next");
+    if (at < list.cans.length - 1) link(list.cans[at + 1][1], `${list.cans[at + 1][2] ?? list.cans[at + 1][0]} ›`, "next");
     else if (list.next) link(list.next, "Next page ›");
     neighbours.hidden = false;
   }

@@ -7,8 +7,11 @@ from decimal import Decimal
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.test import Client
 
+from reports import store
 from reports.models import Can
+from reports.report import Report
 from reports.web import facts_csv
 from reports.web.facts_csv import Change
 
@@ -107,3 +110,34 @@ def test_errors_name_their_line(text: str, said: str) -> None:
 def test_an_id_that_no_report_can_have_is_refused(can_id: str) -> None:
     with pytest.raises(ValidationError, match="can_id"):
         Can(can_id=can_id).clean_fields()
+
+
+@pytest.mark.usefixtures("shared_pipeline")
+def test_an_export_can_be_imported_again_and_changes_nothing(client: Client) -> None:
+    now = datetime.now(UTC)
+    store.put_reports([Report("=back", "99", now, now)], now=now)
+    facts = {"name": "'=1;-2", "address": " a;b", "latitude": Decimal("-33.9"), "longitude": Decimal("18.4")}
+    Can.objects.create(can_id="=back", **{**facts, "address": "a;b"})
+    text = b"".join(client.get("/reports/?format=csv&q==back").streaming_content).decode()
+
+    plan = facts_csv.plan(text)
+
+    assert (plan.errors, plan.changes, plan.same) == ([], [], 1)
+
+
+def test_other_names_and_semicolons_are_read_and_half_a_place_is_refused() -> None:
+    plan = facts_csv.plan("Can_id;lat;lon\n1;50.1;14.2\n2;50.1;\na/b;1;1\n")
+
+    assert plan.changes[0].columns == {"latitude": ("", "50.1"), "longitude": ("", "14.2")}
+    assert plan.errors == [
+        "Line 3: longitude: Enter a longitude too, or leave both empty.",
+        "Line 4: can_id: must be 1-128 characters long, without / and control characters.",
+    ]
+
+
+def test_half_a_place_is_refused_beside_its_field(admin_client: Client) -> None:
+    answer = admin_client.post("/cans/1/facts/", {"name": "x", "latitude": "50.1"})
+
+    assert answer.status_code == 200
+    assert b"Enter a longitude too" in answer.content
+    assert not Can.objects.exists()

@@ -31,7 +31,7 @@ from accounts.roles import give_role, make_roles
 from reports import queue, store
 from reports.models import Can, SavedView
 from reports.report import Report
-from reports.web import access, dead_letters, fleet_count, probes
+from reports.web import access, dead_letters, fleet_count, ingestion, probes
 from tests.reports.web.routes import missing_routes
 from trashsite import aws
 
@@ -70,7 +70,7 @@ class Visit:
 
 def both(route: str, path: str, **named: Any) -> list[Visit]:
     """The same address as a page and as JSON; what only a page can leave out is given as `missing`."""
-    missing = named.pop("missing", {})
+    missing = {"dynamodb": NOT_TOLD, **named.pop("missing", {})}
     page = Visit(route, path, HTML, missing=missing, **named)
     return [page, Visit(route, path, JSON, **named)]
 
@@ -101,6 +101,7 @@ def forget_the_count() -> None:
 
 
 DETAILS = "Name, address and place cannot be shown just now"
+NOT_TOLD = "Whether reports are being stored cannot be told just now"
 NOT_SIGNED_IN = "The database of users cannot be reached just now"
 NO_USER = {"database": NOT_SIGNED_IN}
 UNNOTED = '"noted":false'
@@ -301,7 +302,7 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
     monkeypatch.setattr(aws, "stopping", stopping)
     monkeypatch.setattr(aws, "SILENCE_S", 0.0)
     # One after another, so that the order is the same each time and nothing goes on after the answer.
-    monkeypatch.setattr(aws, "_threads", lambda pid: InTurn())
+    monkeypatch.setattr(aws, "_threads", lambda service, pid: InTurn())
     with connection.execute_wrapper(faults.execute):
         yield faults
 
@@ -339,6 +340,7 @@ def test_a_failure_is_503_or_named(visit: Visit, clients: dict[str, Client], fau
         connection.set_rollback(False)
         body = visit.before() or visit.body
         access.forget()
+        ingestion.forget()
         client.cookies.clear()
         client.cookies.update(cookies)
         if visit.who == "token":
@@ -377,7 +379,7 @@ def test_a_failure_is_503_or_named(visit: Visit, clients: dict[str, Client], fau
         elif status == 503:
             if not got.get("Retry-After", "").isdecimal():
                 wrong.append(f"{name}: 503 without Retry-After")
-        elif status != visit.status or status not in (200, 202, 401, 403, 404):
+        elif status != visit.status or status not in (200, 202, 400, 401, 403, 404):
             wrong.append(f"{name}: {status}")
         elif not (said := visit.missing.get(faults.failed_service)) or not re.search(said, text):
             wrong.append(f"{name}: {status}, and nothing is said of it")

@@ -16,10 +16,12 @@ from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.test import Client
 
+from accounts.models import Token, digest
 from accounts.roles import give_role, make_roles
 from reports import queue, store
 from reports.queue import QueueUnavailable
 from reports.store import Heartbeat, StoreUnavailable
+from reports.web import ingestion
 
 pytestmark = [pytest.mark.usefixtures("shared_pipeline"), pytest.mark.django_db]
 
@@ -27,14 +29,18 @@ NOW = datetime.now(UTC)
 HTML = {"Accept": "text/html"}
 
 
-@pytest.fixture
-def staff() -> Client:
+def client_of(name: str, role: str) -> Client:
     make_roles()
-    user = User.objects.create_user("olga")
-    give_role(user, "operator")
+    user = User.objects.create_user(name)
+    give_role(user, role)
     client = Client()
     client.force_login(user)
     return client
+
+
+@pytest.fixture
+def staff() -> Client:
+    return client_of("olga", "operator")
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +48,7 @@ def no_worker(shared_pipeline: str) -> None:
     """Forget the workers of other tests."""
     for worker in store.workers(datetime.now(UTC)):
         store.leave(worker.name)
+    ingestion.forget()
 
 
 @pytest.fixture
@@ -110,6 +117,43 @@ def test_a_letter_that_is_gone_already_is_named_and_nothing_is_noted(staff: Clie
     assert queue.depth().waiting == 0
     assert (again["done"], again["again"]) == ([], [first["message_id"]])
     assert LogEntry.objects.count() == before
+    (settled,) = again["settled_before"]
+    assert (settled["message_id"], settled["action"], settled["by"]) == (first["message_id"], "discard", "olga")
+    form = {"action": "redrive", "letters": [first["letter"]], "confirmed": "yes"}
+    assert b"was discarded before by olga" in sent(staff, form).content
+
+
+def test_who_listed_letters_sees_them_again_and_others_see_how_many(staff: Client, letters: list[str]) -> None:
+    first = listed(staff)
+    again = staff.get("/pipeline/dead-letters/").json()
+
+    assert {one["message_id"] for one in again["letters"]} == {one["message_id"] for one in first}
+    assert (len(first), again["total"], 0 < again["hidden_s"] <= 120) == (3, 3, True)
+    settle(staff, "discard", again["letters"][0]["letter"])
+    assert len(listed(staff)) == 2
+    other = client_of("otto", "operator").get("/pipeline/dead-letters/", headers=HTML).content
+    assert b"About 2 dead letters, none visible" in other
+
+
+def test_looking_without_the_right_to_settle_hides_nothing(staff: Client, letters: list[str]) -> None:
+    user = User.objects.get(username="olga")
+    Token.objects.create(user=user, name="read", digest=digest("trash_read"), read_only=True)
+    token = {"Authorization": "Bearer trash_read"}
+
+    staff.head("/pipeline/dead-letters/")
+    seen = Client().get("/pipeline/dead-letters/", headers=token).json()
+
+    assert (len(seen["letters"]), seen["hidden_s"], seen["letters"][0]["letter"]) == (3, 0, None)
+    assert len(listed(staff)) == 3
+
+
+def test_the_page_says_that_nothing_was_chosen(staff: Client, letters: list[str]) -> None:
+    listed(staff)
+    answer = sent(staff, {"action": "discard"})
+
+    assert answer.status_code == 400
+    assert b"Nothing is selected" in answer.content
+    assert answer.content.count(b'name="letters"') == 3
 
 
 def test_the_page_asks_before_it_discards(staff: Client, letters: list[str]) -> None:
@@ -209,3 +253,53 @@ def test_how_it_goes_is_told_by_the_workers_at_work(staff: Client) -> None:
     assert (found["stored_per_minute"], found["lag_ms"]) == (1200, 90_000)
     assert found["last_stored_at"].startswith(NOW.strftime("%Y-%m-%dT%H:%M:%S"))
     assert "90 s" in page
+
+
+@pytest.mark.parametrize("path", ["/", "/reports/", "/pipeline/", "/reports/nobody"])
+def test_every_page_says_that_no_report_is_being_stored(staff: Client, path: str) -> None:
+    stored_at = int((NOW - timedelta(hours=3)).timestamp())
+    store.beat(Heartbeat("frozen:1", NOW - timedelta(minutes=4), {"last_stored_at_s": stored_at}))
+
+    page = staff.get(path, headers=HTML, follow=True).content.decode()
+
+    assert "No report is being stored since" in page
+    assert re.search(r"The newest report was stored <time[^>]*>3 h ago", page)
+
+
+def test_a_page_says_when_it_cannot_tell_whether_reports_are_stored(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise StoreUnavailable("no")
+
+    monkeypatch.setattr(store, "workers", fail)
+
+    assert b"cannot be told just now: DynamoDB does not answer" in client.get("/reports/", headers=HTML).content
+
+
+def test_a_page_says_how_old_the_newest_report_is_and_nothing_where_all_is_well(client: Client) -> None:
+    for ago, says in ((timedelta(seconds=5), False), (timedelta(minutes=20), True)):
+        store.beat(Heartbeat("host:1", datetime.now(UTC), {"last_stored_at_s": int((NOW - ago).timestamp())}))
+        ingestion.forget()
+        page = client.get("/reports/", headers=HTML).content
+        assert (b"The newest report was stored" in page) is says
+        assert b"No report is being stored" not in page
+
+
+def test_the_figures_stay_under_a_backlog_with_the_time_to_drain_it(
+    staff: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "depth", lambda: queue.Depth(waiting=6000, in_flight=0, dead=0))
+    store.beat(Heartbeat("late:1", NOW - timedelta(minutes=1), {"stored_per_minute": 600, "lag_ms": 5}))
+    page = staff.get("/pipeline/", headers=HTML).content.decode()
+    assert "<b>?</b> reports stored in the last minute" in page
+    assert "<b>?</b> from queue to store" in page
+    assert "No other worker is working: start one." in page
+    assert "The other workers" not in page
+
+    figures = {"stored_per_minute": 600, "messages": 100, "stored": 190, "repeated": 10}
+    store.beat(Heartbeat("good:1", datetime.now(UTC), figures))
+    page = staff.get("/pipeline/", headers=HTML).content.decode()
+    assert staff.get("/pipeline/").json()["drain_s"] == 1200
+    assert "<b>20 min</b> until the backlog is stored" in page
+    assert "The other workers receive its messages again." in page

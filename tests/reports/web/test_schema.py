@@ -107,7 +107,14 @@ def test_each_example_of_an_answer_is_as_real_ones_are(
     place = (Decimal("50.0875"), Decimal("14.4213"))
     full = Report("420", "93.50", now, now, '{"stream": "paper"}', "paper", place)
     store.put_reports([full, Report("420", "91", now - timedelta(minutes=5), now)], now=now)
-    Can.objects.create(can_id="420", name="Market square", address="Market square 3", stream="paper")
+    Can.objects.create(
+        can_id="420",
+        name="Market square",
+        address="Market square 3",
+        stream="paper",
+        latitude="50.0875",
+        longitude="14.4213",
+    )
     boto3.client("sqs").send_message(QueueUrl=queue.url_of(queue.DEAD), MessageBody="[")
     lately = {"messages": 9000, "stored": 88123, "last_stored_at_s": int(now.timestamp())}
     store.beat(store.Heartbeat("worker", now, {**lately, "lag_ms": 840, "stored_per_minute": 310}))

@@ -434,7 +434,8 @@ def test_csv_is_all_that_matches_and_runs_nothing(client: Client) -> None:
     rows = list(csv.reader(io.StringIO(b"".join(answer.streaming_content).decode())))
 
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
-    assert rows[0] == ["can_id", "name", "address", "stream", "level", "status", "measured_at", "received_at"]
+    columns = ["can_id", "name", "address", "stream", "level", "status", "measured_at", "received_at"]
+    assert rows[0] == [*columns, "latitude", "longitude"]
     assert len(rows) >= 7
     for row in rows:
         assert not any(cell.lstrip().startswith(("=", "+", "-", "@")) for cell in row)
@@ -481,7 +482,8 @@ def test_a_list_tells_what_is_known_of_each_can(client: Client) -> None:
 
     first, second = client.get("/reports/?q=facts-").json()["results"]
 
-    assert first["facts"] == {"name": "Market square", "address": "", "stream": "glass"}
+    place = {"latitude": None, "longitude": None}
+    assert first["facts"] == {"name": "Market square", "address": "", "stream": "glass", **place}
     assert second["facts"] is None
 
 
@@ -577,3 +579,35 @@ def test_pages_are_compressed_and_answers_are_not(client: Client) -> None:
 
     assert (page["Content-Encoding"], "Accept-Encoding" in page["Vary"]) == ("gzip", True)
     assert "Content-Encoding" not in answer.headers
+
+
+def test_a_filter_that_breaks_a_rule_stays_as_it_was_typed(client: Client) -> None:
+    address = "/reports/?q=44&status=full&level_min=low&silent_h=3"
+    answer = client.get(address, headers={"Accept": "text/html"})
+    page = answer.content.decode()
+
+    assert answer.status_code == 400
+    assert all(f'value="{text}"' in page for text in ("44", "low", "3"))
+    assert "<option selected>FULL</option>" in page
+    assert "must be a number from 0 to 100</span>" in page
+    assert "No can " not in page
+
+
+def test_a_stream_is_found_in_any_case_and_the_page_says_how_many_match(client: Client) -> None:
+    for number, stream in enumerate(("Textile", "textile", "TEXTILE")):
+        at = datetime.now(UTC)
+        store.put_reports([Report(f"case-{number}", "5", at, at, stream=stream)], now=at)
+    fleet_count.forget()
+
+    found = client.get("/reports/?stream=teXtile").json()["results"]
+    page = client.get("/reports/?stream=teXtile", headers={"Accept": "text/html"}).content
+
+    assert {row["can_id"] for row in found} == {"case-0", "case-1", "case-2"}
+    assert b"3 cans match." in page
+
+
+def test_the_first_page_says_what_it_shows_and_what_its_words_mean(client: Client) -> None:
+    page = client.get("/", headers={"Accept": "text/html"}).content.decode()
+
+    assert "How full the waste containers (cans) of the fleet are" in page
+    assert "FULL: 80 % or more. SILENT: no report for" in page

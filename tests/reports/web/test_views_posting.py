@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from urllib.parse import urlencode
 
 import boto3
 import pytest
@@ -179,3 +181,33 @@ def form_of(fields: dict[str, str]) -> str:
     from urllib.parse import urlencode
 
     return urlencode(fields)
+
+
+def form(client: Client, user: User, **fields: str) -> tuple[int, str]:
+    client.force_login(user)
+    body = urlencode(fields)
+    kind = "application/x-www-form-urlencoded"
+    answer = client.post("/reports/", body, content_type=kind, headers={"Accept": "text/html"})
+    return answer.status_code, answer.content.decode()
+
+
+def test_a_form_that_breaks_a_rule_comes_back_with_what_was_typed(client: Client, operator: User, sent: list) -> None:
+    status, page = form(client, operator, can_id="4<2", level="101", measured_at="2026-11-24T09:30:00Z")
+
+    assert status == 400
+    assert 'value="4&lt;2"' in page
+    assert 'value="2026-11-24T09:30:00Z"' in page
+    assert re.search('value="101" aria-invalid="true" aria-describedby="wrong-level"><span[^>]*>[^<]*100', page)
+    status, page = form(client, operator, report='[{"can_id": "1"}]')
+    assert (status, "[{&quot;can_id&quot;: &quot;1&quot;}]" in page, "<td>0</td>" in page) == (400, True, True)
+    status, page = form(client, operator, can_id="", level="", report="")
+    assert (status, page.count(">is missing<")) == (400, 2)
+    assert sent.take() == []
+
+
+def test_a_form_that_was_sent_leads_to_the_can(client: Client, operator: User, sent: list) -> None:
+    status, page = form(client, operator, can_id="432", level="7")
+
+    assert (status, '<a href="/reports/432">Can 432</a>' in page) == (202, True)
+    assert "can be read once a worker runs" in page
+    assert len(sent.take()) == 1

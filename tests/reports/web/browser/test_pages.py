@@ -129,7 +129,7 @@ def test_those_silent_for_hours_are_found(visit: Visit, fleet: dict[str, Report]
 
 def test_filter_page_and_come_back(visit: Visit, fleet: dict[str, Report]) -> None:
     page = visit("/reports/?page_size=10")
-    page.get_by_label("Stream").fill("glass")
+    page.get_by_label("Stream").select_option("glass")
     page.get_by_label("Level from").fill("10")
     page.get_by_role("button", name="Show").click()
 
@@ -216,6 +216,8 @@ def test_paper_tells_when_and_what_was_asked(visit: Visit) -> None:
 
     expect(page.get_by_role("navigation", name="Main")).to_be_hidden()
     expect(page.get_by_text("/reports/?order=silent, 20")).to_be_visible()
+    page.set_viewport_size({"width": 700, "height": 900})
+    expect(page.get_by_role("columnheader", name="Address")).to_be_visible()
     exact = page.locator("tbody time").first.evaluate("one => getComputedStyle(one, '::after').content")
     assert re.match(r'"20\d\d-\d\d-\d\d \d\d:\d\d', exact)
 
@@ -227,7 +229,8 @@ def test_send_a_report_by_the_form(visit: Visit) -> None:
     page.get_by_label("Level, percent").fill("70.69")
     page.get_by_role("button", name="Send").click()
 
-    expect(page.get_by_text("202 Accepted")).to_be_visible()
+    expect(page.get_by_role("heading", name="Sent to the queue")).to_be_visible()
+    expect(page.get_by_role("link", name="Can 432")).to_have_attribute("href", "/reports/432")
 
 
 def test_facts_are_edited_and_shown(visit: Visit) -> None:
@@ -354,7 +357,7 @@ def test_the_map_follows_the_counts_unless_the_tab_is_hidden(visit: Visit) -> No
 
     page.evaluate("delete document.hidden")
     page.clock.run_for(10_000)
-    expect(page.locator("[data-live]")).to_be_visible()
+    expect(page.locator("[data-part=overview]")).to_be_visible()
     page.clock.resume()
     page.wait_for_function("was => document.querySelector('#map canvas').toDataURL() !== was", arg=drawn)
     assert asked
@@ -395,3 +398,42 @@ def test_a_page_weighs_under_200_kilobytes(visit: Visit, path: str) -> None:
     page.goto(path, wait_until="networkidle")
 
     assert sum(weights.values()) < 200_000, weights
+
+
+def test_the_fleet_refreshes_itself_and_keeps_focus_scroll_and_selection(visit: Visit) -> None:
+    page = visit("/login/")
+    page.clock.install()
+    page.goto("/reports/?q=4&page_size=100")
+    link = page.locator("tbody th a", has_text="451")
+    link.focus()
+    page.evaluate("scrollTo(0, 300); document.querySelector('tbody tr:last-child').remove()")
+    where = page.evaluate("scrollY")
+
+    def answered(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, body=answer.text().replace("No worker", "Nothing").replace(">451<", ">451*<"))
+
+    page.route("**/reports/?q=4&page_size=100", answered)
+    page.clock.run_for(16_000)
+
+    expect(page.locator("tbody th a", has_text="451*")).to_be_focused()
+    expect(page.locator("tbody tr")).to_have_count(100)
+    assert page.evaluate("scrollY") == where
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('tbody'))")
+    selected = page.evaluate("String(getSelection())")
+    page.clock.run_for(16_000)
+    assert page.evaluate("String(getSelection())") == selected != ""
+    page.unroute_all(behavior="wait")
+
+
+def test_a_page_that_cannot_be_refreshed_says_so(visit: Visit) -> None:
+    page = visit("/login/")
+    page.clock.install()
+    page.goto("/reports/420")
+    expect(page.get_by_text("This page cannot be refreshed")).to_be_hidden()
+    # A refusal would be an error in the console.
+    page.route("**/reports/420", lambda route: route.fulfill(status=200, body=""))
+    page.clock.run_for(16_000)
+    page.clock.run_for(60_000)
+
+    expect(page.get_by_text("This page cannot be refreshed")).to_be_visible()

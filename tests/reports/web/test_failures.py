@@ -34,6 +34,7 @@ from reports.report import Report
 from reports.web import access, dead_letters, fleet_count, ingestion, probes
 from tests.reports.web.routes import missing_routes
 from trashsite import aws
+from trashsite.names import full_name
 
 pytestmark = [pytest.mark.usefixtures("shared_pipeline"), pytest.mark.django_db]
 
@@ -97,7 +98,7 @@ def forget_the_count() -> None:
     """Nobody has counted the fleet yet."""
     name = {"kind": {"S": "snapshot"}, "id": {"S": "fleet"}}
     fleet_count.forget()
-    aws.client("dynamodb").call("DeleteItem", {"TableName": store.items.table("trash-pipeline"), "Key": name})
+    aws.client("dynamodb").call("DeleteItem", {"TableName": full_name("trash-pipeline"), "Key": name})
 
 
 DETAILS = "Name, address and place cannot be shown just now"
@@ -244,14 +245,17 @@ class Faults:
         """Count anew, and let this request or this query fail, counted from 1."""
         self.requests = self.queries = 0
         self.failed_service = self.failed_operation = ""
+        self._failed: tuple[str, Any] | None = None
         self._request, self._query, self._failure = request, query, failure
 
-    def call(self, client: aws.Client, operation: str) -> None:
+    def call(self, client: aws.Client, operation: str, request: Any) -> None:
         with self._lock:
             self.requests += 1
-            fails = self.requests == self._request
+            # A request that is sent again fails again: else the visit would be answered after all.
+            fails = self.requests == self._request or (operation, request) == self._failed
         self._note(operation)
         if fails and callable(self._failure):
+            self._failed = operation, request
             self.failed_service, self.failed_operation = client.service, operation
             self._failure(client, operation)
 
@@ -290,9 +294,9 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
     faults = Faults()
     call = aws.Client.call
 
-    def observed(self: aws.Client, operation: str, *arguments: Any, **named: Any) -> aws.Answer:
-        faults.call(self, operation)
-        return call(self, operation, *arguments, **named)
+    def observed(self: aws.Client, operation: str, request: Any, **named: Any) -> aws.Answer:
+        faults.call(self, operation, request)
+        return call(self, operation, request, **named)
 
     monkeypatch.setattr(aws.Client, "call", observed)
     monkeypatch.setattr(templates.Template, "render", faults.draw(templates.Template.render))
@@ -301,6 +305,8 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
     stopping.set()
     monkeypatch.setattr(aws, "stopping", stopping)
     monkeypatch.setattr(aws, "SILENCE_S", 0.0)
+    # Some hundred visits list dead letters; each would wait a second for the last.
+    monkeypatch.setattr("reports.queue.dead_letters.WAIT_S", 0)
     # One after another, so that the order is the same each time and nothing goes on after the answer.
     monkeypatch.setattr(aws, "_threads", lambda service, pid: InTurn())
     with connection.execute_wrapper(faults.execute):

@@ -275,7 +275,7 @@ def _make_visible(copies: Sequence[Copy]) -> None:
     tens = list(in_requests(copies))
     try:
         for at in range(0, len(tens), SIDE_BY_SIDE):
-            aws.side_by_side(_make_ten_visible, tens[at : at + SIDE_BY_SIDE])
+            aws.side_by_side(_make_ten_visible, tens[at : at + SIDE_BY_SIDE], service="sqs")
     except (aws.AwsUnavailable, aws.AwsError) as error:
         logger.warning("up to %d dead letters stay hidden for %d s: %s", len(copies), WALK_S, error)
 

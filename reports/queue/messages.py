@@ -87,7 +87,7 @@ def delete(deliveries: Sequence[Delivery]) -> None:
 
     One that could not be deleted comes back and is stored a second time with no effect, so that is only a warning.
     """
-    aws.side_by_side(_delete, list(in_requests(deliveries)))
+    aws.side_by_side(_delete, list(in_requests(deliveries)), service="sqs")
 
 
 def postpone(deliveries: Sequence[Delivery]) -> None:

@@ -57,7 +57,7 @@ def poison(run: Run) -> None:
 
 
 def limited_dead_letters(run: Run) -> None:
-    """Send nothing but poison: dead letters are limited, and the log says so; a worker without the limit then drains it."""
+    """Send nothing but poison: dead letters are limited, and the log says so; a worker without the limit drains it."""
     run.load.pause()
     worker = run.start().ready()
     flood = [f'{{"can_id":"b{number}","fill":"{number}"}}' for number in range(3 * LIMIT)]

@@ -10,11 +10,12 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Barrier, Thread
+from threading import Barrier, Event, Thread
 from typing import Any
 
 import pytest
@@ -365,6 +366,19 @@ def test_jobs_side_by_side_run_at_once_and_answer_in_order() -> None:
 
     assert aws.side_by_side(job, [3, 0, 2, 1]) == [3, 0, 2, 1]
     assert aws.side_by_side(job, []) == []
+
+
+def test_requests_to_one_service_do_not_wait_for_those_to_the_other() -> None:
+    busy = Event()
+    writes = Thread(target=aws.side_by_side, args=(lambda _: busy.wait(20), range(60)))
+    writes.start()
+    try:
+        with ThreadPoolExecutor(1) as threads:
+            extended = threads.submit(lambda: aws.side_by_side(lambda job: job, [1, 2, 3], service="sqs"))
+            assert extended.result(10) == [1, 2, 3]
+    finally:
+        busy.set()
+        writes.join()
 
 
 @pytest.mark.parametrize("which", [0, 2])

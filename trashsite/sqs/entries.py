@@ -93,7 +93,7 @@ def set_visibility(queue_url: str, seconds: Mapping[str, int], *, within_s: floa
     """
     deadline = time.monotonic() + within_s
     jobs = [(queue_url, group, deadline) for group in in_requests(list(seconds.items()))]
-    return all(aws.side_by_side(lambda job: _set_visibility(*job), jobs))
+    return all(aws.side_by_side(lambda job: _set_visibility(*job), jobs, service="sqs"))
 
 
 def back_in_s(receive_count: int) -> int:

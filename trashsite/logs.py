@@ -24,21 +24,30 @@ class OneLine(logging.Formatter):
 
 
 class Seldom(logging.Filter):
-    """Passes the same message once a minute, and then with the number of those dropped since: for outages."""
+    """
+    Passes the same message `most` times a minute, and then with the number of those dropped since.
 
-    def __init__(self, pause_s: float = 60.0) -> None:
+    For outages, and for what strangers cause.
+    """
+
+    def __init__(self, pause_s: float = 60.0, most: int = 1) -> None:
         super().__init__()
         self._pause_s = pause_s
-        #: By a message without its arguments, of which a program has few: when it was passed, and how many not since.
-        self._passed: dict[str, tuple[float, int]] = {}
+        self._most = most
+        #: By a message without its arguments, of which a program has few: when its minute began, how many were passed
+        #: since, and how many not.
+        self._passed: dict[str, tuple[float, int, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         now = time.monotonic()
-        passed_at, dropped = self._passed.get(record.msg, (-self._pause_s, 0))
-        is_due = now - passed_at >= self._pause_s
-        self._passed[record.msg] = (now, 0) if is_due else (passed_at, dropped + 1)
-        if is_due and dropped:
-            record.msg += f" (and {dropped} times since it was last logged)"
+        began, passed, dropped = self._passed.get(record.msg, (-self._pause_s, 0, 0))
+        if now - began >= self._pause_s:
+            self._passed[record.msg] = (now, 1, 0)
+            if dropped:
+                record.msg += f" (and {dropped} times since it was last logged)"
+            return True
+        is_due = passed < self._most
+        self._passed[record.msg] = (began, passed + is_due, dropped + (not is_due))
         return is_due
 
 

@@ -77,8 +77,8 @@ TRASH_DATA = Path(os.environ.get("TRASH_DATA") or BASE_DIR / ".data")
 TRASH_HTTPS = _choice("TRASH_HTTPS", ("on", "off"), "off" if TRASH_LOCAL else "on")
 #: Proxies in front of the web server whose X-Forwarded-For is believed, for rate limits.
 TRASH_PROXIES = _whole("TRASH_PROXIES", 0, 0, 10)
-#: Limit the rate of dead-lettering during floods of invalid reports: when more reports than this were set aside within
-#: so many seconds, and they were this share of all, the worker sets no more aside than that. 0 reports: no limit.
+#: Limit the rate of dead-lettering during floods of invalid reports: when more messages than this had one within so
+#: many seconds, and they were this share of all, the worker sets no more aside than that. 0 messages: no limit.
 TRASH_BRAKE_SET_ASIDE = _whole("TRASH_BRAKE_SET_ASIDE", 1000, 0, 1_000_000)
 TRASH_BRAKE_WITHIN_S = _whole("TRASH_BRAKE_WITHIN_S", 60, 1, 3600)
 TRASH_BRAKE_PERCENT = _whole("TRASH_BRAKE_PERCENT", 90, 1, 100)
@@ -270,6 +270,7 @@ LOGGING = {
     "formatters": {"line": {"()": "trashsite.logs.OneLine", "format": "%(levelname)s %(name)s: %(message)s"}},
     "filters": {
         "seldom": {"()": "trashsite.logs.Seldom"},
+        "60 a minute": {"()": "trashsite.logs.Seldom", "most": 60},
         "not unavailable": {"()": "trashsite.logs.NotUnavailable"},
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
@@ -284,6 +285,8 @@ LOGGING = {
         "django.request": {"level": "ERROR", "filters": ["not unavailable"]},
         # Or an outage of the store would log a line for each request.
         "reports.web.problems": {"filters": ["seldom"]},
+        # Or a flood of invalid reports would log a line for each.
+        "reports.tasks.set_aside": {"filters": ["60 a minute"]},
     },
 }
 

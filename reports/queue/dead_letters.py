@@ -76,6 +76,8 @@ class DeadLetter:
     receive_count: int
     copies: tuple[Copy, ...]
     complete: bool = True
+    #: Where the letter is an array with many invalid reports: how many, and which fields broke rules.
+    summary: str | None = None
 
     @property
     def message_id(self) -> str:
@@ -345,6 +347,7 @@ def _letter(messages: Sequence[_Message]) -> DeadLetter:
         receive_count=int(receives) if receives.isdecimal() else delivery.receive_count,
         copies=tuple(sorted((each.copy for each in messages), key=lambda copy: copy.message_id)),
         complete=0 in texts or len(texts) == 2,
+        summary=facts.get("summary"),
     )
 
 

@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from subprocess import TimeoutExpired
 from typing import Any
 
+from botocore.exceptions import BotoCoreError
+
 from tests.faults.load import Mix
 from tests.faults.run import Run, Scenario
 from tests.support import fault_proxy
@@ -27,12 +29,11 @@ LINES_A_MINUTE = 70
 
 
 class Others:
-    """Sends a report of a can of its own several times a second, and measures when each is readable."""
+    """Sends a report of a new can every `each_s` seconds, and measures when each is readable."""
 
-    EACH_S = 0.25
-
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, each_s: float) -> None:
         self._run = run
+        self._each_s = each_s
         self._ended = threading.Event()
         self._sent: dict[str, float] = {}
         self.took: list[float] = []
@@ -49,7 +50,7 @@ class Others:
             thread.join(90.0)
 
     def _send(self) -> None:
-        while not self._ended.wait(self.EACH_S):
+        while not self._ended.wait(self._each_s):
             began = time.monotonic()
             self._sent[self._run.load.canary()] = began
 
@@ -59,7 +60,10 @@ class Others:
             if self._ended.is_set() and give_up_at == float("inf"):
                 give_up_at = time.monotonic() + 60.0
             for can_id, began in list(self._sent.items()):
-                if self._run.pipeline.is_readable(can_id):
+                # The stand-in sometimes closes a connection under load.
+                with suppress(BotoCoreError):
+                    if not self._run.pipeline.is_readable(can_id):
+                        continue
                     self.took.append(time.monotonic() - began)
                     del self._sent[can_id]
             time.sleep(0.05)
@@ -68,9 +72,9 @@ class Others:
 
 
 @contextmanager
-def others_are_readable(run: Run) -> Iterator[None]:
+def others_are_readable(run: Run, each_s: float = 0.25) -> Iterator[None]:
     """Measure the reports of others while the body runs; of a hundred, 99 must be readable within 5 s."""
-    others = Others(run)
+    others = Others(run, each_s)
     others.start()
     try:
         yield
@@ -122,7 +126,7 @@ def worthless_arrays(seconds: float, *, each_s: float = 4.0) -> Callable[[Run], 
     def action(run: Run) -> None:
         worker = run.start().ready()
         end = time.monotonic() + seconds
-        with others_are_readable(run), delivered_once(run):
+        with others_are_readable(run, each_s=1.0), delivered_once(run):
             while time.monotonic() < end:
                 run.load.send_poison(ONES)
                 time.sleep(each_s)
@@ -172,7 +176,8 @@ def crowds() -> list[Scenario]:
     return [
         Scenario(
             "crowd: 500 ones every 4 s from one device", worthless_arrays(300), starts=True, seconds=330,
-            mix=Mix(rate=20),
+            # Fewer good reports than a tenth of the ones.
+            mix=Mix(rate=1),
         ),
         Scenario(
             "crowd: 50 messages of 500 reports at once", large_arrays(), starts=True, seconds=120, mix=Mix(rate=20),

@@ -115,6 +115,25 @@ def test_what_fails_with_each_request_is_logged_once_a_minute_with_its_count(mon
     ]
 
 
+def test_what_strangers_cause_is_logged_so_many_times_a_minute_and_then_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("trashsite.logs.time.monotonic", lambda: now)
+    some, said = Seldom(most=3), list[str]()
+    for number in range(121):
+        now = 1000.0 + number / 2
+        record = logging.LogRecord("trash", logging.WARNING, "x.py", 1, "set aside %s", (number,), None)
+        if some.filter(record):
+            said.append(record.getMessage())
+    assert said == [
+        "set aside 0",
+        "set aside 1",
+        "set aside 2",
+        "set aside 120 (and 117 times since it was last logged)",
+    ]
+
+
 def test_django_logs_nothing_on_a_503_and_everything_on_a_500() -> None:
     said = []
     for status in (503, 500):

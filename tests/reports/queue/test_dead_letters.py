@@ -308,6 +308,7 @@ def test_the_list_is_json_for_programs_and_can_be_narrowed() -> None:
         "reason": "invalid",
         "field": "can_id",
         "error": "is required",
+        "summary": None,
         "first_message_id": "m-2",
         "index": None,
         "sent_at": "2026-11-20T09:30:00.123000Z",

@@ -18,6 +18,8 @@ MAX_STREAM = 64
 MAX_AHEAD = timedelta(minutes=5)
 #: In a summary of invalid reports: fields named, and characters of each name.
 _SUMMED_FIELDS, _SUMMED_NAME = 4, 32
+#: An earlier time is of a clock that was never set; and few programs can show the year 1 in every zone.
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

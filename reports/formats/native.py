@@ -15,6 +15,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from reports.report import (
+    EARLIEST,
     EPOCH,
     MAX_AHEAD,
     MAX_CAN_ID,
@@ -46,7 +47,7 @@ def parse(body: str | bytes, received_at: datetime) -> list[Report | InvalidRepo
     Return each report of a message body, or in its place an InvalidReport, in the order sent.
 
     received_at: when the queue first received the message. It replaces a missing measured_at, and measured_at must
-    not be later than 5 minutes after it; so a redelivery gives the same result. Reads no clock.
+    be in 2000 or later, and at most 5 minutes after it; so a redelivery gives the same result. Reads no clock.
     Never raises for what a device can send: a body that is not JSON is one InvalidReport with index None.
     """
     text = ""
@@ -204,6 +205,8 @@ def _measured_at(fields: dict[str, Any], received_at: datetime) -> datetime:
     if not isinstance(sent, str) or len(sent) > 64:
         raise InvalidReport("measured_at", "must be ISO 8601 with a zone, or an epoch in seconds or milliseconds")
     measured_at = _from_epoch(sent) if NUMBER.fullmatch(sent) else _from_iso(sent)
+    if measured_at < EARLIEST:
+        raise InvalidReport("measured_at", "must be 2000-01-01 or later: the device's clock is not set")
     if measured_at - received_at > MAX_AHEAD:
         raise InvalidReport("measured_at", "must be at most 5 minutes after the message was received")
     return measured_at

@@ -172,8 +172,8 @@ class Channel(virtual.Channel):
             dispatcher, receiver = consuming.dispatcher, consuming.receiver
             consuming.enqueue_arrived(time.monotonic())
             while self.qos.can_consume():
-                # One slot is kept for others, where there are several.
-                slow_too = len(consuming.given_slow) < max(1, self._slots - 1)
+                # Half of the slots are kept for others, where there are several.
+                slow_too = len(consuming.given_slow) < max(1, self._slots // 2)
                 batch = dispatcher.next(time.monotonic(), more_to_come=receiver.busy, slow_too=slow_too)
                 if batch is None:
                     if (at := dispatcher.due(time.monotonic(), slow_too=slow_too)) is not None:

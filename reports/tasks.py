@@ -18,7 +18,7 @@ from reports import formats, queue, store
 from reports.queue import QueueUnavailable, Rejected
 from reports.report import InvalidReport, Report
 from reports.store import StoreUnavailable
-from reports.worker import counters
+from reports.worker import counters, senders
 from reports.worker.dead_letter_limit import DeadLetterLimit, RateLimit, invisible_s
 from trashsite.outage import Outage
 from trashsite.sqs.delivery import Delivery
@@ -125,7 +125,7 @@ def _store(deliveries: Sequence[Delivery]) -> None:
 def _parse(delivery: Delivery) -> list[Report | InvalidReport]:
     if delivery.why_unreadable:
         return [InvalidReport("message", delivery.why_unreadable, text=delivery.body)]
-    return formats.parse(delivery.body, delivery.sent_at)
+    return formats.parse(delivery.body, delivery.sent_at, check_can_id=senders.check_for(delivery.sender_id))
 
 
 def _set_aside_and_delete(parsed: Sequence[_Parsed], now: datetime) -> tuple[int, Sequence[Delivery]]:

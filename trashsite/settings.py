@@ -50,6 +50,27 @@ def _list(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]
 
 
+def _keys(name: str, known: str) -> list[str]:
+    keys = _list(name) or ([known] if TRASH_LOCAL else [])
+    if any(len(key) < 16 for key in keys):
+        # They are secret, so they are not shown.
+        raise ImproperlyConfigured(f"{name} must be random characters, at least 16; several keys with commas between.")
+    return keys
+
+
+def _senders(name: str) -> dict[str, tuple[str, ...]]:
+    senders: dict[str, tuple[str, ...]] = {}
+    for entry in os.environ.get(name, "").split():
+        sender, _, prefixes = entry.partition("=")
+        senders[sender] = tuple(prefix for prefix in prefixes.split(",") if prefix)
+        if not sender or not senders[sender]:
+            raise ImproperlyConfigured(
+                f"{name} has {entry!r}; each part must be like AROAEXAMPLE=north-,park- (a sender's id, and how the "
+                "ids of its cans begin) or AROAEXAMPLE=* (every can)."
+            )
+    return senders
+
+
 if region := os.environ.get("AWS_REGION"):
     # AWS's containers and its other SDKs use this name; boto3 reads only the longer one.
     os.environ.setdefault("AWS_DEFAULT_REGION", region)
@@ -82,6 +103,10 @@ TRASH_PROXIES = _whole("TRASH_PROXIES", 0, 0, 10)
 TRASH_BRAKE_SET_ASIDE = _whole("TRASH_BRAKE_SET_ASIDE", 1000, 0, 1_000_000)
 TRASH_BRAKE_WITHIN_S = _whole("TRASH_BRAKE_WITHIN_S", 60, 1, 3600)
 TRASH_BRAKE_PERCENT = _whole("TRASH_BRAKE_PERCENT", 90, 1, 100)
+#: Keys that sign what a redriven message tells of its first id, time and sender: the first signs, all verify.
+TRASH_REDRIVE_KEYS = _keys("TRASH_REDRIVE_KEY", "known to everybody: this machine only")
+#: Which senders, by AWS's SenderId, may report which cans, by how their ids begin; empty: everybody all.
+TRASH_SENDERS = _senders("TRASH_SENDERS")
 #: Requests one client may make, as COUNT/UNIT with the unit s, min or h; empty: no limit.
 TRASH_RATES = {
     "read": _rate("TRASH_READ_RATE", "60000/min"),
@@ -287,6 +312,7 @@ LOGGING = {
         "reports.web.problems": {"filters": ["seldom"]},
         # Or a flood of invalid reports would log a line for each.
         "reports.tasks.set_aside": {"filters": ["60 a minute"]},
+        "trashsite.sqs.origin": {"filters": ["seldom"]},
     },
 }
 

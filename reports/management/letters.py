@@ -44,6 +44,7 @@ def as_json(letter: DeadLetter) -> dict[str, Any]:
         "field": letter.field,
         "error": letter.error,
         "summary": letter.summary,
+        "sender_id": letter.sender_id,
         "first_message_id": letter.first_message_id,
         "index": letter.index,
         "sent_at": iso(letter.sent_at),

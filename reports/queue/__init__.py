@@ -19,6 +19,7 @@ from reports.queue.messages import Depth, Rejected, delete, depth, ping, postpon
 from reports.queue.provisioning import MAX_RECEIVES, flaws, provision
 from reports.queue.requests import DEAD, REPORTS, QueueUnavailable, full_name, url_of
 from trashsite.sqs.entries import MAX_BYTES
+from trashsite.sqs.origin import RedriveKeyMissing
 
 __all__ = (
     "DEAD",
@@ -29,6 +30,7 @@ __all__ = (
     "Depth",
     "LetterOutcome",
     "QueueUnavailable",
+    "RedriveKeyMissing",
     "Rejected",
     "delete",
     "depth",

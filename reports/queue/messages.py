@@ -26,7 +26,7 @@ from reports.queue.requests import (
 from reports.report import InvalidReport
 from trashsite import aws
 from trashsite.outage import Outage
-from trashsite.sqs.delivery import Delivery, carried_facts
+from trashsite.sqs.delivery import Delivery
 from trashsite.sqs.entries import MAX_BYTES, back_in_s, in_requests, request_entries, set_visibility
 
 logger = logging.getLogger(__name__)
@@ -130,7 +130,7 @@ def _letters(rejected: Rejected) -> Iterator[dict[str, Any]]:
         "field": error.field,
         "error": error.rule,
         "summary": error.summary,
-        **carried_facts(delivery.first_message_id, delivery.sent_at_ms),
+        **delivery.origin.facts(),
         "index": "" if error.index is None else str(error.index),
         "receive_count": str(delivery.receive_count),
     }

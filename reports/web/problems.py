@@ -21,7 +21,7 @@ from django.views.debug import SafeExceptionReporterFilter
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from reports.queue import QueueUnavailable
+from reports.queue import QueueUnavailable, RedriveKeyMissing
 from reports.report import InvalidReport
 from reports.store import StoreUnavailable
 
@@ -92,6 +92,9 @@ def answered(error: Exception) -> Response | None:
         case QueueUnavailable():
             log.warning("queue unavailable: %s", error)
             return answer(Unavailable("The queue cannot be reached. Nothing was sent: try again in a moment."))
+        case RedriveKeyMissing():
+            log.warning("%s", error)
+            return answer(Unavailable(str(error)))
         case InvalidQuery():
             wrong = {"field": error.field, "rule": error.rule}
             return Response(Problem(400, str(error), [wrong]), status=400)

@@ -59,13 +59,10 @@ class Others:
         while not self._ended.is_set() or (self._sent and time.monotonic() < give_up_at):
             if self._ended.is_set() and give_up_at == float("inf"):
                 give_up_at = time.monotonic() + 60.0
-            for can_id, began in list(self._sent.items()):
-                # The stand-in sometimes closes a connection under load.
-                with suppress(BotoCoreError):
-                    if not self._run.pipeline.is_readable(can_id):
-                        continue
-                    self.took.append(time.monotonic() - began)
-                    del self._sent[can_id]
+            # The stand-in sometimes closes a connection under load.
+            with suppress(BotoCoreError):
+                for can_id in self._run.pipeline.readable(list(self._sent)):
+                    self.took.append(time.monotonic() - self._sent.pop(can_id))
             time.sleep(0.05)
         now = time.monotonic()
         self.took += [now - began for began in self._sent.values()]

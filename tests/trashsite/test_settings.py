@@ -38,6 +38,10 @@ def test_the_check_for_deployment_finds_nothing() -> None:
         ({"TRASH_PROXIES": "-1"}, "TRASH_PROXIES is '-1'; it must be a whole number from 0 to 10"),
         ({"TRASH_POST_RATE": "many"}, "TRASH_POST_RATE is 'many'; it must be like 600/min"),
         ({"TRASH_TIME_ZONE": "Prague"}, "TRASH_TIME_ZONE is 'Prague'; it must be a zone's name"),
+        ({"TRASH_REDRIVE_KEY": "short"}, "TRASH_REDRIVE_KEY must be random characters, at least 16"),
+        ({"TRASH_SENDERS": "AROAEXAMPLE"}, "TRASH_SENDERS has 'AROAEXAMPLE'; each part must be like"),
+        ({"TRASH_SENDERS": "=a"}, "TRASH_SENDERS has '=a'"),
+        ({"TRASH_SENDERS": "AROAEXAMPLE=,"}, "TRASH_SENDERS has 'AROAEXAMPLE=,'"),
         ({"TRASH_SUFFIX": "a/b"}, "TRASH_SUFFIX may hold letters"),
     ],
 )
@@ -53,3 +57,18 @@ def test_what_no_production_should_have_refuses_to_start(
 
     assert str(refused.value).startswith(said)
     assert "sec#ret" not in str(refused.value)
+
+
+def test_keys_and_senders_are_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TRASH_LOCAL")
+    listed = {
+        "TRASH_REDRIVE_KEY": "the new key of redrive, the old key of redrive",
+        "TRASH_SENDERS": "AROANORTH=north-,park-\n AIDAWEB=*",
+    }
+    for name, value in (PRODUCTION | listed).items():
+        monkeypatch.setenv(name, value)
+
+    settings = runpy.run_path(str(ROOT / "trashsite" / "settings.py"))
+
+    assert settings["TRASH_REDRIVE_KEYS"] == ["the new key of redrive", "the old key of redrive"]
+    assert settings["TRASH_SENDERS"] == {"AROANORTH": ("north-", "park-"), "AIDAWEB": ("*",)}

@@ -125,12 +125,17 @@ DEBUG = _flag("DJANGO_DEBUG")
 SECRET_KEY = os.environ.get("DJANGO_SECRET_KEY", "")
 if TRASH_LOCAL:
     SECRET_KEY = SECRET_KEY or "known to everybody: this machine only"
-elif not SECRET_KEY:
-    raise ImproperlyConfigured(
-        "DJANGO_SECRET_KEY is not set. Set it to 50 random characters, or start with `make run` on a laptop."
-    )
 elif DEBUG:
     raise ImproperlyConfigured("DJANGO_DEBUG is for local mode only: it shows settings to visitors. Unset it.")
+
+
+def require_secret_key() -> None:
+    """Raise ImproperlyConfigured where there is no secret key: worker and simulator need none, the site does."""
+    if not SECRET_KEY:
+        raise ImproperlyConfigured(
+            "DJANGO_SECRET_KEY is not set. Set it to 50 random characters, or start with `make run` on a laptop."
+        )
+
 
 ALLOWED_HOSTS = _list("DJANGO_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if TRASH_LOCAL else "")
 CSRF_TRUSTED_ORIGINS = _list("DJANGO_CSRF_TRUSTED_ORIGINS")

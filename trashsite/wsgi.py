@@ -18,10 +18,13 @@ from typing import TYPE_CHECKING
 
 from django.core.wsgi import get_wsgi_application
 
+from trashsite.settings import require_secret_key
+
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "trashsite.settings")  # noqa: TID251
+require_secret_key()
 _django = get_wsgi_application()
 #: More than any form, import or array of reports of ours has; what each may have is Django's to say.
 BODY_BYTES = 4 * 1024 * 1024

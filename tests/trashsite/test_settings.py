@@ -31,7 +31,6 @@ def test_the_check_for_deployment_finds_nothing() -> None:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"DJANGO_SECRET_KEY": ""}, "DJANGO_SECRET_KEY is not set"),
         ({"DJANGO_DEBUG": "1"}, "DJANGO_DEBUG is for local mode only"),
         ({"DATABASE_URL": "postgres://trash:sec#ret@db:x/trash"}, "DATABASE_URL must be a database's address"),
         ({"TRASH_READS": "everybody"}, "TRASH_READS is 'everybody'; it must be one of"),
@@ -72,3 +71,14 @@ def test_keys_and_senders_are_lists(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert settings["TRASH_REDRIVE_KEYS"] == ["the new key of redrive", "the old key of redrive"]
     assert settings["TRASH_SENDERS"] == {"AROANORTH": ("north-", "park-"), "AIDAWEB": ("*",)}
+
+
+def test_the_site_does_not_start_without_a_secret_key() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import trashsite.wsgi"],
+        cwd=ROOT, env={"PATH": os.environ["PATH"], **PRODUCTION, "DJANGO_SECRET_KEY": ""},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert "ImproperlyConfigured: DJANGO_SECRET_KEY is not set. Set it to 50 random characters" in done.stderr

@@ -51,8 +51,8 @@ class Others:
 
     def _send(self) -> None:
         while not self._ended.wait(self._each_s):
-            began = time.monotonic()
-            self._sent[self._run.load.canary()] = began
+            can_id = self._run.load.canary()
+            self._sent[can_id] = time.monotonic()
 
     def _look(self) -> None:
         give_up_at = float("inf")

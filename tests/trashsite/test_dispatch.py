@@ -99,6 +99,14 @@ def test_large_arrays_wait_beside_small_messages_and_a_batch_is_bounded_by_its_r
     assert batches == [small, large[:1], large[1:2], large[2:], medium[:10], medium[10:]]
 
 
+def test_fresh_messages_do_not_linger_longer_because_slow_ones_are_given_meanwhile() -> None:
+    dispatcher = Dispatcher()
+    few, suspect = messages(3), messages(20, receive_count=2)
+    dispatcher.add(few + suspect, 0.0)
+    given = [dispatcher.next(now / 100, more_to_come=True) for now in range(0, 10)]
+    assert given.index(few) == round(LINGER_S * 100)
+
+
 def test_large_arrays_leave_a_slot_to_others_where_they_are_told_to() -> None:
     dispatcher = Dispatcher()
     large = arrays(2, BATCH_REPORTS)

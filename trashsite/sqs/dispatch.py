@@ -90,7 +90,7 @@ class Dispatcher:
 
     def add(self, deliveries: Sequence[Delivery], now: float) -> None:
         """Add messages that were received."""
-        if not self._waits(slow_too=True):
+        if not self.fresh.messages:
             self._linger_until = now + LINGER_S
         for each in deliveries:
             lane = self.slow if is_slow(each) else self.fresh
@@ -114,7 +114,9 @@ class Dispatcher:
             batch, full = lane.next_batch()
             if batch and (full or not lingers) and (slow_too or lane is self.fresh):
                 self._slow_first = lane is self.fresh
-                self._linger_until = now + LINGER_S
+                if lane is self.fresh:
+                    # Slow ones do not make what waits beside them wait once more.
+                    self._linger_until = now + LINGER_S
                 return lane.remove(batch)
         self._retrying = False
         return None

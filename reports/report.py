@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -14,6 +16,10 @@ MAX_LEVEL = 32
 MAX_STREAM = 64
 #: How far a device's clock may run ahead of the queue's.
 MAX_AHEAD = timedelta(minutes=5)
+#: In a summary of invalid reports: fields named, and characters of each name.
+_SUMMED_FIELDS, _SUMMED_NAME = 4, 32
+#: An earlier time is of a clock that was never set; and few programs can show the year 1 in every zone.
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -40,15 +46,32 @@ class InvalidReport(ValueError):
     """
     A report that can never be stored: which field broke which rule.
 
-    text: exactly what was sent, of this report or, where index is None, of the whole message.
+    text: exactly what was sent, of this report or, where index is None, of the whole message. summary: where it stands
+    for many reports of an array, how many those are and which fields broke rules; "" otherwise.
     """
 
-    def __init__(self, field: str, rule: str, *, text: str = "", index: int | None = None) -> None:
-        super().__init__(f"{field}: {rule}")
+    def __init__(self, field: str, rule: str, *, text: str = "", index: int | None = None, summary: str = "") -> None:
+        super().__init__(f"{field}: {rule}" + (f" ({summary})" if summary else ""))
         self.field = field
         self.rule = rule
         self.text = text
         self.index = index
+        self.summary = summary
+
+    @classmethod
+    def of_array(cls, invalid: Sequence[InvalidReport], *, reports: int, text: str) -> InvalidReport:
+        """
+        Return what stands for many invalid reports of an array: the first one's field and rule, and how many there are.
+
+        reports: how many the array has, valid ones included; text: the whole array.
+        """
+        first = invalid[0]
+        counts = Counter(each.field[:_SUMMED_NAME] for each in invalid).most_common()
+        fields = [f"{field} {count}" for field, count in counts[:_SUMMED_FIELDS]]
+        if others := sum(count for _, count in counts[_SUMMED_FIELDS:]):
+            fields.append(f"other fields {others}")
+        summary = f"{len(invalid)} of {reports} reports, the first at index {first.index}: {', '.join(fields)}"
+        return cls(first.field, first.rule, text=text, summary=summary)
 
 
 def iso(instant: datetime) -> str:

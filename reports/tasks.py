@@ -19,12 +19,18 @@ from reports.formats import native
 from reports.queue import QueueUnavailable, Rejected
 from reports.report import InvalidReport, Report
 from reports.store import StoreUnavailable
-from reports.worker import counters
-from reports.worker.dead_letter_limit import DeadLetterLimit, DeadLettersLimited, RateLimit
+from reports.worker import counters, senders
+from reports.worker.dead_letter_limit import DeadLetterLimit, RateLimit, invisible_s
 from trashsite.outage import Outage
 from trashsite.sqs.delivery import Delivery
 
 logger = logging.getLogger(__name__)
+#: A logger of its own, since its lines are limited by settings.LOGGING: a flood must not fill the log.
+set_aside_logger = logging.getLogger(f"{__name__}.set_aside")
+#: With more invalid reports, or where they are more than half of several, the whole array becomes one dead letter.
+MOST_LETTERS = 10
+#: Characters of a reason in the log: a field's name may be long.
+MOST_SAID = 300
 #: A message received more often is kept for a retry here: SQS would move it away after queue.MAX_RECEIVES.
 MOST_POSTPONED = queue.MAX_RECEIVES - 5
 _outage = Outage("storing reports")
@@ -64,7 +70,7 @@ def store_messages(batch: Sequence[Sequence[Any]]) -> None:
     Store the reports of a batch of messages, set aside what is invalid, and delete the messages.
 
     batch: the fields of one Delivery each; only the transport calls this. Raises Reject where the batch must come
-    again: without requeue while a service is down or dead letters are limited, with it after an error of our code.
+    again: without requeue while a service is down, with it after an error of our code.
     """
     began = time.monotonic()
     deliveries = [Delivery(*fields) for fields in batch]
@@ -72,10 +78,6 @@ def store_messages(batch: Sequence[Sequence[Any]]) -> None:
         _store(deliveries)
     except (StoreUnavailable, QueueUnavailable) as error:
         _outage.failed(error)
-        raise Reject(str(error), requeue=False) from error
-    except DeadLettersLimited as error:
-        # As in an outage, the transport receives no more, and tries one batch at a time.
-        _outage.ended(began)
         raise Reject(str(error), requeue=False) from error
     except Exception as error:
         logger.exception("a batch of %d messages raised an error in our code and is given back", len(deliveries))
@@ -87,11 +89,12 @@ _Parsed = tuple[Delivery, list[Report | InvalidReport]]
 
 
 def _store(deliveries: Sequence[Delivery]) -> None:
+    now = datetime.now(UTC)
     parsed = [(delivery, _parse(delivery)) for delivery in deliveries]
     reports = [each for _, results in parsed for each in results if isinstance(each, Report)]
     try:
         tries = 1 if deliveries[0].receive_count > 1 else store.TRIES
-        outcome = store.put_reports(reports, now=datetime.now(UTC), tries=tries)
+        outcome = store.put_reports(reports, now=now, tries=tries)
         later = _of(outcome.throttled, parsed)
         if any(delivery.receive_count > MOST_POSTPONED for delivery in later):
             raise StoreUnavailable("DynamoDB has throttled these reports for long", outcome.throttled)
@@ -101,50 +104,65 @@ def _store(deliveries: Sequence[Delivery]) -> None:
         unsaved = _of(error.unsaved, parsed)
         _delete_valid([each for each in parsed if each[0] not in unsaved])
         raise
-    set_aside = _set_aside_and_delete([each for each in parsed if each[0] not in later])
+    set_aside, limited = _set_aside_and_delete([each for each in parsed if each[0] not in later], now)
+    # Last, since a batch that has to come again must come again whole.
+    queue.postpone(limited, invisible_s)
     if later:
-        # Last, since a batch that has to come again must come again whole.
         _throttling.failed(f"{len(later)} messages are given back for a while")
         queue.postpone(later)
     else:
         _throttling.ended()
-    counters.add(messages=len(deliveries) - len(later), postponed=len(later))
+    postponed = len(later) + len(limited)
+    counters.add(messages=len(deliveries) - postponed, postponed=postponed)
     counters.add(stored=outcome.stored, older=outcome.older, repeated=outcome.repeated)
     ages = [time.time() - delivery.sent_at_ms / 1000 for delivery in deliveries]
     counters.set_gauges(lag_ms=max(0, int(max(ages) * 1000)), last_stored_at_s=int(time.time()))
     logger.info(
         "messages=%d stored=%d older=%d repeated=%d set_aside=%d postponed=%d age_s=%.1f..%.1f",
-        len(deliveries), outcome.stored, outcome.older, outcome.repeated, set_aside, len(later), min(ages), max(ages),
+        len(deliveries), outcome.stored, outcome.older, outcome.repeated, set_aside, postponed, min(ages), max(ages),
     )  # fmt: skip
 
 
 def _parse(delivery: Delivery) -> list[Report | InvalidReport]:
     if delivery.why_unreadable:
         return [InvalidReport("message", delivery.why_unreadable, text=delivery.body)]
-    return native.parse(delivery.body, delivery.sent_at)
+    return native.parse(delivery.body, delivery.sent_at, check_can_id=senders.check_for(delivery.sender_id))
 
 
-def _set_aside_and_delete(parsed: Sequence[_Parsed]) -> int:
-    """Set aside invalid reports, delete their messages, whose other reports are stored, and return how many."""
-    rejected = [
-        Rejected(result, delivery)
-        for delivery, results in parsed
-        for result in results
-        if isinstance(result, InvalidReport)
-    ]
-    counts = {"valid": sum(len(results) for _, results in parsed) - len(rejected), "invalid": len(rejected)}
+def _set_aside_and_delete(parsed: Sequence[_Parsed], now: datetime) -> tuple[int, Sequence[Delivery]]:
+    """
+    Set aside invalid reports, and delete the messages, whose other reports are stored.
+
+    Returns how many dead letters that made, and the messages with invalid reports that have to come again, since dead
+    letters are limited.
+    """
+    rejected = {delivery: letters for delivery, results in parsed if (letters := _rejected(delivery, results))}
+    valid = len(parsed) - len(rejected)
+    set_aside, limited = dead_letter_limit.split(list(rejected), valid=valid, now=now)
+    letters = [letter for delivery in set_aside for letter in rejected[delivery]]
     try:
-        dead_letter_limit.check(**counts)
-        queue.quarantine(rejected)
-    except (QueueUnavailable, DeadLettersLimited):
+        queue.quarantine(letters)
+    except QueueUnavailable:
         _delete_valid(parsed)
         raise
-    queue.delete([delivery for delivery, _ in parsed])
-    dead_letter_limit.count(**counts)
-    for each in rejected:
-        logger.warning("set aside message %s: %s", each.delivery.first_message_id, each.error)
-    counters.add(set_aside=len(rejected))
-    return len(rejected)
+    waiting = set(limited)
+    queue.delete([delivery for delivery, _ in parsed if delivery not in waiting])
+    dead_letter_limit.count(valid=valid, set_aside=len(set_aside), limited=len(limited))
+    for each in letters:
+        set_aside_logger.warning(
+            "set aside message %s: %s", each.delivery.first_message_id, str(each.error)[:MOST_SAID]
+        )
+    counters.add(set_aside=len(letters))
+    return len(letters), limited
+
+
+def _rejected(delivery: Delivery, results: Sequence[Report | InvalidReport]) -> list[Rejected]:
+    """Return the dead letters of a message: one a report, or one for all where it has many invalid ones."""
+    invalid = [each for each in results if isinstance(each, InvalidReport)]
+    if len(invalid) > MOST_LETTERS or (len(invalid) > 1 and 2 * len(invalid) > len(results)):
+        # Or a message of 1 KB would cost 500 letters and log lines. A redrive brings its valid reports as repeats.
+        invalid = [InvalidReport.of_array(invalid, reports=len(results), text=delivery.body)]
+    return [Rejected(each, delivery) for each in invalid]
 
 
 def _of(reports: Sequence[Report], parsed: Sequence[_Parsed]) -> list[Delivery]:

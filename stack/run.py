@@ -22,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from stack.front import blocked_port, front
 from stack.servers import (
     LOOPBACK,
     REGION,
@@ -39,6 +40,8 @@ from stack.supervisor import Output, Service, Supervisor, run
 ROOT = Path(__file__).resolve().parent.parent
 #: Settings of a user's own AWS account that would send our requests there, or change how they are signed.
 FOREIGN = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL")
+#: Of the site alone; an empty value counts as none.
+WITHOUT_SECRETS = {"DJANGO_SECRET_KEY": "", "DATABASE_URL": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +111,12 @@ def _port(environ: Mapping[str, str], name: str, default: int) -> int:
     return int(value)
 
 
-def services(settings: Settings) -> list[Service]:
-    """What a stack consists of, in the order in which it starts."""
+def services(settings: Settings, dynamodb_port: int | None = None) -> list[Service]:
+    """
+    What a stack consists of, in the order in which it starts.
+
+    dynamodb_port: where DynamoDB itself listens, if there is a front on its usual port.
+    """
     python = sys.executable
     urls = settings.exports()
     web = f"{LOOPBACK}:{settings.port}"
@@ -124,7 +131,7 @@ def services(settings: Settings) -> list[Service]:
         ),
         Service(
             "dynamodb",
-            dynamodb_program(settings.dynamodb_port, settings.data / "dynamodb", settings.kind),
+            dynamodb_program(dynamodb_port or settings.dynamodb_port, settings.data / "dynamodb", settings.kind),
             is_ready=partial(answers, urls["AWS_ENDPOINT_URL_DYNAMODB"]),
             stop_within_s=1,
         ),
@@ -134,7 +141,7 @@ def services(settings: Settings) -> list[Service]:
             # Quiet: no banner. As root, as in many containers, Celery warns of itself at length.
             Program(
                 [python, "-m", "celery", "--quiet", "-A", "trashsite", "worker"],
-                {"PYTHONWARNINGS": "ignore:You're running the worker with superuser"},
+                {"PYTHONWARNINGS": "ignore:You're running the worker with superuser", **WITHOUT_SECRETS},
             ),
             ready_line=r"\bready\b",
             stop_within_s=6,
@@ -149,7 +156,7 @@ def services(settings: Settings) -> list[Service]:
         ),
         Service(
             "simulator",
-            Program([python, "manage.py", "simulate", *shlex.split(settings.simulate)]),
+            Program([python, "manage.py", "simulate", *shlex.split(settings.simulate)], WITHOUT_SECRETS),
             # Asked for a number of reports, it ends.
             may_end=True,
             stop_within_s=1,
@@ -223,6 +230,8 @@ def exports(settings: Settings) -> str:
 def only_one(data: Path) -> Iterator[None]:
     """Hold the data for one stack. Raises StackError where another has it."""
     data.mkdir(parents=True, exist_ok=True)
+    # It may be from a version that let others read it.
+    data.chmod(data.stat().st_mode & 0o700)
     with (data / "lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -258,16 +267,24 @@ def main(arguments: list[str]) -> int:
             print(exports(settings))
             return 0
         os.chdir(ROOT)
+        # What is kept has passwords, a token and sessions in it: nobody else on the machine may read it.
+        os.umask(0o077)
         with only_one(settings.data):
             check_ports(settings)
-            wanted = services(settings)
+            dynamodb_port = blocked_port()
+            wanted = services(settings, dynamodb_port)
             output = Output(sys.stdout, [service.name for service in wanted])
             supervisor = Supervisor(wanted, settings.environment(os.environ), output)
-            asyncio.run(run(supervisor, lambda: output.write(box(settings))))
+            asyncio.run(_run(settings, dynamodb_port, supervisor, output))
     except StackError as error:
         print(f"make run: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+async def _run(settings: Settings, dynamodb_port: int, supervisor: Supervisor, output: Output) -> None:
+    async with front(settings.dynamodb_port, dynamodb_port):
+        await run(supervisor, lambda: output.write(box(settings)))
 
 
 if __name__ == "__main__":

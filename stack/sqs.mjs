@@ -6,6 +6,7 @@
 // below from outside, and each cure ends the program where a new version has moved its ground.
 
 import assert from "node:assert/strict";
+import http from "node:http";
 import net from "node:net";
 
 import { startFauxqs } from "fauxqs";
@@ -51,6 +52,18 @@ const { getAllAttributes } = SqsQueue.prototype;
 SqsQueue.prototype.getAllAttributes = function (requested) {
   this.processTimers();
   return getAllAttributes.call(this, requested);
+};
+
+// Any web page that a browser of this machine shows may send to it, also without asking first. Browsers name the page in
+// Origin or Sec-Fetch-Site, which no SDK sends; a page whose host name leads to this machine shows itself in Host.
+const OURS = /^(127\.0\.0\.1|localhost|\[::1\]|[a-z0-9.-]+\.localhost)(:\d+)?$/i;
+const { emit } = http.Server.prototype;
+http.Server.prototype.emit = function (event, request, response) {
+  const isByPage = (headers) => headers.origin || headers["sec-fetch-site"] || !OURS.test(headers.host ?? LOOPBACK);
+  if (!(response instanceof http.ServerResponse) || !isByPage(request.headers)) return emit.apply(this, arguments);
+  response.writeHead(403, { "Content-Type": "text/plain", Connection: "close" });
+  response.end("This server is for programs on this machine, not for web pages.\n");
+  return true;
 };
 
 // Not a defect, but half of its time: a file sync for each message. Without it, what was acknowledged

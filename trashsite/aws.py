@@ -64,6 +64,8 @@ TIMEOUT_S = 2.5
 PATIENCE_S = 5.0
 #: Shorter than the pause before a batch is tried again (trashsite.sqs.dispatch), or that try would always fail.
 SILENCE_S = 0.4
+#: Requests that one call of side_by_side has in flight: as many as a page reads shards of an index.
+AT_ONCE = 8
 #: Set when this process stops: then no request is sent a second time.
 stopping = threading.Event()
 
@@ -199,7 +201,7 @@ class Client:
         """
         deadline = time.monotonic() + within_s
         if time.monotonic() < self._silent_until:
-            raise AwsSilent(f"{self._silence} (seen a moment ago)")
+            raise AwsUnavailable(f"{self._silence} (seen a moment ago)")
         for attempt in count(1):
             try:
                 return self.call(operation, request, timeout_s=min(TIMEOUT_S, max(0.1, deadline - time.monotonic())))
@@ -208,7 +210,7 @@ class Client:
             except AwsUnavailable as error:
                 pause = pause_s(attempt, first_s=0.05, most_s=1.0)
                 if time.monotonic() + pause >= deadline or stopping.wait(pause):
-                    if isinstance(error, AwsSilent):
+                    if not isinstance(error, AwsThrottled):
                         self._silence = str(error)
                         self._silent_until = time.monotonic() + SILENCE_S
                     raise
@@ -286,18 +288,33 @@ def client(service: str) -> Client:
 
 @cache
 def _threads(service: str, _pid: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=16, thread_name_prefix=service)
+    return ThreadPoolExecutor(max_workers=8 * AT_ONCE, thread_name_prefix=service)
 
 
 def side_by_side(run: Callable[[Job], Result], jobs: Sequence[Job], *, service: str = "dynamodb") -> list[Result]:
     """
-    Return run(job) for each job, in order. All run at the same time, so it takes as long as the slowest.
+    Return run(job) for each job, in order; AT_ONCE of them run at the same time.
 
-    service: the one that the jobs call. Each service has threads of its own, so that a slow one delays no other.
+    service: whose requests they send. Each service has threads of its own, and no call has more than a share of them:
+    extending the visibility of messages, or storing one report, must not wait for the thousand writes of others
+    (measured 2026-11-26: 50 messages of 500 reports, delivered 130 times).
     """
-    others = [_threads(service, os.getpid()).submit(run, job) for job in jobs[1:]]
-    # The first runs here: one job needs no thread at all.
-    return [run(jobs[0]), *(other.result() for other in others)] if jobs else []
+    waiting, results = deque(enumerate(jobs)), dict[int, Result]()
+
+    def run_on() -> None:
+        while waiting:
+            try:
+                at, job = waiting.popleft()
+            except IndexError:  # another thread was faster
+                return
+            results[at] = run(job)
+
+    others = [_threads(service, os.getpid()).submit(run_on) for _ in range(min(len(jobs), AT_ONCE) - 1)]
+    # One runs here: a single job needs no thread at all.
+    run_on()
+    for other in others:
+        other.result()
+    return [results[at] for at in range(len(jobs))]
 
 
 def forget() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import dj_database_url
@@ -50,6 +51,27 @@ def _list(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]
 
 
+def _keys(name: str, known: str) -> list[str]:
+    keys = _list(name) or ([known] if TRASH_LOCAL else [])
+    if any(len(key) < 16 for key in keys):
+        # They are secret, so they are not shown.
+        raise ImproperlyConfigured(f"{name} must be random characters, at least 16; several keys with commas between.")
+    return keys
+
+
+def _senders(name: str) -> dict[str, tuple[str, ...]]:
+    senders: dict[str, tuple[str, ...]] = {}
+    for entry in os.environ.get(name, "").split():
+        sender, _, prefixes = entry.partition("=")
+        senders[sender] = tuple(prefix for prefix in prefixes.split(",") if prefix)
+        if not sender or not senders[sender]:
+            raise ImproperlyConfigured(
+                f"{name} has {entry!r}; each part must be like AROAEXAMPLE=north-,park- (a sender's id, and how the "
+                "ids of its cans begin) or AROAEXAMPLE=* (every can)."
+            )
+    return senders
+
+
 #: A laptop with local stores: alone permits a known secret key, open reads and generated users.
 TRASH_LOCAL = _flag("TRASH_LOCAL")
 #: The end of the names of both queues and all tables, as in the lab's `trash-level-wra`.
@@ -77,11 +99,15 @@ TRASH_HTTPS = _choice("TRASH_HTTPS", ("on", "off"), "off" if TRASH_LOCAL else "o
 TRASH_HSTS = _choice("TRASH_HSTS", ("host", "subdomains", "preload"), "host")
 #: Proxies in front of the web server whose X-Forwarded-For is believed, for rate limits.
 TRASH_PROXIES = _whole("TRASH_PROXIES", 0, 0, 10)
-#: Limit the rate of dead-lettering during floods of invalid reports: when more reports than this were set aside within
-#: so many seconds, and they were this share of all, the worker sets no more aside than that. 0 reports: no limit.
+#: Limit the rate of dead-lettering during floods of invalid reports: when more messages than this had one within so
+#: many seconds, and they were this share of all, the worker sets no more aside than that. 0 messages: no limit.
 TRASH_BRAKE_SET_ASIDE = _whole("TRASH_BRAKE_SET_ASIDE", 1000, 0, 1_000_000)
 TRASH_BRAKE_WITHIN_S = _whole("TRASH_BRAKE_WITHIN_S", 60, 1, 3600)
 TRASH_BRAKE_PERCENT = _whole("TRASH_BRAKE_PERCENT", 90, 1, 100)
+#: Keys that sign what a redriven message tells of its first id, time and sender: the first signs, all verify.
+TRASH_REDRIVE_KEYS = _keys("TRASH_REDRIVE_KEY", "known to everybody: this machine only")
+#: Which senders, by AWS's SenderId, may report which cans, by how their ids begin; empty: everybody all.
+TRASH_SENDERS = _senders("TRASH_SENDERS")
 #: Requests one client may make, as COUNT/UNIT with the unit s, min or h; empty: no limit.
 TRASH_RATES = {
     "read": _rate("TRASH_READ_RATE", "60000/min"),
@@ -100,11 +126,7 @@ DEBUG = _flag("DJANGO_DEBUG")
 SECRET_KEY = os.environ.get("DJANGO_SECRET_KEY", "")
 if TRASH_LOCAL:
     SECRET_KEY = SECRET_KEY or "known to everybody: this machine only"
-elif not SECRET_KEY:
-    raise ImproperlyConfigured(
-        "DJANGO_SECRET_KEY is not set. Set it to 50 random characters, or start with `make run` on a laptop."
-    )
-elif len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5 or SECRET_KEY.startswith("django-insecure-"):
+elif SECRET_KEY and (len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5 or SECRET_KEY.startswith("django-insecure-")):
     # What Django's check security.W009 says of such a key: whoever guesses it signs in as anybody.
     raise ImproperlyConfigured(
         "DJANGO_SECRET_KEY can be guessed. Set it to 50 random characters or more: `openssl rand -base64 38`."
@@ -115,6 +137,20 @@ elif DEBUG:
 SECRET_KEY_FALLBACKS = _list("DJANGO_SECRET_KEY_FALLBACKS")
 #: The first admin's password, which `manage.py prepare` sets where there is no admin yet.
 TRASH_ADMIN_PASSWORD = os.environ.get("TRASH_ADMIN_PASSWORD", "")
+
+
+def require_site() -> None:
+    """Raise ImproperlyConfigured where the site's own settings are missing: worker and simulator need none of them."""
+    if not SECRET_KEY:
+        raise ImproperlyConfigured(
+            "DJANGO_SECRET_KEY is not set. Set it to 50 random characters, or start with `make run` on a laptop."
+        )
+    if not _database_url:
+        raise ImproperlyConfigured(
+            "DATABASE_URL is not set. Set it to postgres://USER:PASSWORD@HOST/NAME; or, for one machine alone whose "
+            "disk stays, to sqlite:////data/db.sqlite3."
+        )
+
 
 ALLOWED_HOSTS = _list("DJANGO_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if TRASH_LOCAL else "")
 CSRF_TRUSTED_ORIGINS = _list("DJANGO_CSRF_TRUSTED_ORIGINS")
@@ -175,25 +211,24 @@ APPEND_SLASH = False
 _database_url = os.environ.get("DATABASE_URL", "")
 if TRASH_LOCAL:
     _database_url = _database_url or f"sqlite:///{TRASH_DATA / 'db.sqlite3'}"
-elif not _database_url:
-    raise ImproperlyConfigured(
-        "DATABASE_URL is not set. Set it to postgres://USER:PASSWORD@HOST/NAME; or, for one machine alone whose disk "
-        "stays, to sqlite:////data/db.sqlite3."
-    )
-try:
-    _database = dj_database_url.parse(_database_url, conn_health_checks=True)
-except ValueError:
-    # It may contain a password, so it is not shown.
-    raise ImproperlyConfigured(
-        "DATABASE_URL must be a database's address, as postgres://USER:PASSWORD@HOST/NAME, each part percent-encoded."
-    ) from None
+# Without an address Django refuses each query; the site does not start (require_site).
+_database: dict[str, Any] = {"ENGINE": "django.db.backends.dummy"}
+if _database_url:
+    try:
+        _database = {**dj_database_url.parse(_database_url, conn_health_checks=True)}
+    except ValueError:
+        # It may contain a password, so it is not shown.
+        raise ImproperlyConfigured(
+            "DATABASE_URL must be a database's address, as postgres://USER:PASSWORD@HOST/NAME, each part "
+            "percent-encoded."
+        ) from None
 if _database["ENGINE"] == "django.db.backends.postgresql":
     # A connection for each of 64 threads and process is more than a small server has: of 120 requests at once 80 failed
     # on 40 connections, and none with a pool. Who finds all in use waits for so many seconds, and gets 503 then.
     _database.setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 8, "timeout": 3}
-else:
+elif _database["ENGINE"] == "django.db.backends.sqlite3":
     _database["CONN_MAX_AGE"] = 60
-    # SQLite. Readers and a writer do not wait for each other: where many read, a sign-in waited for seconds.
+    # Readers and a writer do not wait for each other: where many read, a sign-in waited for seconds.
     _database["OPTIONS"] = {
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
         "transaction_mode": "IMMEDIATE",
@@ -306,6 +341,7 @@ LOGGING = {
         "seldom": {"()": "trashsite.logs.Seldom"},
         "some": {"()": "trashsite.logs.Seldom", "most": 20},
         "refusals": {"()": "trashsite.logs.Refusals"},
+        "60 a minute": {"()": "trashsite.logs.Seldom", "most": 60},
         "not unavailable": {"()": "trashsite.logs.NotUnavailable"},
     },
     "handlers": {
@@ -330,6 +366,9 @@ LOGGING = {
         "accounts.views": {"filters": ["some"]},
         "accounts.authentication": {"filters": ["some"]},
         "trashsite.server.streams": {"filters": ["seldom"]},
+        # Or a flood of invalid reports would log a line for each.
+        "reports.tasks.set_aside": {"filters": ["60 a minute"]},
+        "trashsite.sqs.origin": {"filters": ["seldom"]},
     },
 }
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from reports.report import (
+    EARLIEST,
     EPOCH,
     MAX_AHEAD,
     MAX_CAN_ID,
@@ -41,12 +42,15 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
-def parse(body: str | bytes, received_at: datetime) -> list[Report | InvalidReport]:
+def parse(
+    body: str | bytes, received_at: datetime, *, check_can_id: Callable[[str], None] | None = None
+) -> list[Report | InvalidReport]:
     """
     Return each report of a message body, or in its place an InvalidReport, in the order sent.
 
     received_at: when the queue first received the message. It replaces a missing measured_at, and measured_at must
-    not be later than 5 minutes after it; so a redelivery gives the same result. Reads no clock.
+    be in 2000 or later, and at most 5 minutes after it; so a redelivery gives the same result. Reads no clock.
+    check_can_id: raises InvalidReport for the id of a can that must not be reported.
     Never raises for what a device can send: a body that is not JSON is one InvalidReport with index None.
     """
     text = ""
@@ -55,11 +59,11 @@ def parse(body: str | bytes, received_at: datetime) -> list[Report | InvalidRepo
         whole = json_slices.value(text)
         json_slices.finish(text, whole.end)
         if not isinstance(whole.parsed, list):
-            return [_report_or_invalid(text, whole, None, received_at)]
+            return [_report_or_invalid(text, whole, None, received_at, check_can_id)]
         if not 1 <= len(whole.parsed) <= MAX_REPORTS:
             raise InvalidReport("message", f"an array must hold 1 to {MAX_REPORTS} reports")
         return [
-            _report_or_invalid(text, element, index, received_at)
+            _report_or_invalid(text, element, index, received_at, check_can_id)
             for index, element in enumerate(json_slices.elements(text, whole.start))
         ]
     except InvalidReport as error:
@@ -85,10 +89,17 @@ def dump(report: Report) -> str:
 
 
 def _report_or_invalid(
-    text: str, sent: json_slices.Value, index: int | None, received_at: datetime
+    text: str,
+    sent: json_slices.Value,
+    index: int | None,
+    received_at: datetime,
+    check_can_id: Callable[[str], None] | None,
 ) -> Report | InvalidReport:
     try:
-        return _report(text, sent, received_at)
+        report = _report(text, sent, received_at)
+        if check_can_id:
+            check_can_id(report.can_id)
+        return report
     except InvalidReport as error:
         error.index = index
         error.text = text if index is None else text[sent.start : sent.end]
@@ -204,6 +215,8 @@ def _measured_at(fields: dict[str, Any], received_at: datetime) -> datetime:
     if not isinstance(sent, str) or len(sent) > 64:
         raise InvalidReport("measured_at", "must be ISO 8601 with a zone, or an epoch in seconds or milliseconds")
     measured_at = _from_epoch(sent) if NUMBER.fullmatch(sent) else _from_iso(sent)
+    if measured_at < EARLIEST:
+        raise InvalidReport("measured_at", "must be 2000-01-01 or later: the device's clock is not set")
     if measured_at - received_at > MAX_AHEAD:
         raise InvalidReport("measured_at", "must be at most 5 minutes after the message was received")
     return measured_at

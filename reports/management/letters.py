@@ -25,6 +25,7 @@ def table(letters: Sequence[DeadLetter]) -> Iterator[str]:
         yield _ROW.format("id", "sent (UTC)", "receives", "why", "text")
     for letter in letters:
         why = "received too often: moved by SQS" if letter.moved_by_sqs else f"{letter.field}: {letter.error}"
+        why += f" ({letter.summary})" if letter.summary else ""
         text = letter.body if letter.complete else letter.body + " (the other half was not seen: list again)"
         yield _ROW.format(
             letter.message_id,
@@ -42,6 +43,8 @@ def as_json(letter: DeadLetter) -> dict[str, Any]:
         "reason": letter.reason or "moved",
         "field": letter.field,
         "error": letter.error,
+        "summary": letter.summary,
+        "sender_id": letter.sender_id,
         "first_message_id": letter.first_message_id,
         "index": letter.index,
         "sent_at": iso(letter.sent_at),

@@ -20,6 +20,7 @@ from reports.queue.provisioning import MAX_RECEIVES, flaws, provision
 from reports.queue.requests import DEAD, REPORTS, QueueUnavailable, url_of
 from trashsite.names import full_name
 from trashsite.sqs.entries import MAX_BYTES
+from trashsite.sqs.origin import RedriveKeyMissing
 
 __all__ = (
     "DEAD",
@@ -30,6 +31,7 @@ __all__ = (
     "Depth",
     "LetterOutcome",
     "QueueUnavailable",
+    "RedriveKeyMissing",
     "Rejected",
     "delete",
     "depth",

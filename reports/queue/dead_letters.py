@@ -28,8 +28,9 @@ from reports.queue.requests import (
 )
 from reports.report import EPOCH, iso
 from trashsite import aws, json_slices
-from trashsite.sqs.delivery import Delivery, carried_facts
+from trashsite.sqs.delivery import Delivery
 from trashsite.sqs.entries import MAX_BYTES, MESSAGES_PER_REQUEST, in_requests, request_entries
+from trashsite.sqs.origin import Origin, require_key
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +77,10 @@ class DeadLetter:
     receive_count: int
     copies: tuple[Copy, ...]
     complete: bool = True
+    #: Where the letter is an array with many invalid reports: how many, and which fields broke rules.
+    summary: str | None = None
+    #: AWS's id of who sent the message; "" where that is not known.
+    sender_id: str = ""
 
     @property
     def message_id(self) -> str:
@@ -172,8 +177,9 @@ def redrive_where(wanted: Choice) -> Generator[LetterOutcome]:
     Send back all letters that are wanted, and yield what became of each ten of them.
 
     It may be stopped at any moment without loss, and a second call continues. Letters that the worker sets aside again
-    meanwhile are not sent again. Raises QueueUnavailable.
+    meanwhile are not sent again. Raises QueueUnavailable, and RedriveKeyMissing as `redrive` does.
     """
+    require_key()
     sent: set[tuple[str, datetime, str]] = set()
     with _received_letters() as received, as_queue_errors():
         for letters in _walk(received):
@@ -192,8 +198,9 @@ def redrive(letters: Sequence[DeadLetter]) -> LetterOutcome:
 
     A crash between the two leaves both, which is harmless: a report is stored once. The first time matters for a
     report without measured_at, which counts as measured then. Raises QueueUnavailable: what was not yet
-    deleted is still there.
+    deleted is still there. Raises RedriveKeyMissing, and does nothing, where no key can sign the first id and time.
     """
+    require_key()
     return _delete_after(_send_back, letters)
 
 
@@ -299,7 +306,12 @@ def _receive(most: int, hidden_s: int) -> Sequence[Mapping[str, Any]]:
             "MaxNumberOfMessages": most,
             "WaitTimeSeconds": WAIT_S,
             "VisibilityTimeout": hidden_s,
-            "MessageSystemAttributeNames": ["ApproximateReceiveCount", "SentTimestamp", "DeadLetterQueueSourceArn"],
+            "MessageSystemAttributeNames": [
+                "ApproximateReceiveCount",
+                "SentTimestamp",
+                "DeadLetterQueueSourceArn",
+                "SenderId",
+            ],
             "MessageAttributeNames": ["All"],
         },
     )
@@ -307,11 +319,11 @@ def _receive(most: int, hidden_s: int) -> Sequence[Mapping[str, Any]]:
 
 
 def _read(message: Mapping[str, Any]) -> _Message:
-    delivery = Delivery.received("", message)
     facts = {name: str(value.get("StringValue", "")) for name, value in message.get("MessageAttributes", {}).items()}
     # A message moved by SQS keeps the attributes that its sender chose: they are not ours.
     if "DeadLetterQueueSourceArn" in message.get("Attributes", {}) or "reason" not in facts:
         facts = {}
+    delivery = Delivery.received("", message, is_ours=bool(facts))
     part, _, text_digest = facts.get("part", "0").partition(" ")
     return _Message(
         copy=Copy(delivery.message_id, delivery.receipt_handle),
@@ -345,6 +357,8 @@ def _letter(messages: Sequence[_Message]) -> DeadLetter:
         receive_count=int(receives) if receives.isdecimal() else delivery.receive_count,
         copies=tuple(sorted((each.copy for each in messages), key=lambda copy: copy.message_id)),
         complete=0 in texts or len(texts) == 2,
+        summary=facts.get("summary"),
+        sender_id=delivery.origin.sender_id,
     )
 
 
@@ -384,10 +398,10 @@ def _send_back(letters: Sequence[DeadLetter]) -> list[DeadLetter]:
 def _messages(letter: DeadLetter) -> list[dict[str, Any]]:
     """Return a letter's message, or several where an array with its first id and time is too large for one."""
     sent_at_ms = (letter.sent_at - EPOCH) // timedelta(milliseconds=1)
-    first = message_attributes(carried_facts(letter.first_message_id, sent_at_ms))
-    most_bytes = MAX_BYTES - size_bytes({"MessageBody": "", "MessageAttributes": first})
+    first = Origin(letter.first_message_id, sent_at_ms, letter.sender_id)
+    most_bytes = MAX_BYTES - size_bytes({"MessageBody": "", "MessageAttributes": message_attributes(first.signed(""))})
     if bodies := _split(letter.body, most_bytes):
-        return [{"MessageBody": body, "MessageAttributes": first} for body in bodies]
+        return [{"MessageBody": body, "MessageAttributes": message_attributes(first.signed(body))} for body in bodies]
     if len(letter.body.encode()) <= MAX_BYTES:
         # No valid report is nearly as large: it will be set aside again, with another id.
         return [{"MessageBody": letter.body}]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,7 @@ from reports.report import InvalidReport
 from trashsite import aws
 from trashsite.names import full_name
 from trashsite.outage import Outage
-from trashsite.sqs.delivery import Delivery, carried_facts
+from trashsite.sqs.delivery import Delivery
 from trashsite.sqs.entries import MAX_BYTES, back_in_s, in_requests, request_entries, set_visibility
 
 logger = logging.getLogger(__name__)
@@ -90,16 +90,15 @@ def delete(deliveries: Sequence[Delivery]) -> None:
     aws.side_by_side(_delete, list(in_requests(deliveries)), service="sqs")
 
 
-def postpone(deliveries: Sequence[Delivery]) -> None:
+def postpone(deliveries: Sequence[Delivery], for_s: Callable[[int], int] = back_in_s) -> None:
     """
     Make messages invisible for a while: 2 s for one received the first time, longer each time it comes again.
 
+    for_s: how many seconds, by the receive count; at most 43,000, since AWS hides a message for 12 hours at most.
     Without an answer from SQS they come again too, when their visibility timeout is over.
     """
     if deliveries:
-        set_visibility(
-            deliveries[0].queue_url, {each.receipt_handle: back_in_s(each.receive_count) for each in deliveries}
-        )
+        set_visibility(deliveries[0].queue_url, {each.receipt_handle: for_s(each.receive_count) for each in deliveries})
 
 
 def depth() -> Depth:
@@ -130,7 +129,8 @@ def _letters(rejected: Rejected) -> Iterator[dict[str, Any]]:
         "reason": "invalid",
         "field": error.field,
         "error": error.rule,
-        **carried_facts(delivery.first_message_id, delivery.sent_at_ms),
+        "summary": error.summary,
+        **delivery.origin.facts(),
         "index": "" if error.index is None else str(error.index),
         "receive_count": str(delivery.receive_count),
     }

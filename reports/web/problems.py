@@ -23,7 +23,7 @@ from django.views.debug import SafeExceptionReporterFilter
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from reports.queue import QueueUnavailable
+from reports.queue import QueueUnavailable, RedriveKeyMissing
 from reports.report import InvalidReport
 from reports.store import StoreUnavailable
 from reports.web.access import DATABASE_DOWN, visitor_of
@@ -124,6 +124,9 @@ def answered(error: Exception) -> Response | None:
         case QueueUnavailable():
             log.warning("queue unavailable: %s", error)
             return answer(Unavailable(_QUEUE_DOWN))
+        case RedriveKeyMissing():
+            log.warning("%s", error)
+            return answer(Unavailable(str(error)))
         case _ if isinstance(error, DATABASE_DOWN):
             log.warning("database unavailable: %s", error)
             return answer(Unavailable(_DATABASE_DOWN))

@@ -2,7 +2,7 @@
 What a worker process has counted since it started, and its latest figures, as the heartbeat writes them.
 
 messages           messages processed and deleted
-postponed          messages made invisible for a while, since DynamoDB throttles their can
+postponed          messages made invisible for a while, since their can is throttled or dead letters are limited
 stored             reports newly stored, whether or not they are their can's newest
 older              those of the stored that are older than their can's newest, so in the history only
 repeated           reports that equal their can's newest, or another one of their batch: already stored

@@ -94,7 +94,10 @@ def clocks(run: Run) -> None:
     run.preloaded().ready()
     ahead = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     run.load.send_poison(json.dumps({"can_id": f"{run.load.key}-ahead", "level": "1", "measured_at": ahead}))
-    for level, at in (("3", "2023-11-14T22:13:20Z"), ("2", "1970-01-01T00:00:00Z")):
+    unset = json.dumps({"can_id": f"{run.load.key}-unset", "level": "1", "measured_at": "1970-01-01T00:00:00Z"})
+    run.load.fields[unset] = "measured_at"
+    run.load.send_poison(unset)
+    for level, at in (("3", "2023-11-14T22:13:20Z"), ("2", "2000-01-01T00:00:00Z")):
         run.load.send_body(json.dumps({"can_id": f"{run.load.key}-old", "level": level, "measured_at": at}))
     for days in (2, -3, 400, -400):
         run.tell_preload("clock", str(days * 86400))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -95,6 +96,17 @@ class Pipeline:
         return "Item" in self._tables.get_item(
             TableName=f"trash-levels-{self.suffix}", Key={"id": {"S": can_id}}, ConsistentRead=True
         )
+
+    def readable(self, can_ids: Sequence[str]) -> set[str]:
+        """Return which of these cans have a level."""
+        found: set[str] = set()
+        table = f"trash-levels-{self.suffix}"
+        for at in range(0, len(can_ids), 100):
+            keys = [{"id": {"S": can_id}} for can_id in can_ids[at : at + 100]]
+            wanted = {"Keys": keys, "ProjectionExpression": "id", "ConsistentRead": True}
+            answer = self._tables.batch_get_item(RequestItems={table: wanted})
+            found.update(item["id"]["S"] for item in answer["Responses"].get(table, ()))
+        return found
 
     def depth(self) -> int:
         """Return how many messages are in the main queue, visible or not."""

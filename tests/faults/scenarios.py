@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults import deaths, disorder, faults
+from tests.faults import crowding, deaths, disorder, faults
 from tests.faults.faults import black_hole, once, outage, trickle, while_store_is_down
 from tests.faults.load import Mix
 from tests.faults.run import Scenario
@@ -148,5 +148,6 @@ GROUPS = {
     "death": deaths.deaths,
     "server": deaths.servers,
     "order": disorder.orders,
+    "crowd": crowding.crowds,
 }
 SCENARIOS: dict[str, Scenario] = {each.name: each for made in GROUPS.values() for each in made()}

@@ -11,6 +11,7 @@ from django.test import override_settings
 from reports import queue, store
 from stack.servers import start_both
 from tests.faults import faults
+from tests.faults.crowding import large_arrays, worthless_arrays
 from tests.faults.disorder import doubled
 from tests.faults.faults import Action, black_hole, once
 from tests.faults.load import Mix
@@ -54,6 +55,9 @@ def executed(pipeline: Pipeline) -> Callable[[Scenario], None]:
         elif not pipeline.workers:
             pipeline.start("-I", "tests.reports.worker.brisk").ready()
         result = execute(scenario, pipeline, "threads", scenario.name)
+        if scenario.starts:
+            # The next scenario may need another kind of worker.
+            pipeline.clear()
         assert result.problems == []
         assert result.sent
 
@@ -113,6 +117,14 @@ def test_keys_that_are_handed_back_unread_are_read_again(executed: Callable[[Sce
 
 def test_a_hot_can_holds_up_no_other(executed: Callable[[Scenario], None]) -> None:
     executed(Scenario("hot", faults.hot_can(3)))
+
+
+def test_one_device_that_sends_worthless_arrays_delays_nobody(executed: Callable[[Scenario], None]) -> None:
+    executed(Scenario("ones", worthless_arrays(4.0, each_s=0.2), mix=Mix(rate=1), starts=True))
+
+
+def test_large_arrays_come_once_and_delay_nobody(executed: Callable[[Scenario], None]) -> None:
+    executed(Scenario("large", large_arrays(6), mix=Mix(rate=10), starts=True))
 
 
 def test_a_receive_that_hangs_for_good_is_told_once_with_the_stacks_and_by_the_web(

@@ -58,6 +58,17 @@ def test_only_the_site_is_published_and_on_this_machine_alone(compose: dict[str,
     assert published == {"web": ["127.0.0.1:${PORT:-8000}:8000"]}
 
 
+def test_the_sites_secrets_and_database_are_the_sites_alone(compose: dict[str, Any]) -> None:
+    def holders(name: str) -> set[str]:
+        return {each for each, service in compose["services"].items() if name in service.get("environment", {})}
+
+    assert holders("DJANGO_SECRET_KEY") == {"web"}
+    assert holders("DATABASE_URL") == {"web", "provision"}
+    assert holders("TRASH_REDRIVE_KEY") == {"web", "worker"}
+    mounts = {name for name, service in compose["services"].items() if "site:/data" in service.get("volumes", ())}
+    assert mounts == {"web", "provision"}
+
+
 def test_containers_never_run_in_local_mode(compose: dict[str, Any]) -> None:
     for name, service in compose["services"].items():
         assert "TRASH_LOCAL" not in service.get("environment", {}), name

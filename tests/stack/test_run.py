@@ -77,6 +77,17 @@ class Run:
         ).stdout.split()
         return int(pid)
 
+    def status_of(self, port: str, headers: dict[str, str]) -> int:
+        """Send to a store's port, and return the status of its answer."""
+        url = f"http://127.0.0.1:{self.ports[port]}/"
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, b"{}", headers), timeout=10) as answer:
+                status: int = answer.status
+                return status
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+
     def status(self, path: str) -> int:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.ports['PORT']}{path}", timeout=10) as answer:
@@ -119,6 +130,28 @@ def test_the_stack_starts_outlives_crashes_and_leaves_nothing_behind(stack: Run)
     assert time.monotonic() - began < 10
     assert not subprocess.run(["pgrep", "-f", str(stack.data)], capture_output=True, check=False).stdout
     assert all(is_free(port) for port in stack.ports.values())
+
+
+def test_nobody_else_and_no_page_reads_what_a_stack_keeps(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    (data / "sqs").mkdir(parents=True)
+    data.chmod(0o755)
+    # A secret of the site, in the environment of whoever starts it.
+    stack = Run(data, DJANGO_SECRET_KEY="only the site may have this key", DATABASE_URL=f"sqlite:///{data}/own.sqlite3")
+    try:
+        stack.until("└─")
+        open_to_others = [path for path in (data, *data.rglob("*")) if path.stat().st_mode & 0o077]
+        # What was there before lies in a directory that is closed now.
+        assert open_to_others == [data / "sqs"]
+        for name in ("SQS_PORT", "DYNAMODB_PORT"):
+            assert stack.status_of(name, {}) != 403
+            assert stack.status_of(name, {"Origin": "https://example.org"}) == 403
+        for words, has_secrets in (("celery", False), ("manage.py simulate", False), ("deploy/web.py", True)):
+            environment = Path(f"/proc/{stack.child(words)}/environ").read_text()
+            assert ("only the site may have this key" in environment) == has_secrets
+            assert ("own.sqlite3" in environment) == has_secrets
+    finally:
+        assert stack.end() == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent has died")

@@ -10,11 +10,12 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Barrier, Thread
+from threading import Barrier, Event, Thread
 from typing import Any
 
 import pytest
@@ -181,8 +182,9 @@ def test_nobody_waits_longer_for_a_host_that_takes_no_connection(
         assert took(lambda: patiently(0.5)) < 0.5 + SLACK_S
 
 
-def test_after_one_call_gave_up_the_others_fail_at_once_for_a_moment(proxy: FaultProxy) -> None:
-    proxy.refuse()
+@pytest.mark.parametrize("fault", [faults.reset, faults.unavailable])
+def test_after_one_call_gave_up_the_others_fail_at_once_for_a_moment(fault: Fault, proxy: FaultProxy) -> None:
+    proxy.inject(fault)
     assert took(lambda: patiently(0.3)) < 0.3 + SLACK_S
     assert took(lambda: patiently(30.0)) < SLACK_S
     proxy.heal()
@@ -420,6 +422,20 @@ def test_jobs_side_by_side_run_at_once_and_answer_in_order() -> None:
 
     assert aws.side_by_side(job, [3, 0, 2, 1]) == [3, 0, 2, 1]
     assert aws.side_by_side(job, []) == []
+
+
+@pytest.mark.parametrize("service", ["sqs", "dynamodb"])
+def test_a_call_of_many_jobs_delays_no_other_call(service: str) -> None:
+    busy = Event()
+    writes = Thread(target=aws.side_by_side, args=(lambda _: busy.wait(20), range(60)))
+    writes.start()
+    try:
+        with ThreadPoolExecutor(1) as threads:
+            other = threads.submit(lambda: aws.side_by_side(lambda job: job, [1, 2, 3], service=service))
+            assert other.result(10) == [1, 2, 3]
+    finally:
+        busy.set()
+        writes.join()
 
 
 @pytest.mark.parametrize("which", [0, 2])

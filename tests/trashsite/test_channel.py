@@ -17,7 +17,7 @@ from kombu import Connection
 from tests.support.servers import eventually
 from trashsite.sqs import receiver
 from trashsite.sqs.delivery import Delivery
-from trashsite.sqs.dispatch import BATCH
+from trashsite.sqs.dispatch import BATCH, BATCH_REPORTS
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -128,6 +128,20 @@ def test_only_as_many_batches_are_given_out_as_there_are_slots(
         assert len(consumer.batches) == given + 1
     assert all(len(batch) <= BATCH for _, batch in consumer.batches)
     assert len(set(consumer.bodies)) == BATCH * 5
+
+
+def test_large_arrays_leave_most_slots_to_others(consume: Callable[..., Consumer], raw: SQSClient, url: str) -> None:
+    large = "[" + ",".join(['{"can_id":"1","level":"1"}'] * BATCH_REPORTS) + "]"
+    send(raw, url, *[large] * 6)
+    consumer = consume(slots=4)
+    assert consumer.drain(lambda: consumer.has(1))
+    consumer.quiet_for(1.5)
+    assert len(consumer.batches) == 1
+    send(raw, url, "small")
+    assert consumer.drain(lambda: "small" in consumer.bodies)
+    # The next one comes when the first is done.
+    consumer.channel.basic_ack(consumer.batches[0][0])
+    assert consumer.drain(lambda: consumer.has(3))
 
 
 def test_a_consumer_that_breaks_leaks_no_slot_and_loses_no_message(

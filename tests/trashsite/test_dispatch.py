@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from trashsite.sqs.delivery import Delivery
-from trashsite.sqs.dispatch import BATCH, BATCH_BYTES, LINGER_S, MOST_PAUSE_S, Batch, Dispatcher
+from trashsite.sqs.dispatch import (
+    BATCH,
+    BATCH_BYTES,
+    BATCH_REPORTS,
+    LINGER_S,
+    MOST_PAUSE_S,
+    Batch,
+    Dispatcher,
+    about_reports,
+    is_slow,
+)
 
 numbers = itertools.count()
 
@@ -21,6 +32,12 @@ def message(receive_count: int = 1, size: int = 1) -> Delivery:
 
 def messages(count: int, receive_count: int = 1, size: int = 1) -> Batch:
     return [message(receive_count, size) for _ in range(count)]
+
+
+def arrays(count: int, reports: int) -> Batch:
+    """Messages of so many reports each."""
+    body = "[" + ",".join(['{"can_id":"1","level":"1"}'] * reports) + "]"
+    return [replace(message(), body=body) for _ in range(count)]
 
 
 def drained(dispatcher: Dispatcher, now: float = 1.0) -> list[Batch]:
@@ -59,12 +76,68 @@ def test_a_full_batch_waits_for_nothing_and_what_is_over_starts_the_next() -> No
 
 def test_what_was_received_before_goes_alone_and_waits_for_nothing() -> None:
     dispatcher = Dispatcher()
-    good, suspect, also_good = messages(2), messages(2, receive_count=2), messages(3)
-    dispatcher.add(good + suspect + also_good, 0.0)
-    assert dispatcher.next(0.0, more_to_come=True) == good
+    good, suspect = messages(2), messages(2, receive_count=2)
+    dispatcher.add(good + suspect, 0.0)
     assert dispatcher.next(0.0, more_to_come=True) == suspect[:1]
     assert dispatcher.next(0.0, more_to_come=True) == suspect[1:]
-    assert dispatcher.next(0.0, more_to_come=False) == also_good
+    assert dispatcher.next(0.0, more_to_come=True) is None
+    assert dispatcher.next(0.0, more_to_come=False) == good
+
+
+def test_fresh_messages_and_those_received_before_take_turns() -> None:
+    dispatcher = Dispatcher()
+    suspect, good = messages(40, receive_count=2), messages(2 * BATCH)
+    dispatcher.add(suspect + good, 0.0)
+    assert drained(dispatcher)[:4] == [good[:BATCH], suspect[:1], good[BATCH:], suspect[1:2]]
+
+
+def test_large_arrays_wait_beside_small_messages_and_a_batch_is_bounded_by_its_reports() -> None:
+    dispatcher = Dispatcher()
+    large, medium, small = arrays(3, BATCH_REPORTS), arrays(12, 50), messages(3)
+    dispatcher.add(large + medium + small, 0.0)
+    batches = drained(dispatcher)
+    assert batches == [small, large[:1], large[1:2], large[2:], medium[:10], medium[10:]]
+
+
+def test_fresh_messages_do_not_linger_longer_because_slow_ones_are_given_meanwhile() -> None:
+    dispatcher = Dispatcher()
+    few, suspect = messages(3), messages(20, receive_count=2)
+    dispatcher.add(few + suspect, 0.0)
+    given = [dispatcher.next(now / 100, more_to_come=True) for now in range(0, 10)]
+    assert given.index(few) == round(LINGER_S * 100)
+
+
+def test_large_arrays_leave_a_slot_to_others_where_they_are_told_to() -> None:
+    dispatcher = Dispatcher()
+    large = arrays(2, BATCH_REPORTS)
+    dispatcher.add(large, 0.0)
+    assert dispatcher.next(0.0, more_to_come=False, slow_too=False) is None
+    # It must not be asked again and again until a slot is free.
+    assert dispatcher.due(0.0, slow_too=False) is None
+    small = messages(2)
+    dispatcher.add(small, 0.0)
+    assert dispatcher.next(1.0, more_to_come=False, slow_too=False) == small
+    assert drained(dispatcher) == [large[:1], large[1:]]
+
+
+def test_while_the_store_is_down_a_large_array_that_may_not_be_tried_stops_no_later_try() -> None:
+    dispatcher = Dispatcher()
+    small, large = messages(2), arrays(1, BATCH_REPORTS)
+    dispatcher.add(small + large, 0.0)
+    assert dispatcher.next(0.0, more_to_come=False) == small
+    dispatcher.failed(small, 0.0)
+    assert dispatcher.next(60.0, more_to_come=False) == small
+    dispatcher.given_back()
+    assert dispatcher.next(120.0, more_to_come=False, slow_too=False) is None
+    assert dispatcher.next(120.0, more_to_come=False) == large
+
+
+def test_reports_are_counted_without_parsing_and_what_holds_none_is_not_slow() -> None:
+    assert about_reports(replace(message(), body=f"[{','.join(['1'] * 500)}]")) == 1
+    assert [about_reports(each) for each in (*arrays(1, 12), *arrays(1, 9000), *messages(1))] == [12, 500, 1]
+    assert [is_slow(each) for each in (*arrays(1, 11), *arrays(1, 10), *messages(1, receive_count=2))] == [
+        True, False, True,
+    ]  # fmt: skip
 
 
 def test_a_batch_is_bounded_in_bytes_and_one_large_message_goes_all_the_same() -> None:
@@ -176,6 +249,12 @@ class AnyCourse(RuleBasedStateMachine):
         self.inside.update(came)
         self.dispatcher.add(came, self.now)
 
+    @rule(counts=st.lists(st.sampled_from([2, 11, 60, 500]), min_size=1, max_size=12))
+    def arrays_arrive(self, counts: list[int]) -> None:
+        came = [each for reports in counts for each in arrays(1, reports)]
+        self.inside.update(came)
+        self.dispatcher.add(came, self.now)
+
     @rule(seconds=st.sampled_from([0.0, 0.01, 0.05, 0.5, 5.0]))
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
@@ -194,6 +273,8 @@ class AnyCourse(RuleBasedStateMachine):
         assert batch and len(batch) <= BATCH
         assert len(batch) == 1 or all(each.receive_count == 1 for each in batch)
         assert len(batch) == 1 or sum(len(each.body) for each in batch) <= BATCH_BYTES
+        assert sum(map(about_reports, batch)) <= BATCH_REPORTS
+        assert len(set(map(is_slow, batch))) == 1
         assert not failing or (due is not None and due <= self.now)
         self.given.append(batch)
 
@@ -213,7 +294,7 @@ class AnyCourse(RuleBasedStateMachine):
     @invariant()
     def each_message_is_in_one_place(self) -> None:
         places = [each for batch in [*self.given, *self.dispatcher.to_retry] for each in batch]
-        places += self.dispatcher.waiting
+        places += [each for each, _ in (*self.dispatcher.fresh.messages, *self.dispatcher.slow.messages)]
         assert len(places) == len(self.inside)
         assert set(places) == self.inside
 

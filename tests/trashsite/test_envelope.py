@@ -19,11 +19,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from kombu import Connection, Producer
 from kombu.transport.SQS import Transport as StockTransport
+from pytest_django.fixtures import Settings
 
 from reports import tasks
 from trashsite import celery_app
-from trashsite.sqs.delivery import Delivery
+from trashsite.sqs.delivery import ANY_SENDER, Delivery
 from trashsite.sqs.envelope import unpacked
+from trashsite.sqs.origin import Origin, RedriveKeyMissing
 
 CALL = "reports.record_reports"
 REPORTS = [{"can_id": "432", "level": "70.69237046207665"}, {"can_id": 7, "level": 1.5}]
@@ -326,35 +328,81 @@ def test_every_message_is_a_call_or_poison_or_device_text(body: str) -> None:
 # -- what SQS says of a message --------------------------------------------------------------------------
 
 
+FIRST = Origin("first", 1795500000000, "AIDAEXAMPLE")
+
+
 def received(**attributes: str) -> Delivery:
     carried = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
     return Delivery.received(
         "url",
         {
             "MessageId": "own", "ReceiptHandle": "handle", "Body": "body", "MessageAttributes": carried,
-            "Attributes": {"SentTimestamp": "1795512600000", "ApproximateReceiveCount": "3"},
+            "Attributes": {
+                "SentTimestamp": "1795512600000", "ApproximateReceiveCount": "3", "SenderId": "AROAEXAMPLE:session",
+            },
         },
     )  # fmt: skip
 
 
 def test_a_delivery_travels_to_the_task_and_back_unchanged() -> None:
     sent = received()
-    assert sent == Delivery("url", "own", "own", "handle", "body", 3, 1795512600000)
+    assert sent == Delivery("url", "own", "own", "handle", "body", 3, 1795512600000, "", "AROAEXAMPLE:session")
     assert Delivery(*json.loads(json.dumps(sent.fields()))) == sent
 
 
 def test_a_message_that_was_sent_back_keeps_its_first_name_and_time() -> None:
-    first = received(message_id="first", sent_at_ms="1795500000000")
+    first = received(**FIRST.signed("body"))
     assert (first.first_message_id, first.sent_at_ms, first.message_id) == ("first", 1795500000000, "own")
+    assert first.sender_id == "AIDAEXAMPLE"
+    assert first.origin == FIRST
+    assert received(**FIRST._replace(sender_id="").signed("body")).sender_id == ANY_SENDER
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"signature": ""},
+        {"signature": "0" * 64},
+        {"signature": "\ud800é"},
+        {"message_id": "another"},
+        {"message_id": "x" * 200_000},
+        {"sent_at_ms": "1795500000001"},
+        {"sender_id": "AROAEXAMPLE"},
+        {"sender_id": ""},
+        FIRST.signed("another body"),
+    ],
+)
+def test_nobody_without_the_key_chooses_the_first_name_time_or_sender_of_a_message(changed: dict[str, str]) -> None:
+    delivered = received(**{**FIRST.signed("body"), **changed})
+    assert delivered.origin == ("own", 1795512600000, "AROAEXAMPLE:session")
+
+
+def test_keys_rotate_the_first_signs_and_all_verify(settings: Settings) -> None:
+    settings.TRASH_REDRIVE_KEYS = ["old key of 16 characters"]
+    by_old = FIRST.signed("body")
+    settings.TRASH_REDRIVE_KEYS = ["new key of 16 characters", "old key of 16 characters"]
+    by_new = FIRST.signed("body")
+    assert received(**by_old).origin == received(**by_new).origin == FIRST
+    settings.TRASH_REDRIVE_KEYS = ["new key of 16 characters"]
+    assert received(**by_new).origin == FIRST
+    assert received(**by_old).first_message_id == "own"
+
+
+def test_without_a_key_signed_attributes_are_ignored_and_it_is_said_once_a_minute(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    by_known = FIRST.signed("body")
+    settings.TRASH_REDRIVE_KEYS = []
+    assert {received(**by_known).first_message_id for _ in range(100)} == {"own"}
+    assert caplog.text.count("TRASH_REDRIVE_KEY") <= 1
+    with pytest.raises(RedriveKeyMissing, match="TRASH_REDRIVE_KEY is not set"):
+        FIRST.signed("body")
 
 
 @pytest.mark.parametrize("sent_at_ms", ["1895512600000", "", "x", "-1", "1e3", "²", "1.5", "9" * 300])
-def test_a_device_cannot_make_its_message_younger_or_break_its_time(sent_at_ms: str) -> None:
-    assert received(sent_at_ms=sent_at_ms).sent_at_ms == 1795512600000
-
-
-def test_a_device_cannot_give_its_message_a_name_that_fills_the_log() -> None:
-    assert len(received(message_id="x" * 200_000).first_message_id) <= 128
+def test_no_message_becomes_younger_or_breaks_its_time(sent_at_ms: str) -> None:
+    signed = FIRST._replace(sent_at_ms=sent_at_ms).signed("body")  # type: ignore[arg-type]
+    assert received(**signed).sent_at_ms == 1795512600000
 
 
 def test_an_attribute_of_another_type_is_not_taken() -> None:

@@ -139,6 +139,25 @@ def test_what_is_refused_as_suspicious_is_one_line_a_minute_of_each_kind() -> No
     assert "evil-0.example" in line
 
 
+def test_what_strangers_cause_is_logged_so_many_times_a_minute_and_then_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("trashsite.logs.time.monotonic", lambda: now)
+    some, said = Seldom(most=3), list[str]()
+    for number in range(121):
+        now = 1000.0 + number / 2
+        record = logging.LogRecord("trash", logging.WARNING, "x.py", 1, "set aside %s", (number,), None)
+        if some.filter(record):
+            said.append(record.getMessage())
+    assert said == [
+        "set aside 0",
+        "set aside 1",
+        "set aside 2",
+        "set aside 120 (and 117 times since it was last logged)",
+    ]
+
+
 def test_django_logs_nothing_on_a_503_and_everything_on_a_500() -> None:
     said = []
     for status in (503, 500):

@@ -35,20 +35,22 @@ def test_the_check_for_deployment_finds_nothing() -> None:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"DJANGO_SECRET_KEY": ""}, "DJANGO_SECRET_KEY is not set"),
         (
             {"DJANGO_SECRET_KEY": "dtBpkG7Qp6rM1l0a5HJbZ8kqT3nXvY2cWf9sEu4RiOyLgVmNx"},
             "DJANGO_SECRET_KEY can be guessed",
         ),
         ({"DJANGO_SECRET_KEY": "abcd" * 20}, "DJANGO_SECRET_KEY can be guessed"),
         ({"DJANGO_DEBUG": "1"}, "DJANGO_DEBUG is for local mode only"),
-        ({"DATABASE_URL": ""}, "DATABASE_URL is not set"),
         ({"DATABASE_URL": "postgres://trash:sec#ret@db:x/trash"}, "DATABASE_URL must be a database's address"),
         ({"TRASH_READS": "everybody"}, "TRASH_READS is 'everybody'; it must be one of"),
         ({"TRASH_PROXIES": "-1"}, "TRASH_PROXIES is '-1'; it must be a whole number from 0 to 10"),
         ({"TRASH_POST_RATE": "many"}, "TRASH_POST_RATE is 'many'; it must be like 600/min"),
         ({"TRASH_TIME_ZONE": "Prague"}, "TRASH_TIME_ZONE is 'Prague'; it must be a zone's name"),
         ({"TRASH_HSTS": "all"}, "TRASH_HSTS is 'all'; it must be one of"),
+        ({"TRASH_REDRIVE_KEY": "short"}, "TRASH_REDRIVE_KEY must be random characters, at least 16"),
+        ({"TRASH_SENDERS": "AROAEXAMPLE"}, "TRASH_SENDERS has 'AROAEXAMPLE'; each part must be like"),
+        ({"TRASH_SENDERS": "=a"}, "TRASH_SENDERS has '=a'"),
+        ({"TRASH_SENDERS": "AROAEXAMPLE=,"}, "TRASH_SENDERS has 'AROAEXAMPLE=,'"),
         ({"TRASH_SUFFIX": "a/b"}, "TRASH_SUFFIX may hold letters"),
     ],
 )
@@ -84,13 +86,13 @@ def test_who_writes_to_sqlite_does_not_wait_for_who_reads(monkeypatch: pytest.Mo
 
 
 def test_what_an_old_key_signed_stays_valid_while_it_is_among_the_fallbacks() -> None:
-    signed = run_python("print(signing.dumps('432'))", DJANGO_SECRET_KEY="old-" * 15)
+    signed = run_python("print(signing.dumps('432'))", DJANGO_SECRET_KEY="a-former-key-" * 5)
     read = f"print(signing.loads({signed!r}))"
 
-    assert run_python(read, DJANGO_SECRET_KEY="new-" * 15, DJANGO_SECRET_KEY_FALLBACKS="older, " + "old-" * 15) == "432"
+    assert run_python(read, DJANGO_SECRET_KEY="the-next-key-" * 5, DJANGO_SECRET_KEY_FALLBACKS="older, " + "a-former-key-" * 5) == "432"
     # An empty list, as it stands in the secret of deploy/cloudformation.yml, which holds no empty text.
     assert run_python("print(settings.SECRET_KEY_FALLBACKS)", DJANGO_SECRET_KEY_FALLBACKS=",") == "[]"
-    assert "BadSignature" in run_python(read, DJANGO_SECRET_KEY="new-" * 15, DJANGO_SECRET_KEY_FALLBACKS=",")
+    assert "BadSignature" in run_python(read, DJANGO_SECRET_KEY="the-next-key-" * 5, DJANGO_SECRET_KEY_FALLBACKS=",")
 
 
 @pytest.mark.parametrize(
@@ -116,3 +118,30 @@ def run_python(code: str, **environ: str) -> str:
         [sys.executable, "-c", setup + code], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
     )  # fmt: skip
     return (done.stdout or done.stderr).strip().splitlines()[-1]
+
+
+def test_keys_and_senders_are_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TRASH_LOCAL")
+    listed = {
+        "TRASH_REDRIVE_KEY": "the new key of redrive, the old key of redrive",
+        "TRASH_SENDERS": "AROANORTH=north-,park-\n AIDAWEB=*",
+    }
+    for name, value in (PRODUCTION | listed).items():
+        monkeypatch.setenv(name, value)
+
+    settings = runpy.run_path(str(ROOT / "trashsite" / "settings.py"))
+
+    assert settings["TRASH_REDRIVE_KEYS"] == ["the new key of redrive", "the old key of redrive"]
+    assert settings["TRASH_SENDERS"] == {"AROANORTH": ("north-", "park-"), "AIDAWEB": ("*",)}
+
+
+@pytest.mark.parametrize("name", ["DJANGO_SECRET_KEY", "DATABASE_URL"])
+def test_the_site_does_not_start_without_its_key_and_its_database(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import trashsite.wsgi"],
+        cwd=ROOT, env={"PATH": os.environ["PATH"], **PRODUCTION, name: ""},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert f"ImproperlyConfigured: {name} is not set. Set it to" in done.stderr

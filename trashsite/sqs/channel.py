@@ -20,7 +20,7 @@ from kombu.utils.uuid import uuid
 
 from trashsite import aws
 from trashsite.sqs.delivery import Delivery
-from trashsite.sqs.dispatch import BATCH, Batch, Dispatcher
+from trashsite.sqs.dispatch import BATCH, Batch, Dispatcher, is_slow
 from trashsite.sqs.entries import MESSAGES_PER_REQUEST
 from trashsite.sqs.envelope import unpacked
 from trashsite.sqs.receiver import RELEASE_WITHIN_S, WAIT_S, Receiver
@@ -52,6 +52,8 @@ class Consuming:
         #: Batches in tasks, and since when, by delivery tag.
         self.given: dict[str, Batch] = {}
         self.given_at: dict[str, float] = {}
+        #: Those of them that hold slow messages.
+        self.given_slow: set[str] = set()
         self.arrived: SimpleQueue[list[Delivery]] = SimpleQueue()
         self._wake = channel.connection.wake
         self.receiver = Receiver(queue, self._on_arrival, limit=BATCH + MESSAGES_PER_REQUEST)
@@ -71,6 +73,8 @@ class Consuming:
         tag = uuid()
         self.given[tag] = batch
         self.given_at[tag] = time.monotonic()
+        if is_slow(batch[0]):
+            self.given_slow.add(tag)
         return {
             "body": json.dumps([[[each.fields() for each in batch]], {}, {}]),
             "content-type": "application/json",
@@ -168,9 +172,12 @@ class Channel(virtual.Channel):
             dispatcher, receiver = consuming.dispatcher, consuming.receiver
             consuming.enqueue_arrived(time.monotonic())
             while self.qos.can_consume():
-                batch = dispatcher.next(time.monotonic(), more_to_come=receiver.busy)
+                # Most slots are kept for others: with half of them for slow messages in a prefork pool, others waited
+                # 8 s for the local DynamoDB (p99, measured 2026-11-26).
+                slow_too = len(consuming.given_slow) < max(1, self._slots // 4)
+                batch = dispatcher.next(time.monotonic(), more_to_come=receiver.busy, slow_too=slow_too)
                 if batch is None:
-                    if (at := dispatcher.due(time.monotonic())) is not None:
+                    if (at := dispatcher.due(time.monotonic(), slow_too=slow_too)) is not None:
                         due.append(at)
                     break
                 self._deliver(consuming, batch)
@@ -210,6 +217,7 @@ class Channel(virtual.Channel):
             for consuming in self._consuming.values():
                 if (batch := consuming.given.pop(delivery_tag, None)) is not None:
                     consuming.given_at.pop(delivery_tag, None)
+                    consuming.given_slow.discard(delivery_tag)
                     then(consuming, batch)
                     return
         finally:
@@ -270,7 +278,11 @@ class Channel(virtual.Channel):
     def _purge(self, queue: str) -> NoReturn:
         raise NotImplementedError("reports are never purged: delete the queue in AWS if you must")
 
+    @property
+    def _slots(self) -> int:
+        return int(self.qos.prefetch_count or 1)
+
     def _fit_limit(self) -> None:
         """Limit each receiver to the messages of all slots and of one batch more."""
         for consuming in self._consuming.values():
-            consuming.receiver.limit = BATCH * ((self.qos.prefetch_count or 1) + 1) + MESSAGES_PER_REQUEST
+            consuming.receiver.limit = BATCH * (self._slots + 1) + MESSAGES_PER_REQUEST

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-#: The message attributes of a redriven message: its first id and time, which its reports keep.
-CARRIED = ("message_id", "sent_at_ms")
+from trashsite.sqs import origin
+from trashsite.sqs.origin import Origin
 
-
-def carried_facts(first_message_id: str, sent_at_ms: int) -> dict[str, str]:
-    """Return the values of these attributes, as Delivery.received reads them."""
-    return dict(zip(CARRIED, (first_message_id, str(sent_at_ms)), strict=True))
+#: The sender of a redriven message whose first sender was not asked.
+ANY_SENDER = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +20,8 @@ class Delivery:
     A message in progress: its body unchanged, or the reports of a Celery call as JSON text.
 
     sent_at_ms: when the queue first received it, in epoch milliseconds. receive_count: 1 for the first delivery.
-    why_unreadable: why it cannot be read although it names our task, "" for all others.
+    why_unreadable: why it cannot be read although it names our task, "" for all others. sender_id: who first sent it,
+    by AWS's id: "" where SQS did not tell, ANY_SENDER where it was redriven and nobody had asked.
     """
 
     queue_url: str
@@ -33,31 +32,39 @@ class Delivery:
     receive_count: int
     sent_at_ms: int
     why_unreadable: str = ""
+    sender_id: str = ""
 
     @classmethod
-    def received(cls, queue_url: str, message: Mapping[str, Any]) -> Delivery:
-        """Return the delivery of a message in an answer of ReceiveMessage."""
+    def received(cls, queue_url: str, message: Mapping[str, Any], *, is_ours: bool = False) -> Delivery:
+        """
+        Return the delivery of a message in an answer of ReceiveMessage.
+
+        is_ours: whether only we may have sent it, so that its attributes need no signature.
+        """
         attributes = message.get("Attributes", {})
-        carried = {
-            # Any sender may set these, up to 1 MiB; they appear in log lines.
-            name: str(value.get("StringValue", ""))[:128]
-            for name, value in message.get("MessageAttributes", {}).items()
-            if name in CARRIED
-        }
-        sent_at_ms = int(attributes.get("SentTimestamp", 0))
-        first_sent = carried.get("sent_at_ms", "")
-        if first_sent.isascii() and first_sent.isdigit():
-            # Any sender may set this too, so it may only make a report older.
-            sent_at_ms = min(sent_at_ms, int(first_sent[:15]))
+        first = Origin(
+            message["MessageId"], int(attributes.get("SentTimestamp", 0)), str(attributes.get("SenderId", ""))
+        )
+        told = message.get("MessageAttributes", {})
+        if earlier := origin.read(told) if is_ours else origin.verified(told, message["Body"]):
+            # A report never becomes younger.
+            sent_at_ms = min(earlier.sent_at_ms, first.sent_at_ms)
+            first = Origin(earlier.message_id, sent_at_ms, earlier.sender_id or ANY_SENDER)
         return cls(
             queue_url=queue_url,
             message_id=message["MessageId"],
-            first_message_id=carried.get("message_id") or message["MessageId"],
+            first_message_id=first.message_id,
             receipt_handle=message["ReceiptHandle"],
             body=message["Body"],
             receive_count=int(attributes.get("ApproximateReceiveCount", 1)),
-            sent_at_ms=sent_at_ms,
+            sent_at_ms=first.sent_at_ms,
+            sender_id=first.sender_id,
         )
+
+    @property
+    def origin(self) -> Origin:
+        """Who first sent it, and when."""
+        return Origin(self.first_message_id, self.sent_at_ms, "" if self.sender_id == ANY_SENDER else self.sender_id)
 
     @property
     def sent_at(self) -> datetime:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from trashsite import aws
 from trashsite.outage import Outage
-from trashsite.sqs.delivery import CARRIED, Delivery
+from trashsite.sqs import origin
+from trashsite.sqs.delivery import Delivery
 from trashsite.sqs.entries import MESSAGES_PER_REQUEST, back_in_s, set_visibility
 
 logger = logging.getLogger(__name__)
@@ -222,8 +223,8 @@ class Receiver:
                 "MaxNumberOfMessages": MESSAGES_PER_REQUEST,
                 "WaitTimeSeconds": WAIT_S,
                 "VisibilityTimeout": VISIBILITY_S,
-                "MessageSystemAttributeNames": ["ApproximateReceiveCount", "SentTimestamp"],
-                "MessageAttributeNames": list(CARRIED),
+                "MessageSystemAttributeNames": ["ApproximateReceiveCount", "SentTimestamp", "SenderId"],
+                "MessageAttributeNames": list(origin.NAMES),
             },
             timeout_s=RECEIVE_TIMEOUT_S,
         )

@@ -34,6 +34,8 @@ class Command(BaseCommand):
         """Send the letters, or list them, and print what was done."""
         try:
             self._list(reason, id) if dry_run else self._send(reason, id)
+        except queue.RedriveKeyMissing as error:
+            raise CommandError(str(error)) from error
         except QueueUnavailable as error:
             raise CommandError(shown.UNREACHABLE.format(error)) from error
 

@@ -211,16 +211,15 @@ def test_a_report_without_a_time_was_measured_when_the_queue_took_it() -> None:
         ("20261124T093000Z", NOW),
         ("2026-W48-2T09:30Z", NOW),
         ("2026-11-24T09:29:59.999999Z", NOW - timedelta(microseconds=1)),
-        ("0001-01-01T00:00:00Z", datetime(1, 1, 1, tzinfo=UTC)),
+        ("2000-01-01T00:00:00Z", datetime(2000, 1, 1, tzinfo=UTC)),
+        ("1999-12-31T23:00:00-01:00", datetime(2000, 1, 1, tzinfo=UTC)),
         (1795512600, NOW),
         ("1795512600", NOW),
         (1795512600000, NOW),
         (1.7955126e9, NOW),
-        (0, datetime(1970, 1, 1, tzinfo=UTC)),
-        (-1, datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC)),
         # From 1e11 on an epoch counts milliseconds.
-        (100_000_000_000, datetime(1973, 3, 3, 9, 46, 40, tzinfo=UTC)),
-        (-62135596800, datetime(1, 1, 1, tzinfo=UTC)),
+        (946_684_800, datetime(2000, 1, 1, tzinfo=UTC)),
+        (946_684_800_000, datetime(2000, 1, 1, tzinfo=UTC)),
     ],
 )
 def test_a_time_is_iso_8601_with_a_zone_or_an_epoch(sent: object, instant: datetime) -> None:
@@ -230,6 +229,7 @@ def test_a_time_is_iso_8601_with_a_zone_or_an_epoch(sent: object, instant: datet
     assert result.received_at == NOW
 
 
+EARLY = "must be 2000-01-01 or later: the device's clock is not set"
 AHEAD = "must be at most 5 minutes after the message was received"
 
 
@@ -247,6 +247,14 @@ AHEAD = "must be at most 5 minutes after the message was received"
         (True, "must be ISO 8601 with a zone, or an epoch in seconds or milliseconds"),
         ([1], "must be ISO 8601 with a zone, or an epoch in seconds or milliseconds"),
         ("1" * 65, "must be ISO 8601 with a zone, or an epoch in seconds or milliseconds"),
+        ("0001-01-01T00:00:00Z", EARLY),
+        ("0001-01-02T03:04:05-11:00", EARLY),
+        ("1999-12-31T23:59:59.999999Z", EARLY),
+        ("2000-01-01T00:59:59+01:00", EARLY),
+        (0, EARLY),
+        (-1, EARLY),
+        (100_000_000_000, EARLY),
+        (-62135596800, EARLY),
         (99_999_999_999, AHEAD),
         (-62135596801, "is out of range"),
         (-99_999_999_999, "is out of range"),
@@ -499,7 +507,7 @@ decent = st.recursive(
 )
 can_ids = ordinary.filter(lambda sent: sent.strip() not in {"", ".", ".."})
 levels = st.decimals(0, 100, places=6).map(str) | st.integers(0, 100) | st.floats(0, 100)
-instants = st.datetimes(datetime(1, 1, 2), datetime(2026, 11, 24), timezones=st.just(UTC))  # noqa: DTZ001
+instants = st.datetimes(datetime(2000, 1, 1), datetime(2026, 11, 24), timezones=st.just(UTC))  # noqa: DTZ001
 near_reports = st.fixed_dictionaries(
     {},
     optional={
@@ -535,7 +543,7 @@ def accounted(body: str | bytes, elements: int | None) -> list[Report | InvalidR
             assert each.text in body if isinstance(body, str) else each.text is not None
         else:
             assert each.measured_at is not None
-            assert each.measured_at <= NOW + timedelta(minutes=5)
+            assert datetime(2000, 1, 1, tzinfo=UTC) <= each.measured_at <= NOW + timedelta(minutes=5)
             assert 0 <= Decimal(each.level) <= 100
             assert 1 <= len(each.can_id) <= 128
             assert isinstance(json.loads(each.attributes), dict)

@@ -11,6 +11,7 @@ from pathlib import Path
 import boto3
 import pytest
 from django.core.management import CommandError, call_command
+from pytest_django.fixtures import Settings
 
 from reports import queue, store
 from reports.queue import QueueUnavailable, Rejected, dead_letters
@@ -308,6 +309,8 @@ def test_the_list_is_json_for_programs_and_can_be_narrowed() -> None:
         "reason": "invalid",
         "field": "can_id",
         "error": "is required",
+        "summary": None,
+        "sender_id": "",
         "first_message_id": "m-2",
         "index": None,
         "sent_at": "2026-11-20T09:30:00.123000Z",
@@ -353,3 +356,54 @@ def test_a_redrive_sends_back_what_was_asked_for_and_nothing_else() -> None:
         manage("redrive", "--reason", "nonsense")
     assert manage("redrive", "--all")[0] == "sent back 1 dead letters\n"
     assert manage("redrive", "--all")[0] == "sent back 0 dead letters\n"
+
+
+# -- signed ----------------------------------------------------------------------------------------------
+
+
+def test_a_letter_keeps_its_first_sender_through_any_number_of_redrives() -> None:
+    url = queue.url_of(queue.REPORTS)
+    sent = Delivery(url, "m", "first", "", "not JSON", 1, 1_795_512_600_000, sender_id="AROAEXAMPLE:gateway")
+    store_messages([sent.fields()])
+    for _ in range(3):
+        (letter,) = queue.sample_letters()
+        assert (letter.first_message_id, letter.sender_id) == ("first", "AROAEXAMPLE:gateway")
+        assert letter.sent_at == sent.sent_at
+        queue.redrive([letter])
+        work()
+
+
+def test_a_large_array_is_redriven_in_pieces_each_of_them_signed() -> None:
+    array = "[" + ",".join(['{"can_id":"1","pad":"' + "x" * 15_000 + '"}'] * 71) + "]"
+    set_aside(array, message_id="first")
+    (letter,) = queue.sample_letters()
+    assert queue.redrive([letter]).done
+    pieces = received()
+    assert len(pieces) > 1
+    assert {each.first_message_id for each in pieces} == {"first"}
+
+
+def test_what_a_stranger_says_of_a_message_moved_by_sqs_is_not_believed() -> None:
+    # As AWS delivers it; the local SQS does not say from where a message was moved.
+    forged = {"message_id": "victim", "sent_at_ms": "1", "reason": "invalid", "field": "level", "error": "is required"}
+    attributes = {name: {"DataType": "String", "StringValue": value} for name, value in forged.items()}
+    moved = dead_letters._read(
+        {
+            "MessageId": "own", "ReceiptHandle": "handle", "Body": GOOD, "MessageAttributes": attributes,
+            "Attributes": {"SentTimestamp": "1795512600000", "DeadLetterQueueSourceArn": "arn:aws:sqs:::trash-level"},
+        }
+    )  # fmt: skip
+    assert moved.facts == {}
+    assert moved.delivery.origin == ("own", 1795512600000, "")
+
+
+def test_without_a_key_nothing_is_sent_back_and_the_command_says_why(settings: Settings) -> None:
+    set_aside("bad")
+    settings.TRASH_REDRIVE_KEYS = []
+    with pytest.raises(CommandError, match=r"^Nothing was sent back: TRASH_REDRIVE_KEY is not set"):
+        manage("redrive", "--all")
+    # Nor is the letter hidden.
+    (letter,) = queue.sample_letters()
+    with pytest.raises(queue.RedriveKeyMissing):
+        queue.redrive([letter])
+    assert received() == []

@@ -15,6 +15,9 @@ from django.test import Client
 
 from accounts.models import Token, digest
 from accounts.roles import give_role, make_roles
+from reports.formats.native import parse
+from trashsite.sqs.delivery import Delivery
+from trashsite.sqs.envelope import unpacked
 
 pytestmark = [pytest.mark.usefixtures("shared_pipeline"), pytest.mark.django_db]
 
@@ -65,7 +68,7 @@ def test_a_report_goes_to_the_queue_as_the_text_that_came(client: Client, operat
     assert len(answer.json()["message_ids"]) == 1
     assert answer.json()["results"][0]["links"]["self"].endswith("/reports/432")
     assert answer["Location"].endswith("/reports/432")
-    assert [text.strip() for text in sent.take()] == [body.strip()]
+    assert sent.take() == [f"[{body}]"]
 
 
 def test_an_array_is_one_message(client: Client, operator: User, sent: list) -> None:
@@ -77,11 +80,27 @@ def test_an_array_is_one_message(client: Client, operator: User, sent: list) -> 
     assert sent.take() == [body]
 
 
+def test_a_report_that_is_a_celery_call_too_is_stored_as_it_was_judged(
+    client: Client, operator: User, sent: list
+) -> None:
+    other = json.dumps([[[{"can_id": "other", "level": "99"}]], {}, {}])
+    body = {"can_id": "432", "level": "5", "headers": {"task": "reports.record_reports"}, "body": other}
+    body["content-type"] = "application/json"
+
+    answer = post(client, json.dumps(body))
+
+    assert answer.json()["results"][0]["can_id"] == "432"
+    (text,) = sent.take()
+    delivered = Delivery("", "1", "1", "", text, 1, 1_795_512_600_000)
+    body_of_task = unpacked(delivered, "reports.record_reports").body
+    assert [each.can_id for each in parse(body_of_task, delivered.sent_at)] == ["432"]
+
+
 def test_characters_that_sqs_refuses_are_sent_as_escapes(client: Client, operator: User, sent: list) -> None:
     answer = post(client, '{"can_id": "1", "level": 1, "x": "\ufffe\uffff"}')
 
     assert answer.status_code == 202
-    assert json.loads(sent.take()[0])["x"] == "\ufffe\uffff"
+    assert json.loads(sent.take()[0])[0]["x"] == "\ufffe\uffff"
 
 
 def test_one_invalid_report_refuses_all_and_each_fault_is_named(client: Client, operator: User, sent: list) -> None:
@@ -144,7 +163,7 @@ def test_the_pages_form_sends_fields_or_json(client: Client, operator: User, sen
         assert b"202 Accepted" in answer.content
 
     assert [json.loads(text) for text in sent.take()] == [
-        {"can_id": "7", "level": "1.50"},
+        [{"can_id": "7", "level": "1.50"}],
         [{"can_id": "8", "level": 2}],
     ]
 

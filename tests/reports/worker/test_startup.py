@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -128,6 +129,19 @@ def test_without_an_answer_of_aws_it_waits_logs_it_once_and_receives_nothing(
     # Nobody asked for a pool: it runs in threads, without children.
     assert children(started) == []
     assert started.stop() == 0
+
+
+def test_a_worker_needs_neither_the_sites_secret_key_nor_its_database(
+    worker: Callable[..., Worker], pipeline: str, tmp_path: Path
+) -> None:
+    queue.publish(['{"can_id":"1","level":5}', "not JSON"])
+    data = tmp_path / "data"
+    started = worker(TRASH_LOCAL="", DJANGO_SECRET_KEY="", DATABASE_URL="", TRASH_DATA=str(data)).ready()
+    assert eventually(lambda: store.latest("1") and queue.depth().dead)
+    assert eventually(lambda: store.workers(datetime.now(UTC)))
+    assert started.stop() == 0
+    assert "Traceback" not in started.log
+    assert not data.exists()
 
 
 def test_a_worker_whose_queue_cannot_be_reached_when_it_begins_to_consume_recovers(

@@ -86,13 +86,14 @@ def test_who_writes_to_sqlite_does_not_wait_for_who_reads(monkeypatch: pytest.Mo
 
 
 def test_what_an_old_key_signed_stays_valid_while_it_is_among_the_fallbacks() -> None:
-    signed = run_python("print(signing.dumps('432'))", DJANGO_SECRET_KEY="a-former-key-" * 5)
+    former, new = "a-former-key-" * 5, "the-next-key-" * 5
+    signed = run_python("print(signing.dumps('432'))", DJANGO_SECRET_KEY=former)
     read = f"print(signing.loads({signed!r}))"
 
-    assert run_python(read, DJANGO_SECRET_KEY="the-next-key-" * 5, DJANGO_SECRET_KEY_FALLBACKS="older, " + "a-former-key-" * 5) == "432"
+    assert run_python(read, DJANGO_SECRET_KEY=new, DJANGO_SECRET_KEY_FALLBACKS=f"older, {former}") == "432"
     # An empty list, as it stands in the secret of deploy/cloudformation.yml, which holds no empty text.
     assert run_python("print(settings.SECRET_KEY_FALLBACKS)", DJANGO_SECRET_KEY_FALLBACKS=",") == "[]"
-    assert "BadSignature" in run_python(read, DJANGO_SECRET_KEY="the-next-key-" * 5, DJANGO_SECRET_KEY_FALLBACKS=",")
+    assert "BadSignature" in run_python(read, DJANGO_SECRET_KEY=new, DJANGO_SECRET_KEY_FALLBACKS=",")
 
 
 @pytest.mark.parametrize(

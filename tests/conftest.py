@@ -96,7 +96,7 @@ def aws_environment(
 
 
 @pytest.fixture
-def pipeline(aws_environment: dict[str, str], settings: Settings, monkeypatch: pytest.MonkeyPatch) -> str:
+def suffix(aws_environment: dict[str, str], settings: Settings, monkeypatch: pytest.MonkeyPatch) -> str:
     """Fresh queues and tables, whose names end with the suffix returned."""
     suffix = secrets.token_hex(4)
     settings.TRASH_SUFFIX = suffix
@@ -107,8 +107,8 @@ def pipeline(aws_environment: dict[str, str], settings: Settings, monkeypatch: p
 
 
 @pytest.fixture(scope="module")
-def shared_pipeline(stand_ins: Callable[[Kind], dict[str, str]]) -> Iterator[str]:
-    """As `pipeline`, but one for the whole module: for tests that need no empty tables, and run often."""
+def shared_suffix(stand_ins: Callable[[Kind], dict[str, str]]) -> Iterator[str]:
+    """As `suffix`, but one for the whole module: for tests that need no empty tables, and run often."""
     suffix = secrets.token_hex(4)
     with pytest.MonkeyPatch.context() as patch, override_settings(TRASH_SUFFIX=suffix):
         for name, value in {**stand_ins("embedded"), "TRASH_SUFFIX": suffix}.items():
@@ -121,8 +121,8 @@ def shared_pipeline(stand_ins: Callable[[Kind], dict[str, str]]) -> Iterator[str
 
 
 @pytest.fixture
-def worker(pipeline: str, tmp_path: Path) -> Iterator[Callable[..., Worker]]:
-    """Start workers on the fresh pipeline; each is killed at the end if the test did not stop it."""
+def worker(suffix: str, tmp_path: Path) -> Iterator[Callable[..., Worker]]:
+    """Start workers on the fresh queues and tables; each is killed at the end if the test did not stop it."""
     started: list[Worker] = []
 
     def start(*arguments: str, **environ: str) -> Worker:

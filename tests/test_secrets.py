@@ -44,7 +44,7 @@ def found_in(text: str) -> list[str]:
 
 
 @pytest.fixture
-def away(pipeline: str, aws_environment: dict[str, str]) -> Iterator[tuple[FaultProxy, FaultProxy]]:
+def away(suffix: str, aws_environment: dict[str, str]) -> Iterator[tuple[FaultProxy, FaultProxy]]:
     with (
         FaultProxy(aws_environment["AWS_ENDPOINT_URL_SQS"]) as sqs,
         FaultProxy(aws_environment["AWS_ENDPOINT_URL_DYNAMODB"]) as dynamodb,
@@ -76,7 +76,7 @@ def test_a_worker_in_every_kind_of_trouble_tells_none(
     assert found_in(started.log) == []
 
 
-def test_a_site_without_its_database_tells_none(pipeline: str, tmp_path: Path) -> None:
+def test_a_site_without_its_database_tells_none(suffix: str, tmp_path: Path) -> None:
     bearer = {"Authorization": f"Bearer {SECRETS['token']}"}
     form = f"username=olga&password={SECRETS['password']}".encode()
     said = []
@@ -116,7 +116,7 @@ def ask(url: str, headers: dict[str, str], body: bytes | None) -> str:
 
 
 @pytest.mark.parametrize("command", ["migrate", "simulate --count 5"])
-def test_no_command_tells_any(pipeline: str, tmp_path: Path, command: str) -> None:
+def test_no_command_tells_any(suffix: str, tmp_path: Path, command: str) -> None:
     environ = os.environ | PRODUCTION | {"TRASH_DATA": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "manage.py", *command.split()],

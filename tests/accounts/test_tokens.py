@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.models import Token, digest, new_key
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shared_pipeline")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shared_suffix")]
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def server() -> Iterator[PostgreSQL]:
 
 
 @pytest.fixture
-def site(pipeline: str, server: PostgreSQL, tmp_path: Path) -> Iterator[Site]:
+def site(suffix: str, server: PostgreSQL, tmp_path: Path) -> Iterator[Site]:
     manage(server, "prepare")
     manage(server, "people", "--add", "vera")
     with closing(Site(tmp_path / "web.log", DATABASE_URL=server.url, TRASH_READS="authenticated")) as site:

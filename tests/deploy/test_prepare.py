@@ -51,7 +51,7 @@ def run(*command: str, **environ: str) -> tuple[int, str]:
     return process.returncode, said
 
 
-def test_two_at_once_on_an_empty_database_make_one_schema_and_one_admin(pipeline: str, database_url: str) -> None:
+def test_two_at_once_on_an_empty_database_make_one_schema_and_one_admin(suffix: str, database_url: str) -> None:
     environ = {"DATABASE_URL": database_url, "TRASH_ADMIN_PASSWORD": PASSWORD}
 
     running = [start("manage.py", "prepare", **environ) for _ in range(2)]
@@ -65,7 +65,7 @@ def test_two_at_once_on_an_empty_database_make_one_schema_and_one_admin(pipeline
     assert (status, "No migrations to apply." in again, "admin" in again.splitlines()[-1]) == (0, True, False), again
 
 
-def test_one_that_is_killed_while_it_holds_the_lock_leaves_it_to_the_next(pipeline: str, database_url: str) -> None:
+def test_one_that_is_killed_while_it_holds_the_lock_leaves_it_to_the_next(suffix: str, database_url: str) -> None:
     hold = (
         "import django; django.setup(); import time\n"
         "from trashsite.database_lock import database_lock\n"
@@ -84,24 +84,24 @@ def test_one_that_is_killed_while_it_holds_the_lock_leaves_it_to_the_next(pipeli
     assert waiting.returncode == 0, said
 
 
-def test_a_missing_table_is_told_before_the_database_is_touched(pipeline: str, tmp_path: Path) -> None:
-    boto3.client("dynamodb").delete_table(TableName=f"trash-level-history-{pipeline}")
+def test_a_missing_table_is_told_before_the_database_is_touched(suffix: str, tmp_path: Path) -> None:
+    boto3.client("dynamodb").delete_table(TableName=f"trash-level-history-{suffix}")
 
     status, said = run("manage.py", "prepare", DATABASE_URL=f"sqlite:///{tmp_path / 'db.sqlite3'}")
 
     assert (status, said) == (
-        1, f"CommandError: table trash-level-history-{pipeline} does not exist: run `manage.py provision`\n"
+        1, f"CommandError: table trash-level-history-{suffix} does not exist: run `manage.py provision`\n"
     )  # fmt: skip
     assert not (tmp_path / "db.sqlite3").exists()
 
 
-def test_a_worker_checks_without_a_database(pipeline: str) -> None:
+def test_a_worker_checks_without_a_database(suffix: str) -> None:
     status, said = run("manage.py", "prepare", "--check", DATABASE_URL="postgres://nobody@127.0.0.1:1/none")
 
     assert (status, said) == (0, "queue and tables are as they should be\n")
 
 
-def test_a_database_that_is_away_is_told_in_one_line_without_its_password(pipeline: str) -> None:
+def test_a_database_that_is_away_is_told_in_one_line_without_its_password(suffix: str) -> None:
     url = "postgres://trash:hunter2@127.0.0.1:1/trash"
 
     status, said = run("manage.py", "prepare", DATABASE_URL=url)

@@ -9,20 +9,20 @@ import boto3
 from reports import queue, store
 
 
-def test_a_dead_letter_queue_that_keeps_its_messages_too_short_is_put_right(pipeline: str) -> None:
+def test_a_dead_letter_queue_that_keeps_its_messages_too_short_is_put_right(suffix: str) -> None:
     sqs: Any = boto3.client("sqs")
-    url = sqs.get_queue_url(QueueName=f"trash-level-dead-{pipeline}")["QueueUrl"]
+    url = sqs.get_queue_url(QueueName=f"trash-level-dead-{suffix}")["QueueUrl"]
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"MessageRetentionPeriod": "60"})
 
-    assert f"found queue trash-level-dead-{pipeline}, set its attributes" in list(queue.provision())
+    assert f"found queue trash-level-dead-{suffix}, set its attributes" in list(queue.provision())
 
     found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["MessageRetentionPeriod"])["Attributes"]
     assert found == {"MessageRetentionPeriod": str(14 * 24 * 3600)}
 
 
-def test_a_table_from_before_the_indexes_gets_them(pipeline: str) -> None:
+def test_a_table_from_before_the_indexes_gets_them(suffix: str) -> None:
     dynamodb: Any = boto3.client("dynamodb")
-    name = f"trash-levels-{pipeline}"
+    name = f"trash-levels-{suffix}"
     dynamodb.delete_table(TableName=name)
     dynamodb.create_table(
         TableName=name,

@@ -44,7 +44,7 @@ def waiting(sqs: SQSClient) -> Iterator[str]:
         yield from (message["Body"] for message in messages)
 
 
-@pytest.mark.usefixtures("pipeline")
+@pytest.mark.usefixtures("suffix")
 def test_the_queue_takes_what_the_command_prints() -> None:
     out, err = simulate("--format", "lab", "--start", START, "--count", "25")
 
@@ -54,7 +54,7 @@ def test_the_queue_takes_what_the_command_prints() -> None:
     assert "Done: 25 reports sent" in err
 
 
-@pytest.mark.usefixtures("pipeline")
+@pytest.mark.usefixtures("suffix")
 def test_devices_send_time_stream_and_location_too() -> None:
     simulate("--rate", "1000", "--count", "12")
 
@@ -65,7 +65,7 @@ def test_devices_send_time_stream_and_location_too() -> None:
         assert list(report["location"]) == ["lat", "lon"]
 
 
-@pytest.mark.usefixtures("pipeline")
+@pytest.mark.usefixtures("suffix")
 def test_json_is_one_object_at_the_end(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("can_id,level,measured_at\n7,50.10,2023-01-01T00:00:00Z\n")
 
@@ -74,7 +74,7 @@ def test_json_is_one_object_at_the_end(tmp_path: Path) -> None:
     assert json.loads(out) == {"published": 1, "last_at": "2023-01-01T00:00:00Z", "interrupted": False}
 
 
-@pytest.mark.usefixtures("pipeline")
+@pytest.mark.usefixtures("suffix")
 def test_a_second_run_goes_on_after_the_first(data: Path) -> None:
     first, _ = simulate("--cans", "30", "--count", "40", "--json")
     place = json.loads((data / "simulator.json").read_text())["seed 1, 30 cans"]["measured_at"]
@@ -84,7 +84,7 @@ def test_a_second_run_goes_on_after_the_first(data: Path) -> None:
     assert "where the last run ended" in said
 
 
-@pytest.mark.usefixtures("pipeline")
+@pytest.mark.usefixtures("suffix")
 def test_a_bad_row_is_named_with_its_file(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("can_id,level\n7,50\n8,500\n")
 
@@ -114,7 +114,7 @@ def test_wrong_arguments_are_refused_in_one_line(arguments: list[str], says: str
         simulate(*arguments)
 
 
-@pytest.mark.usefixtures("pipeline")
+@pytest.mark.usefixtures("suffix")
 def test_a_reader_that_goes_away_ends_the_run_without_a_traceback() -> None:
     command = [sys.executable, "manage.py", "simulate", "--start", START]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

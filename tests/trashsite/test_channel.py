@@ -26,13 +26,13 @@ OPTIONS = {"task": "internal", "call": "reports.record_reports"}
 
 
 @pytest.fixture
-def raw(pipeline: str) -> SQSClient:
+def raw(suffix: str) -> SQSClient:
     return boto3.client("sqs")
 
 
 @pytest.fixture
-def url(raw: SQSClient, pipeline: str) -> str:
-    return raw.get_queue_url(QueueName=f"trash-level-{pipeline}")["QueueUrl"]
+def url(raw: SQSClient, suffix: str) -> str:
+    return raw.get_queue_url(QueueName=f"trash-level-{suffix}")["QueueUrl"]
 
 
 class Consumer:
@@ -79,13 +79,13 @@ class Consumer:
 
 
 @pytest.fixture
-def consume(pipeline: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Consumer]]:
+def consume(suffix: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Consumer]]:
     monkeypatch.setattr(receiver, "WAIT_S", 1)
     connections: list[Connection] = []
 
     def consume(slots: int = 4) -> Consumer:
         connections.append(Connection("sqs://aws//", transport_options=OPTIONS))
-        return Consumer(connections[-1], f"trash-level-{pipeline}", slots)
+        return Consumer(connections[-1], f"trash-level-{suffix}", slots)
 
     yield consume
     for each in connections:
@@ -230,18 +230,18 @@ def test_at_the_end_every_message_goes_back(consume: Callable[..., Consumer], ra
     assert eventually(all_back, 3)
 
 
-def test_a_consumer_that_would_not_acknowledge_is_refused(pipeline: str) -> None:
+def test_a_consumer_that_would_not_acknowledge_is_refused(suffix: str) -> None:
     with Connection("sqs://aws//", transport_options=OPTIONS) as connection:
         channel: Any = connection.channel()
         with pytest.raises(ValueError, match="no_ack is refused"):
-            channel.basic_consume(f"trash-level-{pipeline}", True, print, "tag")
+            channel.basic_consume(f"trash-level-{suffix}", True, print, "tag")
 
 
-def test_a_queue_is_never_emptied(pipeline: str) -> None:
+def test_a_queue_is_never_emptied(suffix: str) -> None:
     with Connection("sqs://aws//", transport_options=OPTIONS) as connection:
         channel: Any = connection.channel()
         with pytest.raises(NotImplementedError):
-            channel.queue_purge(f"trash-level-{pipeline}")
+            channel.queue_purge(f"trash-level-{suffix}")
 
 
 def test_a_cancelled_consumer_receives_no_more(consume: Callable[..., Consumer], raw: SQSClient, url: str) -> None:

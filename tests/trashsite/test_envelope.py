@@ -56,10 +56,10 @@ def is_poison(body: str, why: str = "") -> bool:
 
 
 @pytest.fixture(params=[True, False], ids=["base64", "plain"])
-def send(request: pytest.FixtureRequest, pipeline: str, aws_environment: dict[str, str]) -> Callable[..., str]:
+def send(request: pytest.FixtureRequest, suffix: str, aws_environment: dict[str, str]) -> Callable[..., str]:
     """Call a task by Celery and kombu as they come, and return the body that arrives at the queue."""
     sqs = boto3.client("sqs")
-    queue = f"trash-level-{pipeline}"
+    queue = f"trash-level-{suffix}"
     url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
     app = stock_app(queue, aws_environment["AWS_ENDPOINT_URL_SQS"], sqs_base64_encoding=request.param)
 

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def raw(pipeline: str) -> SQSClient:
+def raw(suffix: str) -> SQSClient:
     return boto3.client("sqs")
 
 
 @pytest.fixture
-def url(raw: SQSClient, pipeline: str) -> str:
-    return raw.get_queue_url(QueueName=f"trash-level-{pipeline}")["QueueUrl"]
+def url(raw: SQSClient, suffix: str) -> str:
+    return raw.get_queue_url(QueueName=f"trash-level-{suffix}")["QueueUrl"]
 
 
 @pytest.fixture
@@ -73,11 +73,11 @@ def inbox() -> Inbox:
 
 
 @pytest.fixture
-def start(proxy: FaultProxy, pipeline: str, inbox: Inbox) -> Iterator[Callable[..., Receiver]]:
+def start(proxy: FaultProxy, suffix: str, inbox: Inbox) -> Iterator[Callable[..., Receiver]]:
     started: list[Receiver] = []
 
     def start(limit: int = 1000) -> Receiver:
-        started.append(Receiver(f"trash-level-{pipeline}", inbox.take, limit=limit))
+        started.append(Receiver(f"trash-level-{suffix}", inbox.take, limit=limit))
         started[-1].start()
         return started[-1]
 

@@ -8,7 +8,7 @@ from django.test import Client
 
 from accounts.roles import give_role, make_roles
 
-pytestmark = [pytest.mark.usefixtures("shared_pipeline"), pytest.mark.django_db]
+pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])

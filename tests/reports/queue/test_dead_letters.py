@@ -21,7 +21,7 @@ from reports.tasks import store_messages
 from trashsite import aws
 from trashsite.sqs.delivery import Delivery
 
-pytestmark = pytest.mark.usefixtures("pipeline")
+pytestmark = pytest.mark.usefixtures("suffix")
 
 SENT_AT = datetime(2026, 11, 20, 9, 30, 0, 123_000, tzinfo=UTC)
 GOOD = '{"can_id":"432","level":"70.69"}'

@@ -44,13 +44,13 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 
 
 @pytest.fixture
-def raw(pipeline: str) -> SQSClient:
+def raw(suffix: str) -> SQSClient:
     """SQS by the AWS SDK alone, as any device uses it."""
     return boto3.client("sqs")
 
 
 @pytest.fixture
-def proxy(pipeline: str, aws_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
+def proxy(suffix: str, aws_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
     """A proxy that breaks things between the queue and SQS."""
     with FaultProxy(aws_environment["AWS_ENDPOINT_URL_SQS"]) as started:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", started.url)
@@ -355,7 +355,7 @@ def attributes(raw: SQSClient, name: str) -> dict[str, str]:
     return dict(raw.get_queue_attributes(QueueUrl=url(raw, name), AttributeNames=["All"])["Attributes"])  # type: ignore[arg-type]
 
 
-def test_the_queues_are_as_the_specification_says(pipeline: str, raw: SQSClient) -> None:
+def test_the_queues_are_as_the_specification_says(suffix: str, raw: SQSClient) -> None:
     main, dead = attributes(raw, "trash-level"), attributes(raw, "trash-level-dead")
     assert (main["VisibilityTimeout"], main["ReceiveMessageWaitTimeSeconds"]) == ("30", "20")
     # ElasticMQ keeps messages for ever, and has no such attribute.
@@ -363,32 +363,32 @@ def test_the_queues_are_as_the_specification_says(pipeline: str, raw: SQSClient)
     assert int(dead.get("MessageRetentionPeriod", 1_209_600)) == 14 * 24 * 3600
     policy = json.loads(main["RedrivePolicy"])
     assert (int(policy["maxReceiveCount"]), policy["deadLetterTargetArn"]) == (20, dead["QueueArn"])
-    assert main["QueueArn"].endswith(f":trash-level-{pipeline}")
+    assert main["QueueArn"].endswith(f":trash-level-{suffix}")
     assert queue.flaws(queue.full_name("trash-level")) == []
 
 
 @on_the_embedded_stack  # ElasticMQ has no retention, which so is set each time.
-def test_provisioning_again_finds_both_queues_and_keeps_what_they_hold(pipeline: str, raw: SQSClient) -> None:
+def test_provisioning_again_finds_both_queues_and_keeps_what_they_hold(suffix: str, raw: SQSClient) -> None:
     queue.publish(["kept"])
     assert list(queue.provision()) == [
-        f"found queue trash-level-dead-{pipeline}",
-        f"found queue trash-level-{pipeline}",
+        f"found queue trash-level-dead-{suffix}",
+        f"found queue trash-level-{suffix}",
     ]
     assert [each["Body"] for each in messages(raw, "trash-level", 1)] == ["kept"]
 
 
-def test_provisioning_corrects_attributes_that_were_changed(pipeline: str, raw: SQSClient) -> None:
+def test_provisioning_corrects_attributes_that_were_changed(suffix: str, raw: SQSClient) -> None:
     policy = {**json.loads(attributes(raw, "trash-level")["RedrivePolicy"]), "maxReceiveCount": 3}
     raw.set_queue_attributes(
         QueueUrl=url(raw), Attributes={"VisibilityTimeout": "1800", "RedrivePolicy": json.dumps(policy)}
     )
     assert queue.flaws(queue.full_name("trash-level"))
-    assert f"found queue trash-level-{pipeline}, set its attributes" in list(queue.provision())
+    assert f"found queue trash-level-{suffix}, set its attributes" in list(queue.provision())
     assert attributes(raw, "trash-level")["VisibilityTimeout"] == "30"
     assert queue.flaws(queue.full_name("trash-level")) == []
 
 
-def test_the_suffix_names_the_queues_as_the_lab_does(pipeline: str, raw: SQSClient, settings: Settings) -> None:
+def test_the_suffix_names_the_queues_as_the_lab_does(suffix: str, raw: SQSClient, settings: Settings) -> None:
     settings.TRASH_SUFFIX = "wra"
     list(queue.provision())
     assert raw.get_queue_url(QueueName="trash-level-wra")["QueueUrl"]
@@ -397,16 +397,16 @@ def test_the_suffix_names_the_queues_as_the_lab_does(pipeline: str, raw: SQSClie
     assert queue.full_name("trash-level") == "trash-level"
 
 
-def test_a_missing_queue_is_a_flaw_with_the_next_step(pipeline: str) -> None:
+def test_a_missing_queue_is_a_flaw_with_the_next_step(suffix: str) -> None:
     (flaw,) = queue.flaws("nowhere")
     assert flaw == "queue nowhere does not exist: run `manage.py provision`"
 
 
 @pytest.mark.parametrize("receives", [None, 1, 5, 9])
 def test_a_queue_without_a_suitable_redrive_policy_is_refused(
-    receives: int | None, pipeline: str, raw: SQSClient
+    receives: int | None, suffix: str, raw: SQSClient
 ) -> None:
-    name = f"flawed-{receives}-{pipeline}"
+    name = f"flawed-{receives}-{suffix}"
     made = raw.create_queue(QueueName=name)["QueueUrl"]
     if receives:
         policy = {"deadLetterTargetArn": attributes(raw, "trash-level-dead")["QueueArn"], "maxReceiveCount": receives}
@@ -416,7 +416,7 @@ def test_a_queue_without_a_suitable_redrive_policy_is_refused(
     assert flaw.endswith("run `manage.py provision`")
 
 
-def test_a_queue_that_was_made_anew_is_found_again(pipeline: str, raw: SQSClient) -> None:
+def test_a_queue_that_was_made_anew_is_found_again(suffix: str, raw: SQSClient) -> None:
     queue.publish(["before"])
     raw.delete_queue(QueueUrl=url(raw))
     with pytest.raises(QueueUnavailable):

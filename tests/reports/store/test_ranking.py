@@ -18,14 +18,14 @@ from reports.store import Order, Ranked, ranked
 from reports.store.items import heard_part
 from trashsite import aws
 
-pytestmark = pytest.mark.usefixtures("shared_pipeline")
+pytestmark = pytest.mark.usefixtures("shared_suffix")
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 SIZE = 137
 
 
 @pytest.fixture(scope="module")
-def fleet(shared_pipeline: str) -> dict[str, Report]:
+def fleet(shared_suffix: str) -> dict[str, Report]:
     """Cans of many levels and ages, two of which share each level, under ids that sort oddly."""
     chance = random.Random(7)
     cans = {}
@@ -144,7 +144,7 @@ def test_a_page_costs_a_fixed_number_of_requests(
     assert len(asked) <= most
 
 
-def test_what_another_service_wrote_is_found_and_mended(pipeline: str) -> None:
+def test_what_another_service_wrote_is_found_and_mended(suffix: str) -> None:
     table = f"trash-levels-{settings.TRASH_SUFFIX}"
     for can_id, level in (("lab", "88.81585003341274"), ("odd", "full")):
         boto3.client("dynamodb").put_item(TableName=table, Item={"id": {"S": can_id}, "level": {"S": level}})
@@ -164,7 +164,7 @@ def each() -> list[list[tuple[Report, bool]]]:
     return [page for segment in range(3) for page in store.each_can(segment=segment, segments=3)]
 
 
-def test_a_row_tells_its_trend_of_a_day(pipeline: str) -> None:
+def test_a_row_tells_its_trend_of_a_day(suffix: str) -> None:
     # Of each two hours the newest; what is older than a day is forgotten.
     reports = [Report("trend", f"{turn}.9", NOW - timedelta(hours=40 - turn), NOW) for turn in range(40)]
     for report in reports[::2]:

@@ -25,7 +25,7 @@ from reports.store import Outcome, batches, rows
 from reports.store.items import index_keys, order_key
 from trashsite import aws
 
-pytestmark = pytest.mark.usefixtures("shared_pipeline")
+pytestmark = pytest.mark.usefixtures("shared_suffix")
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 runs = itertools.count()

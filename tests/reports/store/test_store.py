@@ -44,7 +44,7 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 
 
 @pytest.fixture
-def raw(pipeline: str) -> DynamoDBClient:
+def raw(suffix: str) -> DynamoDBClient:
     """DynamoDB by the AWS SDK alone, as the lab's own service uses it."""
     return boto3.client("dynamodb")
 
@@ -99,7 +99,7 @@ def pages(
 # -- the newest wins -------------------------------------------------------------------------------------
 
 
-def test_the_newest_wins_whatever_the_order_of_arrival(pipeline: str) -> None:
+def test_the_newest_wins_whatever_the_order_of_arrival(suffix: str) -> None:
     for number, order in enumerate(itertools.permutations((0, 1, 2))):
         together, apart = f"together-{number}", f"apart-{number}"
         put(*(report(together, minute, f"{minute}") for minute in order))
@@ -110,7 +110,7 @@ def test_the_newest_wins_whatever_the_order_of_arrival(pipeline: str) -> None:
             assert all_history(can_id) == [report(can_id, minute, f"{minute}") for minute in (0, 1, 2)]
 
 
-def test_two_reports_of_one_instant_end_alike_everywhere_and_both_are_kept(pipeline: str) -> None:
+def test_two_reports_of_one_instant_end_alike_everywhere_and_both_are_kept(suffix: str) -> None:
     tied = [report("{}", 0, level) for level in ("1", "2", "3")]
 
     def end(can_id: str, order: Sequence[Report], at_once: bool) -> tuple[str, list[str]]:
@@ -129,13 +129,13 @@ def test_two_reports_of_one_instant_end_alike_everywhere_and_both_are_kept(pipel
         ends = []
         for number, order in enumerate(itertools.permutations(tied)):
             # The digest holds the can's id too, so that the same can is asked again in another pipeline's table.
-            boto3.client("dynamodb").delete_item(TableName=f"trash-levels-{pipeline}", Key={"id": {"S": can_id}})
+            boto3.client("dynamodb").delete_item(TableName=f"trash-levels-{suffix}", Key={"id": {"S": can_id}})
             ends.append(end(can_id, order, at_once=number % 2 == 0))
         assert len({level for level, _ in ends}) == 1
         assert ends[0][0] == ends[0][1][-1]
 
 
-def test_an_older_report_never_replaces_a_newer_one(pipeline: str) -> None:
+def test_an_older_report_never_replaces_a_newer_one(suffix: str) -> None:
     assert put(report(minute=5, level="5")) == Outcome(stored=1)
     assert put(report(minute=4, level="4")) == Outcome(stored=1, older=1)
     assert put(report(minute=-100_000, level="1")) == Outcome(stored=1, older=1)
@@ -143,7 +143,7 @@ def test_an_older_report_never_replaces_a_newer_one(pipeline: str) -> None:
     assert [each.level for each in all_history("432")] == ["1", "4", "5"]
 
 
-def test_a_report_that_comes_again_is_counted_as_repeated_and_stands_once(pipeline: str) -> None:
+def test_a_report_that_comes_again_is_counted_as_repeated_and_stands_once(suffix: str) -> None:
     first = report(minute=1, level="1", note="x")
     again = report(minute=1, level="1", note="x")
     assert put(first, first) == Outcome(stored=1, repeated=1)
@@ -153,7 +153,7 @@ def test_a_report_that_comes_again_is_counted_as_repeated_and_stands_once(pipeli
     assert [each.level for each in all_history("432")] == ["1", "2"]
 
 
-def test_everything_of_a_report_comes_back_as_it_was_sent(pipeline: str) -> None:
+def test_everything_of_a_report_comes_back_as_it_was_sent(suffix: str) -> None:
     body = (
         '{"can_id":"🗑 Žižkov","level":70.69237046207665000,"measured_at":"2026-11-24T09:30:00.000001Z",'
         '"stream":" glass ","location":{"lat":50.088040,"lon":-0.10},"big":123456789012345678901234567890,'
@@ -171,7 +171,7 @@ def test_everything_of_a_report_comes_back_as_it_was_sent(pipeline: str) -> None
 
 
 @pytest.mark.parametrize("size", [0, 1, 25, 26, 60, 500])
-def test_any_number_of_reports_is_stored_and_counted(size: int, pipeline: str) -> None:
+def test_any_number_of_reports_is_stored_and_counted(size: int, suffix: str) -> None:
     reports = [report(at, at % 7, str(at % 101)) for at in range(size)]
     assert put(*reports) == Outcome(stored=size)
     assert put(*reversed(reports)) == Outcome(repeated=size)
@@ -180,7 +180,7 @@ def test_any_number_of_reports_is_stored_and_counted(size: int, pipeline: str) -
     assert all(store.latest(each.can_id) == each for each in reports[:30])
 
 
-def test_one_can_may_stand_in_a_batch_many_times(pipeline: str) -> None:
+def test_one_can_may_stand_in_a_batch_many_times(suffix: str) -> None:
     mine = [report("1", minute, str(minute)) for minute in range(60)]
     others = [report(f"other-{at}") for at in range(7)]
     assert put(*mine, *others, mine[3], mine[59]) == Outcome(stored=67, older=59, repeated=2)
@@ -188,7 +188,7 @@ def test_one_can_may_stand_in_a_batch_many_times(pipeline: str) -> None:
     assert all_history("1") == mine
 
 
-def test_a_can_whose_reports_came_at_the_edge_of_the_calendar_is_in_order(pipeline: str) -> None:
+def test_a_can_whose_reports_came_at_the_edge_of_the_calendar_is_in_order(suffix: str) -> None:
     times = ["0001-01-01T00:00:00Z", "0999-12-31T23:59:59.999999Z", "1969-12-31T23:59:59Z", "1970-01-01T00:00:00Z"]
     for at, time in enumerate(times):
         # No report is accepted with such a time any more, but some are stored.
@@ -202,8 +202,8 @@ def test_a_can_whose_reports_came_at_the_edge_of_the_calendar_is_in_order(pipeli
 # -- beside the lab's own service ------------------------------------------------------------------------
 
 
-def test_what_the_labs_service_wrote_is_read_and_gives_way_to_ours(pipeline: str, raw: DynamoDBClient) -> None:
-    raw.put_item(TableName=f"trash-levels-{pipeline}", Item={"id": {"S": "420"}, "level": {"S": "88.81585003341274"}})
+def test_what_the_labs_service_wrote_is_read_and_gives_way_to_ours(suffix: str, raw: DynamoDBClient) -> None:
+    raw.put_item(TableName=f"trash-levels-{suffix}", Item={"id": {"S": "420"}, "level": {"S": "88.81585003341274"}})
     assert store.latest("420") == Report("420", "88.81585003341274", None, None)
     assert whole_fleet() == [(Report("420", "88.81585003341274", None, None), True)]
 
@@ -212,9 +212,9 @@ def test_what_the_labs_service_wrote_is_read_and_gives_way_to_ours(pipeline: str
     assert store.latest("420") == ours
 
 
-def test_the_labs_service_reads_what_ours_wrote_and_may_write_over_it(pipeline: str, raw: DynamoDBClient) -> None:
+def test_the_labs_service_reads_what_ours_wrote_and_may_write_over_it(suffix: str, raw: DynamoDBClient) -> None:
     put(report("420", 0, "70.69237046207665"))
-    name, key = f"trash-levels-{pipeline}", {"id": {"S": "420"}}
+    name, key = f"trash-levels-{suffix}", {"id": {"S": "420"}}
     assert raw.get_item(TableName=name, Key=key)["Item"]["level"] == {"S": "70.69237046207665"}
     raw.put_item(TableName=name, Item={**key, "level": {"S": "1.5"}})
     assert store.latest("420") == Report("420", "1.5", None, None)
@@ -223,21 +223,21 @@ def test_the_labs_service_reads_what_ours_wrote_and_may_write_over_it(pipeline: 
 
 @pytest.mark.parametrize("level", [{"NULL": True}, {"M": {}}, None])
 def test_an_item_without_a_level_is_no_report(
-    level: dict[str, object] | None, pipeline: str, raw: DynamoDBClient
+    level: dict[str, object] | None, suffix: str, raw: DynamoDBClient
 ) -> None:
-    raw.put_item(TableName=f"trash-levels-{pipeline}", Item={"id": {"S": "1"}, **({"level": level} if level else {})})
+    raw.put_item(TableName=f"trash-levels-{suffix}", Item={"id": {"S": "1"}, **({"level": level} if level else {})})
     assert store.latest("1") is None
     assert whole_fleet() == []
     assert put(report("1")) == Outcome(stored=1)
     assert store.latest("1") == report("1")
 
 
-def test_a_level_that_somebody_wrote_as_a_number_is_read(pipeline: str, raw: DynamoDBClient) -> None:
-    raw.put_item(TableName=f"trash-levels-{pipeline}", Item={"id": {"S": "1"}, "level": {"N": "42"}})
+def test_a_level_that_somebody_wrote_as_a_number_is_read(suffix: str, raw: DynamoDBClient) -> None:
+    raw.put_item(TableName=f"trash-levels-{suffix}", Item={"id": {"S": "1"}, "level": {"N": "42"}})
     assert store.latest("1") == Report("1", "42", None, None)
 
 
-def test_a_can_that_was_never_heard_of_has_no_latest_and_no_history(pipeline: str) -> None:
+def test_a_can_that_was_never_heard_of_has_no_latest_and_no_history(suffix: str) -> None:
     assert store.latest("nobody") is None
     assert all_history("nobody") == []
 
@@ -245,7 +245,7 @@ def test_a_can_that_was_never_heard_of_has_no_latest_and_no_history(pipeline: st
 # -- the history -----------------------------------------------------------------------------------------
 
 
-def test_the_history_is_paged_in_both_directions(pipeline: str) -> None:
+def test_the_history_is_paged_in_both_directions(suffix: str) -> None:
     reports = [report("1", minute, str(minute)) for minute in range(30)]
     put(*reports, report("2"), report("12"))
     for size in (1, 7, 30, 100):
@@ -254,7 +254,7 @@ def test_the_history_is_paged_in_both_directions(pipeline: str) -> None:
 
 
 @pytest.mark.parametrize("newest_first", [True, False])
-def test_the_history_from_an_instant_on_and_before_another(newest_first: bool, pipeline: str) -> None:
+def test_the_history_from_an_instant_on_and_before_another(newest_first: bool, suffix: str) -> None:
     put(*(report("1", minute, str(minute)) for minute in range(10)))
 
     def levels(since: float | None, until: float | None) -> list[int]:
@@ -270,7 +270,7 @@ def test_the_history_from_an_instant_on_and_before_another(newest_first: bool, p
     assert levels(20, 30) == []
 
 
-def test_what_has_expired_is_skipped_although_it_is_still_there(pipeline: str, settings: Settings) -> None:
+def test_what_has_expired_is_skipped_although_it_is_still_there(suffix: str, settings: Settings) -> None:
     settings.TRASH_HISTORY_DAYS = 10
     received = [NOW + timedelta(days=day) for day in range(20)]
     put(*(Report("1", str(at), NOW - timedelta(minutes=100 - at), when) for at, when in enumerate(received)))
@@ -282,7 +282,7 @@ def test_what_has_expired_is_skipped_although_it_is_still_there(pipeline: str, s
     assert len(pages("1", size=100, now=NOW)) == 20
 
 
-def test_without_a_history_the_newest_is_kept_all_the_same(pipeline: str, settings: Settings) -> None:
+def test_without_a_history_the_newest_is_kept_all_the_same(suffix: str, settings: Settings) -> None:
     settings.TRASH_HISTORY_DAYS = 0
     assert put(report(minute=2, level="2"), report(minute=1, level="1")) == Outcome(stored=2, older=1)
     assert store.latest("432") == report(minute=2, level="2")
@@ -368,7 +368,7 @@ def test_keys_sort_as_their_instants_do_and_begin_with_a_digit(instants: list[da
 
 
 @pytest.fixture
-def proxy(pipeline: str, aws_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
+def proxy(suffix: str, aws_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
     """A proxy that breaks things between the store and DynamoDB."""
     with FaultProxy(aws_environment["AWS_ENDPOINT_URL_DYNAMODB"]) as started:
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", started.url)
@@ -579,10 +579,10 @@ def test_keys_that_are_handed_back_unread_are_read_in_the_end(proxy: FaultProxy)
 
 @pytest.mark.parametrize("kind", ["embedded"])
 def test_a_missing_table_is_an_outage_and_its_return_the_end_of_it(
-    pipeline: str, raw: DynamoDBClient, impatient: None
+    suffix: str, raw: DynamoDBClient, impatient: None
 ) -> None:
-    raw.delete_table(TableName=f"trash-levels-{pipeline}")
-    assert store.missing() == [f"trash-levels-{pipeline}"]
+    raw.delete_table(TableName=f"trash-levels-{suffix}")
+    assert store.missing() == [f"trash-levels-{suffix}"]
     assert unsaved(*SIXTY[:3]) == SIXTY[:3]
     with pytest.raises(StoreUnavailable):
         store.ping()
@@ -600,35 +600,35 @@ def described(raw: DynamoDBClient, name: str) -> tuple[list[tuple[str, str]], di
     return keys, {name: types[name] for name, _ in keys}
 
 
-def test_the_tables_have_the_keys_that_the_lab_and_the_specification_name(pipeline: str, raw: DynamoDBClient) -> None:
-    assert described(raw, f"trash-levels-{pipeline}") == ([("id", "HASH")], {"id": "S"})
-    assert described(raw, f"trash-level-history-{pipeline}") == (
+def test_the_tables_have_the_keys_that_the_lab_and_the_specification_name(suffix: str, raw: DynamoDBClient) -> None:
+    assert described(raw, f"trash-levels-{suffix}") == ([("id", "HASH")], {"id": "S"})
+    assert described(raw, f"trash-level-history-{suffix}") == (
         [("id", "HASH"), ("order_key", "RANGE")],
         {"id": "S", "order_key": "S"},
     )
-    assert described(raw, f"trash-pipeline-{pipeline}") == (
+    assert described(raw, f"trash-pipeline-{suffix}") == (
         [("kind", "HASH"), ("id", "RANGE")],
         {"kind": "S", "id": "S"},
     )
     for name in ("trash-level-history", "trash-pipeline"):
-        swept = raw.describe_time_to_live(TableName=f"{name}-{pipeline}")["TimeToLiveDescription"]
+        swept = raw.describe_time_to_live(TableName=f"{name}-{suffix}")["TimeToLiveDescription"]
         assert swept["TimeToLiveStatus"] in {"ENABLED", "ENABLING"}
         assert swept["AttributeName"] == "expires_at"
 
 
-def test_provisioning_again_finds_everything_and_keeps_what_is_there(pipeline: str) -> None:
+def test_provisioning_again_finds_everything_and_keeps_what_is_there(suffix: str) -> None:
     put(report())
     assert list(store.provision()) == [
-        f"found table {name}-{pipeline}" for name in ("trash-levels", "trash-level-history", "trash-pipeline")
+        f"found table {name}-{suffix}" for name in ("trash-levels", "trash-level-history", "trash-pipeline")
     ]
     assert store.latest("432") == report()
     assert store.missing() == []
 
 
 def test_provision_takes_a_suffix_and_the_labs_throughput(
-    pipeline: str, raw: DynamoDBClient, settings: Settings, capsys: pytest.CaptureFixture[str]
+    suffix: str, raw: DynamoDBClient, settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    suffix = f"wra-{pipeline}"
+    suffix = f"wra-{suffix}"
     call_command("provision", suffix=suffix, throughput=(3, 3))
     names = ("trash-levels", "trash-level-history", "trash-pipeline")
     assert all(
@@ -637,13 +637,13 @@ def test_provision_takes_a_suffix_and_the_labs_throughput(
     for name in names:
         capacity = raw.describe_table(TableName=f"{name}-{suffix}")["Table"]["ProvisionedThroughput"]
         assert (capacity["ReadCapacityUnits"], capacity["WriteCapacityUnits"]) == (3, 3)
-    settings.TRASH_SUFFIX = pipeline
-    billing = raw.describe_table(TableName=f"trash-levels-{pipeline}")["Table"]["BillingModeSummary"]
+    settings.TRASH_SUFFIX = suffix
+    billing = raw.describe_table(TableName=f"trash-levels-{suffix}")["Table"]["BillingModeSummary"]
     assert billing["BillingMode"] == "PAY_PER_REQUEST"
 
 
 @pytest.mark.parametrize("sent", ["3", "3/", "/3", "0/3", "3/0", "a/b", "3/3/3", "-1/3"])
-def test_a_throughput_that_is_none_is_told(sent: str, pipeline: str) -> None:
+def test_a_throughput_that_is_none_is_told(sent: str, suffix: str) -> None:
     with pytest.raises(CommandError, match="is not READ/WRITE, as 3/3"):
         call_command("provision", f"--throughput={sent}")
 
@@ -673,7 +673,7 @@ def test_a_table_with_other_keys_is_told_and_left_alone(
     assert described(raw, name) == (keys, types)
 
 
-def test_a_workers_heartbeat_is_the_last_it_gave_and_is_forgotten_after_a_day(pipeline: str) -> None:
+def test_a_workers_heartbeat_is_the_last_it_gave_and_is_forgotten_after_a_day(suffix: str) -> None:
     store.beat(Heartbeat("host:1", NOW, {"stored": 1}))
     store.beat(Heartbeat("host:1", NOW + timedelta(seconds=10), {"stored": 2}, problem="receives nothing"))
     store.beat(Heartbeat("host:2", NOW, {"stored": 0}))
@@ -684,7 +684,7 @@ def test_a_workers_heartbeat_is_the_last_it_gave_and_is_forgotten_after_a_day(pi
     assert store.workers(NOW) == [Heartbeat("host:2", NOW, {"stored": 0})]
 
 
-def test_what_is_sent_on_by_the_wire_is_the_same_report_to_the_store(pipeline: str) -> None:
+def test_what_is_sent_on_by_the_wire_is_the_same_report_to_the_store(suffix: str) -> None:
     sent = report("1", 0, "5.0", stream="glass", location={"lat": 1, "lon": 2})
     put(sent)
     stored = store.latest("1")

@@ -137,7 +137,7 @@ NEEDS_JAVA = pytest.mark.skipif(not JARS.is_dir(), reason="the Java servers are 
 
 
 @pytest.mark.parametrize(("kind", "examples"), [("embedded", 25), pytest.param("java", 6, marks=NEEDS_JAVA)])
-def test_the_store_says_what_its_model_says(kind: Kind, examples: int, pipeline: str) -> None:
+def test_the_store_says_what_its_model_says(kind: Kind, examples: int, suffix: str) -> None:
     run_state_machine_as_test(
         StoreAndModel,
         settings=hypothesis_settings(

@@ -19,7 +19,7 @@ from reports.store.items import HISTORY, day_key
 from trashsite import aws
 from trashsite.names import full_name
 
-pytestmark = pytest.mark.usefixtures("shared_pipeline")
+pytestmark = pytest.mark.usefixtures("shared_suffix")
 
 NOW = datetime.now(UTC).replace(hour=9, minute=30, second=0, microsecond=0)
 ids = (f"summed-{number}" for number in count())

@@ -41,9 +41,9 @@ def in_order(*reports: Report) -> Any:
     return fold_all(None, sorted(((each, order_key(each)) for each in reports), key=lambda each: each[1]))
 
 
-def test_a_row_of_the_old_version_is_taken_as_it_is(pipeline: str) -> None:
+def test_a_row_of_the_old_version_is_taken_as_it_is(suffix: str) -> None:
     old = [a_report("1", 300 - 60 * turn, f"{turn}", stream="glass", location=PLACE) for turn in range(5)]
-    old_version.put_reports(pipeline, old)
+    old_version.put_reports(suffix, old)
 
     assert store.latest("1") == old[-1]
     (shown,) = ranked("id", size=5).items
@@ -60,11 +60,11 @@ def test_a_row_of_the_old_version_is_taken_as_it_is(pipeline: str) -> None:
     assert [each for each in ranked("id", size=5).trends["1"] if each is not None][-1] == 9
 
 
-def test_a_row_that_the_old_version_wrote_over_is_folded_again_by_the_next_write(pipeline: str) -> None:
+def test_a_row_that_the_old_version_wrote_over_is_folded_again_by_the_next_write(suffix: str) -> None:
     ours = [a_report("1", 600, "10", stream="glass", location=PLACE, battery=3.6), a_report("1", 480, "20")]
     theirs = [a_report("1", 360, "30"), a_report("1", 240, "40", battery=3.5)]
     store.put_reports(ours, now=NOW)
-    old_version.put_reports(pipeline, theirs)
+    old_version.put_reports(suffix, theirs)
     blanked = store.latest("1")
     assert blanked and blanked.location is None
 
@@ -75,7 +75,7 @@ def test_a_row_that_the_old_version_wrote_over_is_folded_again_by_the_next_write
 
 
 def test_a_write_of_the_old_version_between_our_read_and_our_write_is_not_lost(
-    pipeline: str, monkeypatch: pytest.MonkeyPatch
+    suffix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.put_reports([a_report("1", 600, "10")], now=NOW)
     theirs = [a_report("1", 400, "60", battery=3.6), a_report("1", 270, "70")]
@@ -84,7 +84,7 @@ def test_a_write_of_the_old_version_between_our_read_and_our_write_is_not_lost(
 
     def late(statements: Any) -> Any:
         for reports in in_between:
-            old_version.put_reports(pipeline, reports)
+            old_version.put_reports(suffix, reports)
             break
         return execute(statements)
 
@@ -96,10 +96,10 @@ def test_a_write_of_the_old_version_between_our_read_and_our_write_is_not_lost(
 
 
 @pytest.mark.parametrize("order", ["fullest", "emptiest", "silent", "id"])
-def test_keys_of_both_versions_stand_in_one_order(order: Order, pipeline: str) -> None:
+def test_keys_of_both_versions_stand_in_one_order(order: Order, suffix: str) -> None:
     chance = random.Random(3)
     cans = {str(at): a_report(str(at), chance.randrange(3000), str(chance.randrange(10_001) / 100)) for at in range(80)}
-    old_version.put_reports(pipeline, [each for can_id, each in cans.items() if int(can_id) % 2])
+    old_version.put_reports(suffix, [each for can_id, each in cans.items() if int(can_id) % 2])
     store.put_reports([each for can_id, each in cans.items() if not int(can_id) % 2], now=NOW)
 
     met: list[Report] = []
@@ -126,9 +126,9 @@ def test_keys_of_both_versions_stand_in_one_order(order: Order, pipeline: str) -
 
 
 @pytest.fixture
-def old_workers(pipeline: str) -> Iterator[list[OldWorker]]:
+def old_workers(suffix: str) -> Iterator[list[OldWorker]]:
     """Two workers of version 0.1 on the fresh pipeline."""
-    workers = [OldWorker(pipeline), OldWorker(pipeline)]
+    workers = [OldWorker(suffix), OldWorker(suffix)]
     threads = [threading.Thread(target=each.run) for each in workers]
     for thread in threads:
         thread.start()
@@ -140,7 +140,7 @@ def old_workers(pipeline: str) -> Iterator[list[OldWorker]]:
 
 
 def test_workers_of_both_versions_lose_nothing_on_one_queue_and_one_table(
-    pipeline: str, worker: Callable[..., Worker], old_workers: list[OldWorker]
+    suffix: str, worker: Callable[..., Worker], old_workers: list[OldWorker]
 ) -> None:
     chance = random.Random(5)
     ledger = Ledger()
@@ -161,7 +161,7 @@ def test_workers_of_both_versions_lose_nothing_on_one_queue_and_one_table(
             started = worker()
     eventually(lambda: queue.depth() == queue.Depth(waiting=0, in_flight=0, dead=0), 90)
 
-    assert not ledger.judge(stored(pipeline))
+    assert not ledger.judge(stored(suffix))
     assert all(each.messages for each in old_workers)
     assert sum(each.messages for each in old_workers) < len(bodies)
 
@@ -175,8 +175,8 @@ def test_workers_of_both_versions_lose_nothing_on_one_queue_and_one_table(
 
 
 @pytest.mark.parametrize("written_over", [False, True])
-def test_the_labs_own_service_may_write_beside_ours(written_over: bool, pipeline: str) -> None:
-    table = boto3.resource("dynamodb").Table(f"trash-levels-{pipeline}")
+def test_the_labs_own_service_may_write_beside_ours(written_over: bool, suffix: str) -> None:
+    table = boto3.resource("dynamodb").Table(f"trash-levels-{suffix}")
     if written_over:
         store.put_reports([a_report("420", 60, "12")], now=NOW)
     table.put_item(Item={"id": "420", "level": "88.81585003341274"})

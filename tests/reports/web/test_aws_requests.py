@@ -30,7 +30,7 @@ from tests.support.servers import eventually
 from trashsite import aws
 from trashsite.sqs.delivery import Delivery
 
-pytestmark = [pytest.mark.usefixtures("shared_pipeline"), pytest.mark.django_db]
+pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
 
 FILE = Path(__file__).parent / "aws_requests.json"
 CANS = 400
@@ -53,7 +53,7 @@ ANSWERS = ("the fleet, fullest first", "one can")
 
 
 @pytest.fixture
-def proxies(shared_pipeline: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sequence[FaultProxy]]:
+def proxies(shared_suffix: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sequence[FaultProxy]]:
     """What both services are asked passes through these, and is counted."""
     with ExitStack() as stack:
         found = []

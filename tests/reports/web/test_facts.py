@@ -7,7 +7,7 @@ from django.test import Client
 
 from reports.models import Can
 
-pytestmark = [pytest.mark.usefixtures("shared_pipeline"), pytest.mark.django_db]
+pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
 
 
 @pytest.mark.parametrize("can_id", ["%0a", "%0d", "%1f", "%00", "x" * 129])

@@ -14,7 +14,7 @@ from accounts.models import Token, digest
 from accounts.roles import give_role, make_roles
 from reports.models import Can
 
-pytestmark = [pytest.mark.usefixtures("shared_pipeline"), pytest.mark.django_db]
+pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
 
 MARKET = {"name": "Market square", "address": "Market square 3", "latitude": 50.0875, "longitude": 14.4213}
 

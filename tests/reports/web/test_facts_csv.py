@@ -112,7 +112,7 @@ def test_an_id_that_no_report_can_have_is_refused(can_id: str) -> None:
         Can(can_id=can_id).clean_fields()
 
 
-@pytest.mark.usefixtures("shared_pipeline")
+@pytest.mark.usefixtures("shared_suffix")
 def test_an_export_can_be_imported_again_and_changes_nothing(client: Client) -> None:
     now = datetime.now(UTC)
     store.put_reports([Report("=back", "99", now, now)], now=now)

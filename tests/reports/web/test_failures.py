@@ -36,7 +36,7 @@ from tests.reports.web.routes import missing_routes
 from trashsite import aws
 from trashsite.names import full_name
 
-pytestmark = [pytest.mark.usefixtures("shared_pipeline"), pytest.mark.django_db]
+pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
 
 HTML, JSON = "text/html", "application/json"
 KEY, PASSWORD = "trash_walker", "turn-the-lid"

@@ -20,7 +20,7 @@ from reports.web.fleet_listing import harmless
 HTML = {"Accept": "text/html"}
 
 
-@pytest.mark.usefixtures("pipeline")
+@pytest.mark.usefixtures("suffix")
 @pytest.mark.django_db
 def test_a_report_of_the_year_1_breaks_no_page_west_of_utc(client: Client, settings: Settings) -> None:
     settings.TRASH_TIME_ZONE = "America/New_York"

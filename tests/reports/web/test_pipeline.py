@@ -23,7 +23,7 @@ from reports.queue import QueueUnavailable
 from reports.store import Heartbeat, StoreUnavailable
 from reports.web import ingestion
 
-pytestmark = [pytest.mark.usefixtures("shared_pipeline"), pytest.mark.django_db]
+pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
 
 NOW = datetime.now(UTC)
 HTML = {"Accept": "text/html"}
@@ -44,7 +44,7 @@ def staff() -> Client:
 
 
 @pytest.fixture(autouse=True)
-def no_worker(shared_pipeline: str) -> None:
+def no_worker(shared_suffix: str) -> None:
     """Forget the workers of other tests."""
     for worker in store.workers(datetime.now(UTC)):
         store.leave(worker.name)

@@ -14,7 +14,7 @@ from reports import store
 from reports.web import probes
 from trashsite import aws
 
-pytestmark = pytest.mark.usefixtures("shared_pipeline")
+pytestmark = pytest.mark.usefixtures("shared_suffix")
 
 ARN = "arn:aws:sts::123456789012:assumed-role/trash-web/i-0abc is not authorized"
 

@@ -28,7 +28,7 @@ from reports.report import Report
 from reports.web import fleet_count
 from trashsite.wsgi import application
 
-pytestmark = [pytest.mark.usefixtures("shared_pipeline"), pytest.mark.django_db]
+pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
 
 KEY = "trash_schema"
 
@@ -50,7 +50,7 @@ def test_a_schema_in_a_form_that_there_is_not_is_406(settings: Settings, accept:
 
 
 @pytest.fixture
-def olga(shared_pipeline: str, settings: Settings) -> None:
+def olga(shared_suffix: str, settings: Settings) -> None:
     """An operator with a token, and two cans."""
     settings.TRASH_READS = "authenticated"
     # Hundreds of wrong tokens are shown from one address.

@@ -23,7 +23,7 @@ from reports.web import cursors, fleet_count
 from reports.web.fleet_listing import harmless
 from reports.web.problems import InvalidQuery
 
-pytestmark = [pytest.mark.usefixtures("shared_pipeline"), pytest.mark.django_db]
+pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 

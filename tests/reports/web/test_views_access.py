@@ -14,7 +14,7 @@ from accounts.models import Token, digest
 from accounts.roles import give_role, make_roles
 from tests.reports.web.routes import missing_routes, routes
 
-pytestmark = [pytest.mark.usefixtures("shared_pipeline"), pytest.mark.django_db]
+pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
 
 VISITORS = (
     "anonymous", "viewer", "operator", "admin", "token", "read-only token", "revoked token", "expired token",

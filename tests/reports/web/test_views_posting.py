@@ -19,7 +19,7 @@ from reports.formats.native import parse
 from trashsite.sqs.delivery import Delivery
 from trashsite.sqs.envelope import unpacked
 
-pytestmark = [pytest.mark.usefixtures("shared_pipeline"), pytest.mark.django_db]
+pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
 
 KEY = "trash_operators-key"
 

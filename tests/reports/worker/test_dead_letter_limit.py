@@ -156,7 +156,7 @@ def test_it_logs_once_what_to_do_and_again_once_a_minute(caplog: LogCaptureFixtu
 # -- in the worker ---------------------------------------------------------------------------------------
 
 
-def test_an_outage_of_the_store_sets_nothing_aside_twice(pipeline: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_outage_of_the_store_sets_nothing_aside_twice(suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = queue.publish(["not JSON", '{"can_id":"1","level":"5"}'])
     batch = [
         Delivery("", message_id, message_id, "", body, 1, 1_700_000_000_000).fields()
@@ -179,7 +179,7 @@ def test_an_outage_of_the_store_sets_nothing_aside_twice(pipeline: str, monkeypa
 
 @pytest.mark.parametrize("pool", ["threads", "prefork", "solo"])
 def test_a_flood_of_poison_is_limited_loses_nothing_and_delays_no_valid_report(
-    pool: str, pipeline: str, worker: Callable[..., Worker]
+    pool: str, suffix: str, worker: Callable[..., Worker]
 ) -> None:
     good = {str(number): f'{{"can_id":"{number}","level":"5"}}' for number in range(15)}
     bodies = [json.dumps({"can_id": str(number)}) for number in range(600)]
@@ -204,7 +204,7 @@ def test_a_flood_of_poison_is_limited_loses_nothing_and_delays_no_valid_report(
 
 
 def test_an_array_of_which_most_is_invalid_is_one_dead_letter_and_its_valid_reports_are_stored(
-    pipeline: str, caplog: LogCaptureFixture
+    suffix: str, caplog: LogCaptureFixture
 ) -> None:
     body = '[1, {"can_id":"good","level":"5"}, {"can_id":"9"}, 2, {"can_id":"9","level":"x"}]'
     work(body)
@@ -223,14 +223,14 @@ def test_an_array_of_which_most_is_invalid_is_one_dead_letter_and_its_valid_repo
 
 
 @pytest.mark.parametrize(("valid", "invalid", "letters"), [(500 - 10, 10, 10), (500 - 11, 11, 1), (1, 1, 1), (0, 1, 1)])
-def test_one_message_makes_ten_dead_letters_at_most(pipeline: str, valid: int, invalid: int, letters: int) -> None:
+def test_one_message_makes_ten_dead_letters_at_most(suffix: str, valid: int, invalid: int, letters: int) -> None:
     work(json.dumps([{"can_id": str(number), "level": "5"} for number in range(valid)] + [1] * invalid))
     found = queue.sample_letters(most=20)
     assert len(found) == letters
     assert all(letter.body == "1" and letter.index is not None for letter in found) == (letters == invalid)
 
 
-def test_a_field_with_a_long_name_fills_neither_the_log_nor_a_summary(pipeline: str, caplog: LogCaptureFixture) -> None:
+def test_a_field_with_a_long_name_fills_neither_the_log_nor_a_summary(suffix: str, caplog: LogCaptureFixture) -> None:
     work(json.dumps([{"can_id": "1", "level": "5", f"{number}" * 9000: "\0"} for number in range(9)]))
     (letter,) = queue.sample_letters()
     assert letter.summary is not None

@@ -26,7 +26,7 @@ SENT = 240
 
 
 @pytest.fixture
-def ledger(pipeline: str) -> Ledger:
+def ledger(suffix: str) -> Ledger:
     """Reports of 40 cans on the queue, and the ledger that knows them."""
     ledger = Ledger()
     bodies = [
@@ -40,7 +40,7 @@ def ledger(pipeline: str) -> Ledger:
 
 
 @pytest.fixture
-def dynamodb(pipeline: str, aws_environment: dict[str, str]) -> Iterator[FaultProxy]:
+def dynamodb(suffix: str, aws_environment: dict[str, str]) -> Iterator[FaultProxy]:
     """A DynamoDB that takes its time, so that there is a middle of work to die in."""
     with FaultProxy(aws_environment["AWS_ENDPOINT_URL_DYNAMODB"]) as proxy:
         proxy.inject(slow(0.7), "BatchExecuteStatement")
@@ -70,7 +70,7 @@ def children(worker: Worker) -> list[int]:
 
 
 def test_a_worker_that_is_killed_loses_nothing(
-    busy: Callable[..., Worker], worker: Callable[..., Worker], ledger: Ledger, pipeline: str
+    busy: Callable[..., Worker], worker: Callable[..., Worker], ledger: Ledger, suffix: str
 ) -> None:
     busy().kill()
     assert queue.depth() != queue.Depth(0, 0, 0)
@@ -79,14 +79,14 @@ def test_a_worker_that_is_killed_loses_nothing(
     assert drained()
     # With the visibility timeout of brisk.py: in earnest 30 s.
     assert time.monotonic() - died_at < 6 + 12
-    verdict = ledger.judge(stored(pipeline))
+    verdict = ledger.judge(stored(suffix))
     assert not verdict, verdict
     assert heir.stop() == 0
     assert "ERROR" not in heir.log
 
 
 def test_a_pool_process_that_is_killed_loses_nothing_and_the_worker_goes_on(
-    busy: Callable[..., Worker], dynamodb: FaultProxy, ledger: Ledger, pipeline: str
+    busy: Callable[..., Worker], dynamodb: FaultProxy, ledger: Ledger, suffix: str
 ) -> None:
     started = busy("-P", "prefork", "-c", "2")
     before = children(started)
@@ -96,7 +96,7 @@ def test_a_pool_process_that_is_killed_loses_nothing_and_the_worker_goes_on(
         os.kill(pid, signal.SIGKILL)
     dynamodb.heal()
     assert drained()
-    verdict = ledger.judge(stored(pipeline))
+    verdict = ledger.judge(stored(suffix))
     assert not verdict, verdict
     assert len(children(started)) == 2
     assert not set(children(started)) & set(before)
@@ -104,7 +104,7 @@ def test_a_pool_process_that_is_killed_loses_nothing_and_the_worker_goes_on(
 
 
 def test_a_pool_process_that_got_half_of_a_batch_gets_the_rest_before_the_end(
-    worker: Callable[..., Worker], pipeline: str
+    worker: Callable[..., Worker], suffix: str
 ) -> None:
     started = worker("-P", "prefork", "-c", "1").ready()
     queue.publish(['{"can_id":"1","level":"1"}'])
@@ -133,7 +133,7 @@ def waiting_bytes(pid: int) -> int:
 
 
 def test_a_worker_that_stops_ends_soon_and_gives_its_messages_back(
-    busy: Callable[..., Worker], worker: Callable[..., Worker], ledger: Ledger, pipeline: str
+    busy: Callable[..., Worker], worker: Callable[..., Worker], ledger: Ledger, suffix: str
 ) -> None:
     started = busy()
     began = time.monotonic()
@@ -146,6 +146,6 @@ def test_a_worker_that_stops_ends_soon_and_gives_its_messages_back(
     began = time.monotonic()
     assert drained()
     assert time.monotonic() - began < 6
-    verdict = ledger.judge(stored(pipeline))
+    verdict = ledger.judge(stored(suffix))
     assert not verdict, verdict
     assert heir.stop() == 0

@@ -58,7 +58,7 @@ def test_where_no_sender_is_listed_everybody_reports_every_can(settings: Setting
     assert senders.check_for("AROASOUTH:any-session") is None
 
 
-def test_a_report_of_another_senders_can_is_set_aside_with_the_rule_and_the_sender(pipeline: str) -> None:
+def test_a_report_of_another_senders_can_is_set_aside_with_the_rule_and_the_sender(suffix: str) -> None:
     mine, foreign = '{"can_id":"north-1","level":"5"}', '{"can_id":"south-1", "level":"5"}'
     store_messages(f"[{mine},{foreign}]", sender_id="AROANORTH:gateway-9")
     assert store.latest("north-1")

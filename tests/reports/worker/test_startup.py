@@ -42,26 +42,26 @@ def children(worker: Worker) -> list[str]:
     return [Path(f"/proc/{each}/cmdline").read_text().replace("\0", " ") for each in pids]
 
 
-def test_without_its_queue_it_refuses_with_the_next_step(pipeline: str, refused: Callable[..., str]) -> None:
+def test_without_its_queue_it_refuses_with_the_next_step(suffix: str, refused: Callable[..., str]) -> None:
     line = refused(TRASH_SUFFIX="nowhere")
     assert "queue trash-level-nowhere does not exist: run `manage.py provision`" in line
 
 
-def test_without_a_table_it_refuses_with_the_next_step(pipeline: str, refused: Callable[..., str]) -> None:
-    boto3.client("dynamodb").delete_table(TableName=f"trash-level-history-{pipeline}")
+def test_without_a_table_it_refuses_with_the_next_step(suffix: str, refused: Callable[..., str]) -> None:
+    boto3.client("dynamodb").delete_table(TableName=f"trash-level-history-{suffix}")
     line = refused()
-    assert line.endswith(f"table trash-level-history-{pipeline} does not exist: run `manage.py provision`")
+    assert line.endswith(f"table trash-level-history-{suffix} does not exist: run `manage.py provision`")
 
 
-def test_without_a_redrive_policy_it_refuses_with_the_reason(pipeline: str, refused: Callable[..., str]) -> None:
+def test_without_a_redrive_policy_it_refuses_with_the_reason(suffix: str, refused: Callable[..., str]) -> None:
     sqs = boto3.client("sqs")
-    name = f"trash-level-plain-{pipeline}"
+    name = f"trash-level-plain-{suffix}"
     sqs.create_queue(QueueName=name)
     line = refused("-Q", name)
     assert f"queue {name} has no redrive policy with a maxReceiveCount of at least 10" in line
 
 
-def test_a_setting_that_could_lose_reports_is_refused(pipeline: str, refused: Callable[..., str]) -> None:
+def test_a_setting_that_could_lose_reports_is_refused(suffix: str, refused: Callable[..., str]) -> None:
     line = refused(
         DJANGO_SETTINGS_MODULE="tests.reports.worker.wrong_settings",
         WRONG_SETTINGS=json.dumps({"CELERY_TASK_ACKS_LATE": False}),
@@ -69,7 +69,7 @@ def test_a_setting_that_could_lose_reports_is_refused(pipeline: str, refused: Ca
     assert line == "the worker does not start: task_acks_late must be True: a crash would lose the messages in progress"
 
 
-def test_a_pool_that_cannot_grow_is_not_asked_to(pipeline: str, refused: Callable[..., str]) -> None:
+def test_a_pool_that_cannot_grow_is_not_asked_to(suffix: str, refused: Callable[..., str]) -> None:
     assert refused("--autoscale=4,1").endswith("--autoscale needs a pool that can grow: add -P prefork")
 
 
@@ -97,7 +97,7 @@ def test_every_setting_is_as_it_must_be() -> None:
 
 
 @pytest.fixture
-def away(pipeline: str, aws_environment: dict[str, str]) -> Iterator[tuple[FaultProxy, FaultProxy]]:
+def away(suffix: str, aws_environment: dict[str, str]) -> Iterator[tuple[FaultProxy, FaultProxy]]:
     """SQS and DynamoDB, both out of reach."""
     with (
         FaultProxy(aws_environment["AWS_ENDPOINT_URL_SQS"]) as sqs,
@@ -132,7 +132,7 @@ def test_without_an_answer_of_aws_it_waits_logs_it_once_and_receives_nothing(
 
 
 def test_a_worker_needs_neither_the_sites_secret_key_nor_its_database(
-    worker: Callable[..., Worker], pipeline: str, tmp_path: Path
+    worker: Callable[..., Worker], suffix: str, tmp_path: Path
 ) -> None:
     queue.publish(['{"can_id":"1","level":5}', "not JSON"])
     data = tmp_path / "data"
@@ -145,7 +145,7 @@ def test_a_worker_needs_neither_the_sites_secret_key_nor_its_database(
 
 
 def test_a_worker_whose_queue_cannot_be_reached_when_it_begins_to_consume_recovers(
-    worker: Callable[..., Worker], pipeline: str, aws_environment: dict[str, str]
+    worker: Callable[..., Worker], suffix: str, aws_environment: dict[str, str]
 ) -> None:
     queue.publish(['{"can_id":"1","level":5}'])
     with FaultProxy(aws_environment["AWS_ENDPOINT_URL_SQS"]) as sqs:

@@ -13,10 +13,10 @@ from tests.support.servers import Worker, eventually
 
 
 @pytest.fixture
-def send(pipeline: str) -> Callable[[str], str]:
+def send(suffix: str) -> Callable[[str], str]:
     """Send a text to the queue as a device does, with the AWS SDK alone."""
     sqs = boto3.client("sqs")
-    url = sqs.get_queue_url(QueueName=f"trash-level-{pipeline}")["QueueUrl"]
+    url = sqs.get_queue_url(QueueName=f"trash-level-{suffix}")["QueueUrl"]
     return lambda body: sqs.send_message(QueueUrl=url, MessageBody=body)["MessageId"]
 
 

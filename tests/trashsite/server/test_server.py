@@ -19,7 +19,7 @@ LARGE = b"GET /static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.
 
 
 @pytest.fixture(scope="module")
-def site(shared_pipeline: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(shared_suffix: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     data = tmp_path_factory.mktemp("site")
     settings = "tests.trashsite.server.impatient_site"
     with closing(Site(data / "log", TRASH_DATA=str(data), DJANGO_SETTINGS_MODULE=settings)) as site:

@@ -42,7 +42,7 @@ def status(site: Site, path: str) -> int:
 
 
 @pytest.fixture(scope="module")
-def site(shared_pipeline: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(shared_suffix: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     data = tmp_path_factory.mktemp("site")
     # A thousand clients are as many files, here and there.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

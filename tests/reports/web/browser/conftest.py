@@ -47,7 +47,7 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def fleet(shared_pipeline: str) -> dict[str, Report]:
+def fleet(shared_suffix: str) -> dict[str, Report]:
     """120 cans of all levels and ages, one with a long history, one that means harm."""
     chance = random.Random(11)
     now = datetime.now(UTC)
@@ -99,7 +99,7 @@ def site(live_server: LiveServer, fleet: dict[str, Report], people: None) -> str
 
 
 @pytest.fixture
-def dead_letter(shared_pipeline: str) -> str:
+def dead_letter(shared_suffix: str) -> str:
     body = '{"can_id": "431", "level": "a lot"}'
     sqs = boto3.client("sqs")
     url = sqs.get_queue_url(QueueName=queue.full_name(queue.DEAD))["QueueUrl"]

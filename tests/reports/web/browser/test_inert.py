@@ -33,7 +33,7 @@ NAME = EVIL[0][:60]
 
 
 @pytest.fixture
-def site(live_server: LiveServer, shared_pipeline: str, people: None) -> str:
+def site(live_server: LiveServer, shared_suffix: str, people: None) -> str:
     """The address of a site without a fleet."""
     return str(live_server.url)
 

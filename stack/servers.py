@@ -150,7 +150,7 @@ class Server:
             self.kill()
 
     def kill(self) -> None:
-        """End it as a crash would: kill -9, no goodbye."""
+        """End it as a crash would: kill -9."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()

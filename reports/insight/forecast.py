@@ -85,7 +85,7 @@ class Now:
     Where a can stands in its present fill.
 
     at: the newest reading, seconds since 1970. share: of the threshold, 0 to below 1. started_at, started_share:
-    when it was emptied, or first heard of, and what was in it then. gap_h: hours from one report to the next.
+    when it was emptied, or first reported, and what was in it then. gap_h: hours from one report to the next.
     """
 
     at: int

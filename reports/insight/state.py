@@ -45,7 +45,7 @@ def rules_for(stream: str | None, full_from: float = 80) -> Rules:
 @dataclass(frozen=True, slots=True)
 class Course:
     """
-    The present fill. started_at: when it was emptied, or first heard of where `seen` is false; after: percent then.
+    The present fill. started_at: when it was emptied, or first reported where `seen` is false; after: percent then.
 
     peak: the highest level that two readings in a row have reached, by `peak_at`. passed: seconds from started_at
     until that was a quarter, a half, three quarters and all of the threshold, as far as it came. last: the newest

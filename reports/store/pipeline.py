@@ -22,7 +22,7 @@ class Heartbeat:
     One worker process, as it last said.
 
     name: host:pid. counters: since its start, as stored or set_aside (reports.worker.counters). problem: what it cannot
-    do although it should, "" where all is well.
+    do although it should, "" where nothing is wrong.
     """
 
     name: str

@@ -79,11 +79,11 @@ def ranked(
     Return up to `size` cans in an order, from after a position, or those just before one.
 
     order: by level either way, the one silent for longest first, or by id. low, high: whole percents, both
-    included, where the order is by level. until: heard of last then or before, where it is `silent`.
+    included, where the order is by level. until: last reported then or before, where it is `silent`.
     prefix: of the id, where it is `id`. keep: which rows are wanted. The indexes are coarse (reports.store.items):
     within a page the rows are put into their exact order, from 80 % on it is exact to the percent across pages too,
     and bounds are exact. Costs a Query a shard and a BatchGetItem a hundred rows looked at; an `until` of less than
-    twelve hours ago looks at cans, too, that were heard of since.
+    twelve hours ago looks also at cans that have reported since.
     Cans that another service wrote are missing until `mend` has seen them. Raises StoreUnavailable.
     """
     keep = _exactly(keep, order, low, high, until)

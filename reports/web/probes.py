@@ -1,5 +1,5 @@
 """
-Whether all is well, asked by machines: load balancers, and whoever watches the workers.
+Health checks for machines: load balancers, and whoever monitors the workers.
 
 Anybody may ask, so an answer is one of a few fixed words, and a process asks AWS at most once in ASKED_EVERY_S. What
 exactly is wrong, and the workers' names and counters, operators see at `/pipeline/`.

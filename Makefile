@@ -24,7 +24,7 @@ env: .venv/.run ## Print exports with which any AWS tool talks to it: eval "$$(m
 
 #: Work on it
 
-test: lint stack/.embedded stack/.aws/.done stack/.cloudformation/.done java-where-possible ## Lint, types, layers and all tests (ARGS="-k wire")
+test: lint stack/.embedded stack/.aws/.done stack/.cloudformation/.done ## Lint, types, layers and all tests (ARGS="-k wire")
 	TRASH_LOCAL=1 .venv/bin/python -m pytest -n 2 --dist loadfile --durations=10 $(ARGS)
 
 lint: .venv/.dev ## Style, types, layers and template alone
@@ -86,12 +86,6 @@ help: ## Show this
 	@awk -F ':.*## ' '/^#: / { printf "\n%s\n", substr($$0, 4) } \
 	  /^[a-z-]+:.*## / { gsub(/\$$\$$/, "$$", $$2); printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
-# Both kinds of stores are tested where there is a JDK and Maven; elsewhere the tests say what they skipped.
-java-where-possible: .venv/.dev
-	@if command -v javac >/dev/null && command -v mvn >/dev/null; then \
-	  $(MAKE) -s --no-print-directory stack/.java || echo "Going on without the Java servers" >&2; fi
-
-.PHONY: java-where-possible
 .PHONY: run env test lint format bench faults rights screenshots audit upgrade environments aws-cli servers clean help
 
 # -- environments: each made anew when the file that locks it has changed ----------------------------------

@@ -17,15 +17,13 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from stack.servers import JARS, REGION, Kind, Server, StackError, start_both, start_dynamodb, start_sqs
+from stack.servers import REGION, Kind, Server, StackError, start_both, start_dynamodb, start_sqs
+from tests.support.java import NEEDS_JAVA
 from tests.support.servers import eventually
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
-
-
-NEEDS_JAVA = pytest.mark.skipif(not JARS.is_dir(), reason="the Java servers are not installed: make servers")
 
 
 @pytest.fixture(scope="module", params=["embedded", pytest.param("java", marks=NEEDS_JAVA)])

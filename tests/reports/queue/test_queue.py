@@ -19,9 +19,10 @@ from pytest_django.fixtures import Settings
 from reports import queue
 from reports.queue import Depth, QueueUnavailable, Rejected, requests
 from reports.report import InvalidReport
-from stack.servers import JARS, Kind
+from stack.servers import Kind
 from tests.support import fault_proxy as faults
 from tests.support.fault_proxy import FaultProxy
+from tests.support.java import NEEDS_JAVA
 from tests.support.partial_answers import all_of_them, every, failed_entries
 from tests.support.servers import eventually
 from trashsite import aws
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 MIB = 1024 * 1024
-NEEDS_JAVA = pytest.mark.skipif(not JARS.is_dir(), reason="the Java servers are not installed: make servers")
 on_the_embedded_stack = pytest.mark.parametrize("kind", ["embedded"])
 
 

@@ -23,9 +23,10 @@ from reports.formats.native import dump, parse
 from reports.report import Report, iso
 from reports.store import Heartbeat, Outcome, StoreUnavailable
 from reports.store.items import order_key
-from stack.servers import JARS, Kind
+from stack.servers import Kind
 from tests.support import fault_proxy as faults
 from tests.support.fault_proxy import Fault, FaultProxy
+from tests.support.java import NEEDS_JAVA
 from tests.support.partial_answers import all_of_them, can_of, every, hot, statement_errors, unprocessed, unread
 from trashsite import aws
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
-NEEDS_JAVA = pytest.mark.skipif(not JARS.is_dir(), reason="the Java servers are not installed: make servers")
 BOTH = ["embedded", pytest.param("java", marks=NEEDS_JAVA)]
 
 

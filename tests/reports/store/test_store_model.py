@@ -15,7 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from reports import store
 from reports.formats.native import dump
 from reports.report import Report
-from stack.servers import JARS, Kind
+from stack.servers import Kind
+from tests.support.java import NEEDS_JAVA
 from tests.support.ledger import Ledger, Said
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
@@ -131,9 +132,6 @@ def micros(instant: datetime) -> int:
 
 def minute_of(said: Said) -> float:
     return (said.micros - micros(NOW)) / 60_000_000
-
-
-NEEDS_JAVA = pytest.mark.skipif(not JARS.is_dir(), reason="the Java servers are not installed: make servers")
 
 
 @pytest.mark.parametrize(("kind", "examples"), [("embedded", 25), pytest.param("java", 6, marks=NEEDS_JAVA)])

@@ -100,6 +100,7 @@ class ProbeView(ApiView):
     permission_classes = (AllowAny,)
     authentication_classes = ()
     throttle_classes = ()
+    tells_ingestion = False
 
 
 class LiveView(ProbeView):

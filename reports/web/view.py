@@ -37,17 +37,20 @@ class ApiView(APIView):
     What all views of the API share: each answer tells how much of the rate limit is left.
 
     is_page: whether a page was negotiated. Then get() answers with a Page that holds all it shows (see
-    reports.web.rendering), else with what programs read, and prepares nothing else.
+    reports.web.rendering), else with what programs read, and prepares nothing else. tells_ingestion: whether a page says
+    when no report is being stored; not where strangers may ask.
     """
 
     is_page = False
+    tells_ingestion = True
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         if isinstance(request.accepted_renderer, PageRenderer):
             self.is_page = True
             request.visitor = visitor_of(request)  # type: ignore[attr-defined]
-            request.ingestion = ingestion.current()  # type: ignore[attr-defined]
+            if self.tells_ingestion:
+                request.ingestion = ingestion.current()  # type: ignore[attr-defined]
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         if rate_limit := getattr(request, "rate_limit", None):

@@ -209,7 +209,7 @@ def resolved(database_url: str) -> dict[str, str]:
         "HostName": HOST_NAME, "Suffix": SUFFIX, "HistoryDays": "400", "Reads": "authenticated",
         "TimeZone": "Europe/Prague",
         "Database.Endpoint.Address": LOOPBACK, "Database.Endpoint.Port": port,
-        "${SecretKey}:key::": "k" * 64, "${SecretKey}:fallbacks::": ",", "AdminPassword": ADMIN_PASSWORD,
+        "${SecretKey}:key::": "0123456789abcdef" * 4, "${SecretKey}:fallbacks::": ",", "AdminPassword": ADMIN_PASSWORD,
         "${DatabaseSecret}:username::": "trash", "${DatabaseSecret}:password::": "trust",
     }  # fmt: skip
 

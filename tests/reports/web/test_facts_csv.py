@@ -126,11 +126,12 @@ def test_an_export_can_be_imported_again_and_changes_nothing(client: Client) -> 
 
 
 def test_other_names_and_semicolons_are_read_and_half_a_place_is_refused() -> None:
-    plan = facts_csv.plan("Can_id;lat;lon\n1;50.1;14.2\n2;50.1;\na/b;1;1\n")
-
+    plan = facts_csv.plan("Can_id;lat;lon\n1;50.1;14.2\n")
     assert plan.changes[0].columns == {"latitude": ("", "50.1"), "longitude": ("", "14.2")}
+
+    plan = facts_csv.plan("Can_id;lat;lon\n1;50.1;14.2\n2;50.1;\na/b;1;1\n")
     assert plan.errors == [
-        "Line 3: longitude: Enter a longitude too, or leave both empty.",
+        "Line 3: enter both latitude and longitude, or neither.",
         "Line 4: can_id: must be 1-128 characters long, without / and control characters.",
     ]
 

@@ -37,8 +37,8 @@ class ApiView(APIView):
     What all views of the API share: each answer tells how much of the rate limit is left.
 
     is_page: whether a page was negotiated. Then get() answers with a Page that holds all it shows (see
-    reports.web.rendering), else with what programs read, and prepares nothing else. tells_ingestion: whether a page says
-    when no report is being stored; not where strangers may ask.
+    reports.web.rendering), else with what programs read, and prepares nothing else.
+    tells_ingestion: whether a page says when no report is being stored; not where strangers may ask.
     """
 
     is_page = False

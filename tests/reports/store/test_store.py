@@ -628,14 +628,13 @@ def test_provisioning_again_finds_everything_and_keeps_what_is_there(suffix: str
 def test_provision_takes_a_suffix_and_the_labs_throughput(
     suffix: str, raw: DynamoDBClient, settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    suffix = f"wra-{suffix}"
-    call_command("provision", suffix=suffix, throughput=(3, 3))
+    own = f"wra-{suffix}"
+    call_command("provision", suffix=own, throughput=(3, 3))
     names = ("trash-levels", "trash-level-history", "trash-pipeline")
-    assert all(
-        f"made table {name}-{suffix}" in capsys_lines for capsys_lines in [capsys.readouterr().out] for name in names
-    )
+    out = capsys.readouterr().out
+    assert all(f"made table {name}-{own}" in out for name in names)
     for name in names:
-        capacity = raw.describe_table(TableName=f"{name}-{suffix}")["Table"]["ProvisionedThroughput"]
+        capacity = raw.describe_table(TableName=f"{name}-{own}")["Table"]["ProvisionedThroughput"]
         assert (capacity["ReadCapacityUnits"], capacity["WriteCapacityUnits"]) == (3, 3)
     settings.TRASH_SUFFIX = suffix
     billing = raw.describe_table(TableName=f"trash-levels-{suffix}")["Table"]["BillingModeSummary"]

@@ -433,7 +433,10 @@ def test_a_page_that_cannot_be_refreshed_says_so(visit: Visit) -> None:
     expect(page.get_by_text("This page cannot be refreshed")).to_be_hidden()
     # A refusal would be an error in the console.
     page.route("**/reports/420", lambda route: route.fulfill(status=200, body=""))
-    page.clock.run_for(16_000)
-    page.clock.run_for(60_000)
+    # The page's clock must not run on while its request is on the way.
+    with page.expect_response("**/reports/420"):
+        page.clock.run_for(16_000)
+    with page.expect_response("**/reports/420"):
+        page.clock.run_for(60_000)
 
     expect(page.get_by_text("This page cannot be refreshed")).to_be_visible()

@@ -46,7 +46,8 @@ ROLES = (
         ("publisher",),
     ),
     (re.compile(r"reports/web/"), ("web",)),
-    (re.compile(r"reports/(tasks\.py|worker/)|trashsite/sqs/"), ("worker",)),
+    # What sends entries of a batch, sends them for whoever calls it.
+    (re.compile(r"reports/(tasks\.py|worker/)|trashsite/sqs/(?!entries\.py)"), ("worker",)),
 )
 #: What all tests and `make faults` have needed.
 FILE = ROOT / "tests/deploy/rights.json"

@@ -122,7 +122,7 @@ def hang(what: Literal["receive", "task"], seconds: float) -> Action:
         eventually(lambda: not run.pipeline.health(), 30)
         began = time.monotonic()
         run.tell_preload(what, "")
-        _expect_seen(run, began, "has answered no receive" if what == "receive" else "has been in work")
+        _expect_seen(run, began, "has answered no receive" if what == "receive" else "has been in a task")
         time.sleep(max(0.0, seconds - (time.monotonic() - began)))
         run.tell_preload(what, None)
         log = run.log(worker)

@@ -6,6 +6,7 @@ Three tables: `trash-levels` holds the newest report of each can, `trash-level-h
 """
 
 from reports.store.errors import StoreUnavailable
+from reports.store.items import LEVELS
 from reports.store.pipeline import Heartbeat, beat, leave, workers
 from reports.store.ranking import Order, Ranked, each_can, mend, ranked
 from reports.store.reading import Page, history, latest, latest_row, ping
@@ -15,7 +16,7 @@ from reports.store.tables import missing, provision
 from reports.store.writing import TRIES, Outcome, put_reports
 
 __all__ = (
-    "TRIES", "Heartbeat", "HourlyHistory", "Order", "Outcome", "Page", "Ranked", "StoreUnavailable", "beat",
+    "LEVELS", "TRIES", "Heartbeat", "HourlyHistory", "Order", "Outcome", "Page", "Ranked", "StoreUnavailable", "beat",
     "claim_snapshot", "each_can", "history", "hourly_history", "keep_snapshot", "latest", "latest_row",
     "leave", "mend", "missing", "ping",
     "provision", "put_reports", "ranked", "snapshot", "workers",

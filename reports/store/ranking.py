@@ -183,9 +183,14 @@ def _mend(report: Report) -> bool:
         "TableName": full_name(LEVELS),
         "Key": {"id": {"S": report.can_id}},
         "UpdateExpression": "SET " + ", ".join(f"#{at} = :{at}" for at in range(len(keys))),
-        "ConditionExpression": "attribute_exists(id) AND attribute_not_exists(#0)",
-        "ExpressionAttributeNames": {f"#{at}": name for at, name in enumerate(keys)},
-        "ExpressionAttributeValues": {f":{at}": value for at, value in enumerate(keys.values())},
+        # The level that the key was made of: S from the lab's own service, perhaps N from another.
+        "ConditionExpression": "attribute_not_exists(#0) AND #level IN (:text, :number)",
+        "ExpressionAttributeNames": {"#level": "level", **{f"#{at}": name for at, name in enumerate(keys)}},
+        "ExpressionAttributeValues": {
+            ":text": {"S": report.level},
+            ":number": {"N": report.level} if percent(report.level) is not None else {"S": report.level},
+            **{f":{at}": value for at, value in enumerate(keys.values())},
+        },
     }
     try:
         dynamodb().patiently("UpdateItem", request)

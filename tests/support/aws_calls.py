@@ -37,7 +37,7 @@ _STATEMENT = re.compile(r'\s*(SELECT|INSERT|UPDATE|DELETE)\b[^"]*"([^"]+)"', re.
 #: Who acts, by the file and function where the call began; the first that matches. What is checked before a start is
 #: checked by web servers and workers.
 ROLES = (
-    (re.compile(r"reports/management/commands/provision\.py"), ("provision",)),
+    (re.compile(r"reports/management/commands/(adopt|provision)\.py"), ("provision",)),
     (re.compile(r"reports/(queue/provisioning|store/tables)\.py:provision"), ("provision",)),
     (re.compile(r"reports/management/commands/prepare\.py"), ("web", "worker")),
     (re.compile(r"reports/management/(commands/(dead-letters|redrive)|letters)\.py"), ("redrive",)),

@@ -24,4 +24,7 @@ USER trashsite
 # SQLite's file, where DATABASE_URL names one here, and where the simulator's next run begins.
 VOLUME /data
 EXPOSE 8000
+# Of the web server alone; a worker's or a command's container has none (docker-compose.yml).
+HEALTHCHECK --interval=10s --timeout=3s --retries=6 --start-period=10s \
+    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ.get('PORT', '8000') + '/health/live', timeout=2)"]
 CMD ["python", "deploy/web.py", "--host", "0.0.0.0"]

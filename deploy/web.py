@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,19 @@ class Server(Granian):
 
     _ran = False
 
+    def __init__(self, *arguments: Any, linger_s: float, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._linger_s = linger_s
+
+    def signal_handler_interrupt(self, signum: int = signal.SIGINT, *arguments: Any) -> None:
+        """Begin to stop; after SIGTERM only when a load balancer has had time to send requests elsewhere."""
+        if signum == signal.SIGTERM and self._linger_s:
+            pause = threading.Timer(self._linger_s, super().signal_handler_interrupt)
+            pause.daemon = True
+            pause.start()
+        else:
+            super().signal_handler_interrupt()
+
     def _respawn_workers(self, workers: list[int], *arguments: Any, **options: Any) -> None:
         ended = [self.wrks[index] for index in workers]
         soon = [worker for worker in ended if time.monotonic() - worker.birth < SOON_S]
@@ -51,12 +65,17 @@ class Server(Granian):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8000)
+    # Platforms that choose the port tell it so; Django's settings are read by the processes that serve.
+    port = os.environ.get("PORT") or 8000  # noqa: TID251
+    parser.add_argument("--port", type=int, default=port, help="default: the variable PORT, else 8000")
     parser.add_argument("--workers", type=int, default=1, help="processes; each uses one core")
     # Made when they are needed: most of a request is waiting for DynamoDB.
     parser.add_argument("--threads", type=int, default=64, help="requests that one process works on at once")
     parser.add_argument(
         "--pin", action="store_true", help="keep each process on a core of its own: for machines that do nothing else"
+    )
+    parser.add_argument(
+        "--linger", type=float, default=0, metavar="SECONDS", help="go on for so long after SIGTERM, then stop"
     )
     given = parser.parse_args()
     if given.threads < 16:
@@ -89,6 +108,7 @@ def main() -> None:
         respawn_failed_workers=True,
         # Below it speaks of each start and stop, and warns of more threads than cores.
         log_level=LogLevels.error,
+        linger_s=given.linger,
     )
     server.serve(spawn_target=partial(_serve, given.pin, given.port, most_connections, given.threads))
 

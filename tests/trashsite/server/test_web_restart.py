@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from stack.servers import answers
-from tests.support.servers import Site, eventually
+from stack.servers import LOOPBACK, answers, free_port
+from tests.support.servers import ROOT, Site, eventually
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -41,3 +44,23 @@ def test_a_process_that_never_could_start_ends_the_server(tmp_path: Path) -> Non
         site = Site(tmp_path / "log", TRASH_DATA=str(tmp_path), TRASH_READS="nonsense")
         assert site.process.poll() is None, site.log
     assert "TRASH_READS is 'nonsense'" in (tmp_path / "log").read_text()
+
+
+def test_a_server_that_lingers_answers_after_sigterm_on_the_port_of_the_environment(tmp_path: Path) -> None:
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "deploy/web.py", "--linger", "1.5"], cwd=ROOT, start_new_session=True,
+        env={**os.environ, "TRASH_LOCAL": "1", "TRASH_DATA": str(tmp_path), "PORT": str(port)},
+    )  # fmt: skip
+    try:
+        live = f"http://{LOOPBACK}:{port}/health/live"
+        assert eventually(lambda: answers(live))
+        process.terminate()
+        # Without --linger it refuses connections within 0.1 s of the signal.
+        time.sleep(0.5)
+        assert answers(live)
+        assert process.wait(15) == 0
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(10)

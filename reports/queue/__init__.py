@@ -15,7 +15,17 @@ from reports.queue.dead_letters import (
     sample_letters,
     walk_letters,
 )
-from reports.queue.messages import Depth, Rejected, delete, depth, ping, postpone, publish, quarantine
+from reports.queue.messages import (
+    Depth,
+    Rejected,
+    count_in_flight,
+    delete,
+    depth,
+    ping,
+    postpone,
+    publish,
+    quarantine,
+)
 from reports.queue.provisioning import MAX_RECEIVES, flaws, provision
 from reports.queue.requests import DEAD, REPORTS, QueueUnavailable, url_of
 from trashsite.names import full_name
@@ -33,6 +43,7 @@ __all__ = (
     "QueueUnavailable",
     "RedriveKeyMissing",
     "Rejected",
+    "count_in_flight",
     "delete",
     "depth",
     "discard",

@@ -29,6 +29,9 @@ from trashsite.outage import Outage
 from trashsite.sqs.delivery import Delivery
 from trashsite.sqs.entries import MAX_BYTES, back_in_s, in_requests, request_entries, set_visibility
 
+#: SQS's own names of its counts.
+_VISIBLE, _IN_FLIGHT = "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"
+
 logger = logging.getLogger(__name__)
 _deleting = Outage("deleting messages")
 
@@ -102,24 +105,30 @@ def postpone(deliveries: Sequence[Delivery], for_s: Callable[[int], int] = back_
 
 
 def depth() -> Depth:
-    """Return how many messages there are, by SQS's own estimate. Raises QueueUnavailable."""
+    """Return how many messages both queues have, by SQS's own estimate. Raises QueueUnavailable."""
     with as_queue_errors():
-        main, dead = (
-            {name: int(count) for name, count in get_attributes(url_of(name), "ApproximateNumberOfMessages",
-                                                              "ApproximateNumberOfMessagesNotVisible").items()}
-            for name in (REPORTS, DEAD)
-        )  # fmt: skip
-    return Depth(
-        waiting=main["ApproximateNumberOfMessages"],
-        in_flight=main["ApproximateNumberOfMessagesNotVisible"],
-        dead=sum(dead.values()),
-    )
+        main, dead = (_counts(name, _VISIBLE, _IN_FLIGHT) for name in (REPORTS, DEAD))
+    return Depth(waiting=main[_VISIBLE], in_flight=main[_IN_FLIGHT], dead=sum(dead.values()))
+
+
+def count_in_flight() -> int:
+    """
+    Return how many messages of the reports queue were received and are not deleted yet, by SQS's own estimate.
+
+    It asks the reports queue alone, as a worker may. Raises QueueUnavailable.
+    """
+    with as_queue_errors():
+        return _counts(REPORTS, _IN_FLIGHT)[_IN_FLIGHT]
 
 
 def ping() -> None:
     """Raise QueueUnavailable where SQS does not answer, or the queue is missing."""
     with as_queue_errors():
         sqs().call("GetQueueUrl", {"QueueName": full_name(REPORTS)}, timeout_s=2)
+
+
+def _counts(queue: str, *attributes: str) -> dict[str, int]:
+    return {name: int(count) for name, count in get_attributes(url_of(queue), *attributes).items()}
 
 
 def _letters(rejected: Rejected) -> Iterator[dict[str, Any]]:

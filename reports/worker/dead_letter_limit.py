@@ -166,7 +166,7 @@ class DeadLetterLimit:
         if now >= self._look_at:
             self._look_at = now + LOOK_EVERY_S
             with suppress(QueueUnavailable):
-                self._in_flight = queue.depth().in_flight
+                self._in_flight = queue.count_in_flight()
         return self._in_flight < MOST_IN_FLIGHT
 
 

@@ -351,6 +351,14 @@ def test_the_depth_counts_messages_that_wait_are_in_flight_and_set_aside(raw: SQ
     queue.ping()
 
 
+def test_messages_in_flight_are_counted_without_asking_the_dead_letter_queue(raw: SQSClient) -> None:
+    queue.publish(sent_at(2))
+    raw.receive_message(QueueUrl=url(raw), MaxNumberOfMessages=1)
+    raw.delete_queue(QueueUrl=url(raw, "trash-level-dead"))
+
+    assert eventually(lambda: queue.count_in_flight() == 1)
+
+
 def attributes(raw: SQSClient, name: str) -> dict[str, str]:
     return dict(raw.get_queue_attributes(QueueUrl=url(raw, name), AttributeNames=["All"])["Attributes"])  # type: ignore[arg-type]
 

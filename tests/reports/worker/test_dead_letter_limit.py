@@ -101,7 +101,7 @@ def deliveries(count: int, receive_count: int = 1, sent_at: datetime = NOW) -> l
 def in_flight(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many messages SQS says are invisible."""
     said = [0]
-    monkeypatch.setattr(queue, "depth", lambda: queue.Depth(0, said[0], 0))
+    monkeypatch.setattr(queue, "count_in_flight", lambda: said[0])
     return said
 
 

@@ -46,7 +46,7 @@ FORM = "application/x-www-form-urlencoded"
 @dataclass(frozen=True)
 class Visit:
     """
-    One request, and what it is answered while all is well.
+    One request, and what it is answered while nothing fails.
 
     who: "anonymous", a role with a session, or "token". missing: what a 200 must say, by what failed ("sqs",
     "dynamodb", "database"); where nothing is said here, any failure must be a 503. before: makes ready what the visit
@@ -173,7 +173,7 @@ VISITS = [
 
 #: What no page may say while something that it asked for did not answer.
 UNTRUE = re.compile(
-    "No can |None so far|No reports in|No history|Nothing needs|No worker was|All is well|is being counted"
+    "No can |None so far|No reports in|No history|Nothing needs|No worker was|No problems|is being counted"
     '|"results":\\[\\]|"points":\\[\\]|"workers":\\[\\]|"letters":\\[\\]|"total":0'
 )
 

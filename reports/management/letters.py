@@ -15,25 +15,31 @@ from trashsite.logs import one_line
 REASON = "`invalid`, `moved` (by SQS, after too many receives), or the field that broke a rule, as `level`"
 UNREACHABLE = "{}\nSet AWS_REGION, credentials and, for a local stack, `eval $(make env)`."
 
-_ROW = "{:<36}  {:<19}  {:>8}  {:<40}  {}"
-_TEXT = 60
+_ROW = "{:<36}  {:<19}  {:>8}  {:<40}  {:<24}  {:<60}  {}"
+#: Characters of a reason, a sender (a role's id is 21; its session follows) and a text.
+_WHY, _SENDER, _TEXT = 40, 24, 60
 
 
 def table(letters: Sequence[DeadLetter]) -> Iterator[str]:
-    """Yield a line for each letter, below a heading; what a device sent is escaped and cut short."""
+    """
+    Yield a line for each letter, below a heading; what a device sent is escaped and cut short.
+
+    The last column says, of an array with many invalid reports, how many these are and which fields broke rules.
+    """
     if letters:
-        yield _ROW.format("id", "sent (UTC)", "receives", "why", "text")
+        yield _ROW.format("id", "sent (UTC)", "receives", "why", "sender", "text", "array")
     for letter in letters:
         why = "received too often: moved by SQS" if letter.moved_by_sqs else f"{letter.field}: {letter.error}"
-        why += f" ({letter.summary})" if letter.summary else ""
         text = letter.body if letter.complete else letter.body + " (the other half was not seen: list again)"
         yield _ROW.format(
             letter.message_id,
             f"{letter.sent_at:%Y-%m-%d %H:%M:%S}",
             letter.receive_count,
-            _short(why, 40),
+            _short(why, _WHY),
+            _short(letter.sender_id, _SENDER),
             _short(text, _TEXT),
-        )
+            one_line(letter.summary or ""),
+        ).rstrip()
 
 
 def as_json(letter: DeadLetter) -> dict[str, Any]:

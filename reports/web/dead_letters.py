@@ -169,6 +169,8 @@ def _shown(letter: DeadLetter) -> dict[str, Any]:
         "reason": letter.reason,
         "field": letter.field,
         "error": letter.error,
+        "summary": letter.summary,
+        "sender_id": letter.sender_id,
         "body": letter.body if is_small else letter.body[:CARRIED],
         "is_cut": not is_small,
         "sent_at": instant(letter.sent_at),

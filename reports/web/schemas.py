@@ -191,6 +191,13 @@ class LetterAnswer(serializers.Serializer[Any]):
     reason = serializers.CharField(allow_null=True)
     field = serializers.CharField(allow_null=True)
     error = serializers.CharField(allow_null=True)
+    summary = serializers.CharField(
+        allow_null=True,
+        help_text="Of an array with many invalid reports: how many, and which fields broke rules; null: one report.",
+    )
+    sender_id = serializers.CharField(
+        allow_blank=True, help_text="AWS's id of who sent the message; empty where it is not known."
+    )
     body = serializers.CharField(help_text="The exact text; its beginning where is_cut is true.")
     is_cut = serializers.BooleanField()
     sent_at = serializers.DateTimeField()

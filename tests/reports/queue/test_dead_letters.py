@@ -287,15 +287,26 @@ def test_the_list_shows_each_letter_on_one_line_that_cannot_touch_the_terminal()
     set_aside('{"can_id":\n"\u202e9"}', "\r" + "z" * 500, field="\u2028name")
     stdout, stderr = manage("dead-letters")
     heading, *rows = stdout.splitlines()
-    assert heading.split() == ["id", "sent", "(UTC)", "receives", "why", "text"]
+    assert heading.split() == ["id", "sent", "(UTC)", "receives", "why", "sender", "text", "array"]
     assert len(rows) == 2
-    assert all(row.isprintable() and row.isascii() and len(row) < 180 for row in rows)
+    assert all(row.isprintable() and row.isascii() and len(row) < 200 for row in rows)
     assert any(row.endswith(r'{"can_id":\n"\u202e9"}') for row in rows)
     assert r"\u2028name: is required" in rows[0]
     assert "2026-11-20 09:30:00" in rows[0]
     assert stderr == "2 dead letters: 2 invalid \\u2028name\n"
     # Looking left them in sight.
     assert manage("dead-letters")[0].splitlines()[1:] != []
+
+
+def test_the_list_tells_who_sent_an_array_and_what_of_it_is_invalid() -> None:
+    sender = "AROAEXAMPLEID12345678:gateway"
+    sent = Delivery("", "m", "first", "", '[1, {"can_id":"9"}]', 1, 1_795_512_600_000, sender_id=sender)
+    store_messages([sent.fields()])
+    (_, row) = manage("dead-letters")[0].splitlines()
+    assert "AROAEXAMPLEID12345678..." in row
+    assert row.endswith("  2 of 2 reports, the first at index 0: report 1, level 1")
+    (letter,) = json.loads(manage("dead-letters", "--json")[0])
+    assert (letter["sender_id"], letter["summary"][:15]) == (sender, "2 of 2 reports,")
 
 
 def test_the_list_is_json_for_programs_and_can_be_narrowed() -> None:

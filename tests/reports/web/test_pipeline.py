@@ -93,6 +93,23 @@ def test_listed_letters_are_shown_whole_and_inert(staff: Client, letters: list[s
     assert "Received too often" in page
 
 
+def test_a_letter_tells_who_sent_an_array_and_what_of_it_is_invalid(staff: Client, letters: list[str]) -> None:
+    url = queue.url_of(queue.DEAD)
+    facts = {
+        "reason": "invalid", "field": "level", "error": "is missing", "message_id": "first", "sent_at_ms": "1",
+        "summary": "2 of 2 reports, the first at index 0: <b>\u202e 2", "sender_id": "AROAEXAMPLE:gateway",
+    }  # fmt: skip
+    attributes = {name: {"DataType": "String", "StringValue": text} for name, text in facts.items()}
+    boto3.client("sqs").send_message(QueueUrl=url, MessageBody="[{},{}]", MessageAttributes=attributes)
+
+    (letter,) = [one for one in listed(staff) if one["body"] == "[{},{}]"]
+    page = staff.get("/pipeline/dead-letters/", headers=HTML).content.decode()
+
+    assert (letter["summary"], letter["sender_id"]) == (facts["summary"], "AROAEXAMPLE:gateway")
+    assert "sender <code>AROAEXAMPLE:gateway</code>" in page
+    assert "2 of 2 reports, the first at index 0: &lt;b&gt;\\u202e 2. Its valid reports" in page
+
+
 def test_one_is_sent_back_and_one_discarded_and_both_are_noted(staff: Client, letters: list[str]) -> None:
     first, second, third = listed(staff)
 

@@ -373,6 +373,28 @@ def test_the_console_of_the_api_works_offline(visit: Visit) -> None:
 def test_every_page_is_named_compressed_and_stands_still(visit: Visit, path: str) -> None:
     page = visit("/login/") if PAGES[path] is None else visit("/reports/420/history", user=PAGES[path])
     page.add_init_script(
+def test_the_console_of_the_api_is_dark_where_the_site_is(visit: Visit) -> None:
+    page = visit("/api/docs/", dark=True)
+    expect(page.get_by_text("/reports/{can_id}", exact=True).first).to_be_visible()
+
+    paper, ink = page.evaluate(
+        "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.querySelector('.title')).color]"
+        ".map((colour) => Math.max(...colour.match(/\\d+/g).slice(0, 3)))"
+    )
+
+    assert paper < 60 < 180 < ink
+    page.emulate_media(color_scheme="light")
+    expect(page.locator("html.dark-mode")).to_have_count(0)
+
+
+def test_the_schema_is_a_link_away_without_javascript(visit: Visit) -> None:
+    page = visit("/api/docs/", java_script_enabled=False)
+
+    page.get_by_role("link", name="OpenAPI schema").click()
+
+    assert '"openapi":' in page.content()
+
+
         "window.shift = 0; new PerformanceObserver((seen) => { for (const one of seen.getEntries())"
         " if (!one.hadRecentInput) window.shift += one.value; }).observe({ type: 'layout-shift', buffered: true });"
     )

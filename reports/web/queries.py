@@ -66,6 +66,19 @@ class FleetQuery:
     def is_filtered(self) -> bool:
         return bool(self.status or self.stream or self.prefix or self.silent_h) or self.has_level
 
+    @property
+    def words(self) -> list[str]:
+        """Return what is asked for in words, a part for each filter: for paper, where there is no form."""
+        said = {
+            "id begins with {}": self.prefix,
+            "status {}": self.status,
+            "stream {}": self.stream,
+            "level from {} %": self.level_min,
+            "level to {} %": self.level_max,
+            "silent for {} hours": self.silent_h,
+        }
+        return [words.format(value) for words, value in said.items() if value not in (None, "")]
+
     def matches(self, report: Report, stream: str, now: datetime) -> bool:
         """Say whether a can is among those asked for; stream: the one that it is known under."""
         level = percent(report.level)

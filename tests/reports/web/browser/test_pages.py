@@ -211,11 +211,15 @@ def test_an_id_that_was_mistyped_leads_to_those_like_it(visit: Visit) -> None:
 
 
 def test_paper_tells_when_and_what_was_asked(visit: Visit) -> None:
-    page = visit("/reports/?order=silent", dark=True)
+    page = visit("/reports/?order=silent&level_min=5&stream=Paper", dark=True)
+    words = page.get_by_text("Filter: stream Paper, level from 5 %. Order: longest silent first.")
+    expect(words).to_be_hidden()
     page.emulate_media(media="print")
 
+    expect(words).to_be_visible()
+
     expect(page.get_by_role("navigation", name="Main")).to_be_hidden()
-    expect(page.get_by_text("/reports/?order=silent, 20")).to_be_visible()
+    expect(page.get_by_text("/reports/?order=silent&level_min=5&stream=Paper, 20")).to_be_visible()
     page.set_viewport_size({"width": 700, "height": 900})
     expect(page.get_by_role("columnheader", name="Address")).to_be_visible()
     exact = page.locator("tbody time").first.evaluate("one => getComputedStyle(one, '::after').content")
@@ -369,10 +373,6 @@ def test_the_console_of_the_api_works_offline(visit: Visit) -> None:
     expect(page.get_by_text("/reports/{can_id}", exact=True).first).to_be_visible()
 
 
-@pytest.mark.parametrize("path", [path for path in PAGES if path not in EXPECTED_FAILURES])
-def test_every_page_is_named_compressed_and_stands_still(visit: Visit, path: str) -> None:
-    page = visit("/login/") if PAGES[path] is None else visit("/reports/420/history", user=PAGES[path])
-    page.add_init_script(
 def test_the_console_of_the_api_is_dark_where_the_site_is(visit: Visit) -> None:
     page = visit("/api/docs/", dark=True)
     expect(page.get_by_text("/reports/{can_id}", exact=True).first).to_be_visible()
@@ -395,6 +395,10 @@ def test_the_schema_is_a_link_away_without_javascript(visit: Visit) -> None:
     assert '"openapi":' in page.content()
 
 
+@pytest.mark.parametrize("path", [path for path in PAGES if path not in EXPECTED_FAILURES])
+def test_every_page_is_named_compressed_and_stands_still(visit: Visit, path: str) -> None:
+    page = visit("/login/") if PAGES[path] is None else visit("/reports/420/history", user=PAGES[path])
+    page.add_init_script(
         "window.shift = 0; new PerformanceObserver((seen) => { for (const one of seen.getEntries())"
         " if (!one.hadRecentInput) window.shift += one.value; }).observe({ type: 'layout-shift', buffered: true });"
     )

@@ -17,7 +17,7 @@ class Arguments:
     """
     The arguments of a run; None where one was not given.
 
-    rate: reports a second. speedup: simulated seconds a second. days: how far back to begin.
+    rate: reports a second. speedup: simulated seconds a second. days: how far back to begin. check: send nothing.
     """
 
     cans: int = 500
@@ -30,6 +30,7 @@ class Arguments:
     count: int | None = None
     format: str = "device"
     json: bool = False
+    check: bool = False
 
     @property
     def lab_format(self) -> bool:
@@ -96,6 +97,7 @@ def add_to(parser: ArgumentParser) -> None:
     parser.add_argument("--count", type=_whole(1, 10**12), metavar="N", help="end after N reports")
     parser.add_argument("--format", choices=("device", "lab"), default="device", help="lab: only the lab's two fields")
     parser.add_argument("--json", action="store_true", help="print only one JSON object, at the end")
+    parser.add_argument("--check", action="store_true", help="check the arguments, and send nothing")
 
 
 def of(options: Mapping[str, Any]) -> Arguments:

@@ -14,6 +14,7 @@ import asyncio
 import fcntl
 import os
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -259,6 +260,33 @@ def check_ports(settings: Settings) -> None:
             )
 
 
+def check_simulate(settings: Settings) -> None:
+    """
+    Raises StackError, with the reason, where the simulator would refuse its arguments.
+
+    A simulator that ends is started again, so it would refuse them over and over.
+    """
+    if settings.simulate in ("", "off"):
+        return
+    said = f"SIMULATE is {settings.simulate!r}"
+    try:
+        arguments = shlex.split(settings.simulate)
+    except ValueError as error:
+        raise StackError(f"{said}: {error}.") from error
+    checked = subprocess.run(
+        [sys.executable, "manage.py", "simulate", *arguments, "--check"],
+        env=settings.environment(os.environ) | WITHOUT_SECRETS,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if checked.returncode:
+        # Above its last line, argparse shows how the command is used.
+        reason = checked.stderr.strip().rpartition("\n")[2]
+        raise StackError(f"{said}; it must be arguments of `manage.py simulate`, or off. {reason}")
+
+
 def main(arguments: list[str]) -> int:
     """Run the stack, or print its exports; return the exit status."""
     try:
@@ -269,6 +297,7 @@ def main(arguments: list[str]) -> int:
         os.chdir(ROOT)
         # What is kept has passwords, a token and sessions in it: nobody else on the machine may read it.
         os.umask(0o077)
+        check_simulate(settings)
         with only_one(settings.data):
             check_ports(settings)
             dynamodb_port = blocked_port()

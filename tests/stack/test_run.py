@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from stack.run import ROOT, Settings, box, exports
-from stack.servers import free_port, is_free
+from stack.run import ROOT, Settings, box, check_simulate, exports
+from stack.servers import StackError, free_port, is_free
 
 
 class Run:
@@ -182,6 +182,28 @@ def test_a_taken_port_is_one_line_that_says_what_to_do(tmp_path: Path) -> None:
         r"make run PORT=\d+",
         line,
     )
+
+
+def test_wrong_arguments_of_the_simulator_are_one_line_before_anything_starts(tmp_path: Path) -> None:
+    run = Run(tmp_path / "data", SIMULATE="--rate 0")
+    assert run.status_at_end() == 1
+    (line,) = run.lines
+    assert line.startswith("make run: SIMULATE is '--rate 0'; it must be arguments of `manage.py simulate`, or off. ")
+    assert line.endswith("argument --rate: 0 is not a number above 0, at most 100000")
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("simulate", "says"),
+    [
+        ("--cans '5", "No closing quotation"),
+        ("none", "unrecognized arguments: none"),
+        ("--replay /x", "cannot be read"),
+    ],
+)
+def test_whatever_is_wrong_with_the_simulators_arguments_is_named(tmp_path: Path, simulate: str, says: str) -> None:
+    with pytest.raises(StackError, match=says):
+        check_simulate(settings(tmp_path, SIMULATE=simulate))
 
 
 def settings(tmp_path: Path, **environ: str) -> Settings:

@@ -25,6 +25,8 @@ class Command(BaseCommand):
 
     def handle(self, **options: object) -> None:
         asked = arguments.of(options)
+        if asked.check:
+            return check(asked)
         screen = console.Console.for_run(asked, self.stdout, self.stderr)
         run = Run(asked, queue.publish, WallClock(), screen, count_unstored=count_unstored)
         try:
@@ -37,6 +39,17 @@ class Command(BaseCommand):
                     screen.end(asked, run.replay(file))
         except replay.ReplayError as error:
             raise CommandError(f"{asked.replay}: {error} Rows sent before it: {run.published}.") from error
+
+
+def check(asked: arguments.Arguments) -> None:
+    """Raise CommandError where the file that is to be replayed cannot be read; the parser has checked all else."""
+    if asked.replay is None:
+        return
+    try:
+        with replay.opened(asked.replay):
+            pass
+    except replay.ReplayError as error:
+        raise CommandError(f"{asked.replay}: {error}") from error
 
 
 def count_unstored() -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,14 +14,13 @@ from django.core.exceptions import ValidationError
 from django.db import models, transaction
 
 from reports.models import Can
+from reports.web.csv_cells import as_it_was
 
 COLUMNS = ("can_id", "name", "address", "stream", "latitude", "longitude", "retired")
 #: Columns of the export that no import changes: what devices sent, and what follows from it.
 EXPORTED = ("level", "status", "measured_at", "received_at")
 #: Other names of columns.
 ALIASES = {"lat": "latitude", "lon": "longitude", "lng": "longitude"}
-#: The apostrophe that the export puts before a formula (reports.web.fleet_listing).
-_APOSTROPHE = re.compile(r"(^|;)'(?=['\s]*[=+\-@＝＋－＠]|'*[\t\r\n])")  # noqa: RUF001
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ def plan(text: str) -> Plan:
     try:
         for row in rows:
             cells = {name: (row.get(name) or "").strip() for name in columns if name not in EXPORTED}
-            values = {name: _APOSTROPHE.sub(r"\1", cell) for name, cell in cells.items()}
+            values = {name: as_it_was(cell) for name, cell in cells.items()}
             can_id = values.pop("can_id")
             if None in row:
                 result.errors.append(f"Line {rows.line_num} has more cells than the first line.")

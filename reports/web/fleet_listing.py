@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -18,6 +17,7 @@ from reports.models import Can, facts_of, retired, streams
 from reports.report import Report
 from reports.web import cursors
 from reports.web.answers import FleetRow, Row, instant
+from reports.web.csv_cells import harmless
 from reports.web.queries import FleetQuery
 
 COLUMNS = (
@@ -25,9 +25,6 @@ COLUMNS = (
 )  # fmt: skip
 #: A CSV file up to this size is made in memory, a larger one on disk: some 80,000 cans.
 IN_MEMORY_BYTES = 8 * 1024 * 1024
-#: What a spreadsheet takes for the beginning of a formula; the wide forms are the same to a Japanese one. Where a
-#: comma is the decimal sign, it splits cells at `;` too. Source: OWASP, CSV Injection.
-_FORMULA = re.compile(r"(^|;)(?=['\s]*[=+\-@＝＋－＠]|'*[\t\r\n])")  # noqa: RUF001
 
 
 @dataclass(slots=True)
@@ -140,8 +137,3 @@ def _cells(row: Row) -> list[str]:
         "" if facts is None or facts.longitude is None else str(facts.longitude),
     )
     return [harmless(cell) for cell in cells]
-
-
-def harmless(cell: str) -> str:
-    """Return a cell that no spreadsheet runs: an apostrophe stands where it, or its text after a `;`, is a formula."""
-    return _FORMULA.sub(r"\1'", cell)

@@ -15,7 +15,7 @@ from reports import store
 from reports.report import Report
 from reports.templatetags import trash
 from reports.web import fleet_count
-from reports.web.fleet_listing import harmless
+from reports.web.csv_cells import harmless
 
 HTML = {"Accept": "text/html"}
 

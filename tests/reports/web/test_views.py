@@ -20,7 +20,7 @@ from reports.models import Can
 from reports.report import Report
 from reports.store import ranking
 from reports.web import cursors, fleet_count
-from reports.web.fleet_listing import harmless
+from reports.web.csv_cells import as_it_was, harmless
 from reports.web.problems import InvalidQuery
 
 pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
@@ -473,6 +473,7 @@ def test_no_cell_of_a_csv_begins_as_a_formula(cell: str) -> None:
 
     assert shown in (cell, f"'{cell}")
     assert not shown.lstrip(" \t\r\n\v\f\u00a0\u3000").startswith(tuple("=+-@＝＋－＠"))  # noqa: RUF001
+    assert as_it_was(shown) == cell
 
 
 def test_a_list_tells_what_is_known_of_each_can(client: Client) -> None:

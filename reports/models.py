@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
-from django.db import models
+from django.db import connection, models
+
+
+class Facts(NamedTuple):
+    """What the API answers of a can's facts. latitude, longitude: degrees with six decimals, None where not known."""
+
+    name: str
+    address: str
+    stream: str
+    latitude: str | None
+    longitude: str | None
 
 
 class Can(models.Model):
@@ -46,6 +58,10 @@ class Can(models.Model):
             if getattr(self, given) is not None and getattr(self, missing) is None:
                 raise ValidationError({missing: f"Enter a {missing} too, or leave both empty."})
 
+    @property
+    def facts(self) -> Facts:
+        return Facts(self.name, self.address, self.stream, _degrees(self.latitude), _degrees(self.longitude))
+
     def is_retired(self, measured_at: datetime | None) -> bool:
         """Say whether it is out of service, given when its newest report was measured."""
         return self.retired_at is not None and (measured_at is None or measured_at <= self.retired_at)
@@ -74,6 +90,29 @@ class SavedView(models.Model):
 def facts_of(can_ids: Iterable[str]) -> Mapping[str, Can]:
     """Return what is known of these cans, by id, in one query."""
     return Can.objects.in_bulk(list(can_ids))
+
+
+def facts_of_one(can_id: str) -> Facts | None:
+    """
+    Return the facts of one can, None where none are known, in one query.
+
+    It is SQL, since a can's answer is asked for most, and what Django does to write this query costs several times the
+    query.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_FACTS_OF_ONE, [can_id])
+        found = cursor.fetchone()
+    if not found:
+        return None
+    name, address, stream, latitude, longitude = found
+    return Facts(name, address, stream, _degrees(latitude), _degrees(longitude))
+
+
+_FACTS_OF_ONE = "SELECT name, address, stream, latitude, longitude FROM reports_can WHERE can_id = %s"
+
+
+def _degrees(number: Decimal | float | None) -> str | None:
+    return None if number is None else f"{number:.6f}"
 
 
 def streams() -> dict[str, str]:

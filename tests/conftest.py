@@ -17,7 +17,7 @@ from django.test import override_settings
 from pytest_django.fixtures import Settings
 
 from reports import queue, store
-from reports.web import access, probes
+from reports.web import access, database, probes
 from stack.servers import Kind
 from tests.support import aws_calls
 from tests.support.servers import Worker, aws_stand_ins
@@ -148,3 +148,4 @@ def quick(settings: Settings) -> None:
     settings.WHITENOISE_AUTOREFRESH = True
     access.forget()
     probes.forget()
+    database.forget()

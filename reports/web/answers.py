@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from reports.insight.status import Status
-from reports.models import Can
+from reports.models import Facts
 from reports.report import Report, iso
 
 
@@ -31,14 +31,16 @@ class Row:
     One can in an answer.
 
     root: the absolute address under which every can has its own. is_old: its level is not to be trusted any more.
-    trend: whole percents of the last day, one in two hours; none where a can is answered alone.
+    facts: None where none are known, or where has_facts is False: then the database does not tell. trend: whole
+    percents of the last day, one in two hours; none where a can is answered alone.
     """
 
     report: Report
     root: str
     status: Status
     is_old: bool = False
-    facts: Can | None = None
+    facts: Facts | None = None
+    has_facts: bool = True
     trend: Sequence[int | None] = ()
 
     @property
@@ -63,24 +65,8 @@ class Row:
             "attributes": JsonText(report.attributes),
             "links": self.links,
             "status": self.status,
+            **facts_or_not(self.facts, self.has_facts),
         }
-
-
-@dataclass(frozen=True, slots=True)
-class FleetRow(Row):
-    """One can among others, with what is known of it besides: one query knows it of all."""
-
-    def json(self) -> dict[str, Any]:
-        can = self.facts
-        facts = can and {
-            "name": can.name,
-            "address": can.address,
-            "stream": can.stream,
-            # Degrees, with the digits that were entered: never a float.
-            "latitude": None if can.latitude is None else str(can.latitude),
-            "longitude": None if can.longitude is None else str(can.longitude),
-        }
-        return {**Row.json(self), "facts": facts}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +138,11 @@ class Listing:
             "previous": self.previous,
             "links": self.links,
         }
+
+
+def facts_or_not(facts: Facts | None, has_facts: bool) -> dict[str, Any]:
+    """Return the members of an answer that hold a can's facts, or say that the database does not tell them."""
+    return {"facts": facts and facts._asdict()} if has_facts else {"unavailable": ["facts"]}
 
 
 def can_links(root: str, can_id: str) -> dict[str, str]:

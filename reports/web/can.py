@@ -21,10 +21,9 @@ from reports import store
 from reports.insight.hours import by_day
 from reports.insight.status import FULL_FROM, SILENT_AFTER, is_old, status
 from reports.insight.thinning import thin
-from reports.models import Can
+from reports.models import Can, facts_of_one
 from reports.report import MAX_CAN_ID, Report, percent
-from reports.web import cursors, examples, queries, schemas
-from reports.web.access import DATABASE_DOWN
+from reports.web import cursors, database, examples, queries, schemas
 from reports.web.answers import ChartPoints, Listing, PastRow, Row, can_links
 from reports.web.problems import UnknownCan
 from reports.web.rendering import Page
@@ -39,13 +38,12 @@ class CanPage(Page):
     """
     A can's page: its newest report, details, the newest reports as a table, and the address of its chart.
 
-    has_details: False where the database that keeps them did not answer; then `facts` says nothing.
+    facts: says nothing where the answer has none, since the database did not answer.
     """
 
     template: ClassVar[str] = "reports/can.html"
 
     facts: Can | None
-    has_details: bool
     recent: Sequence[Report]
     has_more: bool
     range: str
@@ -72,31 +70,32 @@ class CanView(ApiView):
         tags=["reports"],
     )
     def get(self, request: Request, can_id: str) -> Response | HttpResponseBase:
-        """The newest report of one can."""
+        """
+        The newest report of one can, and its facts.
+
+        Where the database of facts does not answer, `facts` is left out, and `unavailable` names it.
+        """
         range_ = queries.chart_range(request.query_params)
         report, now = latest(can_id), timezone.now()
         can_status = status(report.level, report.measured_at, now)
-        row = Row(report, root_address(request), can_status, is_old(report.measured_at, now))
+        root, is_outdated = root_address(request), is_old(report.measured_at, now)
         headers = {"Cache-Control": "private, no-cache"}
         if self.is_page:
             # A page holds more than the report, and is never the same twice.
-            return Response(_page(row, range_, now), headers=headers)
+            can, has_facts = database.ask(lambda: Can.objects.filter(can_id=can_id).first())
+            row = Row(report, root, can_status, is_outdated, can.facts if can else None, has_facts)
+            return Response(_page(row, can, range_, now), headers=headers)
+        facts, has_facts = database.ask(lambda: facts_of_one(can_id))
+        row = Row(report, root, can_status, is_outdated, facts, has_facts)
         return unless_known(request, row, Response(row, headers=headers))
 
 
-def _page(row: Row, range_: str, now: datetime) -> CanPage:
+def _page(row: Row, facts: Can | None, range_: str, now: datetime) -> CanPage:
     can_id = row.report.can_id
     recent = store.history(can_id, newest_first=True, size=RECENT, now=now)
-    facts, has_details = None, True
-    try:
-        facts = Can.objects.filter(can_id=can_id).first()
-    except DATABASE_DOWN:
-        # The level is what people come for; the page says that the details are missing.
-        has_details = False
     return CanPage(
         row,
         facts=facts,
-        has_details=has_details,
         recent=recent.items,
         has_more=recent.next is not None,
         range=range_,
@@ -232,7 +231,7 @@ def check_id(can_id: str) -> None:
 def unless_known(request: Request, row: Row, response: Response) -> Response | HttpResponseBase:
     """Return the answer with its ETag and Last-Modified, or 304 to a client that holds it already."""
     report, at = row.report, row.report.received_at
-    shown = f"{at}{report.measured_at}{report.level}{report.attributes}{row.status}{row.root}"
+    shown = f"{at}{report.measured_at}{report.level}{report.attributes}{row.status}{row.root}{row.facts}{row.has_facts}"
     etag = f'"{hashlib.blake2b(shown.encode(errors="surrogatepass"), digest_size=12).hexdigest()}"'
     response["ETag"] = etag
     if at:

@@ -16,7 +16,6 @@ _PAST = {
     "received_at": "2026-11-24T09:30:01.412000Z",
     "attributes": {"stream": "paper"},
 }
-_CAN = {"can_id": "420", **_PAST, "links": _LINKS, "status": "FULL"}
 _FACTS = {
     "name": "Market square",
     "address": "Market square 3",
@@ -24,6 +23,7 @@ _FACTS = {
     "latitude": "50.087500",
     "longitude": "14.421300",
 }
+_CAN = {"can_id": "420", **_PAST, "links": _LINKS, "status": "FULL", "facts": _FACTS}
 _PLACE = {"lat": 50.0875, "lon": 14.4213, "level": 93, "status": "FULL", "can_id": "420", "count": 1, "full": 1}
 _URGENT = {"can_id": "420", "level": "93.50", "status": "FULL", "stream": "paper", "measured_at": _PAST["measured_at"]}
 
@@ -58,7 +58,7 @@ FLEET = _answer(
         "order": "fullest",
         "stopped": False,
         "page_size": 1,
-        "results": [{**_CAN, "facts": _FACTS}],
+        "results": [_CAN],
         "next": f"{_ROOT}?page_size=1&cursor=WyI-MDkzIzQyMCJd.lVZ6",
         "previous": None,
         "links": {"self": _ROOT},

@@ -16,7 +16,7 @@ from reports.insight.status import is_old, status
 from reports.models import Can, facts_of, retired, streams
 from reports.report import Report
 from reports.web import cursors
-from reports.web.answers import FleetRow, Row, instant
+from reports.web.answers import Row, instant
 from reports.web.csv_cells import harmless
 from reports.web.queries import FleetQuery
 
@@ -82,15 +82,15 @@ class FleetListing:
         return self.query.matches(report, stream, self.now)
 
     def _rows(self, ranked: store.Ranked) -> list[Row]:
-        facts = facts_of(report.can_id for report in ranked.items)
+        cans = facts_of(report.can_id for report in ranked.items)
         return [
-            FleetRow(
+            Row(
                 report,
                 self.root,
                 status(report.level, report.measured_at, self.now),
                 is_old(report.measured_at, self.now),
-                facts.get(report.can_id),
-                ranked.trends.get(report.can_id, ()),
+                can.facts if (can := cans.get(report.can_id)) else None,
+                trend=ranked.trends.get(report.can_id, ()),
             )
             for report in ranked.items
         ]
@@ -133,7 +133,7 @@ def _cells(row: Row) -> list[str]:
         row.status,
         instant(report.measured_at) or "",
         instant(report.received_at) or "",
-        "" if facts is None or facts.latitude is None else str(facts.latitude),
-        "" if facts is None or facts.longitude is None else str(facts.longitude),
+        (facts and facts.latitude) or "",
+        (facts and facts.longitude) or "",
     )
     return [harmless(cell) for cell in cells]

@@ -12,6 +12,7 @@ from reports.insight.status import FULL_FROM, SILENT_AFTER, Status
 
 _SILENT_H = SILENT_AFTER // timedelta(hours=1)
 _STATUS = f"FULL: {FULL_FROM} % or more. SILENT: no report for {_SILENT_H} hours. Else OK."
+_FACTS = "Details that an operator entered; null: none."
 
 
 class CanLinks(serializers.Serializer[Any]):
@@ -28,12 +29,6 @@ class ReportAnswer(serializers.Serializer[Any]):
     attributes = serializers.DictField(help_text="All other members that the device sent, unchanged.")
 
 
-class CanAnswer(ReportAnswer):
-    can_id = serializers.CharField()
-    links = CanLinks()
-    status = serializers.ChoiceField([*Status], help_text=_STATUS)
-
-
 class FactsAnswer(serializers.Serializer[Any]):
     name = serializers.CharField(allow_blank=True)
     address = serializers.CharField(allow_blank=True)
@@ -42,8 +37,23 @@ class FactsAnswer(serializers.Serializer[Any]):
     longitude = serializers.CharField(allow_null=True, help_text="Degrees, WGS 84.")
 
 
-class FleetRowAnswer(CanAnswer):
-    facts = FactsAnswer(allow_null=True, help_text="Details that an operator entered; null: none.")
+class RowAnswer(ReportAnswer):
+    can_id = serializers.CharField()
+    links = CanLinks()
+    status = serializers.ChoiceField([*Status], help_text=_STATUS)
+
+
+class CanAnswer(RowAnswer):
+    facts = FactsAnswer(allow_null=True, required=False, help_text=_FACTS)
+    unavailable = serializers.ListField(
+        child=serializers.ChoiceField(["facts"]),
+        required=False,
+        help_text="Names what is left out, since the database of details does not answer.",
+    )
+
+
+class FleetRowAnswer(RowAnswer):
+    facts = FactsAnswer(allow_null=True, help_text=_FACTS)
 
 
 class FleetAnswer(serializers.Serializer[Any]):

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import boto3
 import pytest
 from django.conf import settings
+from django.db import OperationalError
 from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
@@ -253,11 +254,44 @@ def test_an_address_of_nothing_is_a_problem_or_a_page(client: Client) -> None:
     assert b"There is nothing at this address" in page.content
 
 
-def test_an_anonymous_read_asks_the_database_nothing(client: Client, django_assert_num_queries: object) -> None:
+def test_an_anonymous_read_asks_the_database_for_the_facts_alone(
+    client: Client, django_assert_num_queries: object
+) -> None:
     put("420")
 
-    with django_assert_num_queries(0):  # type: ignore[operator]
+    with django_assert_num_queries(1):  # type: ignore[operator]
         assert client.get("/reports/420").status_code == 200
+
+
+def test_a_can_is_answered_with_the_facts_that_the_list_has(client: Client) -> None:
+    put("one-of-facts", attributes='{"stream": "paper"}')
+    without = client.get("/reports/one-of-facts")
+    Can.objects.create(can_id="one-of-facts", name="Market square", latitude="50.0875", longitude="14.4213")
+    with_facts = client.get("/reports/one-of-facts", headers={"If-None-Match": without["ETag"]})
+
+    (listed,) = client.get("/reports/?q=one-of-facts").json()["results"]
+
+    assert without.json()["facts"] is None
+    assert with_facts.json()["facts"] == listed["facts"]
+    assert list(listed["facts"].items())[::3] == [("name", "Market square"), ("latitude", "50.087500")]
+
+
+def test_a_database_that_is_away_is_asked_once_and_delays_no_other_level(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def away(can_id: str) -> None:
+        asked.append(can_id)
+        raise OperationalError("no connection within 3 s")
+
+    put("away", "70.69")
+    monkeypatch.setattr("reports.web.can.facts_of_one", away)
+    answers = [client.get("/reports/away").json() for _ in range(3)]
+
+    assert asked == ["away"]
+    assert [(answer["level"], answer["unavailable"]) for answer in answers] == [("70.69", ["facts"])] * 3
+    assert "facts" not in answers[0]
 
 
 def test_a_store_out_of_reach_is_503_with_retry_after(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,10 +12,18 @@ OPERATOR = frozenset(
         "reports.add_can",
         "reports.change_can",
         "reports.view_can",
+        "reports.add_mounting",
+        "reports.change_mounting",
+        "reports.delete_mounting",
+        "reports.view_mounting",
         "reports.add_savedview",
         "reports.change_savedview",
         "reports.delete_savedview",
         "reports.view_savedview",
+        "reports.add_sensor",
+        "reports.change_sensor",
+        "reports.delete_sensor",
+        "reports.view_sensor",
     }
 )
 #: The role admin has every permission of these applications.

@@ -1,8 +1,17 @@
-"""The fleet's facts and the saved views in the admin."""
+"""The fleet's facts, sensors with their mountings, and the saved views in the admin."""
 
+from __future__ import annotations
+
+from itertools import pairwise
+from operator import itemgetter
+from typing import Any
+
+from django import forms
 from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
 
-from reports.models import Can, SavedView
+from reports.models import Can, Mounting, SavedView, Sensor, UplinkSource, model_names
 from trashsite.admin_lookups import ListedLookups
 
 
@@ -14,7 +23,64 @@ class CanAdmin(ListedLookups, admin.ModelAdmin):  # type: ignore[type-arg]
     show_full_result_count = False
 
 
+class SensorForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A sensor whose model is chosen from those that files describe."""
+
+    model = forms.ChoiceField(required=False, help_text="Empty: as its messages tell.")
+
+    class Meta:
+        model = Sensor
+        fields = ("key", "channel", "model")
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self.fields["model"].choices = [("", "---------"), *((name, name) for name in model_names())]  # type: ignore[attr-defined]
+
+
+class MountingFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
+    """All mountings of one sensor: judged together, since one may end where the next begins."""
+
+    def clean(self) -> None:
+        super().clean()
+        told = [each.cleaned_data for each in self.forms if each.cleaned_data.get("since")]
+        mountings = sorted((each for each in told if not each.get("DELETE")), key=itemgetter("since"))
+        for one, following in pairwise(mountings):
+            if one.get("until") is None or one["until"] > following["since"]:
+                raise ValidationError(f"The sensor is still in can {one['can_id']} when the next mounting begins.")
+
+
+class MountingInline(admin.TabularInline):  # type: ignore[type-arg]
+    model = Mounting
+    formset = MountingFormSet
+    extra = 0
+
+
+@admin.register(Sensor)
+class SensorAdmin(ListedLookups, admin.ModelAdmin):  # type: ignore[type-arg]
+    form = SensorForm
+    inlines = (MountingInline,)
+    list_display = ("key", "channel", "model")
+    list_filter = ("model",)
+    search_fields = ("key",)
+    show_full_result_count = False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Sensor | None = None) -> tuple[str, ...]:
+        # Another key is another sensor.
+        return ("key", "channel") if obj else ()
+
+
 @admin.register(SavedView)
 class SavedViewAdmin(ListedLookups, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("name", "query", "owner")
     list_select_related = ("owner",)
+
+
+@admin.register(UplinkSource)
+class UplinkSourceAdmin(ListedLookups, admin.ModelAdmin):  # type: ignore[type-arg]
+    """Sources are made, and get new secrets, by `manage.py uplink-source`: a secret is shown once, and nowhere else."""
+
+    list_display = ("name", "is_open", "created_at")
+    readonly_fields = ("name", "created_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False

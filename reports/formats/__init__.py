@@ -14,9 +14,10 @@ raises nothing for what a device can send.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from reports.formats import models, native, servers
@@ -31,6 +32,8 @@ __all__ = ["Element", "parse"]
 #: What one element of a message becomes.
 Element = Report | Reading | InvalidReport
 
+#: Reads our own form.
+_Own = Callable[[str | bytes], list[Report | InvalidReport]]
 _OWN = '"can_id"'
 _OWN_BYTES = b'"can_id"'
 _CAN_ID = "can_id"
@@ -42,17 +45,19 @@ def parse(
     received_at: datetime,
     *,
     registered: Mapping[str, str] | None = None,
+    check_can_id: Callable[[str], None] | None = None,
     tell: Tell | None = None,
 ) -> list[Element]:
     """
     Read a message body: what each of its elements becomes, in the order sent.
 
     received_at: when the queue took the message; counts where a message tells no time. registered: the model's name of
-    each sensor's key, where it is known here. tell: is told each step and why; nothing is said where it is None.
+    each sensor's key, where it is known here. check_can_id: as native.parse takes it, for our own form alone. tell: is
+    told each step and why; nothing is said where it is None.
     Never raises for what a device can send. At most MAX_READINGS readings, or one InvalidReport in their place.
     """
     if (_OWN in body) if isinstance(body, str) else (_OWN_BYTES in body):
-        judged: list[Any] = native.parse(body, received_at)
+        judged: list[Any] = native.parse(body, received_at, check_can_id=check_can_id)
         # A plain loop: this runs for each message of our own devices.
         for element in judged:
             if type(element) is InvalidReport and element.rule == _MISSING and element.field == _CAN_ID:
@@ -70,8 +75,9 @@ def parse(
         if tell:
             tell("own", f"no JSON that can be read ({type(error).__name__}): refused as our own form")
         return [*native.parse(body, received_at)]
+    own = partial(native.parse, received_at=received_at, check_can_id=check_can_id)
     try:
-        return _opened(opened, body, received_at, registered or {}, tell)
+        return _opened(opened, body, own, received_at, registered or {}, tell)
     except InvalidReport as error:
         return [_refused(error, body, tell)]
 
@@ -84,7 +90,12 @@ def _refused(error: InvalidReport, body: str | bytes, tell: Tell | None) -> Inva
 
 
 def _opened(
-    opened: Opened, body: str | bytes, received_at: datetime, registered: Mapping[str, str], tell: Tell | None
+    opened: Opened,
+    body: str | bytes,
+    own: _Own,
+    received_at: datetime,
+    registered: Mapping[str, str],
+    tell: Tell | None,
 ) -> list[Element]:
     if opened.ignored:
         *outer, name = opened.envelopes
@@ -93,26 +104,28 @@ def _opened(
     message = opened.parsed
     if _is_own(message):
         if not opened.envelopes and isinstance(message, list):
-            return _each(opened, received_at, registered, tell)
+            return _each(opened, own, received_at, registered, tell)
         if tell:
             tell("own", "our own form: it has can_id")
-        return [*native.parse(opened.text[opened.start : opened.end], received_at)]
+        return [*own(opened.text[opened.start : opened.end])]
     server = servers.recognise(message)
     if server is not None:
         return _uplink(server, message, opened, received_at, registered, tell)
     if isinstance(message, list) and len(message) > 0:
-        return _each(opened, received_at, registered, tell)
+        return _each(opened, own, received_at, registered, tell)
     if tell:
         tell("server", "no server's shape, and no can_id: refused as our own form")
-    return [*native.parse(opened.text[opened.start : opened.end] if opened.envelopes else body, received_at)]
+    return [*own(opened.text[opened.start : opened.end] if opened.envelopes else body)]
 
 
-def _each(opened: Opened, received_at: datetime, registered: Mapping[str, str], tell: Tell | None) -> list[Element]:
+def _each(
+    opened: Opened, own: _Own, received_at: datetime, registered: Mapping[str, str], tell: Tell | None
+) -> list[Element]:
     """Judge an array's elements one by one: our own form first, and what it misses a server may know."""
     text = opened.text[opened.start : opened.end]
     elements: list[Element] = []
     count = 0
-    for index, judged in enumerate(native.parse(text, received_at)):
+    for index, judged in enumerate(own(text)):
         server = None
         if _lacks_can_id(judged) and isinstance(judged, InvalidReport) and judged.index is not None:
             server = servers.recognise(opened.parsed[index])

@@ -24,6 +24,11 @@ def reading_id(reading: Reading) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
+def fingerprint(reading: Reading) -> str:
+    """Return 12 hex digits that are the same for copies of one frame's measurement, whatever their times."""
+    return hashlib.blake2b(json.dumps(_frame(reading)).encode(), digest_size=6).hexdigest()
+
+
 def is_repeat(earlier: Reading, later: Reading) -> bool:
     """
     Return whether `later` is `earlier` once more, also where the server gave the copy a time of its own.

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
-from reports.formats.readings import Clock, Reading, Verdict
+from reports.formats.readings import Battery, Clock, Reading, Verdict
 from reports.report import Report
 
 #: Beyond the empty can's distance by more than this share there is no content to measure: an open lid, another can.
@@ -24,7 +25,7 @@ class Calibration:
     What distances mean in one can.
 
     empty_mm: from the sensor to the bottom of the empty can. full_mm: at which the can counts as full.
-    blind_mm: nearer the sensor cannot measure, or None; is_blind_full: whether such a distance means full.
+    blind_mm: nearer the sensor cannot measure; None: as the sensor says. is_blind_full: whether that means full.
     version: stays with each report, so that a corrected calibration can be applied to the history.
     Raises ValueError where not 0 <= full_mm < empty_mm <= 100 m.
     """
@@ -111,9 +112,8 @@ def to_report(reading: Reading, mounting: Mounting, received_at: datetime) -> Re
         return Held(reading, "no distance and no level")
     if calibration is None:
         return Held(reading, "the can is not calibrated: a distance alone is no level")
-    is_blind = "blind_spot" in reading.events or (
-        calibration.blind_mm is not None and distance_mm < calibration.blind_mm
-    )
+    # A blind zone that was entered is the can's own; else the sensor's word counts.
+    is_blind = "blind_spot" in reading.events if calibration.blind_mm is None else distance_mm < calibration.blind_mm
     if is_blind and not calibration.is_blind_full:
         return Held(reading, f"{distance_mm:f} mm is nearer than the sensor can measure")
     if distance_mm > calibration.empty_mm * FAR_BEYOND:
@@ -125,17 +125,18 @@ def to_report(reading: Reading, mounting: Mounting, received_at: datetime) -> Re
 def _report(
     reading: Reading, mounting: Mounting, level: Decimal, calibration: Calibration | None, received_at: datetime
 ) -> Report:
-    battery = reading.battery
+    # A frame that sends the memory again has another counter and battery: the measurement is the same.
+    battery = None if reading.is_past else reading.battery
     attributes = {
         "sensor": reading.frame.key,
         "model": reading.model,
-        "frame": reading.frame.counter,
+        "frame": None if reading.is_past else reading.frame.counter,
         "channel": reading.channel,
         "distance_mm": _number(reading.distance_mm),
         "calibration": calibration.version if calibration else None,
         "temperature_c": _number(reading.temperature_c),
         "tilt_deg": _number(reading.tilt_deg),
-        "battery": {"value": _number(battery.value), "unit": battery.unit} if battery else None,
+        "battery": _battery(battery) if battery else None,
         "events": list(reading.events) or None,
         "clock": None if reading.clock is Clock.SERVER else str(reading.clock),
     }
@@ -148,6 +149,11 @@ def _report(
         attributes=json.dumps({name: value for name, value in attributes.items() if value is not None}),
         location=(place.lat, place.lon) if place else None,
     )
+
+
+def _battery(battery: Battery) -> dict[str, Any]:
+    told = {"value": _number(battery.value), "unit": battery.unit}
+    return {**told, "low": True} if battery.is_low else told
 
 
 def _digits(level: Decimal) -> str:

@@ -51,12 +51,20 @@ class Clock(StrEnum):
     QUEUE = "queue"
 
 
+#: At or below, a battery is low. Lithium cells of 3.6 V keep their voltage until little is left.
+LOW_BATTERY = {"%": Decimal(20), "V": Decimal("3.0"), "mV": Decimal(3_000)}
+
+
 @dataclass(frozen=True, slots=True)
 class Battery:
-    """A battery as the sensor states it: unit is %, V or mV."""
+    """A battery as the sensor states it: unit is %, V or mV. is_low: whether it has to be changed soon."""
 
     value: Decimal
     unit: str
+
+    @property
+    def is_low(self) -> bool:
+        return self.value <= LOW_BATTERY[self.unit]
 
 
 @dataclass(frozen=True, slots=True)

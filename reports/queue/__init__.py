@@ -25,12 +25,13 @@ from reports.queue.messages import (
     postpone,
     publish,
     quarantine,
+    send_again,
 )
 from reports.queue.provisioning import MAX_RECEIVES, flaws, provision
-from reports.queue.requests import DEAD, REPORTS, QueueUnavailable, url_of
+from reports.queue.requests import DEAD, REPORTS, QueueUnavailable, sqs_text, url_of
 from trashsite.names import full_name
 from trashsite.sqs.entries import MAX_BYTES
-from trashsite.sqs.origin import RedriveKeyMissing
+from trashsite.sqs.origin import Origin, RedriveKeyMissing
 
 __all__ = (
     "DEAD",
@@ -40,6 +41,7 @@ __all__ = (
     "DeadLetter",
     "Depth",
     "LetterOutcome",
+    "Origin",
     "QueueUnavailable",
     "RedriveKeyMissing",
     "Rejected",
@@ -58,6 +60,8 @@ __all__ = (
     "redrive",
     "redrive_where",
     "sample_letters",
+    "send_again",
+    "sqs_text",
     "url_of",
     "walk_letters",
 )  # fmt: skip

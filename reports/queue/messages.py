@@ -28,6 +28,7 @@ from trashsite.names import full_name
 from trashsite.outage import Outage
 from trashsite.sqs.delivery import Delivery
 from trashsite.sqs.entries import MAX_BYTES, back_in_s, in_requests, request_entries, set_visibility
+from trashsite.sqs.origin import Origin, require_key
 
 #: SQS's own names of its counts.
 _VISIBLE, _IN_FLIGHT = "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"
@@ -70,6 +71,27 @@ def publish(bodies: Sequence[str]) -> list[str]:
             results.raise_unless_done()
             ids += [results.done[at]["MessageId"] for at in range(len(batch))]
     return ids
+
+
+def send_again(messages: Sequence[tuple[str, Origin]], *, delay_s: int = 0) -> None:
+    """
+    Send messages to the queue once more, each under its first id, time and sender.
+
+    delay_s: for how long workers do not see them, at most 900. Raises QueueUnavailable, and RedriveKeyMissing where
+    nothing can be signed. Safe to call again: what is stored twice is stored once.
+    """
+    require_key()
+    entries = [
+        {
+            "MessageBody": sqs_text(body),
+            "MessageAttributes": message_attributes(origin.signed(sqs_text(body))),
+            "DelaySeconds": delay_s,
+        }
+        for body, origin in messages
+    ]
+    with as_queue_errors():
+        for batch in in_batches(entries):
+            send_batch(REPORTS, batch)
 
 
 def quarantine(rejected: Sequence[Rejected]) -> None:

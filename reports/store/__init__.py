@@ -2,7 +2,7 @@
 The store: all that is known of DynamoDB, as verbs. Rows leave as Report or Page, errors as StoreUnavailable.
 
 Three tables: `trash-levels` holds the newest report of each can, `trash-level-history` each report,
-`trash-pipeline` the workers' heartbeats.
+`trash-pipeline` the workers' heartbeats, the count of the fleet, and the register.
 """
 
 from reports.store.errors import StoreUnavailable
@@ -10,14 +10,29 @@ from reports.store.items import LEVELS
 from reports.store.pipeline import Heartbeat, beat, leave, workers
 from reports.store.ranking import Order, Ranked, each_can, mend, ranked
 from reports.store.reading import Page, history, latest, latest_row, ping
+from reports.store.register import bucket_of, register_entries, register_versions, write_entries
+from reports.store.sensors import (
+    KeptMessage,
+    StoredState,
+    Waiting,
+    change_states,
+    forget_waiting,
+    keep_messages,
+    kept_messages,
+    put_waiting,
+    sensor_states,
+    waiting_sensors,
+)
 from reports.store.snapshot import claim_snapshot, keep_snapshot, snapshot
 from reports.store.summaries import HourlyHistory, hourly_history
 from reports.store.tables import missing, provision
 from reports.store.writing import TRIES, Outcome, put_reports
 
 __all__ = (
-    "LEVELS", "TRIES", "Heartbeat", "HourlyHistory", "Order", "Outcome", "Page", "Ranked", "StoreUnavailable", "beat",
-    "claim_snapshot", "each_can", "history", "hourly_history", "keep_snapshot", "latest", "latest_row",
-    "leave", "mend", "missing", "ping",
-    "provision", "put_reports", "ranked", "snapshot", "workers",
+    "LEVELS", "TRIES", "Heartbeat", "HourlyHistory", "KeptMessage", "Order", "Outcome", "Page", "Ranked",
+    "StoreUnavailable", "StoredState", "Waiting", "beat", "bucket_of", "change_states", "claim_snapshot", "each_can",
+    "forget_waiting", "history", "hourly_history", "keep_messages", "keep_snapshot", "kept_messages", "latest",
+    "latest_row", "leave", "mend", "missing", "ping", "provision", "put_reports", "put_waiting", "ranked",
+    "register_entries", "register_versions", "sensor_states", "snapshot", "waiting_sensors", "workers",
+    "write_entries",
 )  # fmt: skip

@@ -45,7 +45,7 @@ ROLES = (
         re.compile(r"reports/tasks\.py:record_reports|trashsite/sqs/channel\.py:_put|simulator/sending\.py"),
         ("publisher",),
     ),
-    (re.compile(r"reports/web/"), ("web",)),
+    (re.compile(r"reports/(web/|publishing\.py|management/commands/publish\.py)"), ("web",)),
     # What sends entries of a batch, sends them for whoever calls it.
     (re.compile(r"reports/(tasks\.py|worker/)|trashsite/sqs/(?!entries\.py)"), ("worker",)),
 )

@@ -92,6 +92,7 @@ def test_nearer_than_the_blind_zone_a_reading_is_held_or_full_as_the_calibration
     assert report_of(a_reading(250), a_mounting(blind)).level == "100"
     assert report_of(a_reading(249), a_mounting(replace(blind, is_blind_full=True))).level == "100"
     assert "nearer than the sensor can measure" in why_held(a_reading(400, events=("blind_spot",)))
+    assert report_of(a_reading(900, events=("blind_spot",)), a_mounting(blind)).level == "50"
 
 
 def test_a_tilted_sensors_reading_is_held_unless_its_mounting_says_otherwise() -> None:

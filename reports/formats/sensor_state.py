@@ -1,0 +1,181 @@
+"""
+What is known of one sensor beside its measurements: battery, temperature, tilt, signal, events, its last frames. Pure.
+
+Each fact stands beside the instant of which it is true, and the later one wins; so readings may be folded in in any
+order, and more than once. As text it fits into one write unit of DynamoDB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from reports.formats.identity import REPEATED_WITHIN, fingerprint
+from reports.formats.readings import Reading, Verdict
+from reports.report import EPOCH, iso
+
+#: Frames by which a repeat is known: of a sensor that repeats each within minutes, the last ones do.
+FRAMES = 8
+MAX_REASON = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A value as the sensor told it last, as text with its unit, and when that was true."""
+
+    text: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SensorState:
+    """
+    One sensor, as its frames told.
+
+    heard_at: when the queue took its last frame. counter, rssi_dbm: of that. verdict, reason: what became of its last
+    measurement. facts: battery, temperature, tilt, and what it measured last: distance, its own level. events: by name,
+    when each was told last. active: those of the last measurement. frames: fingerprint and epoch milliseconds of the
+    last ones.
+    """
+
+    heard_at: datetime
+    server: str = ""
+    model: str = ""
+    counter: int | None = None
+    rssi_dbm: str = ""
+    measured_at: datetime = EPOCH
+    verdict: str = ""
+    reason: str = ""
+    is_battery_low: bool = False
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+    events: Mapping[str, datetime] = field(default_factory=dict)
+    active: tuple[str, ...] = ()
+    frames: tuple[tuple[str, int], ...] = ()
+
+
+def folded(
+    state: SensorState | None, readings: Iterable[tuple[Reading, str, str]], received_at: datetime
+) -> SensorState:
+    """
+    Return the state that follows from the readings of a frame, each with its verdict and why it is not stored.
+
+    Measurements of the sensor's memory tell nothing of its state but that it sent a frame.
+    """
+    state = state or SensorState(EPOCH)
+    for reading, verdict, reason in readings:
+        frame = reading.frame
+        if received_at >= state.heard_at:
+            rssi = frame.rssi_dbm
+            state = replace(
+                state,
+                heard_at=received_at,
+                server=frame.server,
+                model=reading.model or state.model,
+                counter=state.counter if frame.counter is None else frame.counter,
+                rssi_dbm=state.rssi_dbm if rssi is None else f"{rssi.normalize():f}",
+            )
+        state = _with_battery(state, reading, received_at if reading.is_past else reading.measured_at)
+        if not reading.is_past and reading.verdict is not Verdict.IGNORE:
+            state = _with_measurement(state, reading, verdict, reason)
+    return state
+
+
+def _with_battery(state: SensorState, reading: Reading, at: datetime) -> SensorState:
+    battery, known = reading.battery, state.facts.get("battery")
+    if battery is None or (known and known.at > at):
+        return state
+    text = f"{battery.value.normalize():f} {battery.unit}"
+    return replace(state, facts={**state.facts, "battery": Fact(text, at)}, is_battery_low=battery.is_low)
+
+
+def _with_measurement(state: SensorState, reading: Reading, verdict: str, reason: str) -> SensorState:
+    at = reading.measured_at
+    facts = dict(state.facts)
+    told = (
+        ("distance", reading.distance_mm, "mm"),
+        ("level", reading.level_percent, "%"),
+        ("temperature", reading.temperature_c, "°C"),
+        ("tilt", reading.tilt_deg, "°"),
+    )
+    for name, value, unit in told:
+        if value is not None and (name not in facts or facts[name].at <= at):
+            facts[name] = Fact(f"{value.normalize():f} {unit}", at)
+    events = dict(state.events)
+    for event in reading.events:
+        events[event] = max(events.get(event, at), at)
+    known = {frame for frame, _ in state.frames}
+    mark = fingerprint(reading)
+    frames = state.frames
+    if mark not in known:
+        frames = tuple(sorted((*frames, (mark, _ms(at))), key=lambda each: each[1])[-FRAMES:])
+    state = replace(state, facts=facts, events=events, frames=frames)
+    if at >= state.measured_at:
+        state = replace(
+            state, measured_at=at, verdict=verdict, reason=reason[:MAX_REASON], active=tuple(reading.events)
+        )
+    return state
+
+
+def is_known(state: SensorState | None, reading: Reading) -> bool:
+    """
+    Return whether this measurement came before under another instant: the same frame, heard or sent once more.
+
+    The same instant is no such repeat: it is stored again with no effect, as after a crash.
+    """
+    if state is None or reading.is_past or reading.frame.counter is None:
+        return False
+    mark, at_ms = fingerprint(reading), _ms(reading.measured_at)
+    within_ms = REPEATED_WITHIN // timedelta(milliseconds=1)
+    return any(frame == mark and 0 < abs(at_ms - ms) <= within_ms for frame, ms in state.frames)
+
+
+def to_text(state: SensorState) -> str:
+    """Return the state as JSON."""
+    members: dict[str, Any] = {
+        "heard": iso(state.heard_at),
+        "server": state.server,
+        "model": state.model,
+        "counter": state.counter,
+        "rssi": state.rssi_dbm,
+        "measured": iso(state.measured_at),
+        "verdict": state.verdict,
+        "reason": state.reason,
+        "low": state.is_battery_low,
+        "facts": {name: [fact.text, iso(fact.at)] for name, fact in sorted(state.facts.items())},
+        "events": {name: iso(at) for name, at in sorted(state.events.items())},
+        "active": list(state.active),
+        "frames": [list(frame) for frame in state.frames],
+    }
+    return orjson.dumps({name: value for name, value in members.items() if value}).decode()
+
+
+def from_text(text: str) -> SensorState:
+    """Return the state that `to_text` wrote."""
+    members = orjson.loads(text)
+    return SensorState(
+        heard_at=_instant(members["heard"]),
+        server=members.get("server", ""),
+        model=members.get("model", ""),
+        counter=members.get("counter"),
+        rssi_dbm=members.get("rssi", ""),
+        measured_at=_instant(members["measured"]),
+        verdict=members.get("verdict", ""),
+        reason=members.get("reason", ""),
+        is_battery_low=members.get("low", False),
+        facts={name: Fact(said, _instant(at)) for name, (said, at) in members.get("facts", {}).items()},
+        events={name: _instant(at) for name, at in members.get("events", {}).items()},
+        active=tuple(members.get("active", ())),
+        frames=tuple((mark, ms) for mark, ms in members.get("frames", ())),
+    )
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _ms(at: datetime) -> int:
+    return (at - EPOCH) // timedelta(milliseconds=1)

@@ -1,0 +1,207 @@
+"""
+From Django's database to the register that workers read: what changed is copied once its transaction is committed.
+
+A change notes in its own transaction which entries it touches (reports.models.PendingEntry). So a process that ends
+between the two leaves a note, and the next repair copies it: each web process looks for notes every 5 s, and
+`manage.py publish` does it by hand.
+
+A new mounting also notes that its sensor may have waited for it: what that sent meanwhile is sent to the queue again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.utils import timezone
+
+from reports import queue, store
+from reports.formats import mounting, registered
+from reports.models import Mounting, PendingEntry, Sensor, note_change
+from reports.queue import Origin, QueueUnavailable, RedriveKeyMissing
+from reports.report import EPOCH
+from reports.store import StoreUnavailable
+from trashsite.outage import Outage
+
+logger = logging.getLogger(__name__)
+
+REPAIR_S = 5.0
+#: Entries that whoever made a change waits for; more are copied by the next repair.
+MOST_AT_ONCE = 100
+#: Notes looked at together.
+NOTES = 1_000
+#: What Django raises while its database is out of reach.
+_DATABASE_DOWN = (OperationalError, InterfaceError)
+_publishing = Outage("copying entries to the workers' register")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """
+    Where one kind of entries comes from.
+
+    texts: the text of each of some ids, as the database has it now; without those that it does not have.
+    ids: all there are.
+    """
+
+    texts: Callable[[Sequence[str]], Mapping[str, str]]
+    ids: Callable[[], Iterable[str]]
+
+
+def sensor_texts(keys: Sequence[str]) -> dict[str, str]:
+    """Return the entries of sensors' keys: model and mountings of all their channels."""
+    models: dict[str, str] = {}
+    mountings: dict[str, list[mounting.Mounting]] = {}
+    for sensor in Sensor.objects.filter(key__in=keys).prefetch_related("mountings"):
+        models[sensor.key] = models.get(sensor.key) or sensor.model
+        mountings.setdefault(sensor.key, []).extend(_mounting(sensor, each) for each in sensor.mountings.all())
+    return {key: registered.to_text(models[key], mountings[key]) for key in models}
+
+
+def _mounting(sensor: Sensor, row: Mounting) -> mounting.Mounting:
+    calibration = None
+    if row.empty_mm is not None and row.full_mm is not None:
+        calibration = mounting.Calibration(
+            version=row.version,
+            empty_mm=Decimal(row.empty_mm),
+            full_mm=Decimal(row.full_mm),
+            blind_mm=None if row.blind_mm is None else Decimal(row.blind_mm),
+            is_blind_full=row.is_blind_full,
+        )
+    return mounting.Mounting(
+        can_id=row.can_id,
+        since=row.since,
+        until=row.until,
+        channel=sensor.channel or None,
+        calibration=calibration,
+        holds_tilted=row.holds_tilted,
+    )
+
+
+def _sensor_keys() -> Iterator[str]:
+    return Sensor.objects.order_by("key").values_list("key", flat=True).distinct().iterator()
+
+
+#: The kind of notes of sensors that may have waited for a mounting.
+KEPT = "kept"
+#: Until then each worker knows the mounting: it believes what it knows for 5 s.
+SENT_AFTER_S = 15
+
+
+def send_kept(keys: Collection[str]) -> int:
+    """
+    Send to the queue what sensors sent while they waited for a mounting, and take them off the list.
+
+    Returns how many messages that were. They stay kept until they expire: a mounting that begins earlier may need
+    them again, and what is stored twice is stored once. Raises StoreUnavailable, QueueUnavailable, RedriveKeyMissing.
+    """
+    count = 0
+    for key in keys:
+        for page in store.kept_messages(key, timezone.now()):
+            sent = [
+                (
+                    each.body,
+                    Origin(each.message_id, (each.sent_at - EPOCH) // timedelta(milliseconds=1), each.sender_id),
+                )
+                for each in page
+            ]
+            queue.send_again(sent, delay_s=SENT_AFTER_S)
+            count += len(sent)
+        store.forget_waiting(key)
+    return count
+
+
+#: By kind. Another kind needs a line here, a Registered model, and a Register in the worker.
+SOURCES: Mapping[str, Source] = {"sensor": Source(sensor_texts, _sensor_keys)}
+
+
+def publish_changed(*, kind: str, ids: Collection[str], **_: Any) -> None:
+    """
+    Copy entries that somebody has just changed. Raises nothing: what cannot be copied now stays noted.
+
+    The first hundred of many; the next repair copies the rest, and sends what sensors sent while they waited.
+    """
+    if kind not in SOURCES:
+        return
+    try:
+        _publish(PendingEntry.objects.filter(kind=kind, entry_id__in=sorted(ids)[:MOST_AT_ONCE]))
+    except (StoreUnavailable, *_DATABASE_DOWN) as error:
+        _publishing.failed(error)
+
+
+def publish_noted() -> int:
+    """
+    Copy all entries that are noted, and send what sensors sent while they waited; return how many entries.
+
+    Raises StoreUnavailable, QueueUnavailable, RedriveKeyMissing, or Django's database errors.
+    """
+    count = 0
+    # A kind that only another version of this program knows is that version's to copy.
+    while published := _publish(PendingEntry.objects.filter(kind__in=SOURCES).order_by("id")[:NOTES]):
+        count += published
+    while notes := list(PendingEntry.objects.filter(kind=KEPT).order_by("id").values_list("pk", "entry_id")[:NOTES]):
+        send_kept({key for _, key in notes})
+        _forget([pk for pk, _ in notes])
+    return count
+
+
+def note_all() -> None:
+    """Note every entry that there is, to be copied again: after a restored database, or for a new table."""
+    for kind, source in SOURCES.items():
+        some: list[str] = []
+        for id_ in source.ids():
+            some.append(id_)
+            if len(some) == NOTES:
+                note_change(kind, some)
+                some = []
+        note_change(kind, some)
+
+
+def _publish(notes: Any) -> int:
+    """Copy the entries of these notes, then remove the notes; notes that came meanwhile stay."""
+    began = time.monotonic()
+    by_kind: dict[str, set[str]] = defaultdict(set)
+    seen = []
+    for pk, kind, id_ in notes.values_list("pk", "kind", "entry_id"):
+        seen.append(pk)
+        by_kind[kind].add(id_)
+    for kind, ids in by_kind.items():
+        store.write_entries(kind, ids, SOURCES[kind].texts, timezone.now())
+    _forget(seen)
+    if seen:
+        _publishing.ended(began)
+    return len(seen)
+
+
+def _forget(notes: Sequence[int]) -> None:
+    for at in range(0, len(notes), 500):
+        PendingEntry.objects.filter(pk__in=notes[at : at + 500]).delete()
+
+
+def start_repair(**_: Any) -> None:
+    """Look for notes every 5 s from now on, in a thread of this web process."""
+    threading.Thread(target=_repair, name="register", daemon=True).start()
+
+
+def _repair() -> None:
+    while True:
+        try:
+            close_old_connections()
+            publish_noted()
+        except (StoreUnavailable, QueueUnavailable, RedriveKeyMissing, *_DATABASE_DOWN) as error:
+            _publishing.failed(error)
+        except Exception:
+            # A defect of ours must not end what heals.
+            logger.exception("entries of the workers' register could not be copied")
+        finally:
+            # A connection of the pool is the others' while this thread sleeps.
+            connection.close()
+        time.sleep(REPAIR_S)

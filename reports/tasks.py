@@ -14,12 +14,12 @@ from celery.concurrency import get_implementation
 from celery.exceptions import Reject
 from django.conf import settings
 
-from reports import queue, store
-from reports.formats import native
+from reports import formats, queue, store
+from reports.formats.readings import Reading
 from reports.queue import QueueUnavailable, Rejected
 from reports.report import InvalidReport, Report
 from reports.store import StoreUnavailable
-from reports.worker import counters, senders
+from reports.worker import counters, senders, uplinks
 from reports.worker.dead_letter_limit import DeadLetterLimit, RateLimit, invisible_s
 from trashsite.outage import Outage
 from trashsite.sqs.delivery import Delivery
@@ -90,7 +90,11 @@ _Parsed = tuple[Delivery, list[Report | InvalidReport]]
 
 def _store(deliveries: Sequence[Delivery]) -> None:
     now = datetime.now(UTC)
-    parsed = [(delivery, _parse(delivery)) for delivery in deliveries]
+    elements = [(delivery, _parse(delivery)) for delivery in deliveries]
+    judged = None
+    if any(type(each) is Reading for _, sent in elements for each in sent):
+        judged = uplinks.judge(elements)
+    parsed: list[_Parsed] = judged.parsed if judged else elements  # type: ignore[assignment]
     reports = [each for _, results in parsed for each in results if isinstance(each, Report)]
     try:
         tries = 1 if deliveries[0].receive_count > 1 else store.TRIES
@@ -100,10 +104,13 @@ def _store(deliveries: Sequence[Delivery]) -> None:
             raise StoreUnavailable("DynamoDB has throttled these reports for long", outcome.throttled)
     except StoreUnavailable as error:
         # Messages whose reports are stored need not wait for the rest. The batch comes again whole, so nothing is set
-        # aside yet: each try would set it aside again.
+        # aside yet: each try would set it aside again. Nor is anything known of the sensors, so theirs wait.
         unsaved = _of(error.unsaved, parsed)
-        _delete_valid([each for each in parsed if each[0] not in unsaved])
+        if judged is None:
+            _delete_valid([each for each in parsed if each[0] not in unsaved])
         raise
+    # Before anything is set aside or deleted: where this fails, the batch comes again whole.
+    unlisted = uplinks.keep(judged, now) if judged else 0
     set_aside, limited = _set_aside_and_delete([each for each in parsed if each[0] not in later], now)
     # Last, since a batch that has to come again must come again whole.
     queue.postpone(limited, invisible_s)
@@ -115,18 +122,29 @@ def _store(deliveries: Sequence[Delivery]) -> None:
     postponed = len(later) + len(limited)
     counters.add(messages=len(deliveries) - postponed, postponed=postponed)
     counters.add(stored=outcome.stored, older=outcome.older, repeated=outcome.repeated)
+    readings = _count_readings(judged, unlisted) if judged else ""
     ages = [time.time() - delivery.sent_at_ms / 1000 for delivery in deliveries]
     counters.set_gauges(lag_ms=max(0, int(max(ages) * 1000)), last_stored_at_s=int(time.time()))
     logger.info(
-        "messages=%d stored=%d older=%d repeated=%d set_aside=%d postponed=%d age_s=%.1f..%.1f",
+        "messages=%d stored=%d older=%d repeated=%d set_aside=%d postponed=%d age_s=%.1f..%.1f%s",
         len(deliveries), outcome.stored, outcome.older, outcome.repeated, set_aside, postponed, min(ages), max(ages),
+        readings,
     )  # fmt: skip
 
 
-def _parse(delivery: Delivery) -> list[Report | InvalidReport]:
+def _count_readings(judged: uplinks.Judged, unlisted: int) -> str:
+    """Count the readings without a report, and return the log line's words on them."""
+    counts = {
+        "held": judged.held, "ignored": judged.ignored, "waiting": judged.waiting, "unlisted": unlisted,
+    }  # fmt: skip
+    counters.add(repeated=judged.repeated, **counts)
+    return "".join(f" {name}={count}" for name, count in counts.items() if count)
+
+
+def _parse(delivery: Delivery) -> list[formats.Element]:
     if delivery.why_unreadable:
         return [InvalidReport("message", delivery.why_unreadable, text=delivery.body)]
-    return native.parse(delivery.body, delivery.sent_at, check_can_id=senders.check_for(delivery.sender_id))
+    return formats.parse(delivery.body, delivery.sent_at, check_can_id=senders.check_for(delivery.sender_id))
 
 
 def _set_aside_and_delete(parsed: Sequence[_Parsed], now: datetime) -> tuple[int, Sequence[Delivery]]:

@@ -5,8 +5,13 @@ messages           messages processed and deleted
 postponed          messages made invisible for a while, since their can is throttled or dead letters are limited
 stored             reports newly stored, whether or not they are their can's newest
 older              those of the stored that are older than their can's newest, so in the history only
-repeated           reports that equal their can's newest, or another one of their batch: already stored
+repeated           reports that equal their can's newest, or another one of their batch, and frames of a sensor that
+                   came again: already stored
 set_aside          reports that can never be stored, now dead letters
+held               readings of sensors without a level: an error, an open lid, no calibration; the state is noted
+ignored            what sensors and servers send that is no measurement: joins, status, settings
+waiting            readings of sensors that nobody has registered, or that were mounted nowhere then
+unlisted           messages of such sensors that were not kept, since the list of waiting sensors is full
 stored_per_minute  reports stored in the last minute
 lag_ms             how old the oldest message of the last batch was when its reports were stored
 last_stored_at_s   when that was, in epoch seconds
@@ -21,7 +26,9 @@ import threading
 import time
 from collections import Counter, deque
 
-NAMES = ("messages", "postponed", "stored", "older", "repeated", "set_aside")
+NAMES = (
+    "messages", "postponed", "stored", "older", "repeated", "set_aside", "held", "ignored", "waiting", "unlisted",
+)  # fmt: skip
 MINUTE_S = 60.0
 
 _lock = threading.Lock()

@@ -15,6 +15,8 @@ BATCH_BYTES = 512 * 1024
 BATCH_REPORTS = 500
 #: A message of more reports is slow; with those of fewer a full batch has no more than BATCH_REPORTS.
 FEW_REPORTS = BATCH_REPORTS // BATCH
+#: Objects in an uplink for each of its readings, about.
+UPLINK_OBJECTS = 16
 #: During a backlog a batch waits this long for its last messages; measured by bench/.
 LINGER_S = 0.05
 #: Pauses between tries of one batch while the store is down.
@@ -25,8 +27,15 @@ Batch = list[Delivery]
 
 
 def about_reports(delivery: Delivery) -> int:
-    """Return about how many reports a message has, 1 to 500: the objects in it, since parsing is the task's work."""
-    return min(BATCH_REPORTS, max(1, delivery.body.count("{")))
+    """
+    Return about how many reports a message has, 1 to 500: the objects in it, since parsing is the task's work.
+
+    One object is one report, or an uplink, which nests: the largest that is known has 16 objects and one reading.
+    """
+    objects = delivery.body.count("{")
+    if delivery.body.startswith("{"):
+        objects //= UPLINK_OBJECTS
+    return min(BATCH_REPORTS, max(1, objects))
 
 
 def is_slow(delivery: Delivery) -> bool:

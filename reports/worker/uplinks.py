@@ -1,0 +1,181 @@
+"""
+What a worker does with readings of bought sensors: their mountings make them reports, or they are held, or they wait.
+
+Two steps, since a batch has to be able to come again: `judge` reads and decides before the reports are stored, `keep`
+writes what is known of the sensors after. Of a batch of our own reports alone neither asks anything.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+
+from reports import formats, store
+from reports.formats import registered, sensor_state
+from reports.formats.mounting import Held, mounting_of, to_report
+from reports.formats.readings import Reading, Verdict
+from reports.formats.registered import Registered
+from reports.formats.sensor_state import SensorState
+from reports.report import InvalidReport, Report
+from reports.store import KeptMessage, StoredState
+from reports.worker import senders
+from reports.worker.register import Register
+from reports.worker.waiting import Sighting, WaitingList
+from trashsite.sqs.delivery import Delivery
+
+SENSORS: Register[Registered] = Register("sensor", registered.from_text)
+WAITING = WaitingList()
+
+_Elements = tuple[Delivery, Sequence[formats.Element]]
+_Told = tuple[Reading, str, str, datetime]
+NOT_MOUNTED = "the sensor was mounted in no can then"
+
+
+@dataclass(slots=True)
+class Judged:
+    """
+    A batch of messages in which no readings are left.
+
+    parsed: each message with its reports and what is invalid. held, ignored, repeated, waiting: readings without a
+    report; those that wait may get one later.
+    """
+
+    parsed: list[tuple[Delivery, list[Report | InvalidReport]]] = field(default_factory=list)
+    held: int = 0
+    ignored: int = 0
+    repeated: int = 0
+    waiting: int = 0
+    #: By key of a registered sensor: its readings, with verdict and reason, and when the queue took them.
+    _told: dict[str, list[_Told]] = field(default_factory=lambda: defaultdict(list))
+    _stored_states: Mapping[str, StoredState] = field(default_factory=dict)
+    _states: dict[str, SensorState | None] = field(default_factory=dict)
+    _sightings: dict[str, list[Sighting]] = field(default_factory=lambda: defaultdict(list))
+
+
+def judge(parsed: Sequence[_Elements]) -> Judged:
+    """
+    Make reports of the readings of registered sensors, and note what the others told.
+
+    parsed: each message with what `formats.parse` made of it. Raises StoreUnavailable.
+    """
+    judged = Judged()
+    keys = {each.frame.key for _, elements in parsed for each in _readings(elements) if each.frame.key}
+    entries = SENSORS.entries(sorted(keys))
+    judged._stored_states = store.sensor_states(sorted(entries)) if entries else {}
+    judged._states = {key: _state(state.text) for key, state in judged._stored_states.items()}
+    for delivery, elements in parsed:
+        results: list[Report | InvalidReport] = []
+        check_can_id = senders.check_for(delivery.sender_id)
+        for element in _as_registered(delivery, elements, entries):
+            if not isinstance(element, Reading):
+                results.append(element)
+            elif report := _judge_one(judged, delivery, element, entries.get(element.frame.key or "")):
+                results.append(_checked(report, check_can_id, delivery))
+        judged.parsed.append((delivery, results))
+    return judged
+
+
+def keep(judged: Judged, now: datetime) -> int:
+    """
+    Write what is known of the sensors; return how many messages of unregistered sensors were not kept.
+
+    Call it once the reports are stored: a batch that comes again must not find its frames known. Raises
+    StoreUnavailable.
+    """
+    if judged._told:
+        store.change_states({key: judged._stored_states[key] for key in judged._told}, partial(_changed, judged))
+    return WAITING.add(judged._sightings, now) if judged._sightings else 0
+
+
+def _judge_one(judged: Judged, delivery: Delivery, reading: Reading, entry: Registered | None) -> Report | None:
+    """Return the report of a reading, or None, counted and noted."""
+    if entry is None:
+        _note_waiting(judged, delivery, reading)
+        return None
+    key = reading.frame.key or ""
+    if sensor_state.is_known(judged._states[key], reading):
+        judged.repeated += 1
+        return None
+    verdict, reason, report = reading.verdict, reading.reason, None
+    if verdict is Verdict.STORE and (mounting := mounting_of(reading, entry.mountings)) is None:
+        verdict, reason = Verdict.HOLD, NOT_MOUNTED
+        _note_waiting(judged, delivery, reading)
+    elif verdict is Verdict.STORE:
+        assert mounting
+        found = to_report(reading, mounting, delivery.sent_at)
+        if isinstance(found, Held):
+            verdict, reason = Verdict.HOLD, found.reason
+        else:
+            report = found
+    if verdict is Verdict.HOLD and reason != NOT_MOUNTED:
+        judged.held += 1
+    elif verdict is Verdict.IGNORE:
+        judged.ignored += 1
+    told = (reading, str(verdict), reason)
+    judged._told[key].append((*told, delivery.sent_at))
+    judged._states[key] = sensor_state.folded(judged._states[key], [told], delivery.sent_at)
+    return report
+
+
+def _note_waiting(judged: Judged, delivery: Delivery, reading: Reading) -> None:
+    """List the sensor, and keep the message where a mounting would make a report of it."""
+    key = reading.frame.key
+    if reading.verdict is Verdict.IGNORE:
+        judged.ignored += 1
+    elif reading.verdict is Verdict.HOLD:
+        judged.held += 1
+    else:
+        judged.waiting += 1
+    if key is None:
+        return
+    seen = judged._sightings[key]
+    before = _state(seen[-1].told if seen else WAITING.told(key))
+    told = sensor_state.folded(before, [(reading, str(reading.verdict), reading.reason)], delivery.sent_at)
+    message = None
+    if reading.verdict is Verdict.STORE:
+        message = KeptMessage(delivery.body, delivery.first_message_id, delivery.sent_at, delivery.origin.sender_id)
+    if seen and (seen[-1].message == message or message is None):
+        message = seen.pop().message
+    seen.append(Sighting(key, message, sensor_state.to_text(told)))
+
+
+def _as_registered(
+    delivery: Delivery, elements: Sequence[formats.Element], entries: Mapping[str, Registered]
+) -> Sequence[formats.Element]:
+    """Return a message's elements, read again where a sensor is registered as another model than was found."""
+    models = {
+        key: entry.model
+        for each in _readings(elements)
+        if (key := each.frame.key) and (entry := entries.get(key)) and entry.model and entry.model != each.model
+    }
+    return formats.parse(delivery.body, delivery.sent_at, registered=models) if models else elements
+
+
+def _checked(report: Report, check: Callable[[str], None] | None, delivery: Delivery) -> Report | InvalidReport:
+    """Return the report, or why its sender may not report its can."""
+    try:
+        if check:
+            check(report.can_id)
+    except InvalidReport as error:
+        error.text = delivery.body
+        return error
+    return report
+
+
+def _changed(judged: Judged, key: str, text: str) -> str:
+    state = _state(text)
+    for reading, verdict, reason, received_at in judged._told[key]:
+        state = sensor_state.folded(state, [(reading, verdict, reason)], received_at)
+    assert state
+    return sensor_state.to_text(state)
+
+
+def _state(text: str) -> SensorState | None:
+    return sensor_state.from_text(text) if text else None
+
+
+def _readings(elements: Sequence[formats.Element]) -> Iterator[Reading]:
+    return (each for each in elements if isinstance(each, Reading))

@@ -1,0 +1,238 @@
+"""Uplinks of bought sensors through the real queue, worker and store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import boto3
+import pytest
+from pytest_django.fixtures import Settings
+
+from reports import publishing, queue, store
+from reports.formats import mounting as mountings
+from reports.formats import registered, sensor_state
+from reports.formats.mounting import Calibration
+from reports.models import Mounting, Sensor
+from reports.report import Report
+from reports.tasks import store_messages
+from reports.worker import counters, register, uplinks, waiting
+from tests.reports.formats.test_uplinks import EXPECTED, body
+from tests.support.servers import Worker, eventually
+from trashsite.sqs.delivery import Delivery
+
+LONG_AGO = datetime(2010, 1, 1, tzinfo=UTC)
+#: A distance of 1234 mm is 87.66 %, and none is far beyond.
+DEEP = Calibration(version=7, empty_mm=Decimal(10_000), full_mm=Decimal(0), blind_mm=Decimal(20))
+NOW = datetime.now(UTC)
+
+
+def mount(*keys: str, **named: Any) -> None:
+    """Enter that each of these sensors is mounted in the can of its name, since long ago."""
+    texts = {key: registered.to_text(named.get("model", ""), [mounting(f"can of {key}", **named)]) for key in keys}
+    store.write_entries("sensor", keys, lambda _: texts, NOW)
+
+
+def mounting(can_id: str, since: datetime = LONG_AGO, until: datetime | None = None, **_: Any) -> mountings.Mounting:
+    return mountings.Mounting(
+        can_id=can_id.replace("/", " "), since=since, until=until, calibration=DEEP, holds_tilted=False
+    )
+
+
+def reports_of(can_id: str) -> list[Report]:
+    return list(store.history(can_id, size=300, now=datetime.now(UTC)).items)
+
+
+def wanted_of(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The readings of one message that have to become reports."""
+    for reading in (row, *row["more"]):
+        if reading["distance_mm"] is not None or reading["level_percent"] is not None:
+            yield {"can_key": row["can_key"], **reading}
+
+
+def level_of(reading: dict[str, Any]) -> float:
+    if reading["level_percent"] is not None:
+        return float(reading["level_percent"])
+    return round(100 - reading["distance_mm"] / 100, 6)
+
+
+def test_all_published_messages_end_as_they_should(worker: Callable[..., Worker], suffix: str) -> None:
+    stored = {name: row for name, row in EXPECTED.items() if row["verdict"] == "store" and not row["duplicate_of"]}
+    keys = {reading["can_key"] for row in EXPECTED.values() for reading in (row, *wanted_of(row)) if reading["can_key"]}
+    mount(*sorted(keys - {"432"}))
+    started = worker().ready()
+
+    queue.publish([body(name) for name in EXPECTED])
+    eventually(lambda: queue.depth() == queue.Depth(waiting=0, in_flight=0, dead=0), 30)
+
+    wanted = [(name, reading) for name, row in stored.items() for reading in wanted_of(row)]
+    found = {key: reports_of(can_of(key)) for key in keys}
+    missing = [
+        (name, each) for name, each in wanted if not any(is_told(each, report) for report in found[each["can_key"]])
+    ]
+    assert missing == []
+    surplus = [
+        (key, report)
+        for key, reports in found.items()
+        for report in reports
+        if not any(each["can_key"] == key and is_told(each, report) for _, each in wanted)
+    ]
+    assert surplus == []
+    assert sum(map(len, found.values())) == len(wanted)
+    assert started.stop() == 0
+    assert "ERROR" not in started.log
+
+
+def can_of(key: str) -> str:
+    return key if key == "432" else f"can of {key}".replace("/", " ")
+
+
+def is_told(reading: dict[str, Any], report: Report) -> bool:
+    """Whether a report is the one that a reading has to become."""
+    attributes = json.loads(report.attributes)
+    assert report.measured_at and report.received_at
+    at = datetime.fromisoformat(reading["measured_at"]) if reading["measured_at"] else report.received_at
+    return (
+        abs(report.measured_at - at) <= timedelta(seconds=2)
+        and abs(float(report.level) - level_of(reading)) < 0.001
+        and (attributes.get("distance_mm") == reading["distance_mm"] or reading["can_key"] == "432")
+        and attributes.get("channel") == reading["channel"]
+    )
+
+
+@pytest.fixture
+def batch(suffix: str) -> Callable[..., None]:
+    """Do a worker's part with messages that really came through the queue, as one batch."""
+    uplinks.SENSORS.forget()
+    uplinks.WAITING.forget()
+    register.forget_versions()
+
+    def do(*bodies: str) -> None:
+        if bodies:
+            queue.publish(bodies)
+        received = receive(max(1, len(bodies)))
+        store_messages([each.fields() for each in received])
+
+    return do
+
+
+def receive(count: int) -> list[Delivery]:
+    sqs, url = boto3.client("sqs"), queue.url_of(queue.REPORTS)
+    received: list[Delivery] = []
+
+    def all_came() -> bool:
+        answer = sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, MessageSystemAttributeNames=["All"], MessageAttributeNames=["All"]
+        )
+        received.extend(Delivery.received(url, message) for message in answer.get("Messages", ()))
+        return len(received) >= count
+
+    eventually(all_came)
+    return received
+
+
+EM310, LORIOT = "24E124713B492011", "24E124716D311123"
+
+
+def uplink(name: str, **changed: Any) -> str:
+    message = json.loads(body(name))
+    message.get("uplink_message", message).update(changed)
+    return json.dumps(message)
+
+
+def test_a_frame_that_is_sent_again_48_seconds_later_is_stored_once(batch: Callable[..., None]) -> None:
+    mount(EM310)
+    batch(uplink("tts-em310-udl.json"))
+    batch(uplink("tts-em310-udl.json", received_at="2026-11-24T06:13:19.5Z"))
+    batch(uplink("tts-em310-udl.json"))
+    assert len(reports_of(can_of(EM310))) == 1
+
+    batch(uplink("tts-em310-udl.json", received_at="2026-11-24T06:13:20Z", f_cnt=1325))
+    assert len(reports_of(can_of(EM310))) == 2
+
+
+def test_a_swap_keeps_the_history_of_each_can(batch: Callable[..., None]) -> None:
+    swapped = datetime(2026, 11, 24, 6, 30, tzinfo=UTC)
+    text = registered.to_text("", [mounting("old", until=swapped), mounting("new", since=swapped)])
+    store.write_entries("sensor", [EM310], lambda _: {EM310: text}, NOW)
+
+    batch(uplink("tts-em310-udl.json", received_at="2026-11-24T06:45:00Z", f_cnt=1326), uplink("tts-em310-udl.json"))
+
+    assert [len(reports_of(can_id)) for can_id in ("old", "new")] == [1, 1]
+
+
+def test_a_sensor_that_nobody_knows_waits_and_its_past_is_stored_when_it_is_mounted(
+    batch: Callable[..., None], django_capture_on_commit_callbacks: Any, monkeypatch: pytest.MonkeyPatch, db: None
+) -> None:
+    monkeypatch.setattr(publishing, "SENT_AFTER_S", 0)
+    batch(uplink("tts-em310-udl.json"), uplink("tts-em310-udl.json", received_at="2026-11-24T07:12:31Z", f_cnt=1325))
+    (waits,) = store.waiting_sensors(datetime.now(UTC))
+    assert (waits.key, waits.messages) == (EM310, 2)
+    told = sensor_state.from_text(waits.told)
+    assert (told.model, told.facts["distance"].text, told.rssi_dbm) == ("Milesight EM310-UDL", "2116 mm", "-97")
+    assert queue.depth() == queue.Depth(waiting=0, in_flight=0, dead=0)
+    assert store.latest("432") is None
+
+    with django_capture_on_commit_callbacks(execute=True):
+        sensor = Sensor.objects.create(key=EM310)
+        Mounting.objects.create(
+            sensor=sensor, can_id="432", since=LONG_AGO, empty_mm=4000, full_mm=0, holds_tilted=False
+        )
+    publishing.publish_noted()
+    assert store.waiting_sensors(datetime.now(UTC)) == []
+    register.forget_versions()
+    store_messages([each.fields() for each in receive(2)])
+
+    found = reports_of("432")
+    assert [report.level for report in found] == ["47.1", "47.1"]
+    assert found[-1].measured_at and found[-1].measured_at.isoformat()[:19] == "2026-11-24T06:12:31"
+    # Received when the queue took it first.
+    assert all(report.received_at and report.received_at <= waits.last_at for report in found)
+
+
+def test_a_flood_of_invented_keys_fills_neither_the_list_nor_the_levels(
+    batch: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "MOST", 3)
+    before = counters.counters()["unlisted"]
+    for at in range(8):
+        batch(uplink("chirpstack-em400-tld.json", deviceInfo={"devEui": f"24e12471{at:08d}"}))
+
+    assert len(store.waiting_sensors(datetime.now(UTC))) == 3
+    assert counters.counters()["unlisted"] - before == 5
+    assert [page for page in store.each_can(segment=0, segments=1) if page] == []
+    # Who is listed already goes on.
+    batch(uplink("chirpstack-em400-tld.json", deviceInfo={"devEui": "24e1247100000000"}, fCnt=312))
+    assert {each.key: each.messages for each in store.waiting_sensors(datetime.now(UTC))}["24E1247100000000"] == 2
+
+
+def test_what_is_held_notes_the_sensors_state_and_stores_no_level(batch: Callable[..., None]) -> None:
+    teneo = "70B3D5E75E0101A4"
+    mount(teneo)
+    batch(body("tts-teneo-filling-degree.json"), body("tts-teneo-filling-degree-error.json"))
+
+    (report,) = reports_of(can_of(teneo))
+    state = sensor_state.from_text(store.sensor_states([teneo])[teneo].text)
+    assert (state.verdict, state.active) == ("hold", ("sensor_error",))
+    assert state.facts["distance"].text == "1200 mm"
+    assert state.facts["distance"].at == report.measured_at
+    assert queue.depth().dead == 0
+
+
+def test_a_registered_model_counts_over_what_a_message_looks_like(batch: Callable[..., None]) -> None:
+    mount(EM310, model="Decentlab DL-MBX")
+    batch(uplink("tts-em310-udl.json"))
+
+    (report,) = reports_of(can_of(EM310))
+    assert json.loads(report.attributes)["model"] == "Decentlab DL-MBX"
+
+
+def test_a_sender_reports_no_can_that_it_may_not_report(batch: Callable[..., None], settings: Settings) -> None:
+    settings.TRASH_SENDERS = {"somebody": ("north-",)}
+    mount(EM310)
+    batch(uplink("tts-em310-udl.json"))
+    assert reports_of(can_of(EM310)) == []
+    assert queue.depth().dead == 1

@@ -8,7 +8,19 @@ from typing import Any
 from django.urls import URLPattern, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from reports.web import can, dead_letters, facts, facts_api, fleet, overview, pipeline, probes
+from reports.web import (
+    can,
+    dead_letters,
+    facts,
+    facts_api,
+    fleet,
+    mounting_forms,
+    overview,
+    pipeline,
+    probes,
+    sensors,
+    uplinks,
+)
 
 
 def either(route: str, view: Callable[..., Any], name: str) -> list[URLPattern]:
@@ -30,6 +42,15 @@ urlpatterns = [
     *either("cans", facts_api.CansView.as_view(), "cans"),
     *either("cans/<str:can_id>", facts_api.CanFactsView.as_view(), "can-facts"),
     path("cans/<str:can_id>/facts/", facts.FactsView.as_view(), name="facts"),
+    *either("sensors", sensors.SensorsView.as_view(), "sensors"),
+    *either("sensors/waiting", sensors.WaitingSensorsView.as_view(), "waiting-sensors"),
+    path("sensors/mount/", mounting_forms.MountView.as_view(), name="mount"),
+    path("mountings/<int:pk>/", mounting_forms.MountingFormView.as_view(), name="mounting"),
+    *either("sensors/<str:key>", sensors.SensorView.as_view(), "sensor"),
+    *either("sensors/<str:key>/mountings", sensors.MountingsView.as_view(), "mountings"),
+    *either("sensors/<str:key>/mountings/<int:pk>", sensors.MountingView.as_view(), "sensor-mounting"),
+    *either("sensors/<str:key>/mountings/<int:pk>/empty", sensors.EmptyNowView.as_view(), "empty-now"),
+    *either("uplinks/<str:name>", uplinks.UplinksView.as_view(), "uplinks"),
     path("favicon.ico", facts.favicon, name="favicon"),
     *either("health/live", probes.LiveView.as_view(), "live"),
     *either("health/ready", probes.ReadyView.as_view(), "ready"),

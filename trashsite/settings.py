@@ -113,6 +113,7 @@ TRASH_RATES = {
     "read": _rate("TRASH_READ_RATE", "60000/min"),
     "post": _rate("TRASH_POST_RATE", "600/min"),
     "login": _rate("TRASH_LOGIN_RATE", "20/min"),
+    "uplink": _rate("TRASH_UPLINK_RATE", "30000/min"),
 }
 
 #: Where the map's tiles come from, as https://tiles.example.org/{z}/{x}/{y}.png; empty: points on a plain ground.
@@ -365,6 +366,7 @@ LOGGING = {
         # Or whoever guesses passwords and keys would fill it.
         "accounts.views": {"filters": ["some"]},
         "accounts.authentication": {"filters": ["some"]},
+        "reports.web.uplinks": {"filters": ["some"]},
         "trashsite.server.streams": {"filters": ["seldom"]},
         # Or a flood of invalid reports would log a line for each.
         "reports.tasks.set_aside": {"filters": ["60 a minute"]},

@@ -35,6 +35,7 @@ OFFERED = (
     "accounts.see_pipeline",
     "reports.add_savedview",
     "reports.change_can",
+    "reports.change_mounting",
 )
 SECONDS = {"s": 1, "min": 60, "h": 3600}
 #: Clients remembered at once, about 2 MB; of more, who was silent longest begins anew.
@@ -133,6 +134,15 @@ class MayEditFacts(MayRead):
         if rights := self.rights.get(request.method or ""):
             return all(may(request, right) for right in rights)
         return super().has_permission(request, view)
+
+
+class MayEditSensors(MayEditFacts):
+    """Looking; mounting sensors, and forgetting them: operators."""
+
+    rights: ClassVar = {
+        **dict.fromkeys(("POST", "PUT", "PATCH"), ("reports.add_mounting", "reports.change_mounting")),
+        "DELETE": ("reports.delete_sensor",),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +257,19 @@ class WrongTokens(Window):
 
     def _who(self, request: Request) -> str:
         return f"token {network_of(request.META, prefix=self.prefix)}"
+
+
+class WrongSecrets(WrongTokens):
+    """Secrets of sources of uplinks that are none, by address: as many as attempts to sign in."""
+
+    def _who(self, request: Request) -> str:
+        return f"secret {network_of(request.META, prefix=self.prefix)}"
+
+
+class Uplinking(Window):
+    """Uplinks of one source: its server sends for all its sensors, from few addresses."""
+
+    scope = "uplink"
 
 
 def forget() -> None:

@@ -29,7 +29,7 @@ from pytest_django.fixtures import Settings
 from accounts.models import Token, digest
 from accounts.roles import give_role, make_roles
 from reports import queue, store
-from reports.models import Can, SavedView
+from reports.models import Can, Mounting, SavedView, Sensor, UplinkSource, secret_digest
 from reports.report import Report
 from reports.web import access, database, dead_letters, fleet_count, ingestion, probes
 from tests.reports.web.routes import missing_routes
@@ -106,6 +106,8 @@ DETAILS = "Name, address and place cannot be shown just now"
 NOT_TOLD = "Whether reports are being stored cannot be told just now"
 NOT_SIGNED_IN = "The database of users cannot be reached just now"
 NO_USER = {"database": NOT_SIGNED_IN}
+CANNOT_BE_TOLD = "cannot be told just now"
+MOUNTING = "sensors/<str:key>/mountings/<int:pk>"
 UNNOTED = '"noted":false'
 SQS, DYNAMODB = "SQS does not answer.", "DynamoDB does not answer."
 CANS = "reports/<str:can_id>"
@@ -158,6 +160,20 @@ VISITS = [
     Visit("cans/import/", "/cans/import/", missing=NO_USER),
     Visit("cans/import/", "/cans/import/", method="POST", body=IMPORT, missing=NO_USER),
     Visit("cans/import/", "/cans/import/", method="POST", body=f"{IMPORT}&apply=yes", status=302),
+    *both("sensors", "/sensors", missing=NO_USER),
+    *both("sensors", "/sensors", method="POST", content_type="text/csv", body="key,can_id\nS2,420\n", missing=NO_USER),
+    *both("sensors/waiting", "/sensors/waiting", missing=NO_USER),
+    *both("sensors/<str:key>", "/sensors/S1", missing=NO_USER),
+    Visit(
+        "sensors/<str:key>/mountings", "/sensors/S3/mountings", JSON, "token", 201, "POST", '{"can_id": "420"}', JSON
+    ),
+    Visit(f"{MOUNTING}", "/sensors/S1/mountings/7", JSON, "token", 200, "PATCH", '{"holds_tilted": false}', JSON),
+    Visit(f"{MOUNTING}/empty", "/sensors/S1/mountings/7/empty", JSON, "token", 400, "POST", "", JSON),
+    Visit("sensors/mount/", "/sensors/mount/?key=S1", missing={"dynamodb": CANNOT_BE_TOLD, **NO_USER}),
+    Visit("sensors/mount/", "/sensors/mount/", method="POST", body="key=S4&can_id=420&since=", status=302),
+    Visit("mountings/<int:pk>/", "/mountings/7/", missing={"dynamodb": "cannot be shown just now", **NO_USER}),
+    Visit("mountings/<int:pk>/", "/mountings/7/", method="POST", body="blind_mm=", status=302),
+    Visit("uplinks/<str:name>", "/uplinks/city", JSON, "source", 202, "POST", '{"a": 1}', JSON),
     *both("health/live", "/health/live"),
     *both("health/ready", "/health/ready", before=probes.forget),
     *both("health/pipeline", "/health/pipeline", before=probes.forget),
@@ -323,7 +339,11 @@ def clients(settings: Settings) -> dict[str, Client]:
     store.put_reports([*past, Report("421", "95", now, now)], now=now)
     store.beat(store.Heartbeat("host:1", now, {"stored": 7}))
     make_roles()
+    sensor = Sensor.objects.create(key="S1")
+    Mounting.objects.create(pk=7, sensor=sensor, can_id="420", since=now)
+    UplinkSource.objects.create(name="city", digest=secret_digest("secret"))
     clients = {"anonymous": Client(raise_request_exception=False)}
+    clients["source"] = Client(raise_request_exception=False, headers={"X-Uplink-Secret": "secret"})
     for role in ("viewer", "operator"):
         user = User.objects.create_user(role, password=PASSWORD)
         give_role(user, role)

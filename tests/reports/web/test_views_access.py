@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -31,6 +32,8 @@ CLOSED = (405,) * 9
 #: Pages with forms know sessions alone: a stranger, with a key or not, is sent to sign in.
 FORM = (302, 403, 200, 200, 302, 302, 302, 302, 302)
 FORM_OF_STAFF = (302, 302, 200, 200, 302, 302, 302, 302, 302)
+FORM_OF_NONE = tuple(404 if code == 200 else code for code in FORM)
+UNREAD = tuple(405 if code == 200 else code for code in READ)
 UNTAKEN = tuple(405 if code == 200 else code for code in FORM)
 STAFF = (401, 403, 200, 200, 200, 200, 401, 401, 403)
 SETTLE = {code: (401, 403, code, code, code, 403, 401, 401, 403) for code in (400, 404, 405, 415)}
@@ -68,6 +71,25 @@ MATRIX: dict[str, Row] = {
         DELETE=(401, 403, 403, 404, *FORBIDDEN),
     ),
     "cans/<str:can_id>/facts/": row(FORM, POST=SAVED, PUT=SAVED, otherwise=UNTAKEN),
+    "sensors": row(READ, POST=SETTLE[415], PUT=SETTLE[405], PATCH=SETTLE[405], DELETE=SETTLE[405]),
+    "sensors/waiting": row(READ, POST=SETTLE[405], PUT=SETTLE[405], PATCH=SETTLE[405], DELETE=SETTLE[405]),
+    "sensors/<str:key>": row(
+        UNKNOWN, OPTIONS=READ, POST=SETTLE[405], PUT=SETTLE[405], PATCH=SETTLE[405], DELETE=SETTLE[404]
+    ),
+    # The body that is sent holds a member that no mounting has.
+    "sensors/<str:key>/mountings": row(
+        UNREAD, OPTIONS=READ, POST=SETTLE[400], PUT=SETTLE[405], PATCH=SETTLE[405], DELETE=SETTLE[405]
+    ),
+    "sensors/<str:key>/mountings/<int:pk>": row(
+        UNREAD, OPTIONS=READ, POST=SETTLE[405], PUT=SETTLE[405], PATCH=SETTLE[404], DELETE=SETTLE[405]
+    ),
+    "sensors/<str:key>/mountings/<int:pk>/empty": row(
+        UNREAD, OPTIONS=READ, POST=SETTLE[404], PUT=SETTLE[405], PATCH=SETTLE[405], DELETE=SETTLE[405]
+    ),
+    "sensors/mount/": row(FORM, OPTIONS=FORM, POST=FORM, PUT=FORM, otherwise=UNTAKEN),
+    "mountings/<int:pk>/": row(FORM_OF_NONE, OPTIONS=FORM, POST=FORM_OF_NONE, PUT=FORM_OF_NONE, otherwise=UNTAKEN),
+    # Sessions and tokens count for nothing there: only the source's secret does.
+    "uplinks/<str:name>": row(CLOSED, OPTIONS=OPEN, POST=(401,) * 9, otherwise=CLOSED),
     "health/live": row(OPEN, otherwise=CLOSED),
     # No worker runs here, and it says so to everyone.
     "health/pipeline": row((503,) * 9, OPTIONS=OPEN, otherwise=CLOSED),
@@ -84,7 +106,7 @@ DJANGOS = {"admin/"}
 
 
 def path_of(route: str) -> str:
-    return "/" + route.replace("<str:can_id>", "nobody")
+    return "/" + re.sub("<str:[a-z_]+>", "nobody", route).replace("<int:pk>", "1")
 
 
 def test_every_route_has_its_row() -> None:
@@ -135,7 +157,7 @@ def test_each_visitor_gets_what_is_theirs(visit, route: str) -> None:
     assert got == MATRIX[route]
 
 
-@pytest.mark.parametrize("route", [route for route in MATRIX if not route.startswith("health/")])
+@pytest.mark.parametrize("route", [route for route in MATRIX if not route.startswith(("health/", "uplinks/"))])
 def test_no_session_changes_anything_without_its_csrf_token(visit, route: str) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(User.objects.get(username="admin"))
@@ -152,12 +174,14 @@ ADMIN = {
     "auth/group": (302, 302, 403, 200, 302, 302, 302, 302, 302),
     "reports/can": FORM_OF_STAFF,
     "reports/savedview": FORM_OF_STAFF,
+    "reports/sensor": FORM_OF_STAFF,
 }
 
 
 def test_the_admin_shows_each_what_is_theirs_and_takes_no_tokens(visit) -> None:
     registered = {f"{model._meta.app_label}/{model._meta.model_name}" for model in admin.site._registry}
-    assert registered == set(ADMIN)
+    # Sources of uplinks are made by a command: a secret is shown once.
+    assert registered == {*ADMIN, "reports/uplinksource"}
 
     for model, expected in ADMIN.items():
         for page in ("", "add/"):

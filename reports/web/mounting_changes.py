@@ -1,0 +1,50 @@
+"""Changes of where sensors are: mount one, move it, take it out, calibrate its can. Each is one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from reports.models import Mounting, Sensor, canonical_key
+
+#: What a calibration or a mounting may say beside its can and its times.
+CALIBRATION = ("empty_mm", "full_mm", "blind_mm", "is_blind_full", "holds_tilted")
+
+
+def mount(
+    key: str, can_id: str, since: datetime, *, channel: str = "", model: str | None = None, **others: Any
+) -> tuple[Mounting, bool]:
+    """
+    Mount a sensor in a can from an instant on, and say whether that is new.
+
+    A sensor that nobody has registered becomes one. Where it is in another can then, it is moved: that mounting ends.
+    The same mounting again changes its calibration only. others: `until`, and of CALIBRATION. Raises ValidationError
+    by field.
+    """
+    with transaction.atomic():
+        sensor = Sensor.objects.filter(key=canonical_key(key), channel=channel).first()
+        if sensor is None:
+            sensor = Sensor(key=canonical_key(key), channel=channel)
+        if sensor.pk is None or (model is not None and model != sensor.model):
+            sensor.model = model or ""
+            sensor.full_clean()
+            sensor.save()
+        known = sensor.mountings.filter(can_id=can_id, since=since).first()
+        if known is None:
+            for open_one in sensor.mountings.filter(until=None, since__lt=since):
+                open_one.until = since
+                open_one.save()
+        mounting = known or Mounting(sensor=sensor, can_id=can_id, since=since)
+        change(mounting, others)
+        return mounting, known is None
+
+
+def change(mounting: Mounting, others: Mapping[str, Any]) -> None:
+    """Change `until` and what is in CALIBRATION of a mounting. Raises ValidationError by field."""
+    for name, value in others.items():
+        setattr(mounting, name, value)
+    mounting.full_clean(exclude=["sensor"])
+    mounting.save()

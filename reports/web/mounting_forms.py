@@ -1,0 +1,163 @@
+"""Forms for operators: mount a sensor in a can, and change a mounting and its calibration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
+from django.contrib.auth.mixins import PermissionRequiredMixin
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.views.generic import FormView
+
+from reports.models import Mounting, Sensor, canonical_key, model_names
+from reports.store import StoreUnavailable
+from reports.web.access import visitor_of
+from reports.web.mounting_changes import CALIBRATION, change, mount
+from reports.web.sensor_values import shown, shown_waiting
+from reports.web.sensors import take_present_as_empty
+
+_LATER = "What it sent is stored under the can some seconds later."
+
+
+class CalibrationForm(forms.ModelForm):  # type: ignore[type-arg]
+    """The end of a mounting, and what distances mean in its can."""
+
+    class Meta:
+        model = Mounting
+        fields = ("until", *CALIBRATION)
+
+    def clean(self) -> dict[str, Any]:
+        # The model's own rules follow in `change`, with the sensor.
+        return super().clean() or {}
+
+
+class MountForm(CalibrationForm):
+    """Where a sensor is from an instant on; its model only where its messages do not tell it."""
+
+    key = forms.CharField(max_length=128, help_text="DevEUI, IMEI, or as its messages name it")
+    channel = forms.CharField(max_length=64, required=False, help_text="of a sensor that measures several cans")
+    model = forms.ChoiceField(required=False, help_text="empty: as its messages tell")
+    can_id = forms.CharField(max_length=128, label="Can")
+    since = forms.DateTimeField(required=False, label="Mounted at", help_text="empty: now")
+
+    field_order = ("key", "can_id", "since", "channel", "model", *CALIBRATION)
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        del self.fields["until"]
+        self.fields["model"].choices = [("", "---------"), *((name, name) for name in model_names())]  # type: ignore[attr-defined]
+
+
+class MountView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
+    """Mount a sensor: one that waits, or any other."""
+
+    permission_required = ("reports.add_mounting", "reports.change_mounting")
+    form_class = MountForm
+    template_name = "reports/mount.html"
+
+    def has_permission(self) -> bool:
+        self.raise_exception = self.request.user.is_authenticated
+        return super().has_permission()
+
+    def get_initial(self) -> dict[str, Any]:
+        key = canonical_key(self.request.GET.get("key", "")[:128])
+        return {"key": key, "can_id": self.request.GET.get("can", "")[:128], "holds_tilted": True}
+
+    def get_context_data(self, **named: Any) -> dict[str, Any]:
+        key = canonical_key(self.request.GET.get("key", "")[:128])
+        waits: Any = None
+        is_told = True
+        if key:
+            try:
+                waits = next((each for each in shown_waiting(timezone.now()) if each.waiting.key == key), None)
+            except StoreUnavailable:
+                is_told = False
+        about = {"waits": waits, "is_told": is_told}
+        return super().get_context_data(visitor=visitor_of(self.request), **about, **named)
+
+    def form_valid(self, form: MountForm) -> HttpResponse:
+        cleaned = form.cleaned_data
+        try:
+            with transaction.atomic():
+                mounting, is_new = mount(
+                    cleaned["key"],
+                    cleaned["can_id"],
+                    cleaned["since"] or timezone.now(),
+                    channel=cleaned["channel"],
+                    model=cleaned["model"],
+                    **{name: cleaned[name] for name in CALIBRATION},
+                )
+                _log(self.request, mounting, ADDITION if is_new else CHANGE)
+        except ValidationError as error:
+            return _refused(self, form, error)
+        messages.success(self.request, f"{mounting.sensor} is mounted in can {mounting.can_id}. {_LATER}")
+        return redirect("sensors")
+
+
+class MountingFormView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
+    """Change one mounting: its end, and the calibration of its can."""
+
+    permission_required = ("reports.change_mounting",)
+    form_class = CalibrationForm
+    template_name = "reports/mounting.html"
+
+    def has_permission(self) -> bool:
+        self.raise_exception = self.request.user.is_authenticated
+        return super().has_permission()
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        self.mounting = get_object_or_404(Mounting.objects.select_related("sensor"), pk=min(self.kwargs["pk"], 2**62))
+        return super().get_form_kwargs() | {"instance": self.mounting}
+
+    def get_context_data(self, **named: Any) -> dict[str, Any]:
+        context = super().get_context_data(visitor=visitor_of(self.request), **named)
+        state, is_told = None, True
+        try:
+            (found,) = shown(Sensor.objects.filter(pk=self.mounting.sensor_id).prefetch_related("mountings"))
+            state = found.state
+        except StoreUnavailable:
+            is_told = False
+        return {**context, "mounting": self.mounting, "state": state, "is_told": is_told}
+
+    def form_valid(self, form: CalibrationForm) -> HttpResponse:
+        try:
+            with transaction.atomic():
+                if "empty_now" in self.request.POST:
+                    take_present_as_empty(self.mounting)
+                else:
+                    change(self.mounting, form.cleaned_data)
+                _log(self.request, self.mounting, CHANGE)
+        except ValidationError as error:
+            return _refused(self, form, error)
+        except StoreUnavailable:
+            form.add_error(None, "DynamoDB does not answer: the present reading cannot be told just now.")
+            return self.form_invalid(form)
+        messages.success(self.request, "Saved. Reports that are stored stay as they are.")
+        return redirect("mounting", self.mounting.pk)
+
+
+def _refused(view: Any, form: forms.ModelForm[Any], error: ValidationError) -> HttpResponse:
+    if hasattr(error, "error_dict"):
+        for name, said in error.message_dict.items():
+            form.add_error(name if name in form.fields else None, said)
+    else:
+        form.add_error(None, error)
+    refused: HttpResponse = view.form_invalid(form)
+    return refused
+
+
+def _log(request: HttpRequest, mounting: Mounting, action: int) -> None:
+    assert request.user.pk is not None  # None but operators come here.
+    LogEntry.objects.create(
+        user_id=request.user.pk,
+        object_id=str(mounting.pk),
+        object_repr=str(mounting)[:200],
+        action_flag=action,
+        change_message="by form",
+    )

@@ -1,0 +1,107 @@
+"""Sensors as the API and its pages show them: what was entered of them, and what they told last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from reports import store
+from reports.formats import sensor_state
+from reports.formats.sensor_state import SensorState
+from reports.models import Mounting, Sensor
+from reports.store import Waiting
+from reports.web.answers import instant
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSensor:
+    """A sensor, its mountings, newest first, and its state: None where it never sent anything while registered."""
+
+    sensor: Sensor
+    mountings: Sequence[Mounting]
+    state: SensorState | None
+
+    def json(self) -> dict[str, Any]:
+        return {
+            "key": self.sensor.key,
+            "channel": self.sensor.channel,
+            "model": self.sensor.model,
+            "mountings": [mounting_json(each) for each in self.mountings],
+            "state": state_json(self.state),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ShownWaiting:
+    """A sensor that waits to be mounted, and what it told last."""
+
+    waiting: Waiting
+    state: SensorState | None
+
+    def json(self) -> dict[str, Any]:
+        return {
+            "key": self.waiting.key,
+            "first_at": instant(self.waiting.first_at),
+            "last_at": instant(self.waiting.last_at),
+            "messages": self.waiting.messages,
+            "state": state_json(self.state),
+        }
+
+
+def shown(sensors: Iterable[Sensor]) -> list[ShownSensor]:
+    """Return sensors, fetched with their mountings, with their states. Raises StoreUnavailable."""
+    rows = list(sensors)
+    states = store.sensor_states(sorted({each.key for each in rows})) if rows else {}
+    return [ShownSensor(each, list(each.mountings.all()), state_of(states[each.key].text)) for each in rows]
+
+
+def shown_waiting(now: datetime) -> list[ShownWaiting]:
+    """Return the sensors that wait, those first that sent last. Raises StoreUnavailable."""
+    found = sorted(store.waiting_sensors(now), key=lambda each: each.last_at, reverse=True)
+    return [ShownWaiting(each, state_of(each.told)) for each in found]
+
+
+def state_of(text: str) -> SensorState | None:
+    """Return a state; None where there is none, or another version of this program wrote it."""
+    with suppress(KeyError, TypeError, ValueError):
+        return sensor_state.from_text(text) if text else None
+    return None
+
+
+def mounting_json(mounting: Mounting) -> dict[str, Any]:
+    """Return one mounting as the API answers it."""
+    return {
+        "id": mounting.pk,
+        "can_id": mounting.can_id,
+        "since": instant(mounting.since),
+        "until": instant(mounting.until),
+        "empty_mm": mounting.empty_mm,
+        "full_mm": mounting.full_mm,
+        "blind_mm": mounting.blind_mm,
+        "is_blind_full": mounting.is_blind_full,
+        "holds_tilted": mounting.holds_tilted,
+        "calibration": mounting.version,
+    }
+
+
+def state_json(state: SensorState | None) -> Mapping[str, Any] | None:
+    """Return what a sensor told last, each fact with the time at which it was true."""
+    if state is None:
+        return None
+    return {
+        "heard_at": instant(state.heard_at),
+        "server": state.server,
+        "model": state.model,
+        "frame": state.counter,
+        "rssi_dbm": float(state.rssi_dbm) if state.rssi_dbm else None,
+        "verdict": state.verdict or None,
+        "reason": state.reason,
+        "battery_low": state.is_battery_low,
+        "facts": {name: {"value": fact.text, "at": instant(fact.at)} for name, fact in state.facts.items()},
+        "events": {
+            name: {"at": instant(at), "active": name in state.active} for name, at in sorted(state.events.items())
+        },
+    }

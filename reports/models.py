@@ -207,11 +207,6 @@ class Mounting(Registered):
 
     class Meta:
         ordering = ("-since",)
-        constraints = (
-            models.CheckConstraint(
-                condition=models.Q(until=None) | models.Q(until__gt=models.F("since")), name="until_after_since"
-            ),
-        )
 
     def __str__(self) -> str:
         return f"{self.sensor} in {self.can_id}"

@@ -24,6 +24,11 @@ class ShownSensor:
     mountings: Sequence[Mounting]
     state: SensorState | None
 
+    @property
+    def model(self) -> str:
+        """Its model as it was entered, else as its messages told."""
+        return self.sensor.model or (self.state.model if self.state else "")
+
     def json(self) -> dict[str, Any]:
         return {
             "key": self.sensor.key,

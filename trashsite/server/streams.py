@@ -64,9 +64,11 @@ class Streams:
         task = asyncio.current_task()
         assert task is not None
         try:
-            while piece := await loop.run_in_executor(self._threads, next_piece, pieces):
+            while (piece := await loop.run_in_executor(self._threads, next_piece, pieces)) is not None:
                 if gone.done():
                     return False
+                if not piece:
+                    continue
                 self._waiting[task] = Held(visitor, time.monotonic())
                 async with asyncio.timeout(PATIENCE_S):
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
@@ -97,13 +99,17 @@ async def _disconnect(receive: Callable[[], Awaitable[dict[str, Any]]]) -> None:
         pass
 
 
-def next_piece(pieces: Iterator[bytes]) -> bytes:
-    """Return what comes next, some of it together; nothing where nothing comes any more."""
+def next_piece(pieces: Iterator[bytes]) -> bytes | None:
+    """
+    Return what comes next, some of it together; None where nothing comes any more.
+
+    Empty where nothing came for a while: then it is the turn of the other streams.
+    """
     taken: list[bytes] = []
     size, until = 0, time.monotonic() + PIECE_S
     for piece in pieces:
         taken.append(piece)
         size += len(piece)
-        if size >= PIECE_BYTES or (size and time.monotonic() > until):
-            break
-    return b"".join(taken)
+        if size >= PIECE_BYTES or time.monotonic() > until:
+            return b"".join(taken)
+    return b"".join(taken) or None

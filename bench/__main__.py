@@ -17,7 +17,7 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 
-from bench import backlog, cases, freshness, idle, pages, processes, reading, replay, summary
+from bench import backlog, cases, fleet, freshness, idle, pages, processes, reading, replay, summary
 from bench.cases import ROWS, Case
 from bench.deployment import ROOT, BenchError, Deployment
 from bench.messages import Messages
@@ -26,7 +26,7 @@ from stack.servers import Kind, Server, StackError, start_both
 
 #: In the order in which they run; the core first.
 CORE = ("rows", "read", "java")
-PARTS = (*CORE, "late", "pools", "workers", "backlog", "freshness", "idle", "pages", "replay")
+PARTS = (*CORE, "late", "pools", "workers", "backlog", "freshness", "idle", "pages", "replay", "fleet")
 
 
 @contextmanager
@@ -93,7 +93,18 @@ def measure_replay(results: Results, file: str | None) -> None:
     results.replayed = key
 
 
-def measure(part: str, results: Results, runs: int, quiet_s: float, *, every: bool, file: str | None = None) -> None:
+def measure_fleet(results: Results, cans: int) -> None:
+    """Measure what a fleet of so many cans costs."""
+    with (
+        local_servers("embedded") as servers,
+        Deployment.fresh(*servers, ROWS["worker"], Messages.until_now(0)) as deployment,
+    ):
+        results.run(f"fleet-{cans}", 1, partial(fleet.measure, deployment, cans))
+
+
+def measure(
+    part: str, results: Results, runs: int, quiet_s: float, *, every: bool, file: str | None = None, cans: int
+) -> None:
     """Measure one part."""
     match part:
         case "rows":
@@ -120,6 +131,8 @@ def measure(part: str, results: Results, runs: int, quiet_s: float, *, every: bo
             measure_pages(results)
         case "replay":
             measure_replay(results, file)
+        case "fleet":
+            measure_fleet(results, cans)
 
 
 def main() -> int:
@@ -141,6 +154,12 @@ def main() -> int:
     parser.add_argument(
         "--replay", metavar="FILE", help="the CSV that the part replay stores, instead of a week of a simulated fleet"
     )
+    parser.add_argument(
+        "--cans",
+        type=int,
+        default=fleet.CANS,
+        help=f"cans of the part fleet (default {fleet.CANS:,}; a million takes long)",
+    )
     given = parser.parse_args()
     if given.replay and not Path(given.replay).is_file():
         parser.error(f"{given.replay} is no file")
@@ -153,7 +172,7 @@ def main() -> int:
         print(f"Continuing after {kept} runs of this code in {results.directory}", file=sys.stderr)
     for part in given.only or (PARTS if given.all else CORE):
         try:
-            measure(part, results, given.runs, given.quiet, every=given.all, file=given.replay)
+            measure(part, results, given.runs, given.quiet, every=given.all, file=given.replay, cans=given.cans)
         except StackError as error:
             # No Java here: the rest can be measured.
             print(f"{part} is skipped: {error}", file=sys.stderr)

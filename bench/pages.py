@@ -52,7 +52,7 @@ def ask(url: str, pid: int) -> dict[str, dict[str, float]]:
     """Return what each page costs the server whose process this is, once it has counted the fleet."""
     began = datetime.now(UTC).isoformat()
     for _ in range(200):
-        counted, chart = (json.loads(_get(url + path)) for path in ("/?format=json", PAGES["chart, all"]))
+        counted, chart = (json.loads(get(url + path)) for path in ("/?format=json", PAGES["chart, all"]))
         # The count runs beside the requests that start it: 3 s of CPU that must not be measured with a page.
         if chart["complete"] and (counted["taken_at"] or "") > began:
             break
@@ -63,12 +63,12 @@ def ask(url: str, pid: int) -> dict[str, dict[str, float]]:
 
 
 def _cost(url: str, pid: int) -> dict[str, float]:
-    size = len(gzip.compress(_get(url)))
+    size = len(gzip.compress(get(url)))
     tree, took = processes.tree(pid), []
     cpu = processes.cpu_s(tree)
     for _ in range(TIMES):
         started = time.perf_counter()
-        _get(url)
+        get(url)
         took.append(time.perf_counter() - started)
     cpu = processes.cpu_s(tree) - cpu
     return {
@@ -79,7 +79,8 @@ def _cost(url: str, pid: int) -> dict[str, float]:
     }
 
 
-def _get(url: str) -> bytes:
+def get(url: str) -> bytes:
+    """Return a page, as a browser asks for it."""
     request = urllib.request.Request(url, headers={"Accept": "text/html, */*;q=0.1"})  # noqa: S310 - our own server
     with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
         return bytes(answer.read())

@@ -55,7 +55,7 @@ def priced(taken: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _watched(suffix: str) -> Mapping[str, Counter[str]]:
+def watched(suffix: str) -> Mapping[str, Counter[str]]:
     """Let DynamoDB tell what each request of this process takes, and add it up by table and index."""
     from trashsite.aws import Client
 
@@ -64,7 +64,7 @@ def _watched(suffix: str) -> Mapping[str, Counter[str]]:
 
     def call(client: Any, operation: str, request: Any, **how: Any) -> Any:
         answer = plain(client, operation, {**request, "ReturnConsumedCapacity": "INDEXES"}, **how)
-        units = taken["reads" if operation in {"BatchGetItem", "GetItem", "Query"} else "writes"]
+        units = taken["reads" if operation in {"BatchGetItem", "GetItem", "Query", "Scan"} else "writes"]
         told = answer.get("ConsumedCapacity") or []
         for each in told if isinstance(told, list) else [told]:
             indexes = {name: of["CapacityUnits"] for name, of in each.get("GlobalSecondaryIndexes", {}).items()}
@@ -104,7 +104,7 @@ def main(file: str | None) -> None:
     django.setup()
     from reports import store
 
-    taken = _watched(os.environ["TRASH_SUFFIX"])
+    taken = watched(os.environ["TRASH_SUFFIX"])
     count = 0
     for report in _reports(file):
         store.put_reports([report], now=report.measured_at + LATE)

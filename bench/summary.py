@@ -37,6 +37,19 @@ PAGE_COLUMNS = (
     ("most_ms", "most ms", 0),
     ("kilobytes", "KB gzip", 1),
 )
+FLEET_COLUMNS = (
+    ("cpu_s", "CPU s", 2),
+    ("took_s", "s", 1),
+    ("read_units", "read units", 0),
+    ("extra_mb", "extra MB", 1),
+)
+FILE_COLUMNS = (
+    ("lines", "lines", 0),
+    ("megabytes", "MB", 1),
+    ("took_s", "s", 1),
+    ("silent_s", "most silent s", 2),
+    ("cpu_s", "CPU s", 2),
+)
 
 Figures = dict[str, Any]
 
@@ -89,6 +102,7 @@ def summarise(results: Results) -> Figures:
         },
         "idle": {row: figures for run in results.of("idle") for row, figures in run.items()},
         "pages": {page: figures for run in results.of("pages") for page, figures in run.items()},
+        "fleet": {f"{run['cans']:,} cans": run for run in results.of("fleet-*")},
         "replay": next(iter(results.of(results.replayed)), {}),
     }
     every["idle"] = {row.replace("stock_threads", "stock"): figures for row, figures in every["idle"].items()}
@@ -174,6 +188,15 @@ def table(measured: Mapping[str, Any]) -> str:
         parts.append(_lines(f"Sent to readable at {rate} reports/s", figures, columns))
     if "pages" in measured:
         parts.append(_lines("Pages of a large fleet, one process", measured["pages"], PAGE_COLUMNS))
+    for cans, figures in measured.get("fleet", {}).items():
+        work = {name: figures[name] for name in ("refresh", "walk")}
+        parts.append(_lines(f"{cans}: the counts anew, and a walk", work, FLEET_COLUMNS))
+        parts.append(_lines(f"{cans}: pages while they are counted", figures["pages"], PAGE_COLUMNS))
+        parts.append(
+            _lines(
+                f"{cans}: files; the web process at most {figures['peak_mb']:.0f} MB", figures["files"], FILE_COLUMNS
+            )
+        )
     if "replay" in measured:
         columns = (
             ("reports", "reports", 0), ("write_units_per_report", "write units", 2),

@@ -336,13 +336,3 @@ _FACTS_OF_ONE = "SELECT name, address, stream, latitude, longitude FROM reports_
 
 def _degrees(number: Decimal | float | None) -> str | None:
     return None if number is None else f"{number:.6f}"
-
-
-def streams() -> dict[str, str]:
-    """Return the stream of every can of which it is known here, by id."""
-    return dict(Can.objects.exclude(stream="").values_list("can_id", "stream"))
-
-
-def retired() -> dict[str, Can]:
-    """Return the cans that were taken out of service, by id: few."""
-    return {can.can_id: can for can in Can.objects.exclude(retired_at=None)}

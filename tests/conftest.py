@@ -8,6 +8,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from django.test import override_settings
 from pytest_django.fixtures import Settings
 
 from reports import queue, store
-from reports.web import access, database, probes
+from reports.web import access, database, fleet_count, probes
 from stack.servers import Kind
 from tests.support import aws_calls
 from tests.support.servers import Worker, aws_stand_ins
@@ -141,11 +142,21 @@ def local_mode() -> None:
 
 
 @pytest.fixture(autouse=True)
-def quick(settings: Settings) -> None:
+def quick(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hash passwords in no time, and forget what earlier tests counted against rate limits and asked for health."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     # Each new Client would read all 190 static files' sizes and times first: 30 ms.
     settings.WHITENOISE_AUTOREFRESH = True
+    # Another thread does not see what a test has written to Django's database.
+    monkeypatch.setattr(fleet_count, "in_background", in_foreground)
     access.forget()
     probes.forget()
     database.forget()
+
+
+def in_foreground(work: Callable[[], None]) -> Future[None]:
+    """Do something here and now, as fleet_count.in_background does in a thread."""
+    work()
+    done: Future[None] = Future()
+    done.set_result(None)
+    return done

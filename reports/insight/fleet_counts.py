@@ -7,14 +7,14 @@ import heapq
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from reports.insight.status import Status, is_old, status
-from reports.report import Report, iso, percent
+from reports.report import EPOCH, Report, iso, percent
 
 #: More cans than this are drawn as cells of a grid, each with its count.
 PLACES = 2_000
@@ -22,6 +22,19 @@ PLACES = 2_000
 URGENT = 10
 #: Cells across the longer side of the map.
 GRID = 24
+#: While it counts: cells of a finer grid at most, and degrees across one at first, about 40 m.
+FINE = 4_000
+FINEST = 360 / 2**20
+#: Streams in an overview, in what is kept of a count, and while it counts. Devices choose their names freely.
+STREAMS = 12
+STREAMS_KEPT, STREAMS_COUNTED = 100, 1_000
+#: A longer id is not kept for a cell.
+CELL_ID = 40
+
+_URGENCY = {name: at for at, name in enumerate(Status)}
+_BY_URGENCY = list(Status)
+#: South, north, west, east: degrees.
+Bounds = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +67,27 @@ class Urgent:
 
 
 @dataclass(frozen=True, slots=True)
+class Walked:
+    """
+    The cans that were read for streams, levels and map: how many, between which instants, as the API writes them.
+
+    complete: whether these are all; else the rest follows.
+    """
+
+    cans: int
+    since: str | None
+    until: str | None
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """
     Counts over the whole fleet, and the ten cans that need attention first.
 
     tenths: how many cans have a level of 0-9 %, 10-19 %, ..., 90-100 %. located: how many cans the places represent.
-    cell: the height of a cell in degrees of latitude, 0 where each place is a can.
+    cell: the height of a cell in degrees of latitude, 0 where each place is a can. exact: whether each can was read for
+    total and by_status; else they were counted by index. walked: what was read for by_stream, tenths and places.
     """
 
     total: int
@@ -70,104 +98,280 @@ class Overview:
     located: int
     urgent: Sequence[Urgent] = ()
     cell: float = 0
+    exact: bool = True
+    walked: Walked = Walked(0, None, None, True)
 
-    def packed(self) -> bytes:
-        """Return it as compressed JSON."""
-        return gzip.compress(json.dumps(asdict(self), separators=(",", ":")).encode(), compresslevel=6)
+    def packed(self, most_bytes: int) -> bytes:
+        """Return it as compressed JSON; where it would be too long, cans are gathered into cells."""
+        body = _compressed(asdict(self))
+        if len(body) <= most_bytes:
+            return body
+        cell, places = gathered(self.places, bounds_of(self.places))
+        return _compressed(asdict(replace(self, cell=cell, places=[replace(place, can_id="") for place in places])))
 
     @classmethod
     def unpacked(cls, body: bytes) -> Overview:
-        """Return what `packed` packed."""
+        """Return what `packed` packed. Raises KeyError, TypeError, ValueError for anything else."""
         read: dict[str, Any] = json.loads(gzip.decompress(body))
-        places = [Place(**place) for place in read["places"]]
-        return cls(**{**read, "places": places, "urgent": [Urgent(**urgent) for urgent in read["urgent"]]})
+        read["places"] = [Place(**place) for place in read["places"]]
+        read["urgent"] = [Urgent(**urgent) for urgent in read["urgent"]]
+        return cls(**{**read, "walked": Walked(**read["walked"])})
+
+
+@dataclass(slots=True)
+class Points:
+    """Points for the map, in memory of constant size: each can, or more than PLACES as cells, coarser as they fill."""
+
+    count: int = 0
+    bounds: Bounds | None = None
+    cans: list[Place] = field(default_factory=list)
+    #: Degrees across a cell, 0 while each point is a can.
+    side: float = 0.0
+    #: By row and column: cans, sums of latitude and longitude, level, urgency, full ones, id.
+    cells: dict[tuple[int, int], list[Any]] = field(default_factory=dict)
+
+    def add(self, place: Place) -> None:
+        """Add a can."""
+        self.count += 1
+        lat, lon = place.lat, place.lon
+        if (bounds := self.bounds) is None:
+            self.bounds = lat, lat, lon, lon
+        elif not (bounds[0] <= lat <= bounds[1] and bounds[2] <= lon <= bounds[3]):
+            self.bounds = min(bounds[0], lat), max(bounds[1], lat), min(bounds[2], lon), max(bounds[3], lon)
+        if self.side:
+            self._put(place)
+            return
+        self.cans.append(place)
+        if len(self.cans) > PLACES:
+            self.to_cells()
+
+    def to_cells(self) -> None:
+        """Keep the cans so far as cells."""
+        self.side = self.side or FINEST
+        for place in self.cans:
+            self._put(place)
+        self.cans = []
+
+    def places(self) -> tuple[float, Sequence[Place]]:
+        """Return the height of a cell in degrees of latitude, 0 where each place is a can, and the places."""
+        if not self.side or self.bounds is None:
+            return 0.0, list(self.cans)
+        fine = [
+            Place(lat / cans, lon / cans, level, _BY_URGENCY[urgency], can_id, cans, full)
+            for cans, lat, lon, level, urgency, full, can_id in self.cells.values()
+        ]
+        return gathered(fine, self.bounds)
+
+    def _put(self, place: Place) -> None:
+        key = math.floor(place.lat / self.side), math.floor(place.lon / self.side)
+        can_id = place.can_id if len(place.can_id) <= CELL_ID else ""
+        self._merge(key, [1, place.lat, place.lon, place.level, _URGENCY[Status(place.status)], place.full, can_id])
+        while len(self.cells) > FINE:
+            finer, self.cells, self.side = self.cells, {}, self.side * 2
+            for (row, column), cell in finer.items():
+                self._merge((row // 2, column // 2), cell)
+
+    def _merge(self, key: tuple[int, int], cell: list[Any]) -> None:
+        there = self.cells.setdefault(key, cell)
+        if there is not cell:
+            there[0] += cell[0]
+            there[1] += cell[1]
+            there[2] += cell[2]
+            there[3] = max(there[3], cell[3])
+            there[4] = min(there[4], cell[4])
+            there[5] += cell[5]
+            there[6] = ""
 
 
 @dataclass(slots=True)
 class Count:
-    """Counts a fleet: call `add` once for each can, then `overview`."""
+    """
+    Counts cans, in memory of constant size: call `add` or `pass_over` once for each, then `overview`.
 
-    now: datetime
+    seen: those out of service too. in_ranges: how many of these were in which range of the indexes, by its name.
+    """
+
+    seen: int = 0
     total: int = 0
     by_status: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(Status, 0)))
     by_stream: Counter[str] = field(default_factory=Counter)
+    in_ranges: Counter[str] = field(default_factory=Counter)
     tenths: list[int] = field(default_factory=lambda: [0] * 10)
-    places: list[Place] = field(default_factory=list)
+    points: Points = field(default_factory=Points)
     urgent: list[tuple[Decimal, float, Urgent]] = field(default_factory=list)
 
-    def add(self, report: Report, place: tuple[float, float] | None, stream: str | None) -> None:
-        """Count one can; place: where it is, latitude and longitude, if that is known."""
+    def pass_over(self, ranges: Iterable[str] = ()) -> None:
+        """Count one can that is out of service."""
+        self.seen += 1
+        self.in_ranges.update(ranges)
+
+    def add(
+        self,
+        report: Report,
+        place: tuple[float, float] | None,
+        stream: str | None,
+        now: datetime,
+        ranges: Iterable[str] = (),
+    ) -> None:
+        """Count one can; place: where it is, latitude and longitude, if that is known. ranges: those that hold it."""
         level = percent(report.level)
-        can_status = status(report.level, report.measured_at, self.now)
+        can_status = status(report.level, report.measured_at, now)
+        self.seen += 1
         self.total += 1
         self.by_status[can_status] += 1
         self.by_stream[stream or ""] += 1
+        self.in_ranges.update(ranges)
+        if len(self.by_stream) > STREAMS_COUNTED:
+            self.by_stream = Counter(dict(self.by_stream.most_common(STREAMS_COUNTED // 2)))
         # A level that is too old to be trusted says nothing about now.
-        if level is not None and not is_old(report.measured_at, self.now):
+        if level is not None and not is_old(report.measured_at, now):
             self.tenths[min(9, max(0, int(level) // 10))] += 1
         if can_status != Status.OK:
-            at = report.measured_at
             # Full cans before silent ones; of these the fullest, of those the one silent for longest.
             rank = level or Decimal(0) if can_status == Status.FULL else Decimal(-1)
-            silence_s = (self.now - at).total_seconds() if at else 0.0
-            urgent = Urgent(report.can_id, report.level, str(can_status), stream or "", iso(at) if at else None)
-            self.urgent.append((rank, silence_s, urgent))
+            since_s = (report.measured_at - EPOCH).total_seconds() if report.measured_at else 0.0
+            self.urgent.append((rank, -since_s, urgent(report, can_status, stream)))
             if len(self.urgent) > 200:
                 self.urgent = self._first()
         if place:
             is_full = int(can_status == Status.FULL)
-            self.places.append(Place(*place, int(level or 0), str(can_status), report.can_id, full=is_full))
+            self.points.add(Place(*place, int(level or 0), str(can_status), report.can_id, full=is_full))
 
     def _first(self) -> list[tuple[Decimal, float, Urgent]]:
         return heapq.nlargest(URGENT, self.urgent, key=lambda each: (each[0], each[1], each[2].can_id))
 
-    def overview(self) -> Overview:
-        """Return the counts so far; more than PLACES places become cells."""
-        cell = side_of(self.places) if len(self.places) > PLACES else 0.0
-        places = cells(self.places, cell) if cell else self.places
+    def overview(self, walked: Walked) -> Overview:
+        """Return the counts so far, of a fleet of which each can was counted just now."""
+        cell, places = self.points.places()
         return Overview(
-            self.total,
-            {str(name): count for name, count in self.by_status.items()},
-            # Devices choose the names of streams freely: the commonest are enough.
-            dict(self.by_stream.most_common(12)),
-            self.tenths,
-            places,
-            len(self.places),
-            [urgent for _, _, urgent in self._first()],
-            cell,
+            total=self.total,
+            by_status={str(name): cans for name, cans in self.by_status.items()},
+            by_stream=dict(self.by_stream.most_common(STREAMS)),
+            tenths=list(self.tenths),
+            places=places,
+            located=self.points.count,
+            urgent=[first for _, _, first in self._first()],
+            cell=cell,
+            walked=walked,
         )
 
+    def estimated(self, walked: Walked, in_ranges: Mapping[str, int], urgent: Sequence[Urgent]) -> Overview:
+        """
+        Return an overview of a fleet that was counted here some time ago, or in part, and now by the indexes.
 
-def side_of(places: Sequence[Place]) -> float:
-    """Return the height, in degrees of latitude, of the cells into which places are to be gathered."""
-    south, north = min(place.lat for place in places), max(place.lat for place in places)
-    west, east = min(place.lon for place in places), max(place.lon for place in places)
-    return max(north - south, (east - west) * _narrowing((south + north) / 2)) / GRID or 1.0
+        in_ranges: how many cans are in which range now: "" holds all; one with the name of a status about those
+        that have it. By how much that range is wrong, as where a can is out of service, silent as well as full, or has
+        a threshold of its own, was seen for each can that was counted here, and is taken to be so still.
+        """
+        scale = in_ranges[""] / self.seen if self.seen else 0.0
+        total = self._estimate(in_ranges, "", self.total, scale)
+        by_status = {
+            str(name): self._estimate(in_ranges, name, self.by_status[name], scale)
+            for name in self.by_status
+            if name != Status.OK
+        }
+        ok = max(0, total - sum(by_status.values()))
+        return replace(
+            self.overview(walked),
+            total=ok + sum(by_status.values()),
+            by_status={str(name): by_status.get(str(name), ok) for name in self.by_status},
+            urgent=urgent,
+            exact=False,
+        )
+
+    def _estimate(self, in_ranges: Mapping[str, int], name: str, counted: int, scale: float) -> int:
+        return max(0, in_ranges.get(name, 0) + round((counted - self.in_ranges[name]) * scale))
+
+    def packed(self, most_bytes: int, **beside: Any) -> bytes:
+        """Return it as compressed JSON without `urgent`, and something beside it."""
+        body = self._packed(beside)
+        if len(body) > most_bytes:
+            self.points.to_cells()
+            for cell in self.points.cells.values():
+                cell[-1] = ""
+            body = self._packed(beside)
+        return body
+
+    def _packed(self, beside: Mapping[str, Any]) -> bytes:
+        kept = {name: getattr(self, name) for name in ("seen", "total", "by_status", "in_ranges", "tenths")}
+        points = self.points
+        return _compressed(
+            {
+                **kept,
+                "by_stream": dict(self.by_stream.most_common(STREAMS_KEPT)),
+                "points": [points.count, points.bounds, points.side],
+                "cans": [asdict(place) for place in points.cans],
+                "cells": [
+                    [*key, cans, round(lat, 5), round(lon, 5), *others]
+                    for key, (cans, lat, lon, *others) in points.cells.items()
+                ],
+                "beside": beside,
+            }
+        )
+
+    @classmethod
+    def unpacked(cls, body: bytes) -> tuple[Count, Mapping[str, Any]]:
+        """Return what `packed` packed. Raises KeyError, TypeError, ValueError for anything else."""
+        read = json.loads(gzip.decompress(body))
+        number, bounds, side = read["points"]
+        points = Points(
+            number,
+            bounds and tuple(bounds),
+            [Place(**place) for place in read["cans"]],
+            side,
+            {(row, column): cell for row, column, *cell in read["cells"]},
+        )
+        by_status = Counter({**dict.fromkeys(Status, 0), **read["by_status"]})
+        by_stream, in_ranges = Counter(read["by_stream"]), Counter(read["in_ranges"])
+        count = cls(read["seen"], read["total"], by_status, by_stream, in_ranges, read["tenths"], points)
+        return count, read["beside"]
 
 
-def cells(places: Sequence[Place], side: float) -> list[Place]:
-    """Return places gathered into cells that are square on the ground, each at the middle of those that are in it."""
-    south, north = min(place.lat for place in places), max(place.lat for place in places)
-    west, width = min(place.lon for place in places), side / _narrowing((south + north) / 2)
-    gathered: dict[tuple[int, int], list[Place]] = {}
+def urgent(report: Report, can_status: Status, stream: str | None) -> Urgent:
+    """Return a can as one that needs attention."""
+    at = report.measured_at
+    return Urgent(report.can_id, report.level, str(can_status), stream or "", iso(at) if at else None)
+
+
+def bounds_of(places: Collection[Place]) -> Bounds:
+    """Return the bounds of some places."""
+    latitudes, longitudes = [place.lat for place in places], [place.lon for place in places]
+    return min(latitudes), max(latitudes), min(longitudes), max(longitudes)
+
+
+def gathered(places: Iterable[Place], bounds: Bounds) -> tuple[float, list[Place]]:
+    """
+    Return places gathered into cells that are square on the ground, each at the middle of those that are in it.
+
+    Before them the height of a cell in degrees of latitude, of which GRID are across the longer side of the bounds.
+    """
+    south, north, west, east = bounds
+    narrowing = _narrowing((south + north) / 2)
+    side = max(north - south, (east - west) * narrowing) / GRID or 1.0
+    width = side / narrowing
+    cells: dict[tuple[int, int], list[Place]] = {}
     for place in places:
-        cell = (int((place.lat - south) / side), int((place.lon - west) / width))
-        gathered.setdefault(cell, []).append(place)
-    urgency = list(Status)
-    return [
-        Place(
-            round(sum(place.lat for place in inside) / len(inside), 5),
-            round(sum(place.lon for place in inside) / len(inside), 5),
-            max(place.level for place in inside),
-            min((place.status for place in inside), key=lambda name: urgency.index(Status(name))),
-            inside[0].can_id if len(inside) == 1 else "",
-            len(inside),
-            sum(place.full for place in inside),
-        )
-        for inside in gathered.values()
-    ]
+        cells.setdefault((int((place.lat - south) / side), int((place.lon - west) / width)), []).append(place)
+    return side, [_cell(inside) for inside in cells.values()]
+
+
+def _cell(inside: Sequence[Place]) -> Place:
+    count = sum(place.count for place in inside)
+    return Place(
+        round(sum(place.lat * place.count for place in inside) / count, 5),
+        round(sum(place.lon * place.count for place in inside) / count, 5),
+        max(place.level for place in inside),
+        min((place.status for place in inside), key=lambda name: _URGENCY[Status(name)]),
+        inside[0].can_id if count == 1 else "",
+        count,
+        sum(place.full for place in inside),
+    )
 
 
 def _narrowing(latitude: float) -> float:
     """Return how long a degree of longitude is there, in degrees of latitude."""
     return max(0.01, math.cos(math.radians(latitude)))
+
+
+def _compressed(value: Any) -> bytes:
+    return gzip.compress(json.dumps(value, separators=(",", ":")).encode(), compresslevel=6)

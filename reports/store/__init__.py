@@ -8,7 +8,7 @@ Three tables: `trash-levels` holds the newest report of each can, `trash-level-h
 from reports.store.errors import StoreUnavailable
 from reports.store.items import LEVELS
 from reports.store.pipeline import Heartbeat, beat, leave, workers
-from reports.store.ranking import Order, Ranked, each_can, mend, ranked
+from reports.store.ranking import BUDGET, Order, Ranked, ranked
 from reports.store.reading import Page, history, latest, latest_row, ping
 from reports.store.register import bucket_of, register_entries, register_versions, write_entries
 from reports.store.sensors import (
@@ -23,16 +23,17 @@ from reports.store.sensors import (
     sensor_states,
     waiting_sensors,
 )
-from reports.store.snapshot import claim_snapshot, keep_snapshot, snapshot
+from reports.store.snapshot import MAX_BYTES, Claim, keep_snapshot, snapshot
 from reports.store.summaries import HourlyHistory, hourly_history
 from reports.store.tables import missing, provision
+from reports.store.walking import KeyRange, Met, Stretch, count, every_can, from_level, mend, silent_until, walk
 from reports.store.writing import TRIES, Outcome, put_reports
 
 __all__ = (
-    "LEVELS", "TRIES", "Heartbeat", "HourlyHistory", "KeptMessage", "Order", "Outcome", "Page", "Ranked",
-    "StoreUnavailable", "StoredState", "Waiting", "beat", "bucket_of", "change_states", "claim_snapshot", "each_can",
-    "forget_waiting", "history", "hourly_history", "keep_messages", "keep_snapshot", "kept_messages", "latest",
-    "latest_row", "leave", "mend", "missing", "ping", "provision", "put_reports", "put_waiting", "ranked",
-    "register_entries", "register_versions", "sensor_states", "snapshot", "waiting_sensors", "workers",
-    "write_entries",
+    "BUDGET", "LEVELS", "MAX_BYTES", "TRIES", "Claim", "Heartbeat", "HourlyHistory", "KeptMessage", "KeyRange", "Met",
+    "Order", "Outcome", "Page", "Ranked", "StoreUnavailable", "StoredState", "Stretch", "Waiting", "beat", "bucket_of",
+    "change_states", "count", "every_can", "forget_waiting", "from_level", "history", "hourly_history", "keep_messages",
+    "keep_snapshot", "kept_messages", "latest", "latest_row", "leave", "mend", "missing", "ping", "provision",
+    "put_reports", "put_waiting", "ranked", "register_entries", "register_versions", "sensor_states", "silent_until",
+    "snapshot", "waiting_sensors", "walk", "workers", "write_entries",
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -20,17 +20,18 @@ from reports.store.items import (
     SHARDS,
     Item,
     dynamodb,
-    index_keys,
     is_band,
     level_part,
     minute_part,
     report_of,
     row_of,
 )
-from trashsite.aws import AwsError, side_by_side
+from reports.store.walking import FIRST, LAST
+from trashsite.aws import side_by_side
 from trashsite.names import full_name
 
-Keep = Callable[[Report], bool]
+#: Given some rows, it returns the ids of those that are wanted.
+Keep = Callable[[Sequence[Report]], Collection[str]]
 Order = Literal["fullest", "emptiest", "silent", "id"]
 
 TRIES = 5
@@ -38,8 +39,6 @@ TRIES = 5
 BUDGET = 300
 
 _INDEX = {"fullest": "by-level", "emptiest": "by-level", "silent": "by-heard", "id": "by-id"}
-#: Sort before and after every key: a trimmed id without control characters begins with `!` or higher.
-_FIRST, _LAST = " ", "\U0010ffff"
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -72,6 +71,7 @@ def ranked(
     until: datetime | None = None,
     prefix: str = "",
     keep: Keep | None = None,
+    selective: bool = True,
     size: int,
     budget: int = BUDGET,
 ) -> Ranked:
@@ -80,13 +80,16 @@ def ranked(
 
     order: by level either way, the one silent for longest first, or by id. low, high: whole percents, both
     included, where the order is by level. until: last reported then or before, where it is `silent`.
-    prefix: of the id, where it is `id`. keep: which rows are wanted. The indexes are coarse (reports.store.items):
-    within a page the rows are put into their exact order, from 80 % on it is exact to the percent across pages too,
-    and bounds are exact. Costs a Query a shard and a BatchGetItem a hundred rows looked at; an `until` of less than
-    twelve hours ago looks also at cans that have reported since.
+    prefix: of the id, where it is `id`. keep: which rows are wanted, asked with up to a hundred, or a page of them.
+    selective: whether `keep` may drop many; then up to `budget` rows are looked at, else up to so many more than
+    `size`. The indexes are coarse (reports.store.items): within a page the rows are put into their exact order, from
+    80 % on it is exact to the percent across pages too, and bounds are exact. Costs a Query a shard and a BatchGetItem
+    a hundred rows looked at; an `until` of less than twelve hours ago looks also at cans that have reported since.
     Cans that another service wrote are missing until `mend` has seen them. Raises StoreUnavailable.
     """
-    keep = _exactly(keep, order, low, high, until)
+    test = _exactly(order, low, high, until)
+    is_filtered = test is not None or (keep is not None and selective)
+    most_looked = budget if is_filtered else size + budget
     backwards = before is not None
     forwards = (order != "fullest") != backwards
     least, most = _bounds(order, low, high, until, prefix)
@@ -96,21 +99,24 @@ def ranked(
     ahead: list[str] = []
     beyond = True
     while len(found) < size and (ahead or beyond):
-        room = budget - len(looked) if keep else size - len(found)
+        left = most_looked - len(looked)
+        room = left if is_filtered else min(left, size - len(found))
         if room <= 0:
             break
         if not ahead:
             ahead, beyond = _keys(order, forwards, least, most, looked[-1] if looked else position, room)
         # Of a filtered page the first hundred may be enough; of another, every row is wanted.
-        batch = ahead[:READS] if keep else ahead
+        batch = ahead[:READS] if is_filtered else ahead
         rows = _items([_can_of(order, key) for key in batch])
+        # A row may have gone since its key was read.
+        reports = [report for item in rows.values() if (report := report_of(item))]
+        passed = {report.can_id: report for report in reports if test is None or test(report)}
+        kept = passed.keys() if keep is None else keep(list(passed.values()))
         seen = 0
         while seen < len(batch) and len(found) < size:
-            # A row may have gone since its key was read.
-            item = rows.get(_can_of(order, batch[seen]))
-            report = report_of(item) if item else None
-            if item and report and (keep is None or keep(report)):
-                found.append((report, item))
+            can_id = _can_of(order, batch[seen])
+            if can_id in passed and can_id in kept:
+                found.append((passed[can_id], rows[can_id]))
             seen += 1
         looked += ahead[:seen]
         ahead = ahead[seen:]
@@ -118,14 +124,15 @@ def ranked(
     return _page(order, found, looked[::-1] if backwards else looked, more, stopped=more and len(found) < size)
 
 
-def _exactly(keep: Keep | None, order: Order, low: int | None, high: int | None, until: datetime | None) -> Keep | None:
-    """Return `keep`, and beside it what the order's index knows only coarsely of the bounds."""
-    tests = [keep] if keep else []
+def _exactly(
+    order: Order, low: int | None, high: int | None, until: datetime | None
+) -> Callable[[Report], bool] | None:
+    """Return a test of what the order's index knows only coarsely of the bounds, None where it knows all."""
     if order in ("fullest", "emptiest") and not (is_band(low or 0) and (high is None or is_band(high + 1))):
-        tests.append(lambda report: (low or 0) <= int(percent(report.level) or 0) <= (100 if high is None else high))
+        return lambda report: (low or 0) <= int(percent(report.level) or 0) <= (100 if high is None else high)
     if order == "silent" and until:
-        tests.append(lambda report: report.measured_at is not None and report.measured_at <= until)
-    return (lambda report: all(test(report) for test in tests)) if tests else None
+        return lambda report: report.measured_at is not None and report.measured_at <= until
+    return None
 
 
 def _page(
@@ -142,73 +149,14 @@ def _page(
     )
 
 
-def each_can(*, segment: int, segments: int) -> Iterator[list[tuple[Report, bool]]]:
-    """
-    Walk one of `segments` parts of the fleet, a page at a time: each can, and whether the indexes lack it.
-
-    Attributes are left out. Reads the whole part: for a count of everything, not for a page.
-    """
-    shard = INDEXES["by-id"][0]
-    request: dict[str, Any] = {
-        "TableName": full_name(LEVELS),
-        "Segment": segment,
-        "TotalSegments": segments,
-        "ProjectionExpression": "id, #level, order_key, #stream, #location, #shard",
-        "ExpressionAttributeNames": {
-            "#level": "level", "#stream": "stream", "#location": "location", "#shard": shard,
-        },
-    }  # fmt: skip
-    while True:
-        with as_store_errors():
-            answer = dynamodb().patiently("Scan", request)
-        yield [(report, shard not in item) for item in answer["Items"] if (report := report_of(item))]
-        if not (start := answer.get("LastEvaluatedKey")):
-            return
-        request["ExclusiveStartKey"] = start
-
-
-def mend(reports: Sequence[Report]) -> int:
-    """
-    Bring cans into the indexes that another service wrote without our keys; return how many.
-
-    One that was written anew meanwhile is left alone. Raises StoreUnavailable.
-    """
-    with as_store_errors():
-        return sum(side_by_side(_mend, reports))
-
-
-def _mend(report: Report) -> bool:
-    keys = index_keys(report.can_id, report.level, report.measured_at)
-    request = {
-        "TableName": full_name(LEVELS),
-        "Key": {"id": {"S": report.can_id}},
-        "UpdateExpression": "SET " + ", ".join(f"#{at} = :{at}" for at in range(len(keys))),
-        # The level that the key was made of: S from the lab's own service, perhaps N from another.
-        "ConditionExpression": "attribute_not_exists(#0) AND #level IN (:text, :number)",
-        "ExpressionAttributeNames": {"#level": "level", **{f"#{at}": name for at, name in enumerate(keys)}},
-        "ExpressionAttributeValues": {
-            ":text": {"S": report.level},
-            ":number": {"N": report.level} if percent(report.level) is not None else {"S": report.level},
-            **{f":{at}": value for at, value in enumerate(keys.values())},
-        },
-    }
-    try:
-        dynamodb().patiently("UpdateItem", request)
-    except AwsError as error:
-        if error.code != "ConditionalCheckFailedException":
-            raise
-        return False
-    return True
-
-
 def _bounds(order: Order, low: int | None, high: int | None, until: datetime | None, prefix: str) -> tuple[str, str]:
     """Return the least and the greatest key that the filter allows; `$` sorts right behind `#`."""
     if order in ("fullest", "emptiest"):
         # Keys that version 0.1 wrote hold the percent where today's hold the band, which is never higher.
         return f"{level_part(low or 0)}#", f"{100 if high is None else high:03d}$"
     if order == "silent":
-        return _FIRST, f"{minute_part(until)}$" if until else _LAST
-    return prefix or _FIRST, prefix + _LAST
+        return FIRST, f"{minute_part(until)}$" if until else LAST
+    return prefix or FIRST, prefix + LAST
 
 
 def _keys(

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import base64
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from reports.store.errors import as_store_errors
 from reports.store.items import PIPELINE, READ_WITHIN_S, dynamodb
@@ -12,6 +17,9 @@ from trashsite.names import full_name
 
 #: An item holds 400 KB, and bytes travel as base64 inside JSON only, not in the table.
 MAX_BYTES = 350_000
+#: How long a claim lasts, and how often it is renewed.
+CLAIMED_S = 10
+RENEWED_EVERY_S = 3.0
 
 
 def snapshot(name: str) -> tuple[bytes, datetime] | None:
@@ -24,30 +32,8 @@ def snapshot(name: str) -> tuple[bytes, datetime] | None:
     return base64.b64decode(item["body"]["B"]), datetime.fromtimestamp(float(item["taken_at"]["N"]), UTC)
 
 
-def claim_snapshot(name: str, now: datetime, for_s: int) -> bool:
-    """Say whether the caller may take the next snapshot: one at a time, for so long. Raises StoreUnavailable."""
-    request = {
-        "TableName": full_name(PIPELINE),
-        "Key": {"kind": {"S": "snapshot"}, "id": {"S": name}},
-        "UpdateExpression": "SET claimed_until = :until",
-        "ConditionExpression": "attribute_not_exists(claimed_until) OR claimed_until < :now",
-        "ExpressionAttributeValues": {
-            ":until": {"N": repr((now + timedelta(seconds=for_s)).timestamp())},
-            ":now": {"N": repr(now.timestamp())},
-        },
-    }
-    with as_store_errors():
-        try:
-            dynamodb().patiently("UpdateItem", request, within_s=READ_WITHIN_S)
-        except AwsError as error:
-            if error.code != "ConditionalCheckFailedException":
-                raise
-            return False
-    return True
-
-
 def keep_snapshot(name: str, body: bytes, now: datetime) -> None:
-    """Keep a snapshot of at most 350 KB, and let the next be taken. Raises StoreUnavailable."""
+    """Keep a snapshot of at most MAX_BYTES. Raises StoreUnavailable."""
     if len(body) > MAX_BYTES:
         raise ValueError(f"a snapshot may be {MAX_BYTES} bytes long, not {len(body)}")
     item = {
@@ -58,3 +44,61 @@ def keep_snapshot(name: str, body: bytes, now: datetime) -> None:
     }
     with as_store_errors():
         dynamodb().patiently("PutItem", {"TableName": full_name(PIPELINE), "Item": item})
+
+
+@dataclass(slots=True)
+class Claim:
+    """
+    The right to do something alone among all processes: for ten seconds, unless `hold` is called meanwhile.
+
+    So what a process that dies had begun is begun anew ten seconds later.
+    """
+
+    name: str
+    holder: str = field(default_factory=lambda: secrets.token_hex(8))
+    _renew_at_s: float = 0.0
+
+    def take(self, now: datetime) -> bool:
+        """Say whether the caller has the right from now on: nobody else has it. Raises StoreUnavailable."""
+        self._renew_at_s = time.monotonic() + RENEWED_EVERY_S
+        until = now + timedelta(seconds=CLAIMED_S)
+        request = {
+            **self._key(),
+            "UpdateExpression": "SET claimed_until = :until, holder = :holder",
+            "ConditionExpression": "attribute_not_exists(claimed_until) OR claimed_until < :now OR holder = :holder",
+            "ExpressionAttributeValues": {
+                ":until": {"N": repr(until.timestamp())},
+                ":now": {"N": repr(now.timestamp())},
+                ":holder": {"S": self.holder},
+            },
+        }
+        return _passes("UpdateItem", request)
+
+    def hold(self, clock: Callable[[], datetime]) -> bool:
+        """Say whether the caller still has the right, and keep it: to be called at least every few seconds."""
+        return time.monotonic() < self._renew_at_s or self.take(clock())
+
+    def give_back(self) -> None:
+        """Let others have it at once. Raises StoreUnavailable."""
+        request = {
+            "TableName": full_name(PIPELINE),
+            "Item": {"kind": {"S": "claim"}, "id": {"S": self.name}},
+            "ConditionExpression": "holder = :holder",
+            "ExpressionAttributeValues": {":holder": {"S": self.holder}},
+        }
+        _passes("PutItem", request)
+
+    def _key(self) -> dict[str, Any]:
+        return {"TableName": full_name(PIPELINE), "Key": {"kind": {"S": "claim"}, "id": {"S": self.name}}}
+
+
+def _passes(operation: str, request: Mapping[str, Any]) -> bool:
+    """Send a write, and say whether its condition was met. Raises StoreUnavailable."""
+    with as_store_errors():
+        try:
+            dynamodb().patiently(operation, request, within_s=READ_WITHIN_S)
+        except AwsError as error:
+            if error.code != "ConditionalCheckFailedException":
+                raise
+            return False
+    return True

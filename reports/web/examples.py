@@ -103,6 +103,8 @@ OVERVIEW = _answer(
         "located": 1,
         "urgent": [_URGENT],
         "cell": 0.0,
+        "exact": True,
+        "walked": {"cans": 2, "since": "2026-11-24T09:31:00Z", "until": "2026-11-24T09:31:00Z", "complete": True},
     },
 )
 PIPELINE = _answer(

@@ -9,15 +9,16 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from django.db.models import Q
-from django.http import FileResponse, QueryDict
+from django.http import HttpResponse, QueryDict, StreamingHttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from reports import queue
+from reports import queue, store
 from reports.formats.native import parse
+from reports.insight.fleet_counts import STREAMS
 from reports.insight.status import Status
 from reports.models import SavedView
 from reports.report import InvalidReport
@@ -25,7 +26,8 @@ from reports.web import cursors, examples, fleet_count, queries, schemas
 from reports.web.access import MayPost
 from reports.web.answers import Listing, Row, can_links
 from reports.web.fleet_count import FleetCount
-from reports.web.fleet_listing import FleetListing, csv_of
+from reports.web.fleet_csv import csv_of
+from reports.web.fleet_listing import FleetListing
 from reports.web.parsers import ReportFormParser, ReportParser, reports_in
 from reports.web.problems import InvalidQuery, InvalidReports, TooLarge, Unconfirmed, answered
 from reports.web.queries import FleetQuery
@@ -35,8 +37,8 @@ from reports.web.view import REFUSALS, ApiView, asked, page_address, page_parame
 log = logging.getLogger(__name__)
 
 _PERCENT = {"type": "number", "minimum": 0, "maximum": 100}
-#: Streams that the overview counts: where there are so many, there may be more (reports.insight.fleet_counts).
-STREAMS = 12
+#: Up to so many cans are all looked at where no index serves a filter: 20 BatchGetItem.
+SEARCHED_WHOLE = 2_000
 #: The orders of the fleet, in the words of the page.
 ORDERS = {"fullest": "Fullest first", "emptiest": "Emptiest first", "silent": "Longest silent first", "id": "By id"}
 
@@ -47,8 +49,9 @@ class FleetPage(Page):
     A page of the fleet: its rows, and around them the filter, the counts, saved views and addresses of other orders.
 
     count: None where the fleet was never counted. asked: the query string without cursor and format. streams: by name;
-    has_all_streams: whether these are all. matching: how many cans match, None where that is not counted.
-    typed, wrong: the parameters as they came, and the rules that they break; then the answer is the problem.
+    has_all_streams: whether these are all. matching: how many cans match, None where that is not counted; is_about:
+    whether that number is right only about. typed, wrong: the parameters as they came, and the rules that they break;
+    then the answer is the problem.
     """
 
     template: ClassVar[str] = "reports/fleet.html"
@@ -70,6 +73,7 @@ class FleetPage(Page):
     has_all_streams: bool
     has_other_stream: bool
     matching: int | None
+    is_about: bool
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,7 @@ class FleetView(ApiView):
         examples=[examples.FLEET],
         tags=["reports"],
     )
-    def get(self, request: Request) -> Response | FileResponse:
+    def get(self, request: Request) -> Response | HttpResponse | StreamingHttpResponse:
         """
         The fleet: each can with its newest report, filtered and ordered, in pages.
 
@@ -137,7 +141,7 @@ class FleetView(ApiView):
             # The filter stays as it was typed, with the rule beside its field; nothing is asked of the fleet.
             page = _page(request, queries.fleet_query({}), problem.data, {error.field: error.rule})
             return Response(page, status=problem.status_code)
-        fleet = FleetListing(query, root, timezone.now())
+        fleet = FleetListing(query, root, timezone.now(), _budget(query))
         if isinstance(request.accepted_renderer, CSVRenderer):
             return csv_of(fleet)
         rows, next_, previous, stopped = fleet.page()
@@ -201,6 +205,12 @@ class FleetView(ApiView):
         )
 
 
+def _budget(query: FleetQuery) -> int:
+    """Return how many cans a page of this query looks at: all of a small fleet, so that nobody has to search on."""
+    known = fleet_count.known() if query.is_filtered else None
+    return SEARCHED_WHOLE if known and known.overview.total <= SEARCHED_WHOLE else store.BUDGET
+
+
 def _form_again(typed: QueryDict, error: InvalidReports) -> PostPage:
     problem = answered(error)
     assert problem is not None
@@ -233,7 +243,7 @@ def _page(
         count=count,
         counts=count.overview.by_status if count else {},
         streams=[name for name in by_stream if name],
-        has_all_streams=count is not None and len(count.overview.by_stream) < STREAMS,
+        has_all_streams=bool(count and _has_all_streams(count)),
         orders=ORDERS,
         sorted_by={
             "id": _changed(request, order="id"),
@@ -249,6 +259,7 @@ def _page(
         typed={name: str(value) for name, value in request.query_params.items()},
         wrong=wrong,
         matching=_matching(query, answer, count, by_stream) if not wrong else None,
+        is_about=bool(count and not count.overview.exact and not _is_whole(answer)),
     )
 
 
@@ -261,11 +272,20 @@ def _folded(count: FleetCount) -> dict[str, int]:
     return dict(folded.values())
 
 
+def _has_all_streams(count: FleetCount) -> bool:
+    """Say whether the counts name every stream: each can was read, and where there are many, there may be more."""
+    return count.overview.walked.complete and len(count.overview.by_stream) < STREAMS
+
+
 def _matching(
     query: FleetQuery, listing: Listing, count: FleetCount | None, by_stream: Mapping[str, int]
 ) -> int | None:
-    """Return how many cans match: from the counts, or by the rows where all of them are on this page."""
-    if not (listing.next or listing.previous or listing.about["stopped"]):
+    """
+    Return how many cans match: from the counts, or by the rows where all of them are on this page.
+
+    The counts of a large fleet are right only about (Overview.exact).
+    """
+    if _is_whole(listing):
         return len(listing.rows)
     if count is None or query.prefix or query.silent_h or query.has_level or (query.status and query.stream):
         return None
@@ -273,8 +293,13 @@ def _matching(
         return count.overview.by_status.get(query.status, 0)
     if query.stream:
         by_word = {name.casefold(): cans for name, cans in by_stream.items()}
-        return by_word.get(query.stream.casefold()) if len(count.overview.by_stream) < STREAMS else None
+        return by_word.get(query.stream.casefold()) if _has_all_streams(count) else None
     return count.overview.total
+
+
+def _is_whole(answer: Any) -> bool:
+    """Say whether all that matches is on this page."""
+    return isinstance(answer, Listing) and not (answer.next or answer.previous or answer.about["stopped"])
 
 
 def _changed(request: Request, **changed: str) -> str:

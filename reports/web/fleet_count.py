@@ -1,8 +1,8 @@
 """
 The fleet in numbers, at most a minute old: counted by one web process at a time, kept for all of them.
 
-A count reads the whole fleet, so it is made only while somebody looks, and not in the middle of a request:
-who comes first waits a moment for it, then gets the last one with its age.
+It is counted only while somebody looks, and not in the middle of a request: who comes first waits a moment for it, then
+gets the last count with its age.
 """
 
 from __future__ import annotations
@@ -10,30 +10,31 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db import close_old_connections
 from django.utils import timezone
 
 from reports import store
-from reports.insight.fleet_counts import Count, Overview
-from reports.models import Can
-from reports.report import Report
-from reports.store import StoreUnavailable
+from reports.insight.fleet_counts import Overview
+from reports.store import Claim, StoreUnavailable
+from reports.web import fleet_walk
 from reports.web.access import DATABASE_DOWN
+from reports.web.fleet_walk import Interrupted
 
 NAME = "fleet"
 MAX_AGE = timedelta(seconds=60)
 #: From this age on the next look has a new one counted, so that most never see an old one.
 RENEWED_AFTER = timedelta(seconds=40)
-#: How long a process trusts what it holds in memory before it asks the store whether another counted anew.
+#: How long a process trusts what it holds in memory before it asks the store whether another counted anew; and how
+#: often it looks whether a walk through a large fleet has to be begun, or taken over.
 HELD_S = 10.0
 #: How long a request waits for a count to end.
 PATIENCE_S = 1.5
-CLAIM_S = 120
-SEGMENTS = 4
 
 log = logging.getLogger(__name__)
 
@@ -48,14 +49,16 @@ class FleetCount:
 
 @dataclass(slots=True)
 class _Held:
-    """What this process holds: the last count it knows, when it last asked the store for one, and its own count."""
+    """What this process holds: the last count it knows, when it last asked the store, and what it does itself."""
 
     last: FleetCount | None = None
     #: Monotonic.
     asked_s: float = -HELD_S
-    counting: threading.Thread | None = None
+    walk_asked_s: float = -HELD_S
+    counting: Future[None] | None = None
+    walking: Future[None] | None = None
     #: Why the last count of this process came to nothing.
-    failure: StoreUnavailable | None = None
+    failure: Exception | None = None
 
 
 _held = _Held()
@@ -69,40 +72,29 @@ def current(*, patience_s: float = PATIENCE_S) -> FleetCount | None:
     the last is returned with its age. Raises StoreUnavailable, and DATABASE_DOWN's errors where there is no last.
     """
     now = timezone.now()
-    last = _latest()
+    last = known()
+    if last and not last.overview.exact:
+        _see_to_the_walk(last, now)
     if last and now - last.counted_at < RENEWED_AFTER:
         return last
     counting = _held.counting
-    if counting is None or not counting.is_alive():
-        if not store.claim_snapshot(NAME, now, CLAIM_S):
-            return last
-        try:
-            # Read here: the thread leaves Django's database alone.
-            facts = {can.can_id: can for can in Can.objects.all()}
-        except DATABASE_DOWN as error:
-            if last is None:
-                raise
-            log.warning("the fleet could not be counted: %s", error)
+    if counting is None or counting.done():
+        claim = Claim(NAME)
+        if not claim.take(now):
             return last
         _held.failure = None
-        counting = _held.counting = threading.Thread(target=_count, args=(facts, now), daemon=True)
-        counting.start()
+        counting = _held.counting = in_background(lambda: _count(claim))
     if last is None or now - last.counted_at > MAX_AGE:
-        counting.join(patience_s)
+        with suppress(TimeoutError):
+            counting.result(patience_s)
         last = _held.last or last
         if last is None and _held.failure:
-            raise StoreUnavailable(_held.failure)
+            raise _held.failure
     return last
 
 
-def forget() -> None:
-    """Forget what this process holds: the store itself has changed, as between tests."""
-    if _held.counting:
-        _held.counting.join()
-    _held.last, _held.asked_s, _held.counting, _held.failure = None, -HELD_S, None, None
-
-
-def _latest() -> FleetCount | None:
+def known() -> FleetCount | None:
+    """Return the newest overview that there is, however old. Raises StoreUnavailable."""
     if time.monotonic() - _held.asked_s >= HELD_S:
         kept = store.snapshot(NAME)
         if kept and (_held.last is None or kept[1] > _held.last.counted_at):
@@ -113,32 +105,66 @@ def _latest() -> FleetCount | None:
     return _held.last
 
 
-def _count(facts: Mapping[str, Can], now: datetime) -> None:
-    """Count the fleet, keep the overview, and mend what the indexes lack."""
-    count = Count(now)
-    lacking = []
+def forget() -> None:
+    """Forget what this process holds: the store itself has changed, as between tests."""
+    if _held.counting:
+        _held.counting.result()
+    _held.last, _held.counting, _held.failure = None, None, None
+    _held.asked_s = _held.walk_asked_s = -HELD_S
+
+
+def in_background(work: Callable[[], None]) -> Future[None]:
+    """Do something in a thread that nobody waits for when the process ends; done once it is done."""
+    done: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            work()
+        finally:
+            close_old_connections()
+            done.set_result(None)
+
+    threading.Thread(target=run, daemon=True).start()
+    return done
+
+
+def _count(claim: Claim) -> None:
+    """Count the fleet, and keep the overview for all processes."""
+    last = _held.last
     try:
-        for segment in range(SEGMENTS):
-            for page in store.each_can(segment=segment, segments=SEGMENTS):
-                for report, lacks in page:
-                    can = facts.get(report.can_id)
-                    if lacks:
-                        lacking.append(report)
-                    if can and can.is_retired(report.measured_at):
-                        continue
-                    count.add(report, _place(report, can), (can.stream if can else "") or report.stream)
-        overview = count.overview()
+        # A fleet that was large is so still, as a rule.
+        overview = None if last and last.overview.total > fleet_walk.WHOLE else fleet_walk.count_whole(claim)
+        overview = overview or fleet_walk.count_by_index(claim)
+        now = timezone.now()
         _held.last = FleetCount(overview, now)
-        store.keep_snapshot(NAME, overview.packed(), now)
-        if lacking:
-            log.info("brought %d cans that another service wrote into the indexes", store.mend(lacking))
-    except StoreUnavailable as error:
+        store.keep_snapshot(NAME, overview.packed(store.MAX_BYTES), now)
+        claim.give_back()
+    except (StoreUnavailable, *DATABASE_DOWN) as error:
+        # The claim stays for its ten seconds: so long nobody tries again.
         _held.failure = error
         log.warning("the fleet could not be counted: %s", error)
+    except Interrupted:
+        log.info("another process counts the fleet")
 
 
-def _place(report: Report, can: Can | None) -> tuple[float, float] | None:
-    """Return where a can is: what is known of it, else what its device sent."""
-    if can and can.latitude is not None and can.longitude is not None:
-        return float(can.latitude), float(can.longitude)
-    return (float(report.location[0]), float(report.location[1])) if report.location else None
+def _see_to_the_walk(last: FleetCount, now: datetime) -> None:
+    """Begin to walk through a large fleet, or take over where a process stopped, unless somebody walks."""
+    walked = last.overview.walked
+    is_new = walked.complete and walked.until and now - datetime.fromisoformat(walked.until) < RENEWED_AFTER
+    is_walking = _held.walking is not None and not _held.walking.done()
+    if is_new or is_walking or time.monotonic() - _held.walk_asked_s < HELD_S:
+        return
+    _held.walk_asked_s = time.monotonic()
+    claim = Claim(fleet_walk.WALKING)
+    if claim.take(now):
+        _held.walking = in_background(lambda: _walk(claim))
+
+
+def _walk(claim: Claim) -> None:
+    try:
+        fleet_walk.walk(claim)
+        claim.give_back()
+    except (StoreUnavailable, *DATABASE_DOWN) as error:
+        log.warning("the walk through the fleet broke off: %s", error)
+    except Interrupted:
+        log.info("another process walks through the fleet")

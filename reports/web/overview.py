@@ -55,7 +55,12 @@ class OverviewView(ApiView):
         tags=["reports"],
     )
     def get(self, request: Request) -> Response | HttpResponseBase:
-        """Counts of the whole fleet, as a rule at most a minute old, and the ten cans that need attention first."""
+        """
+        Counts of the whole fleet, as a rule at most a minute old, and the ten cans that need attention first.
+
+        Of more than 10,000 cans `exact` is false: total and by_status are approximate, by_stream, tenths and places as
+        old as `walked` says.
+        """
         count = fleet_count.current()
         data = (
             {"taken_at": answers.instant(count.counted_at), **asdict(count.overview)} if count else {"taken_at": None}

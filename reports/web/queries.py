@@ -38,7 +38,8 @@ class FleetQuery:
     """
     Which cans are asked for, in which order, and which page of them.
 
-    level_min, level_max: percent. silent_h: no report for at least so many hours.
+    level_min, level_max: percent. silent_h: no report for at least so many hours. is_ordered: whether the order was
+    asked for.
     """
 
     order: Order
@@ -50,8 +51,15 @@ class FleetQuery:
     prefix: str
     size: int
     scope: str
+    is_ordered: bool = False
     after: str | None = None
     before: str | None = None
+
+    @property
+    def needs_an_index(self) -> bool:
+        """Whether the rows are to come in an order, or a part of an index holds them."""
+        has_part = self.prefix or self.silent_h or self.has_level or self.status in (Status.FULL, Status.SILENT)
+        return bool(self.is_ordered or has_part or self.after or self.before)
 
     @property
     def natural(self) -> Order:
@@ -167,6 +175,7 @@ def fleet_query(query: Mapping[str, str]) -> FleetQuery:
         prefix=prefix,
         size=size,
         scope=scope,
+        is_ordered=bool(query.get("order", "").strip()),
     )
     if position is None:
         return first_page

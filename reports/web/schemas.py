@@ -353,6 +353,13 @@ class UrgentAnswer(serializers.Serializer[Any]):
     measured_at = serializers.DateTimeField(allow_null=True)
 
 
+class WalkedAnswer(serializers.Serializer[Any]):
+    cans = serializers.IntegerField(help_text="How many cans were read for by_stream, tenths and places.")
+    since = serializers.DateTimeField(allow_null=True, help_text="When the first of them was read.")
+    until = serializers.DateTimeField(allow_null=True)
+    complete = serializers.BooleanField(help_text="Whether these are all; else the rest follows.")
+
+
 class OverviewAnswer(serializers.Serializer[Any]):
     taken_at = serializers.DateTimeField(allow_null=True)
     total = serializers.IntegerField(required=False)
@@ -365,6 +372,10 @@ class OverviewAnswer(serializers.Serializer[Any]):
     cell = serializers.FloatField(
         required=False, help_text="Height of a map cell in degrees; 0: each place is one can."
     )
+    exact = serializers.BooleanField(
+        required=False, help_text="Of more than 10,000 cans, total and by_status are counted by index, and approximate."
+    )
+    walked = WalkedAnswer(required=False)
 
 
 class Live(serializers.Serializer[Any]):

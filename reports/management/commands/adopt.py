@@ -55,8 +55,8 @@ class Command(BaseCommand):
 
 def _adopt() -> Iterator[tuple[int, int]]:
     """Yield, a page of the table at a time, how many cans there were and how many of them the lists lacked."""
-    for page in store.each_can(segment=0, segments=1):
-        yield len(page), store.mend([report for report, is_missing in page if is_missing])
+    for stretch in store.walk():
+        yield len(stretch.cans), store.mend([can.report for can in stretch.cans if not can.is_indexed])
 
 
 def _suffix_of(table: str) -> str:

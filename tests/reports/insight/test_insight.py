@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -10,13 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.insight.fleet_counts import GRID, PLACES, Count, Overview
+from reports.insight.fleet_counts import FINE, GRID, PLACES, Count, Overview, Walked
 from reports.insight.status import Status, is_old, status
 from reports.insight.thinning import thin
 from reports.report import Report, percent
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 DAY = timedelta(hours=24)
+WALKED = Walked(5, "2026-11-24T09:30:00Z", "2026-11-24T09:30:00Z", True)
+MOST = 350_000
 
 
 @pytest.mark.parametrize(
@@ -63,11 +66,11 @@ def test_thinning_keeps_a_single_peak_among_thousands() -> None:
 
 
 def counted(*cans: tuple[str, str, timedelta | None]) -> Overview:
-    count = Count(NOW)
+    count = Count()
     for can_id, level, age in cans:
         at = None if age is None else NOW - age
-        count.add(Report(can_id, level, at, at), (50.0, 14.0), "paper")
-    return count.overview()
+        count.add(Report(can_id, level, at, at), (50.0, 14.0), "paper", NOW)
+    return count.overview(WALKED)
 
 
 def test_an_overview_counts_each_can_once_and_survives_packing() -> None:
@@ -79,7 +82,7 @@ def test_an_overview_counts_each_can_once_and_survives_packing() -> None:
     assert overview.by_status == {"FULL": 2, "SILENT": 1, "OK": 2}
     assert overview.tenths == [0, 1, 0, 0, 0, 0, 0, 0, 0, 2]
     assert overview.by_stream == {"paper": 5}
-    assert Overview.unpacked(overview.packed()) == overview
+    assert Overview.unpacked(overview.packed(MOST)) == overview
 
 
 def test_full_cans_need_attention_before_silent_ones_and_the_worst_of_each_first() -> None:
@@ -94,14 +97,51 @@ def test_full_cans_need_attention_before_silent_ones_and_the_worst_of_each_first
 
 
 def test_a_large_fleet_becomes_cells_that_lose_no_can() -> None:
-    count = Count(NOW)
+    count = Count()
     for number in range(PLACES * 3):
         report = Report(str(number), "90" if number == 77 else "10", NOW, NOW)
-        count.add(report, (50 + number % 97 / 1000, 14 + number % 89 / 1000), "")
-    overview = count.overview()
+        count.add(report, (50 + number % 97 / 1000, 14 + number % 89 / 1000), "", NOW)
+    again, beside = Count.unpacked(count.packed(MOST, position="7"))
+    overview = count.overview(WALKED)
 
-    assert len(overview.places) < PLACES * 3
+    assert len(count.points.cells) <= FINE
+    assert len(overview.places) < PLACES
     assert sum(place.count for place in overview.places) == overview.located == PLACES * 3
     assert [(place.level, place.full) for place in overview.places if place.status == "FULL"] == [(90, 1)]
-    assert Overview.unpacked(overview.packed()).cell == overview.cell == pytest.approx(0.096 / GRID)
-    assert len(overview.packed()) < 100_000
+    assert Overview.unpacked(overview.packed(MOST)).cell == overview.cell == pytest.approx(0.096 / GRID)
+    assert len(overview.packed(MOST)) < 100_000
+    assert (beside, again.by_status, again.points.count) == ({"position": "7"}, count.by_status, PLACES * 3)
+    assert sum(place.count for place in again.overview(WALKED).places) == PLACES * 3
+
+
+def test_what_is_kept_of_a_fleet_always_fits() -> None:
+    chance = random.Random(3)
+    count = Count()
+    for number in range(PLACES):
+        can_id = "".join(chr(chance.randrange(0x1F300, 0x1FAFF)) for _ in range(120))
+        report = Report(can_id, str(number % 100), NOW, NOW)
+        count.add(report, (chance.uniform(-90, 90), chance.uniform(-180, 180)), f"stream {number}" * 5, NOW)
+    overview = count.overview(WALKED)
+
+    assert len(overview.packed(10**9)) > MOST
+    assert len(overview.packed(MOST)) <= MOST
+    assert sum(place.count for place in Overview.unpacked(overview.packed(MOST)).places) == PLACES
+    assert len(count.packed(MOST)) <= MOST
+
+
+def test_a_walk_long_ago_corrects_what_the_indexes_count_now() -> None:
+    count = Count()
+    for number in range(100):
+        # Each tenth is silent and full, which counts as full; each index range holds it.
+        level, age = ("90", DAY * 2) if number % 10 == 0 else ("90", DAY * 0) if number % 10 < 3 else ("10", DAY * 0)
+        ranges = [""] + ["FULL"] * (level == "90") + ["SILENT"] * (age > DAY)
+        count.add(Report(str(number), level, NOW - age, NOW), None, "", NOW, ranges)
+    for _ in range(5):
+        count.pass_over(["", "FULL"])
+
+    now = count.estimated(WALKED, {"": 1050, "FULL": 400, "SILENT": 120}, ())
+
+    # Ten times as many: of the full ones 50 are out of service, of the silent ones 100 are full.
+    assert (now.total, now.by_status, now.exact) == (1000, {"FULL": 350, "SILENT": 20, "OK": 630}, False)
+    none = Count().estimated(WALKED, {"": 1050, "FULL": 400, "SILENT": 120}, ())
+    assert (none.total, none.by_status) == (1050, {"FULL": 400, "SILENT": 120, "OK": 530})

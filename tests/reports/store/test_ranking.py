@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -125,14 +126,17 @@ def test_ids_are_searched_by_how_they_begin(fleet: dict[str, Report], prefix: st
 def test_a_filtered_page_stops_at_its_budget_and_can_be_searched_on(fleet: dict[str, Report]) -> None:
     wanted = {can_id for can_id, report in fleet.items() if report.stream == "glass"}
 
-    pages = walk("fullest", 10, keep=lambda report: report.stream == "glass", budget=15)
+    def glass(reports: Sequence[Report]) -> set[str]:
+        return {report.can_id for report in reports if report.stream == "glass"}
+
+    pages = walk("fullest", 10, keep=glass, budget=15)
 
     assert {report.can_id for page in pages for report in page.items} == wanted
     assert any(page.stopped for page in pages)
     assert all(len(page.items) == 10 for page in pages[:-1] if not page.stopped)
 
 
-@pytest.mark.parametrize(("filters", "most"), [({}, 9), ({"keep": lambda report: False}, 11)])
+@pytest.mark.parametrize(("filters", "most"), [({}, 9), ({"keep": lambda reports: set()}, 11)])
 def test_a_page_costs_a_fixed_number_of_requests(
     fleet: dict[str, Report], filters: dict[str, object], most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,18 +154,18 @@ def test_what_another_service_wrote_is_found_and_mended(suffix: str) -> None:
         boto3.client("dynamodb").put_item(TableName=table, Item={"id": {"S": can_id}, "level": {"S": level}})
     store.put_reports([Report("ours", "12", NOW, NOW)], now=NOW)
 
-    lacking = [report for page in each() for report, lacks in page if lacks]
+    lacking = lacking_reports()
     assert store.mend(lacking) == 2
     assert store.mend(lacking) == 0
 
     assert [report.can_id for report in ranked("fullest", size=5).items] == ["lab", "ours"]
     assert [report.can_id for report in ranked("id", size=5).items] == ["lab", "odd", "ours"]
     assert [report.can_id for report in ranked("silent", size=5).items] == ["ours"]
-    assert not any(lacks for page in each() for _, lacks in page)
+    assert lacking_reports() == []
 
 
-def each() -> list[list[tuple[Report, bool]]]:
-    return [page for segment in range(3) for page in store.each_can(segment=segment, segments=3)]
+def lacking_reports() -> list[Report]:
+    return [can.report for stretch in store.walk() for can in stretch.cans if not can.is_indexed]
 
 
 def test_a_row_tells_its_trend_of_a_day(suffix: str) -> None:

@@ -65,7 +65,7 @@ def put(*reports: Report) -> Outcome:
 
 def whole_fleet() -> list[tuple[Report, bool]]:
     """Walk the fleet: each can, without its attributes, and whether the indexes lack it."""
-    return [can for page in store.each_can(segment=0, segments=1) for can in page]
+    return [(can.report, not can.is_indexed) for stretch in store.walk() for can in stretch.cans]
 
 
 def all_history(can_id: str, size: int = 500, newest_first: bool = False) -> list[Report]:

@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 from reports import store
 from reports.models import Can
 from reports.report import Report
-from reports.store import ranking
-from reports.web import cursors, fleet_count
+from reports.store import walking
+from reports.web import cursors, fleet, fleet_count, fleet_csv
 from reports.web.csv_cells import as_it_was, harmless
 from reports.web.problems import InvalidQuery
+from trashsite import aws
 
 pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
 
@@ -446,9 +447,11 @@ def test_the_fleet_is_filtered_ordered_and_paged_both_ways(client: Client) -> No
     assert client.get(back["next"]).json()["results"] == second["results"]
 
 
-def test_a_search_that_no_index_serves_goes_on_where_it_stopped(client: Client, monkeypatch: object) -> None:
-    monkeypatch.setattr(ranking, "BUDGET", 10)  # type: ignore[attr-defined]
-    monkeypatch.setitem(ranking.ranked.__kwdefaults__, "budget", 10)  # type: ignore[attr-defined]
+def test_a_search_that_no_index_serves_goes_on_where_it_stopped(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "BUDGET", 10)
+    monkeypatch.setattr(fleet, "SEARCHED_WHOLE", 0)
     for number in range(40):
         put(f"needle-{number}" if number % 20 == 0 else f"hay-{number}", str(number), attributes="{}")
 
@@ -465,7 +468,7 @@ def test_csv_is_all_that_matches_and_runs_nothing(client: Client) -> None:
     Can.objects.create(can_id='a,"b"', name="=HYPERLINK(1)", address="Market square 3")
 
     answer = client.get("/reports/?format=csv&level_min=97&level_max=98&page_size=1")
-    rows = list(csv.reader(io.StringIO(b"".join(answer.streaming_content).decode())))
+    rows = list(csv.reader(io.StringIO(answer.content.decode())))
 
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
     columns = ["can_id", "name", "address", "stream", "level", "status", "measured_at", "received_at"]
@@ -494,11 +497,51 @@ def test_a_csv_file_is_whole_or_there_is_none(
     monkeypatch.setattr(store, "ranked", ranked)
     broken = client.get("/reports/?format=csv&q=whole-")
     whole = client.get("/reports/?format=csv&q=whole-")
-    file = b"".join(whole.streaming_content)
+    file = whole.content
 
     assert (broken.status_code, broken["Content-Type"]) == (503, "application/problem+json")
     assert broken["Retry-After"] == "5"
     assert (file.count(b"\r\n"), int(whole["Content-Length"])) == (6, len(file))
+
+
+def test_a_large_csv_file_is_made_as_it_is_read_and_breaks_off_where_it_fails(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        put(f"large-{number}")
+    monkeypatch.setattr(fleet_csv, "WHOLE_S", 0)
+    monkeypatch.setattr(walking, "ROWS", 2)
+    sorted_file = client.get("/reports/?format=csv&order=id")
+    file = client.get("/reports/?format=csv")
+    of_all, in_order = (
+        list(csv.reader(io.StringIO(b"".join(each.streaming_content).decode()))) for each in (file, sorted_file)
+    )
+    assert "Content-Length" not in file
+    assert of_all[0] == in_order[0]
+    large = [row for row in in_order if row[0].startswith("large-")]
+    assert [row[0] for row in large] == [f"large-{number}" for number in range(5)]
+    assert sorted(row for row in of_all if row[0].startswith("large-")) == large
+
+    broken = client.get("/reports/?format=csv").streaming_content
+    monkeypatch.setattr(aws.Client, "patiently", unavailable)
+    # The server breaks the connection then: tests/trashsite/server/test_server.py.
+    with pytest.raises(store.StoreUnavailable):
+        b"".join(broken)
+
+
+def unavailable(*_: object, **__: object) -> aws.Answer:
+    raise aws.AwsSilent("out of reach")
+
+
+def test_a_csv_file_sends_a_byte_at_a_time_while_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fleet_csv, "BYTE_EVERY_S", 0)
+    line = ",".join(fleet_csv.COLUMNS) + "\r\n"
+
+    pieces = list(fleet_csv._pieces(iter([[]] * 200)))
+
+    assert b"".join(pieces).decode() == line
+    # All but the end of the line; what is sent then would stand in a line of its own.
+    assert [len(piece) for piece in pieces] == [1] * (len(line) - 1) + [0] * (201 - len(line)) + [1]
 
 
 @given(st.text())

@@ -203,7 +203,7 @@ def test_a_flood_of_invented_keys_fills_neither_the_list_nor_the_levels(
 
     assert len(store.waiting_sensors(datetime.now(UTC))) == 3
     assert counters.counters()["unlisted"] - before == 5
-    assert [page for page in store.each_can(segment=0, segments=1) if page] == []
+    assert [stretch for stretch in store.walk() if stretch.cans] == []
     # Who is listed already goes on.
     batch(uplink("chirpstack-em400-tld.json", deviceInfo={"devEui": "24e1247100000000"}, fCnt=312))
     assert {each.key: each.messages for each in store.waiting_sensors(datetime.now(UTC))}["24E1247100000000"] == 2

@@ -1,0 +1,164 @@
+"""All of the fleet: row by row in no order, or in numbers by its indexes. For what needs all of it, not for a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from reports.report import Report, percent
+from reports.store.errors import as_store_errors
+from reports.store.items import INDEXES, LEVELS, SHARDS, Item, dynamodb, index_keys, level_part, minute_part, report_of
+from trashsite.aws import Answer, AwsError, side_by_side
+from trashsite.names import full_name
+
+#: Rows that one request reads, and keys that one counts. Without a limit the embedded store reads all that is left of
+#: the table for each request, of which it answers a megabyte (dynoxide 1.2.1).
+ROWS = 500
+KEYS = 5_000
+#: Sort before and after every key: a trimmed id without control characters begins with `!` or higher.
+FIRST, LAST = " ", "\U0010ffff"
+_SHARD = INDEXES["by-id"][0]
+_READ = ("id", "level", "order_key", "received_at", "stream", "location", _SHARD, "level_key", "heard_key")
+
+
+class Met(NamedTuple):
+    """A can on the way through the table. keys: by index its key there, where it has one; attributes are left out."""
+
+    report: Report
+    keys: Mapping[str, str]
+
+    @property
+    def is_indexed(self) -> bool:
+        return bool(self.keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Some cans on the way through the table, and from where it goes on, None at the end."""
+
+    cans: Sequence[Met]
+    position: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRange:
+    """The cans whose key in an index lies between two, both included: as coarse as the keys are."""
+
+    index: str
+    least: str = FIRST
+    most: str = LAST
+
+    def holds(self, can: Met) -> bool:
+        return self.index in can.keys and self.least <= can.keys[self.index] <= self.most
+
+
+def every_can() -> KeyRange:
+    """Return the range of all cans that are in the indexes."""
+    return KeyRange("by-id")
+
+
+def from_level(level: int) -> KeyRange:
+    """Return the range of those with at least so many percent, where a band of the index begins there."""
+    return KeyRange("by-level", f"{level_part(level)}#")
+
+
+def silent_until(instant: datetime) -> KeyRange:
+    """Return the range of those whose last report may be from then or before: right to half a day."""
+    return KeyRange("by-heard", most=f"{minute_part(instant)}$")
+
+
+def walk(after: str | None = None) -> Iterator[Stretch]:
+    """
+    Walk through the table from a position on, 500 rows a request: about a read unit for ten cans.
+
+    A can that is stored meanwhile may be missing, none comes twice. Raises StoreUnavailable.
+    """
+    request: dict[str, Any] = {
+        "TableName": full_name(LEVELS),
+        "Limit": ROWS,
+        "ProjectionExpression": ", ".join(f"#{name}" for name in _READ),
+        "ExpressionAttributeNames": {f"#{name}": name for name in _READ},
+    }
+    start = after and {"id": {"S": after}}
+    while True:
+        with as_store_errors():
+            answer = dynamodb().patiently("Scan", {**request, "ExclusiveStartKey": start} if start else request)
+        start = answer.get("LastEvaluatedKey")
+        cans = [Met(report, _keys(item)) for item in answer["Items"] if (report := report_of(item))]
+        yield Stretch(cans, start["id"]["S"] if start else None)
+        if not start:
+            return
+
+
+def count(keys: KeyRange) -> Iterator[int]:
+    """
+    Yield how many cans each request finds in a range, 5,000 at most: their sum is the number of cans.
+
+    Costs about 50 read units for 10,000 keys. Cans that another service wrote are missing until `mend` has seen them.
+    Raises StoreUnavailable.
+    """
+    for shard in range(SHARDS):
+        for answer in _counted(keys, str(shard)):
+            yield answer["Count"]
+
+
+def _counted(keys: KeyRange, shard: str) -> Iterator[Answer]:
+    hash_name, range_name = INDEXES[keys.index]
+    request: dict[str, Any] = {
+        "TableName": full_name(LEVELS),
+        "IndexName": keys.index,
+        "Select": "COUNT",
+        "KeyConditionExpression": "#hash = :shard AND #range BETWEEN :least AND :most",
+        "ExpressionAttributeNames": {"#hash": hash_name, "#range": range_name},
+        "ExpressionAttributeValues": {":shard": {"S": shard}, ":least": {"S": keys.least}, ":most": {"S": keys.most}},
+        "Limit": KEYS,
+    }
+    while True:
+        with as_store_errors():
+            answer = dynamodb().patiently("Query", request)
+        yield answer
+        if not (start := answer.get("LastEvaluatedKey")):
+            return
+        request["ExclusiveStartKey"] = start
+
+
+def _keys(item: Item) -> dict[str, str]:
+    if _SHARD not in item:
+        return {}
+    return {index: item[key]["S"] for index, (_, key) in INDEXES.items() if key in item}
+
+
+def mend(reports: Sequence[Report]) -> int:
+    """
+    Bring cans into the indexes that another service wrote without our keys; return how many.
+
+    One that was written anew meanwhile is left alone. Raises StoreUnavailable.
+    """
+    with as_store_errors():
+        return sum(side_by_side(_mend, reports))
+
+
+def _mend(report: Report) -> bool:
+    keys = index_keys(report.can_id, report.level, report.measured_at)
+    request = {
+        "TableName": full_name(LEVELS),
+        "Key": {"id": {"S": report.can_id}},
+        "UpdateExpression": "SET " + ", ".join(f"#{at} = :{at}" for at in range(len(keys))),
+        # The level that the key was made of: S from the lab's own service, perhaps N from another.
+        "ConditionExpression": "attribute_not_exists(#0) AND #level IN (:text, :number)",
+        "ExpressionAttributeNames": {"#level": "level", **{f"#{at}": name for at, name in enumerate(keys)}},
+        "ExpressionAttributeValues": {
+            ":text": {"S": report.level},
+            ":number": {"N": report.level} if percent(report.level) is not None else {"S": report.level},
+            **{f":{at}": value for at, value in enumerate(keys.values())},
+        },
+    }
+    try:
+        dynamodb().patiently("UpdateItem", request)
+    except AwsError as error:
+        if error.code != "ConditionalCheckFailedException":
+            raise
+        return False
+    return True

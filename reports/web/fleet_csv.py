@@ -1,0 +1,97 @@
+"""The fleet as a CSV file: small ones whole, large ones as they are made."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+
+from django.db import close_old_connections
+from django.http import HttpResponse, StreamingHttpResponse
+
+from reports.web.answers import Row, instant
+from reports.web.csv_cells import harmless
+from reports.web.fleet_listing import FleetListing
+
+COLUMNS = (
+    "can_id", "name", "address", "stream", "level", "status", "measured_at", "received_at", "latitude", "longitude",
+)  # fmt: skip
+CONTENT_TYPE = "text/csv; charset=utf-8"
+#: A file that is made within so long, and is no larger, is answered whole.
+WHOLE_S = 1.0
+WHOLE_BYTES = 1024 * 1024
+#: While no row is found, so often a byte is sent: who is silent for long is given up by proxies and programs.
+BYTE_EVERY_S = 4.0
+
+
+def csv_of(listing: FleetListing) -> HttpResponse | StreamingHttpResponse:
+    """
+    Answer with all rows of a query as CSV, in memory of constant size.
+
+    What can be made within a second is made before the first byte is sent: a failure is a 503, and Content-Length shows
+    where a connection broke off. Of a larger file only that second is; where it fails later, the server breaks the
+    connection (trashsite.server.streams), so that a part of the fleet does not look like all of it.
+    Raises StoreUnavailable, and the database's errors.
+    """
+    began, made, size = time.monotonic(), list[bytes](), 0
+    pieces = _pieces(listing.all())
+    for piece in pieces:
+        made.append(piece)
+        size += len(piece)
+        if size > WHOLE_BYTES or time.monotonic() - began > WHOLE_S:
+            # The rest is made in another thread, which is where Django will look after connections.
+            close_old_connections()
+            answer: HttpResponse | StreamingHttpResponse = StreamingHttpResponse(chain(made, pieces))
+            break
+    else:
+        answer = HttpResponse(b"".join(made))
+        answer["Content-Length"] = str(size)
+    answer["Content-Type"] = CONTENT_TYPE
+    answer["Content-Disposition"] = 'attachment; filename="fleet.csv"'
+    return answer
+
+
+def _pieces(pages: Iterator[Sequence[Row]]) -> Iterator[bytes]:
+    """
+    Yield the file in pieces, an empty one where no row was found for a while.
+
+    The last line is held back: where the next row is long in coming, it is sent byte by byte, since CSV has nothing
+    that may stand between two lines. The shortest lasts for some minutes.
+    """
+    held, sent_s = _lines([COLUMNS]), time.monotonic()
+    for rows in pages:
+        if rows:
+            *before, last = rows
+            yield held + _lines(map(_cells, before))
+            held, sent_s = _lines([_cells(last)]), time.monotonic()
+        elif len(held) > 1 and time.monotonic() - sent_s >= BYTE_EVERY_S:
+            yield held[:1]
+            held, sent_s = held[1:], time.monotonic()
+        else:
+            yield b""
+    yield held
+
+
+def _lines(rows: Iterable[Sequence[str]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode(errors="backslashreplace")
+
+
+def _cells(row: Row) -> list[str]:
+    report, facts = row.report, row.facts
+    cells = (
+        report.can_id,
+        facts.name if facts else "",
+        facts.address if facts else "",
+        row.stream,
+        report.level,
+        row.status,
+        instant(report.measured_at) or "",
+        instant(report.received_at) or "",
+        (facts and facts.latitude) or "",
+        (facts and facts.longitude) or "",
+    )
+    return [harmless(cell) for cell in cells]

@@ -110,3 +110,10 @@ def test_a_database_that_is_away_is_told_in_one_line_without_its_password(suffix
     assert "CommandError: The database of DATABASE_URL does not answer" in said
     assert "Traceback" not in said
     assert "hunter2" not in said
+
+
+def test_a_folder_that_cannot_be_written_is_told(suffix: str) -> None:
+    status, said = run("manage.py", "prepare", DATABASE_URL="sqlite:////dev/null/db.sqlite3")
+    assert status == 1
+    assert "Let this user write to the folder of SQLite's file." in said
+    assert "Traceback" not in said

@@ -47,3 +47,5 @@ class Command(BaseCommand):
                 call_command("people", "--first-admin")
         except OperationalError as error:
             raise CommandError(f"The database of DATABASE_URL does not answer: {error}") from error
+        except OSError as error:
+            raise CommandError(f"{error}\nLet this user write to the folder of SQLite's file.") from error

@@ -1,6 +1,9 @@
 # One image for web, worker, simulator and commands; docker-compose.yml shows each one's command.
 
-FROM python:3.11-slim-bookworm AS build
+# Any image with Python 3.11 and pip on Debian 12; by digest where you build for production: `make image BASE=...@sha256:...`.
+ARG BASE=docker.io/library/python:3.11-slim-bookworm
+
+FROM ${BASE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
 COPY stack/bootstrap.txt ./
@@ -9,9 +12,9 @@ COPY requirements.txt ./
 RUN python -m venv --without-pip /venv \
     && uv pip sync --quiet --no-cache --require-hashes --compile-bytecode --python /venv/bin/python requirements.txt
 
-FROM python:3.11-slim-bookworm
+FROM ${BASE}
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 TRASH_DATA=/data
-RUN useradd --system --uid 10001 --no-create-home --home-dir /nonexistent trashsite \
+RUN useradd --uid 10001 --no-log-init --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin trashsite \
     && install -d -o trashsite /data
 WORKDIR /srv/trashsite
 COPY --from=build /venv /venv

@@ -3,6 +3,7 @@
 SHELL := /bin/sh
 PORT ?= 8000
 STACK ?= embedded
+IMAGE ?= trashsite
 # Options for a target's own program: make test ARGS="-k wire"
 ARGS ?=
 export PORT STACK PYTHON
@@ -55,6 +56,16 @@ screenshots: .venv/.dev stack/.embedded ## Draw every page into docs/images, and
 	SCREENSHOTS=docs/images TRASH_LOCAL=1 .venv/bin/python -m pytest -q -p no:randomly tests/reports/web/browser/test_screenshots.py
 	cp docs/images/fleet.png docs/images/can.png docs/
 
+image: ## Build the image with docker, podman or buildah (IMAGE=trashsite BASE=an image with Python 3.11, best by digest)
+	@engine=$$(for each in docker podman buildah; do command -v $$each && break; done) || { \
+	    echo "No docker, podman or buildah on the path: install one (Debian, Ubuntu: sudo apt install buildah)." >&2; exit 1; }; \
+	case $$engine in */docker) format=;; *) format='--format docker';; esac; \
+	$$engine build $$format $(if $(BASE),--build-arg BASE=$(BASE)) --tag $(IMAGE) .
+
+sbom: stack/.sbom/.done ## Write trashsite.cdx.json: the Python packages of the image, with hashes, as CycloneDX
+	@stack/.sbom/bin/cyclonedx-py requirements --output-reproducible --validate -o trashsite.cdx.json requirements.txt
+	@echo "trashsite.cdx.json lists what requirements.txt locks."
+
 audit: .venv/.run ## Compare the locked packages with the known vulnerabilities
 	@.venv/bin/python -m stack.audit $(UV)
 
@@ -63,6 +74,7 @@ upgrade: $(UV) stack/.node/.done ## Take the newest releases of every dependency
 	$(COMPILE) stack/requirements.in -o stack/requirements.txt
 	$(COMPILE) stack/aws-cli.in -o stack/aws-cli.txt
 	$(COMPILE) stack/cloudformation.in -o stack/cloudformation.txt
+	$(COMPILE) stack/sbom.in -o stack/sbom.txt
 	$(COMPILE) requirements.in -o requirements.txt
 	$(COMPILE) requirements-dev.in -o requirements-dev.txt
 	$(NPM) update --package-lock-only
@@ -78,7 +90,7 @@ aws-cli: stack/.aws/.done ## Install the AWS command line tool for the examples 
 servers: stack/.java ## Fetch DynamoDB Local and ElasticMQ, for STACK=java (needs a JDK of 17 or later, and Maven)
 
 clean: ## Remove the environments and caches; the data in .data stays
-	rm -rf .venv stack/.uv stack/.node stack/.aws stack/.cloudformation stack/node_modules stack/.embedded
+	rm -rf .venv stack/.uv stack/.node stack/.aws stack/.cloudformation stack/.sbom stack/node_modules stack/.embedded
 	rm -rf stack/.dynoxide stack/.java stack/java/lib
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
 
@@ -86,7 +98,7 @@ help: ## Show this
 	@awk -F ':.*## ' '/^#: / { printf "\n%s\n", substr($$0, 4) } \
 	  /^[a-z-]+:.*## / { gsub(/\$$\$$/, "$$", $$2); printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: run env test lint format bench faults rights screenshots audit upgrade environments aws-cli servers clean help
+.PHONY: run env test lint format bench faults rights screenshots image sbom audit upgrade environments aws-cli servers clean help
 
 # -- environments: each made anew when the file that locks it has changed ----------------------------------
 
@@ -117,6 +129,12 @@ stack/.aws/.done: stack/aws-cli.txt | $(UV)
 	@echo "Installing the AWS command line tool" >&2
 	@test -x stack/.aws/bin/python || stack/.uv/bin/python -m venv --without-pip stack/.aws
 	@$(SYNC) stack/.aws/bin/python stack/aws-cli.txt
+	@touch $@
+
+stack/.sbom/.done: stack/sbom.txt | $(UV)
+	@echo "Installing CycloneDX" >&2
+	@test -x stack/.sbom/bin/python || stack/.uv/bin/python -m venv --without-pip stack/.sbom
+	@$(SYNC) stack/.sbom/bin/python stack/sbom.txt
 	@touch $@
 
 stack/.cloudformation/.done: stack/cloudformation.txt | $(UV)

@@ -21,7 +21,7 @@ from reports import queue, store
 from reports.web import access, database, fleet_count, probes
 from stack.servers import Kind
 from tests.support import aws_calls
-from tests.support.servers import Worker, aws_stand_ins
+from tests.support.servers import ROOT, Worker, aws_stand_ins
 from trashsite import aws
 
 # Tests make AWS clients anew, hundreds of times: what botocore reads from its own folders for each is read once,
@@ -56,7 +56,18 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files whose tests start programs and wait for them, so that none of them is left for the end."""
+    items.sort(key=lambda item: not str(item.path.relative_to(ROOT)).startswith(LONG))
+
+
 _OURS = pytest.StashKey[str]()
+#: Files of half a minute or more, and folders of such files, by `make test`'s list of durations.
+LONG = (
+    "tests/docs/test_blocks", "tests/faults", "tests/reports/web/browser", "tests/reports/worker",
+    "tests/reports/store/test_two_versions", "tests/trashsite/test_receiver", "tests/deploy", "tests/stack",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="session")

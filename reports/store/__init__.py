@@ -9,7 +9,7 @@ from reports.store.errors import StoreUnavailable
 from reports.store.items import LEVELS
 from reports.store.pipeline import Heartbeat, beat, leave, workers
 from reports.store.ranking import BUDGET, Order, Ranked, ranked
-from reports.store.reading import Page, history, latest, latest_row, ping
+from reports.store.reading import Page, history, latest, latest_row, past_levels, ping
 from reports.store.register import bucket_of, register_entries, register_versions, write_entries
 from reports.store.sensors import (
     KeptMessage,
@@ -33,7 +33,7 @@ __all__ = (
     "BUDGET", "LEVELS", "MAX_BYTES", "TRIES", "Claim", "Heartbeat", "HourlyHistory", "KeptMessage", "KeyRange", "Met",
     "Order", "Outcome", "Page", "Ranked", "StoreUnavailable", "StoredState", "Stretch", "Waiting", "beat", "bucket_of",
     "change_states", "count", "every_can", "forget_waiting", "from_level", "history", "hourly_history", "keep_messages",
-    "keep_snapshot", "kept_messages", "latest", "latest_row", "leave", "mend", "missing", "ping", "provision",
-    "put_reports", "put_waiting", "ranked", "register_entries", "register_versions", "sensor_states", "silent_until",
+    "keep_snapshot", "kept_messages", "latest", "latest_row", "leave", "mend", "missing", "past_levels", "ping",
+    "provision", "put_reports", "put_waiting", "ranked", "register_entries", "register_versions", "sensor_states", "silent_until",
     "snapshot", "waiting_sensors", "walk", "workers", "write_entries",
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -26,6 +26,7 @@ from reports.store.items import (
     report_of,
     row_of,
 )
+from reports.store.reading import PAGE_CHARS
 from reports.store.walking import FIRST, LAST
 from trashsite.aws import side_by_side
 from trashsite.names import full_name
@@ -47,10 +48,10 @@ class Ranked:
     """
     A page of the fleet in an order.
 
-    trends: per can its whole percents over a day, one in two hours, the newest last; None where nothing came.
-    first, last: positions of the first and last row looked at. more: there are rows beyond, in the direction
-    asked. stopped: the page is short only because enough rows were looked at: search on from `last`
-    (or, where it was asked for what is before a position, from `first`).
+    trends: where wanted, per can its whole percents over a day, one in two hours, the newest last; None where nothing
+    came. first, last: positions of the first and last row looked at. more: there are rows beyond, in the direction
+    asked. stopped: the page is short only because enough rows were looked at, or their attributes are large
+    (PAGE_CHARS): search on from `last` (or, where it was asked for what is before a position, from `first`).
     """
 
     items: Sequence[Report]
@@ -74,6 +75,7 @@ def ranked(
     selective: bool = True,
     size: int,
     budget: int = BUDGET,
+    with_trends: bool = False,
 ) -> Ranked:
     """
     Return up to `size` cans in an order, from after a position, or those just before one.
@@ -83,8 +85,9 @@ def ranked(
     prefix: of the id, where it is `id`. keep: which rows are wanted, asked with up to a hundred, or a page of them.
     selective: whether `keep` may drop many; then up to `budget` rows are looked at, else up to so many more than
     `size`. The indexes are coarse (reports.store.items): within a page the rows are put into their exact order, from
-    80 % on it is exact to the percent across pages too, and bounds are exact. Costs a Query a shard and a BatchGetItem
-    a hundred rows looked at; an `until` of less than twelve hours ago looks also at cans that have reported since.
+    80 % on it is exact to the percent across pages too, and bounds are exact. with_trends: they cost some CPU.
+    Costs a Query a shard and a BatchGetItem a hundred rows looked at; an `until` of less than twelve hours ago looks
+    also at cans that have reported since.
     Cans that another service wrote are missing until `mend` has seen them. Raises StoreUnavailable.
     """
     test = _exactly(order, low, high, until)
@@ -98,7 +101,8 @@ def ranked(
     looked: list[str] = []
     ahead: list[str] = []
     beyond = True
-    while len(found) < size and (ahead or beyond):
+    chars = PAGE_CHARS
+    while len(found) < size and chars >= 0 and (ahead or beyond):
         left = most_looked - len(looked)
         room = left if is_filtered else min(left, size - len(found))
         if room <= 0:
@@ -113,15 +117,23 @@ def ranked(
         passed = {report.can_id: report for report in reports if test is None or test(report)}
         kept = passed.keys() if keep is None else keep(list(passed.values()))
         seen = 0
-        while seen < len(batch) and len(found) < size:
+        while seen < len(batch) and len(found) < size and chars >= 0:
             can_id = _can_of(order, batch[seen])
             if can_id in passed and can_id in kept:
                 found.append((passed[can_id], rows[can_id]))
+                chars -= len(passed[can_id].attributes)
             seen += 1
         looked += ahead[:seen]
         ahead = ahead[seen:]
     more = bool(ahead) or beyond
-    return _page(order, found, looked[::-1] if backwards else looked, more, stopped=more and len(found) < size)
+    return Ranked(
+        sorted((report for report, _ in found), key=_exact(order), reverse=order == "fullest"),
+        first=looked[-1 if backwards else 0] if looked else None,
+        last=looked[0 if backwards else -1] if looked else None,
+        more=more,
+        stopped=more and len(found) < size,
+        trends=_trends(item for _, item in found) if with_trends else {},
+    )
 
 
 def _exactly(
@@ -135,18 +147,8 @@ def _exactly(
     return None
 
 
-def _page(
-    order: Order, found: Sequence[tuple[Report, Item]], looked: Sequence[str], more: bool, stopped: bool
-) -> Ranked:
-    """Return rows as a page in their exact order. looked: the keys that were looked at, in the index's order."""
-    return Ranked(
-        sorted((report for report, _ in found), key=_exact(order), reverse=order == "fullest"),
-        looked[0] if looked else None,
-        looked[-1] if looked else None,
-        more,
-        stopped,
-        {report.can_id: trend(row) for report, item in found if (row := row_of(item))},
-    )
+def _trends(items: Iterable[Item]) -> dict[str, Sequence[int | None]]:
+    return {item["id"]["S"]: trend(row) for item in items if (row := row_of(item))}
 
 
 def _bounds(order: Order, low: int | None, high: int | None, until: datetime | None, prefix: str) -> tuple[str, str]:

@@ -16,6 +16,11 @@ from trashsite.names import full_name
 
 #: No measurement sorts after this: a digit is followed by nothing greater in any order key.
 AFTER_ALL = ":"
+#: Characters of attributes after which a page ends, however few reports it has: one report may have 16,384.
+PAGE_CHARS = 256 * 1024
+#: Answers that are read for the levels of one can: DynamoDB reads a megabyte for each, attributes counted, although
+#: it sends none of them.
+LEVEL_ANSWERS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +72,48 @@ def history(
     """
     Return up to `size` reports of a can measured from `since` and before `until`, from after the position `after`.
 
-    What has expired at `now` is skipped: DynamoDB sweeps it days later. Raises StoreUnavailable.
+    Fewer where their attributes are large (PAGE_CHARS). What has expired at `now` is skipped: DynamoDB sweeps it days
+    later. Raises StoreUnavailable.
     """
     least = instant_key(since) if since else "0"
     most = instant_key(until) if until else AFTER_ALL
     items: list[Item] = []
+    room = PAGE_CHARS
     with as_store_errors():
         # The filter may leave an answer short, even empty.
         for answer in query_history(can_id, least, most, now=now, newest_first=newest_first, after=after, limit=size):
-            items += answer["Items"]
-            if len(items) > size or (len(items) == size and "LastEvaluatedKey" in answer):
-                return Page(_reports(items[:size]), items[size - 1]["order_key"]["S"])
+            for at, item in enumerate(answer["Items"], 1):
+                items.append(item)
+                room -= attribute_chars(item)
+                has_more = at < len(answer["Items"]) or "LastEvaluatedKey" in answer
+                if has_more and (len(items) == size or room < 0):
+                    return Page(_reports(items), item["order_key"]["S"])
     return Page(_reports(items))
+
+
+def past_levels(can_id: str, *, since: datetime | None, size: int, now: datetime) -> tuple[Sequence[Report], bool]:
+    """
+    Return the reports of a can measured from `since`, newest first and without attributes, and whether these are all.
+
+    size: at most so many, and no more than LEVEL_ANSWERS hold. Raises StoreUnavailable.
+    """
+    least = instant_key(since) if since else "0"
+    items: list[Item] = []
+    with as_store_errors():
+        answers = query_history(
+            can_id, least, AFTER_ALL, now=now, newest_first=True, limit=size, names=("id", "order_key", "level")
+        )
+        for count, answer in enumerate(answers, 1):
+            items += answer["Items"]
+            has_more = len(items) > size or "LastEvaluatedKey" in answer
+            if has_more and (len(items) >= size or count == LEVEL_ANSWERS):
+                return _reports(items[:size]), False
+    return _reports(items), True
+
+
+def attribute_chars(item: Item) -> int:
+    """Return how many characters of attributes a row holds."""
+    return len(item.get("attributes", {}).get("S", ""))
 
 
 def query_history(

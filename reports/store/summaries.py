@@ -28,6 +28,8 @@ from trashsite.names import full_name
 SETTLED = timedelta(hours=1)
 #: Days summed up in one call at most, so that a first look at a long history stays quick.
 DAYS = 60
+#: Of the day that is not over, so many reports are read in one call at most, in so many pages of a megabyte.
+FRESH, FRESH_PAGES = 20_000, 16
 #: Source: AWS, BatchExecuteStatement: 25 statements.
 BATCH = 25
 _DAY = timedelta(days=1)
@@ -41,7 +43,8 @@ class HourlyHistory:
     """
     How a can's level went: by the hour, oldest first.
 
-    complete: False where what lies before the first hour is not summed up yet; asking again goes on there.
+    complete: False where what lies before the first hour is not summed up yet, and asking again goes on there; or where
+    the can has sent more since the last day that is summed up than one call reads.
     """
 
     hours: Sequence[LevelSummary]
@@ -69,7 +72,10 @@ def hourly_history(can_id: str, *, since: datetime | None, now: datetime, pages:
             oldest = _oldest(can_id, _start(first), now)
             missing = [day for day in missing if oldest and day >= oldest]
         made = _make(can_id, missing[-DAYS:], rows, now, pages) if missing else {}
-        fresh = [report for page in _raw(can_id, _start(today), None, now) for report in page]
+        fresh, is_whole = _fresh(can_id, _start(today), now)
+    if not is_whole:
+        # Before them there would be a gap.
+        return HourlyHistory(by_hour(reversed(fresh)), False)
     days |= made
     left = [day for day in missing if day not in made]
     hours = [hour for day in sorted(days) if not left or day > left[-1] for hour in days[day]]
@@ -132,6 +138,22 @@ def _raw(
     )
     for answer in answers:
         yield [report for item in answer["Items"] if (report := report_of(item))]
+
+
+def _fresh(can_id: str, since: datetime, now: datetime) -> tuple[Sequence[Report], bool]:
+    """Return the reports measured from `since`, newest first, as far as whole hours are known, and whether all."""
+    fresh: list[Report] = []
+    for count, page in enumerate(_raw(can_id, since, None, now)):
+        if len(fresh) >= FRESH or count == FRESH_PAGES:
+            broken = _hour(fresh[-1]) if fresh else since
+            return [report for report in fresh if _hour(report) > broken], False
+        fresh += page
+    return fresh, True
+
+
+def _hour(report: Report) -> datetime:
+    assert report.measured_at is not None
+    return report.measured_at.replace(minute=0, second=0, microsecond=0)
 
 
 def _oldest(can_id: str, since: datetime, now: datetime) -> date | None:

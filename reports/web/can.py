@@ -107,7 +107,7 @@ def _page(row: Row, facts: Can | None, range_: str, now: datetime) -> CanPage:
 class ChartView(ApiView):
     """The history of one can's level, in as many points as a chart can show."""
 
-    #: Reports read for one chart: two pages of a megabyte, and then some.
+    #: Reports read for one chart.
     MAX_REPORTS = 20_000
     MAX_POINTS = 1_000
 
@@ -138,14 +138,14 @@ class ChartView(ApiView):
         return Response(chart, headers={"Cache-Control": "private, max-age=10"})
 
     def _by_report(self, can_id: str, range_: str, since: datetime | None, now: datetime) -> ChartPoints:
-        history = store.history(can_id, since=since, newest_first=True, size=self.MAX_REPORTS, now=now)
+        reports, is_complete = store.past_levels(can_id, since=since, size=self.MAX_REPORTS, now=now)
         points = [
             (report.measured_at.timestamp(), float(round(level, 2)))
-            for report in reversed(history.items)
+            for report in reversed(reports)
             if report.measured_at and (level := percent(report.level)) is not None
         ]
         thinned = thin(points, self.MAX_POINTS)
-        return ChartPoints(can_id, range_, since, now, thinned, count=len(points), complete=history.next is None)
+        return ChartPoints(can_id, range_, since, now, thinned, count=len(points), complete=is_complete)
 
     def _by_hour(self, can_id: str, range_: str, since: datetime | None, now: datetime) -> ChartPoints:
         summary = store.hourly_history(can_id, since=since, now=now)

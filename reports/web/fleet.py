@@ -129,7 +129,8 @@ class FleetView(ApiView):
         The fleet: each can with its newest report, filtered and ordered, in pages.
 
         Some filters have no index. Such a page searches a limited number of cans, may be short, and then has
-        `stopped` true; `next` continues the search. To read the whole fleet while it changes, use order=id.
+        `stopped` true; `next` continues the search. A page of cans with large attributes is short, too. To read the
+        whole fleet while it changes, use order=id.
         """
         root = root_address(request)
         try:
@@ -141,7 +142,7 @@ class FleetView(ApiView):
             # The filter stays as it was typed, with the rule beside its field; nothing is asked of the fleet.
             page = _page(request, queries.fleet_query({}), problem.data, {error.field: error.rule})
             return Response(page, status=problem.status_code)
-        fleet = FleetListing(query, root, timezone.now(), _budget(query))
+        fleet = FleetListing(query, root, timezone.now(), _budget(query), with_trends=self.is_page)
         if isinstance(request.accepted_renderer, CSVRenderer):
             return csv_of(fleet)
         rows, next_, previous, stopped = fleet.page()

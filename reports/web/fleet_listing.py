@@ -20,13 +20,15 @@ class FleetListing:
     """
     A query of the fleet, and the facts of the cans that were looked at: a query a hundred of these, or a page.
 
-    budget: how many cans a page looks at before it stops, where no index serves the filter.
+    budget: how many cans a page looks at before it stops, where no index serves the filter. with_trends: whether its
+    rows show the last day.
     """
 
     query: FleetQuery
     root: str
     now: datetime
     budget: int = store.BUDGET
+    with_trends: bool = False
     _facts: dict[str, Can] = field(default_factory=dict)
 
     def page(self) -> tuple[list[Row], str | None, str | None, bool]:
@@ -75,7 +77,7 @@ class FleetListing:
         self._facts = {}
         return store.ranked(
             query.order, after=query.after, before=query.before, keep=self._wanted, selective=not is_whole,
-            budget=self.budget, size=query.size, **bounds,
+            budget=self.budget, size=query.size, with_trends=self.with_trends, **bounds,
         )  # fmt: skip
 
     def _wanted(self, reports: Sequence[Report]) -> set[str]:

@@ -29,7 +29,12 @@ _CURSOR = OpenApiParameter(
 
 def page_parameters(most: int) -> list[OpenApiParameter]:
     rows = {"type": "integer", "minimum": 1, "maximum": most}
-    return [OpenApiParameter("page_size", rows, description="Rows on a page (default: 50)."), _CURSOR]
+    return [
+        OpenApiParameter(
+            "page_size", rows, description="Rows on a page at most (default: 50); fewer where attributes are large."
+        ),
+        _CURSOR,
+    ]
 
 
 class ApiView(APIView):

@@ -168,6 +168,20 @@ def lacking_reports() -> list[Report]:
     return [can.report for stretch in store.walk() for can in stretch.cans if not can.is_indexed]
 
 
+def test_a_page_is_bounded_by_the_bytes_of_its_attributes(suffix: str) -> None:
+    said = '{"note":"' + "x" * 16_000 + '"}'
+    store.put_reports([Report(f"fat-{number}", "50", NOW, NOW, said) for number in range(40)], now=NOW)
+
+    pages = walk("id", 40)
+
+    assert all(sum(len(report.attributes) for report in page.items) < 300_000 for page in pages)
+    assert [page.stopped for page in pages] == [True, True, False]
+    assert len({report.can_id for page in pages for report in page.items}) == 40
+    assert [report.can_id for report in ranked("id", size=40, before=pages[2].first).items] == [
+        report.can_id for report in pages[1].items
+    ]
+
+
 def test_a_row_tells_its_trend_of_a_day(suffix: str) -> None:
     # Of each two hours the newest; what is older than a day is forgotten.
     reports = [Report("trend", f"{turn}.9", NOW - timedelta(hours=40 - turn), NOW) for turn in range(40)]
@@ -177,7 +191,7 @@ def test_a_row_tells_its_trend_of_a_day(suffix: str) -> None:
     store.put_reports(reports[1::2], now=NOW)
     store.put_reports([Report("young", "7", NOW, NOW)], now=NOW)
 
-    trends = ranked("id", size=5).trends
+    trends = ranked("id", size=5, with_trends=True).trends
 
     assert trends["trend"] == (18, 20, 22, 24, 26, 28, 30, 32, 34, 36, 38, 39)
     assert trends["young"] == (None,) * 11 + (7,)

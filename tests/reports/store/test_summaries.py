@@ -144,6 +144,21 @@ def test_a_long_history_comes_in_several_parts_none_of_them_wrong() -> None:
     assert list(parts[-1].hours) == expected
 
 
+def test_of_more_than_one_call_reads_only_whole_hours_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = '{"note":"' + "x" * 16_000 + '"}'
+    times = [NOW - timedelta(minutes=7 * turn) for turn in range(80)]
+    reports = [Report("fat", str(turn), at, NOW, said) for turn, at in enumerate(times)]
+    store.put_reports(reports, now=NOW)
+    monkeypatch.setattr(summaries, "FRESH_PAGES", 1)
+
+    found = hourly_history("fat", since=None, now=NOW)
+
+    hours = by_hour(reversed(reports))
+    assert not found.complete
+    assert 5 < len(found.hours) < len(hours)
+    assert list(found.hours) == hours[-len(found.hours) :]
+
+
 def test_summaries_of_more_than_one_page_are_all_read(settings) -> None:
     settings.TRASH_HISTORY_DAYS = 1_000
     can_id, level = next(ids), "12.345678901234567890123456789"

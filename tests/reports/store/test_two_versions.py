@@ -48,7 +48,7 @@ def test_a_row_of_the_old_version_is_taken_as_it_is(suffix: str) -> None:
     assert store.latest("1") == old[-1]
     (shown,) = ranked("id", size=5).items
     assert shown == old[-1]
-    before = ranked("id", size=5).trends["1"]
+    before = ranked("id", size=5, with_trends=True).trends["1"]
     assert len(before) == 12
     assert before[-1] == 4
 
@@ -57,7 +57,7 @@ def test_a_row_of_the_old_version_is_taken_as_it_is(suffix: str) -> None:
     assert store.put_reports([newest], now=NOW) == Outcome(stored=1)
     latest = store.latest("1")
     assert latest and (latest.level, latest.stream, latest.location) == ("9", "glass", old[-1].location)
-    assert [each for each in ranked("id", size=5).trends["1"] if each is not None][-1] == 9
+    assert [each for each in ranked("id", size=5, with_trends=True).trends["1"] if each is not None][-1] == 9
 
 
 def test_a_row_that_the_old_version_wrote_over_is_folded_again_by_the_next_write(suffix: str) -> None:

@@ -606,6 +606,32 @@ def test_a_chart_is_thinned_and_says_so(client: Client) -> None:
     assert client.get("/reports/nobody/chart").status_code == 404
 
 
+def test_a_page_of_history_is_bounded_by_its_bytes_and_a_chart_asks_for_no_attributes(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = json.dumps({"note": "x" * 16_000})
+    times = [NOW - timedelta(minutes=turn) for turn in range(40)]
+    store.put_reports([Report("fat", "5", at, at, said) for at in times], now=NOW)
+    received, patiently = [0], aws.Client.patiently
+
+    def counted(*arguments: object, **named: object) -> aws.Answer:
+        answer = patiently(*arguments, **named)  # type: ignore[arg-type]
+        received[0] += len(json.dumps(answer))
+        return answer
+
+    monkeypatch.setattr(aws.Client, "patiently", counted)
+
+    assert client.get("/reports/fat/chart").json()["reports"] == 40
+    assert received[0] < 40 * 500
+    met, address = [], "/reports/fat/history?page_size=500"
+    while address:
+        answer = client.get(address)
+        assert len(answer.content) < 300_000
+        met += [each["measured_at"] for each in answer.json()["results"]]
+        address = answer.json()["next"]
+    assert len(set(met)) == len(met) == 40
+
+
 def test_pages_may_run_our_own_scripts_and_all_else_nothing(client: Client) -> None:
     put("420")
 

@@ -17,6 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 from itertools import count
 from typing import Any, TypeVar
@@ -64,6 +65,8 @@ TIMEOUT_S = 2.5
 PATIENCE_S = 5.0
 #: Shorter than the pause before a batch is tried again (trashsite.sqs.dispatch), or that try would always fail.
 SILENCE_S = 0.4
+#: A connection that was in no use for so long is closed: after a rush there are more than are needed.
+IDLE_S = 30.0
 #: Requests that one call of side_by_side has in flight: as many as a page reads shards of an index.
 AT_ONCE = 8
 #: Set when this process stops: then no request is sent a second time.
@@ -126,7 +129,8 @@ class Client:
         self._look_at = 0.0
         # The certificates that botocore would trust, AWS_CA_BUNDLE included.
         self._authorities = get_cert_path(core.get_config_variable("ca_bundle") or True)
-        self._idle: deque[pycurl.Curl] = deque()
+        #: Connections in no use, and since when; the one used last is last, and is used next.
+        self._idle: deque[tuple[float, pycurl.Curl]] = deque()
 
     def call(self, operation: str, request: Mapping[str, Any], *, timeout_s: float = TIMEOUT_S) -> Answer:
         """
@@ -137,7 +141,7 @@ class Client:
         Raises AwsUnavailable where asking again may help, AwsError where it will not.
         """
         try:
-            curl = self._idle.pop()
+            _, curl = self._idle.pop()
         except IndexError:
             curl = self._connection()
         try:
@@ -151,8 +155,17 @@ class Client:
         except pycurl.error as error:
             raise AwsSilent(f"{self.service} {operation}: {error.args[-1]}") from error
         finally:
-            self._idle.append(curl)
+            self._keep(curl)
         return self._checked(operation, status, data)
+
+    def _keep(self, curl: pycurl.Curl) -> None:
+        """Keep a connection for the next request, and close those that none has needed for long."""
+        now = time.monotonic()
+        self._idle.append((now, curl))
+        # Other threads take from the other end.
+        with suppress(IndexError):
+            while now - self._idle[0][0] > IDLE_S:
+                self._idle.popleft()[1].close()
 
     def _connection(self) -> pycurl.Curl:
         curl = pycurl.Curl()

@@ -34,6 +34,6 @@ __all__ = (
     "Order", "Outcome", "Page", "Ranked", "StoreUnavailable", "StoredState", "Stretch", "Waiting", "beat", "bucket_of",
     "change_states", "count", "every_can", "forget_waiting", "from_level", "history", "hourly_history", "keep_messages",
     "keep_snapshot", "kept_messages", "latest", "latest_row", "leave", "mend", "missing", "past_levels", "ping",
-    "provision", "put_reports", "put_waiting", "ranked", "register_entries", "register_versions", "sensor_states", "silent_until",
-    "snapshot", "waiting_sensors", "walk", "workers", "write_entries",
+    "provision", "put_reports", "put_waiting", "ranked", "register_entries", "register_versions", "sensor_states",
+    "silent_until", "snapshot", "waiting_sensors", "walk", "workers", "write_entries",
 )  # fmt: skip

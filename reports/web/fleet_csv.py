@@ -19,9 +19,10 @@ COLUMNS = (
     "can_id", "name", "address", "stream", "level", "status", "measured_at", "received_at", "latitude", "longitude",
 )  # fmt: skip
 CONTENT_TYPE = "text/csv; charset=utf-8"
-#: A file that is made within so long, and is no larger, is answered whole.
-WHOLE_S = 1.0
-WHOLE_BYTES = 1024 * 1024
+#: A file that is made within so long, and is no larger, is answered whole. Of any other so much is made whether or not
+#: somebody reads it.
+WHOLE_S = 0.25
+WHOLE_BYTES = 256 * 1024
 #: While no row is found, so often a byte is sent: who is silent for long is given up by proxies and programs.
 BYTE_EVERY_S = 4.0
 
@@ -30,8 +31,8 @@ def csv_of(listing: FleetListing) -> HttpResponse | StreamingHttpResponse:
     """
     Answer with all rows of a query as CSV, in memory of constant size.
 
-    What can be made within a second is made before the first byte is sent: a failure is a 503, and Content-Length shows
-    where a connection broke off. Of a larger file only that second is; where it fails later, the server breaks the
+    What can be made at once is made before the first byte is sent: a failure is a 503, and Content-Length shows where
+    a connection broke off. Of a larger file only that beginning is; where it fails later, the server breaks the
     connection (trashsite.server.streams), so that a part of the fleet does not look like all of it.
     Raises StoreUnavailable, and the database's errors.
     """

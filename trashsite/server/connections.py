@@ -39,6 +39,9 @@ READER_BYTES = 15 * 1024
 READERS_EVERY_S = 3.0
 #: Of an answer so much at most waits in the kernel for its reader. Linux doubles it; by itself it takes up to 4 MiB.
 SEND_BUFFER_BYTES = 128 * 1024
+#: Of all answers together; where more waits, those whose reader has had nothing else for longest are ended until half
+#: of it is left.
+MOST_UNSENT_BYTES = 64 * 1024 * 1024
 #: Source: Linux, include/uapi/linux/tcp.h: struct tcp_info, tcpi_bytes_acked.
 _BYTES_ACKED = struct.Struct("=120xQ")
 _RESET_WHEN_CLOSED = struct.pack("ii", 1, 0)
@@ -164,16 +167,27 @@ class Connections:
             self._shut_down(each)
 
     def _end_slow_readers(self, now: float) -> None:
+        """Shut those down that read too slowly, and, where too much is unsent in all, those that wait for longest."""
+        unsent: dict[_Connection, int] = {}
         for each in self._by_client.values():
             with suppress(OSError):  # Closed meanwhile.
-                if not _unsent_bytes(each.descriptor):
+                size = _unsent_bytes(each.descriptor)
+                if not size:
                     each.slow_since_s = 0.0
                     continue
+                unsent[each] = size
                 acked = _acked_bytes(each.descriptor)
                 if not each.slow_since_s or acked - each.acked >= READER_BYTES:
                     each.slow_since_s, each.acked = now, acked
                 elif now - each.slow_since_s >= READER_S:
                     self._shut_down(each)
+        left = sum(unsent.values())
+        if left > MOST_UNSENT_BYTES:
+            for each in first_to_give_way(unsent):
+                if left <= MOST_UNSENT_BYTES // 2:
+                    break
+                self._shut_down(each)
+                left -= unsent[each]
 
     def _shut_down(self, connection: _Connection, *, reset: bool = True) -> None:
         """End a connection, if its descriptor is still its own: a copy of one cannot become another's."""

@@ -18,7 +18,7 @@ from trashsite.server.bodies import Bodies, RefusedError
 from trashsite.server.connections import Connections
 from trashsite.server.environ import environ_of
 from trashsite.server.places import Places
-from trashsite.server.streams import Streams
+from trashsite.server.streams import PIECE_BYTES, Streams
 from trashsite.server.visitors import visitor_of
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ KEPT = {"live": 4, "health": 4, "sign-in": 4}
 THREADS = {"live": 1, "health": 1, "sign-in": 4, "other": 16}
 #: Requests that may wait for one of these places: some seconds of work. More are told to come again.
 WAITING = 1000
+#: An answer of more is sent at its reader's pace; of less, all of it fits into what the kernel holds for its reader.
+WHOLE_BYTES = 64 * 1024
 #: From the answer to a body that is not taken until its connection is ended.
 HANG_UP_AFTER_S = 1.0
 _SIGN_IN = ("/login/", "/admin/login/")
@@ -185,10 +187,15 @@ class Exchange:
         elif isinstance(result, File) or result.streaming:
             self._process.in_loop(self._stream, result)
         else:
-            self._send_whole(b"".join(result))
+            body = b"".join(result)
+            if len(body) > WHOLE_BYTES:
+                self._process.in_loop(self._stream, _pieces(body))
+            else:
+                self._send_whole(body)
             result.close()
 
     async def _stream(self, result: Any) -> None:
+        """Send what an iterable yields at the pace of its reader."""
         if self.environ["REQUEST_METHOD"] == "HEAD":
             self._send_whole(b"")
         elif self._process.streams.has_room():
@@ -228,3 +235,8 @@ class Exchange:
 
     def _end(self) -> None:
         self._process.connections.end(self.client)
+
+
+def _pieces(body: bytes) -> Iterator[bytes]:
+    for at in range(0, len(body), PIECE_BYTES):
+        yield body[at : at + PIECE_BYTES]

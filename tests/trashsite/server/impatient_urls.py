@@ -26,6 +26,11 @@ def endless(request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(lines())
 
 
+def large(request: HttpRequest) -> HttpResponse:
+    """A page of five megabytes, ready before any of it is sent."""
+    return HttpResponse(b"0123456789" * 500_000)
+
+
 def broken(request: HttpRequest) -> StreamingHttpResponse:
     def lines() -> Iterator[str]:
         yield "a line of an export\n"
@@ -56,6 +61,7 @@ urlpatterns = [
     path("taken", taken),
     path("endless", endless),
     path("broken", broken),
+    path("large", csrf_exempt(large)),
     path("open", are_open),
     path("", include("trashsite.urls")),
 ]

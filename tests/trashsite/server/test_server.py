@@ -102,6 +102,26 @@ def test_a_stream_more_takes_the_place_of_one_that_nobody_reads(site: Site) -> N
     assert eventually(lambda: get(site, "/open") == (200, b"0"))
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_large_answer_comes_whole(site: Site, method: str) -> None:
+    with closing(http.client.HTTPConnection(LOOPBACK, site.port, timeout=10)) as connection:
+        for _ in range(2):
+            connection.request(method, "/large", body=b"a=1" if method == "POST" else None)
+            answer = connection.getresponse()
+            assert answer.read() == b"0123456789" * 500_000
+            assert answer.headers["Content-Length"] == "5000000"
+
+
+def test_large_answers_that_nobody_reads_are_not_kept(site: Site) -> None:
+    with ExitStack() as clients:
+        slow = [clients.enter_context(connect(site, ENDLESS.replace(b"endless", b"large"))) for _ in range(30)]
+
+        assert get(site, "/health/live")[0] == 200
+        # Before anybody's patience is over: no more are held than there may be streams.
+        assert eventually(lambda: sum(map(is_closed, slow)) >= 22)
+        assert eventually(lambda: all(map(is_closed, slow)))
+
+
 def test_a_stream_ends_with_its_reader(site: Site) -> None:
     with connect(site, ENDLESS) as reader:
         assert len(reader.recv(100)) == 100

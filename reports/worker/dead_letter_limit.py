@@ -15,26 +15,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from reports import queue
-from reports.queue import QueueUnavailable
+from reports.worker.postponing import MOST_INVISIBLE_S, Room, is_over
 from trashsite.sqs.delivery import Delivery
 
 logger = logging.getLogger(__name__)
 
 REMIND_S = 60.0
-#: A message is limited no longer than this after it was sent, and no more often than MOST_RECEIVES.
-MOST_LIMITED = timedelta(days=2)
-MOST_RECEIVES = queue.MAX_RECEIVES - 2
-#: The longest time for which a limited message is invisible.
-MOST_INVISIBLE_S = 4 * 3600
-#: With so many messages invisible nothing more is limited. Source: AWS, SQS quotas: with 120,000 of them in flight, a
-#: queue delivers none at all.
-MOST_IN_FLIGHT = 60_000
-LOOK_EVERY_S = 10.0
 
 
 @dataclass(slots=True)
@@ -109,8 +98,7 @@ class DeadLetterLimit:
         self._clock = clock
         self._lock = threading.Lock()
         self._logged_at = 0.0
-        self._in_flight = 0
-        self._look_at = 0.0
+        self._room = Room(clock)
 
     def split(
         self, invalid: Sequence[Delivery], *, valid: int, now: datetime
@@ -123,9 +111,9 @@ class DeadLetterLimit:
         allowed = self._allowed(valid=valid, invalid=len(invalid))
         if allowed >= len(invalid):
             return invalid, ()
-        final = [each for each in invalid if _is_final(each, now)]
-        others = [each for each in invalid if not _is_final(each, now)]
-        if not self._may_wait():
+        final = [each for each in invalid if is_over(each, now)]
+        others = [each for each in invalid if not is_over(each, now)]
+        if not self._room.is_left():
             return invalid, ()
         left = max(0, allowed - len(final))
         return final + others[:left], others[left:]
@@ -160,20 +148,7 @@ class DeadLetterLimit:
             )  # fmt: skip
         return allowed
 
-    def _may_wait(self) -> bool:
-        """Return whether the queue can have more invisible messages, by SQS's own estimate."""
-        now = self._clock()
-        if now >= self._look_at:
-            self._look_at = now + LOOK_EVERY_S
-            with suppress(QueueUnavailable):
-                self._in_flight = queue.count_in_flight()
-        return self._in_flight < MOST_IN_FLIGHT
-
 
 def invisible_s(receive_count: int) -> int:
     """Return for how many seconds a limited message becomes invisible: 1, 2, 4 ... 128 minutes, then 4 hours."""
     return min(MOST_INVISIBLE_S, 60 << min(receive_count - 1, 10))
-
-
-def _is_final(delivery: Delivery, now: datetime) -> bool:
-    return delivery.receive_count >= MOST_RECEIVES or now - delivery.sent_at > MOST_LIMITED

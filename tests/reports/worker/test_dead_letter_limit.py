@@ -15,14 +15,8 @@ from pytest import LogCaptureFixture
 
 from reports import queue, store, tasks
 from reports.store import StoreUnavailable
-from reports.worker.dead_letter_limit import (
-    MOST_IN_FLIGHT,
-    MOST_LIMITED,
-    MOST_RECEIVES,
-    DeadLetterLimit,
-    RateLimit,
-    invisible_s,
-)
+from reports.worker.dead_letter_limit import DeadLetterLimit, RateLimit, invisible_s
+from reports.worker.postponing import MOST_IN_FLIGHT, MOST_RECEIVES, MOST_WAIT
 from tests.support.servers import Worker, eventually
 from trashsite.sqs.delivery import Delivery
 
@@ -133,7 +127,7 @@ def test_a_limited_message_waits_44_hours_before_sqs_could_move_it_or_its_retent
     assert MOST_RECEIVES < queue.MAX_RECEIVES
     assert 40 < sum(waits) / 3600 < 48
     # Received for the last time just before two days are over, it waits four hours more; SQS keeps it for four days.
-    assert MOST_LIMITED + timedelta(seconds=max(waits)) < timedelta(days=3)
+    assert MOST_WAIT + timedelta(seconds=max(waits)) < timedelta(days=3)
 
 
 def test_it_logs_once_what_to_do_and_again_once_a_minute(caplog: LogCaptureFixture, in_flight: list[int]) -> None:

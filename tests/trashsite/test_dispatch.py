@@ -14,6 +14,7 @@ from trashsite.sqs.dispatch import (
     BATCH,
     BATCH_BYTES,
     BATCH_REPORTS,
+    FRESH_FIRST,
     LINGER_S,
     MOST_PAUSE_S,
     Batch,
@@ -86,9 +87,13 @@ def test_what_was_received_before_goes_alone_and_waits_for_nothing() -> None:
 
 def test_fresh_messages_and_those_received_before_take_turns() -> None:
     dispatcher = Dispatcher()
-    suspect, good = messages(40, receive_count=2), messages(2 * BATCH)
+    suspect, good = messages(40, receive_count=2), messages(6 * BATCH)
     dispatcher.add(suspect + good, 0.0)
-    assert drained(dispatcher)[:4] == [good[:BATCH], suspect[:1], good[BATCH:], suspect[1:2]]
+    given = drained(dispatcher)
+    batches = [good[at : at + BATCH] for at in range(0, len(good), BATCH)]
+    # What waits goes first, but for one slow message after some batches of others.
+    assert given[:8] == [*batches[:FRESH_FIRST], suspect[:1], *batches[FRESH_FIRST:], suspect[1:2]]
+    assert sum(map(len, given)) == len(suspect) + len(good)
 
 
 def test_large_arrays_wait_beside_small_messages_and_a_batch_is_bounded_by_its_reports() -> None:

@@ -17,6 +17,8 @@ BATCH_REPORTS = 500
 FEW_REPORTS = BATCH_REPORTS // BATCH
 #: Objects in an uplink for each of its readings, about.
 UPLINK_OBJECTS = 16
+#: So many batches go before one of slow messages while more wait: that one may take as long as ten of them.
+FRESH_FIRST = 4
 #: During a backlog a batch waits this long for its last messages; measured by bench/.
 LINGER_S = 0.05
 #: Pauses between tries of one batch while the store is down.
@@ -81,7 +83,8 @@ class Dispatcher:
     What waits for a slot: messages that were received, and batches that could not be stored.
 
     Slow messages wait in a lane of their own, and the two lanes take turns: a device that sends all of its past at
-    once, or messages that come again and again, delay the reports of others by a batch at most.
+    once, or messages that come again and again, delay the reports of others by a batch at most. What has come meanwhile
+    goes first then, up to FRESH_FIRST batches of it.
 
     While the store is down one batch at a time is tried, with growing pauses, until one succeeds.
     `now` is a monotonic clock's time in seconds.
@@ -95,7 +98,8 @@ class Dispatcher:
     _retry_at: float = 0.0
     _retrying: bool = False
     _linger_until: float = 0.0
-    _slow_first: bool = False
+    #: Batches of fresh messages since the last one of slow ones.
+    _given: int = 0
 
     def add(self, deliveries: Sequence[Delivery], now: float) -> None:
         """Add messages that were received."""
@@ -118,11 +122,12 @@ class Dispatcher:
         if self.to_retry:
             return self.to_retry.popleft()
         lingers = more_to_come and not self.failures and now < self._linger_until
-        lanes = (self.slow, self.fresh) if self._slow_first else (self.fresh, self.slow)
+        is_slow_turn = self._given >= (FRESH_FIRST if self.fresh.messages else 1)
+        lanes = (self.slow, self.fresh) if is_slow_turn else (self.fresh, self.slow)
         for lane in lanes:
             batch, full = lane.next_batch()
             if batch and (full or not lingers) and (slow_too or lane is self.fresh):
-                self._slow_first = lane is self.fresh
+                self._given = self._given + 1 if lane is self.fresh else 0
                 if lane is self.fresh:
                     # Slow ones do not make what waits beside them wait once more.
                     self._linger_until = now + LINGER_S

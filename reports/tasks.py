@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from celery import shared_task, signals
@@ -21,6 +22,7 @@ from reports.report import InvalidReport, Report
 from reports.store import StoreUnavailable
 from reports.worker import counters, senders, uplinks
 from reports.worker.dead_letter_limit import DeadLetterLimit, RateLimit, invisible_s
+from reports.worker.new_can_limit import RULE, NewCanLimit, Turns
 from trashsite.outage import Outage
 from trashsite.sqs.delivery import Delivery
 
@@ -38,18 +40,21 @@ _throttling = Outage("storing what DynamoDB throttles")
 dead_letter_limit = DeadLetterLimit(
     RateLimit(settings.TRASH_BRAKE_SET_ASIDE, settings.TRASH_BRAKE_WITHIN_S, settings.TRASH_BRAKE_PERCENT)
 )
+new_can_limit = NewCanLimit(Turns(settings.TRASH_NEW_CANS))
 
 
 @signals.worker_init.connect
 def _count_processes(sender: Any, **_: Any) -> None:
     is_prefork = get_implementation(sender.pool_cls).__module__ == "celery.concurrency.prefork"
-    dead_letter_limit.rate.processes = int(sender.concurrency or 1) if is_prefork else 1
+    for limit in (dead_letter_limit.rate, new_can_limit.turns):
+        limit.processes = int(sender.concurrency or 1) if is_prefork else 1
 
 
 @signals.worker_process_init.connect
-def _divide_the_limit(**_: Any) -> None:
+def _divide_the_limits(**_: Any) -> None:
     # A process of a prefork pool gets its share of the messages; a solo worker, which gets this signal too, all.
-    dead_letter_limit.rate.divide_by_processes()
+    for limit in (dead_letter_limit.rate, new_can_limit.turns):
+        limit.divide_by_processes()
 
 
 @shared_task(name="reports.record_reports", ignore_result=True)
@@ -97,8 +102,9 @@ def _store(deliveries: Sequence[Delivery]) -> None:
     parsed: list[_Parsed] = judged.parsed if judged else elements  # type: ignore[assignment]
     reports = [each for _, results in parsed for each in results if isinstance(each, Report)]
     try:
-        tries = 1 if deliveries[0].receive_count > 1 else store.TRIES
-        outcome = store.put_reports(reports, now=now, tries=tries)
+        is_again = deliveries[0].receive_count > 1
+        admit = partial(new_can_limit.admit, is_again=is_again) if new_can_limit.turns.limit else None
+        outcome = store.put_reports(reports, now=now, tries=1 if is_again else store.TRIES, admit=admit)
         later = _of(outcome.throttled, parsed)
         if any(delivery.receive_count > MOST_POSTPONED for delivery in later):
             raise StoreUnavailable("DynamoDB has throttled these reports for long", outcome.throttled)
@@ -109,26 +115,28 @@ def _store(deliveries: Sequence[Delivery]) -> None:
         if judged is None:
             _delete_valid([each for each in parsed if each[0] not in unsaved])
         raise
+    done, waits = _without_refused([each for each in parsed if each[0] not in later], outcome.refused, now)
     # Before anything is set aside or deleted: where this fails, the batch comes again whole.
-    unlisted = uplinks.keep(judged, now) if judged else 0
-    set_aside, limited = _set_aside_and_delete([each for each in parsed if each[0] not in later], now)
+    unlisted = uplinks.keep(judged, now, without={*later, *waits}) if judged else 0
+    set_aside, limited = _set_aside_and_delete(done, now)
     # Last, since a batch that has to come again must come again whole.
-    queue.postpone(limited, invisible_s)
+    queue.postpone(limited, lambda delivery: invisible_s(delivery.receive_count))
+    queue.postpone(list(waits), waits.__getitem__)
     if later:
         _throttling.failed(f"{len(later)} messages are given back for a while")
         queue.postpone(later)
     else:
         _throttling.ended()
-    postponed = len(later) + len(limited)
+    postponed = len(later) + len(limited) + len(waits)
     counters.add(messages=len(deliveries) - postponed, postponed=postponed)
-    counters.add(stored=outcome.stored, older=outcome.older, repeated=outcome.repeated)
+    counters.add(stored=outcome.stored, older=outcome.older, repeated=outcome.repeated, new_cans=outcome.new)
     readings = _count_readings(judged, unlisted) if judged else ""
     ages = [time.time() - delivery.sent_at_ms / 1000 for delivery in deliveries]
     counters.set_gauges(lag_ms=max(0, int(max(ages) * 1000)), last_stored_at_s=int(time.time()))
     logger.info(
-        "messages=%d stored=%d older=%d repeated=%d set_aside=%d postponed=%d age_s=%.1f..%.1f%s",
-        len(deliveries), outcome.stored, outcome.older, outcome.repeated, set_aside, postponed, min(ages), max(ages),
-        readings,
+        "messages=%d stored=%d older=%d repeated=%d set_aside=%d postponed=%d new_cans=%d age_s=%.1f..%.1f%s",
+        len(deliveries), outcome.stored, outcome.older, outcome.repeated, set_aside, postponed, outcome.new, min(ages),
+        max(ages), readings,
     )  # fmt: skip
 
 
@@ -141,10 +149,51 @@ def _count_readings(judged: uplinks.Judged, unlisted: int) -> str:
     return "".join(f" {name}={count}" for name, count in counts.items() if count)
 
 
-def _parse(delivery: Delivery) -> list[formats.Element]:
+def _parse(delivery: Delivery, check_can_id: Callable[[str], None] | None = None) -> list[formats.Element]:
     if delivery.why_unreadable:
         return [InvalidReport("message", delivery.why_unreadable, text=delivery.body)]
-    return formats.parse(delivery.body, delivery.sent_at, check_can_id=senders.check_for(delivery.sender_id))
+    check = check_can_id or senders.check_for(delivery.sender_id)
+    return formats.parse(delivery.body, delivery.sent_at, check_can_id=check)
+
+
+def _without_refused(
+    parsed: Sequence[_Parsed], refused: Sequence[Report], now: datetime
+) -> tuple[list[_Parsed], dict[Delivery, int]]:
+    """
+    Return messages that are done, and those with reports of new cans that have to wait, with their seconds.
+
+    Where a message cannot wait any longer, its reports of new cans become invalid ones.
+    """
+    new = {report.can_id for report in refused}
+    done, waits = list[_Parsed](), dict[Delivery, int]()
+    for delivery, results in parsed:
+        mine = {each.can_id for each in results if isinstance(each, Report)} & new
+        if not mine:
+            done.append((delivery, results))
+        elif (wait_s := new_can_limit.wait_s(delivery, len(mine), now)) is not None:
+            waits[delivery] = wait_s
+        else:
+            done.append((delivery, _with_refused(delivery, results, mine)))
+    return done, waits
+
+
+def _with_refused(
+    delivery: Delivery, results: Sequence[Report | InvalidReport], can_ids: Collection[str]
+) -> list[Report | InvalidReport]:
+    """Return what became of a message whose reports of these cans are invalid; of our own form each with its text."""
+    check = senders.check_for(delivery.sender_id)
+
+    def refuse(can_id: str) -> None:
+        if check:
+            check(can_id)
+        if can_id in can_ids:
+            raise InvalidReport("can_id", RULE)
+
+    elements = _parse(delivery, refuse)
+    if not any(isinstance(each, Reading) for each in elements):
+        return elements  # type: ignore[return-value]
+    invalid = InvalidReport("can_id", RULE, text=delivery.body)
+    return [invalid if isinstance(each, Report) and each.can_id in can_ids else each for each in results]
 
 
 def _set_aside_and_delete(parsed: Sequence[_Parsed], now: datetime) -> tuple[int, Sequence[Delivery]]:

@@ -104,6 +104,8 @@ TRASH_PROXIES = _whole("TRASH_PROXIES", 0, 0, 10)
 TRASH_BRAKE_SET_ASIDE = _whole("TRASH_BRAKE_SET_ASIDE", 1000, 0, 1_000_000)
 TRASH_BRAKE_WITHIN_S = _whole("TRASH_BRAKE_WITHIN_S", 60, 1, 3600)
 TRASH_BRAKE_PERCENT = _whole("TRASH_BRAKE_PERCENT", 90, 1, 100)
+#: New cans that a worker takes in a minute; reports of more wait in the queue for their turn. 0: no limit.
+TRASH_NEW_CANS = _whole("TRASH_NEW_CANS", 0 if TRASH_LOCAL else 1000, 0, 1_000_000)
 #: Keys that sign what a redriven message tells of its first id, time and sender: the first signs, all verify.
 TRASH_REDRIVE_KEYS = _keys("TRASH_REDRIVE_KEY", "known to everybody: this machine only")
 #: Which senders, by AWS's SenderId, may report which cans, by how their ids begin; empty: everybody all.

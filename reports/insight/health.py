@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
@@ -31,6 +32,10 @@ class Heartbeat(Protocol):
     @property
     def problem(self) -> str:
         """What the worker could not do although it should have, "" for nothing."""
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """What it counted, and its latest figures (reports.worker.counters)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,7 @@ def pipeline_alerts(
     waiting: messages in the queue, None where SQS does not answer; workers: None where DynamoDB does not.
     """
     alerts: list[Alert] = []
+    workers = None if workers is None else list(workers)
     if waiting is None:
         remedy = "Devices keep their reports until it does. Look at AWS's status and at this deployment's permissions."
         alerts.append(Alert("bad", "SQS does not answer.", remedy))
@@ -86,6 +92,12 @@ def pipeline_alerts(
         alerts.append(Alert("bad", text, "Workers receive messages and do not finish them: look at their logs."))
     if waiting is not None and waiting > BACKLOG:
         alerts.append(Alert("warning", f"A backlog: {waiting:,} messages wait.", "Start further workers."))
+    wait_until_s = max((each.counters.get("new_cans_wait_until_s", 0) for each in workers or ()), default=0)
+    if wait_until_s > now.timestamp():
+        minutes = math.ceil((wait_until_s - now.timestamp()) / 60)
+        text = f"More new cans came than TRASH_NEW_CANS allows: their reports wait, the last for about {minutes:,} min."
+        remedy = "Where the cans are yours, wait or raise it; else find out who sends them, and set TRASH_SENDERS."
+        alerts.append(Alert("warning", text, remedy))
     if dead:
         letters = f"{dead:,} dead letter{'s' if dead != 1 else ''}"
         alerts.append(Alert("warning", f"{letters}: reports that could not be stored.", "List them, and see why."))

@@ -115,15 +115,19 @@ def delete(deliveries: Sequence[Delivery]) -> None:
     aws.side_by_side(_delete, list(in_requests(deliveries)), service="sqs")
 
 
-def postpone(deliveries: Sequence[Delivery], for_s: Callable[[int], int] = back_in_s) -> None:
+def _soon(delivery: Delivery) -> int:
+    return back_in_s(delivery.receive_count)
+
+
+def postpone(deliveries: Sequence[Delivery], for_s: Callable[[Delivery], int] = _soon) -> None:
     """
     Make messages invisible for a while: 2 s for one received the first time, longer each time it comes again.
 
-    for_s: how many seconds, by the receive count; at most 43,000, since AWS hides a message for 12 hours at most.
+    for_s: how many seconds of each; at most 43,000, since AWS hides a message for 12 hours at most.
     Without an answer from SQS they come again too, when their visibility timeout is over.
     """
     if deliveries:
-        set_visibility(deliveries[0].queue_url, {each.receipt_handle: for_s(each.receive_count) for each in deliveries})
+        set_visibility(deliveries[0].queue_url, {each.receipt_handle: for_s(each) for each in deliveries})
 
 
 def depth() -> Depth:

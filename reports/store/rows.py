@@ -36,10 +36,11 @@ _written: dict[tuple[str, str], Item] = {}
 
 
 class Judged(NamedTuple):
-    """A can that is done: the sort key that its row held before, "" where there was none, and its reports."""
+    """A can that is done: the sort key that its row held before, "" where there was none, its reports, if it is new."""
 
     standing: str
     reports: Sequence[Keyed]
+    is_new: bool = False
 
 
 def read_rows(can_ids: Sequence[str], items: dict[str, Item | None], *, consistent: bool = False) -> set[str]:
@@ -81,7 +82,7 @@ def put_rows(cans: Mapping[str, Sequence[Keyed]], items: dict[str, Item | None])
         ):
             code = error_code(result)
             if not code:
-                judged.append(Judged(_order_key(items[can_id]), waiting.pop(can_id)))
+                judged.append(Judged(_order_key(items[can_id]), waiting.pop(can_id), items[can_id] is None))
                 _remember(new_items[can_id])
             elif code in _CHANGED:
                 items[can_id] = _standing(can_id, items[can_id], result["Error"].get("Item"))

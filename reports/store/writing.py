@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from operator import attrgetter
+from typing import Any
 
 from django.conf import settings
 
 from reports.report import Report
 from reports.store.batches import READS, WRITES, error_code, execute_once, pause, put_once
 from reports.store.errors import StoreUnavailable, as_store_errors
-from reports.store.items import HISTORY, Item, Keyed, day_key, history_item, instant_key, order_key
+from reports.store.items import HISTORY, LEVELS, Item, Keyed, day_key, history_item, instant_key, order_key
 from reports.store.rows import put_rows, read_rows
 from trashsite.aws import side_by_side
 from trashsite.names import full_name
 
 #: A day's summary is made an hour after its end (reports.store.summaries); half of that is room for clocks.
 SETTLED = timedelta(minutes=30)
+#: Cans of which this process remembers that they have a row, at most.
+MOST_KNOWN = 65_536
 #: Tries of what is throttled. It then waits in the queue, for in a worker it would hold up what is not.
 TRIES = 4
 
@@ -33,24 +36,31 @@ class Outcome:
     stored: all that are newly stored. older: of these, those older than their can's newest. repeated: those that
     were stored before, as far as can be told: an older one that comes again counts as stored. throttled: those of which
     DynamoDB takes no more for now, as of a can that sends without pause, or whose row too many workers write at once;
-    try them later.
+    try them later. refused: those of new cans that were not admitted. new: how many cans had no row before.
     """
 
     stored: int = 0
     older: int = 0
     repeated: int = 0
     throttled: tuple[Report, ...] = ()
+    refused: tuple[Report, ...] = ()
+    new: int = 0
 
 
-def put_reports(reports: Sequence[Report], *, now: datetime, tries: int = TRIES) -> Outcome:
+#: Says which of some new cans may be stored.
+Admit = Callable[[Sequence[str]], Collection[str]]
+
+
+def put_reports(reports: Sequence[Report], *, now: datetime, tries: int = TRIES, admit: Admit | None = None) -> Outcome:
     """
     Store each report once, and keep, per can, the one measured last and what it leaves unsaid (reports.insight.fold).
 
     reports: any number, any order, repeats allowed; `level` in percent, 0-100. now: the time, by which the
-    summary of a day that is over is told that a report came late. tries: of what is throttled.
-    Returns counts of which stored, repeated and throttled sum to len(reports). Safe to call again with the same ones.
-    Costs, where no other worker writes the same can: half a read unit a can, and of write units one a report for the
-    history, one a can for its row, and two for each index row that moves.
+    summary of a day that is over is told that a report came late. tries: of what is throttled. admit: asked about cans
+    that have no row; nothing is stored of those that it leaves out.
+    Returns counts of which stored, repeated, throttled and refused sum to len(reports). Safe to call again with the
+    same ones. Costs, where no other worker writes the same can: half a read unit a can, and of write units one a report
+    for the history, one a can for its row, and two for each index row that moves.
 
     Raises StoreUnavailable; its `unsaved` holds exactly those not yet known to be stored.
     """
@@ -60,39 +70,75 @@ def put_reports(reports: Sequence[Report], *, now: datetime, tries: int = TRIES)
     # The history comes first: who folds a row again from the history finds there all that was folded into the row.
     safe, items = set[str]() if settings.TRASH_HISTORY_DAYS else set(left), dict[str, Item | None]()
     put_history = partial(_put_history, safe=safe, over_before=instant_key(now - SETTLED)[:10])
-    stored = older = 0
+    refused = dict[str, Keyed]()
+    stored = older = new = 0
     for attempt in range(1, tries + 1):
         cans = _by_can(left.values())
-        unsafe = [each for key, each in left.items() if key not in safe]
         unread = [can_id for can_id in cans if can_id not in items]
+        # Only where their rows have been read it is clear whether they are new: then comes their history.
+        unknown = {can_id for can_id in unread if admit and not _is_known(can_id)}
+        unsafe = [each for key, each in left.items() if key not in safe]
         reasons = _run(
             [
-                *(partial(put_history, unsafe[at : at + WRITES]) for at in range(0, len(unsafe), WRITES)),
-                *(partial(read_rows, unread[at : at + READS], items) for at in range(0, len(unread), READS)),
+                *_in_parts(put_history, [each for each in unsafe if each.report.can_id not in unknown], WRITES),
+                *_in_parts(partial(read_rows, items=items), unread, READS),
             ]
         )
+        _know(can_id for can_id in unread if items.get(can_id))
+        if admit and unknown:
+            for can_id in _not_admitted([each for each in cans if each in unknown], items, admit):
+                refused |= {key: left.pop(key) for _, key in cans.pop(can_id)}
+            waited = [each for can_id in unknown & cans.keys() & items.keys() for each in cans[can_id]]
+            reasons += _run([*_in_parts(put_history, [each for each in waited if each.key not in safe], WRITES)])
         ready = {
             can_id: [each for each in mine if each.key in safe] for can_id, mine in cans.items() if can_id in items
         }
         judged, reasons_of_rows = put_rows({can_id: mine for can_id, mine in ready.items() if mine}, items)
-        for standing, done in judged:
+        for standing, done, is_new in judged:
             for each in done:
                 del left[each.key]
             fresh = sum(each.key != standing for each in done)
             stored += fresh
             repeated += len(done) - fresh
             older += fresh - (done[-1].key > standing)
+            if is_new:
+                new += 1
+                _know([done[0].report.can_id])
         reasons += reasons_of_rows
         if not left or reasons:
             break
         # What is throttled is tried again once all else is stored.
         if attempt < tries:
             pause(attempt)
-    unsaved = tuple(each.report for each in keyed if each.key in left)
+    throttled, outside = (tuple(each.report for each in keyed if each.key in some) for some in (left, refused))
     if reasons:
-        raise StoreUnavailable(reasons[0], unsaved)
-    # A repeat of what is throttled is throttled, too.
-    return Outcome(stored, older, repeated - (len(unsaved) - len(left)), unsaved)
+        raise StoreUnavailable(reasons[0], (*throttled, *outside))
+    # A repeat of what is throttled is throttled, too, and one of what is refused is refused.
+    repeated -= len(throttled) - len(left) + len(outside) - len(refused)
+    return Outcome(stored, older, repeated, throttled, outside, new)
+
+
+def _not_admitted(unknown: Iterable[str], items: Mapping[str, Item | None], admit: Admit) -> set[str]:
+    without_row = [can_id for can_id in unknown if can_id in items and items[can_id] is None]
+    return set(without_row).difference(admit(without_row)) if without_row else set()
+
+
+# -- cans that this process knows to have a row: their history need not wait for it ------------------------------------
+
+_known: set[tuple[str, str]] = set()
+
+
+def _is_known(can_id: str) -> bool:
+    return (full_name(LEVELS), can_id) in _known
+
+
+def _know(can_ids: Iterable[str]) -> None:
+    if len(_known) >= MOST_KNOWN:
+        _known.clear()
+    _known.update((full_name(LEVELS), can_id) for can_id in can_ids)
+
+
+# -- requests ----------------------------------------------------------------------------------------------------------
 
 
 def _by_can(keyed: Iterable[Keyed]) -> dict[str, list[Keyed]]:
@@ -106,6 +152,12 @@ def _by_can(keyed: Iterable[Keyed]) -> dict[str, list[Keyed]]:
 
 
 _Job = Callable[[], object]
+
+
+def _in_parts(do: Callable[[Any], object], entries: Sequence[Any], size: int) -> Iterator[_Job]:
+    """Yield jobs that do so many of the entries each."""
+    for at in range(0, len(entries), size):
+        yield partial(do, entries[at : at + size])
 
 
 def _run(jobs: Sequence[_Job]) -> list[str]:

@@ -8,7 +8,7 @@ writes what is known of the sensors after. Of a batch of our own reports alone n
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -30,7 +30,7 @@ SENSORS: Register[Registered] = Register("sensor", registered.from_text)
 WAITING = WaitingList()
 
 _Elements = tuple[Delivery, Sequence[formats.Element]]
-_Told = tuple[Reading, str, str, datetime]
+_Told = tuple[Reading, str, str, Delivery]
 NOT_MOUNTED = "the sensor was mounted in no can then"
 
 
@@ -48,7 +48,7 @@ class Judged:
     ignored: int = 0
     repeated: int = 0
     waiting: int = 0
-    #: By key of a registered sensor: its readings, with verdict and reason, and when the queue took them.
+    #: By key of a registered sensor: its readings, with verdict and reason, and the messages that brought them.
     _told: dict[str, list[_Told]] = field(default_factory=lambda: defaultdict(list))
     _stored_states: Mapping[str, StoredState] = field(default_factory=dict)
     _states: dict[str, SensorState | None] = field(default_factory=dict)
@@ -78,13 +78,16 @@ def judge(parsed: Sequence[_Elements]) -> Judged:
     return judged
 
 
-def keep(judged: Judged, now: datetime) -> int:
+def keep(judged: Judged, now: datetime, *, without: Collection[Delivery] = ()) -> int:
     """
     Write what is known of the sensors; return how many messages of unregistered sensors were not kept.
 
-    Call it once the reports are stored: a batch that comes again must not find its frames known. Raises
-    StoreUnavailable.
+    without: messages that come again. Call it once the reports are stored: what comes again must not find its frames
+    known, or its reports would count as stored. Raises StoreUnavailable.
     """
+    if without:
+        told = {key: [each for each in mine if each[3] not in without] for key, mine in judged._told.items()}
+        judged._told = {key: mine for key, mine in told.items() if mine}
     if judged._told:
         store.change_states({key: judged._stored_states[key] for key in judged._told}, partial(_changed, judged))
     return WAITING.add(judged._sightings, now) if judged._sightings else 0
@@ -115,7 +118,7 @@ def _judge_one(judged: Judged, delivery: Delivery, reading: Reading, entry: Regi
     elif verdict is Verdict.IGNORE:
         judged.ignored += 1
     told = (reading, str(verdict), reason)
-    judged._told[key].append((*told, delivery.sent_at))
+    judged._told[key].append((*told, delivery))
     judged._states[key] = sensor_state.folded(judged._states[key], [told], delivery.sent_at)
     return report
 
@@ -167,8 +170,8 @@ def _checked(report: Report, check: Callable[[str], None] | None, delivery: Deli
 
 def _changed(judged: Judged, key: str, text: str) -> str:
     state = _state(text)
-    for reading, verdict, reason, received_at in judged._told[key]:
-        state = sensor_state.folded(state, [(reading, verdict, reason)], received_at)
+    for reading, verdict, reason, delivery in judged._told[key]:
+        state = sensor_state.folded(state, [(reading, verdict, reason)], delivery.sent_at)
     assert state
     return sensor_state.to_text(state)
 

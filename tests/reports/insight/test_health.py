@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from reports.insight.health import pipeline_alerts, worker_alerts
@@ -52,4 +53,11 @@ def test_alerts_are_listed_the_worst_first() -> None:
     assert listed(workers=[fine, heartbeat(31)]) == ["bad: Worker host:1 has been silent for 31 s."]
     assert listed(waiting=None, workers=None) == ["bad: SQS does not answer.", "bad: DynamoDB does not answer."]
     assert listed(dead=1) == ["warning: 1 dead letter: reports that could not be stored."]
+    waits = Heartbeat("host:1", NOW, {"new_cans_wait_until_s": int(NOW.timestamp()) + 200})
+    assert listed(workers=[waits]) == [
+        "warning: More new cans came than TRASH_NEW_CANS allows: their reports wait, the last for about 4 min."
+    ]
+    assert (
+        listed(workers=[replace(waits, seen_at=NOW + timedelta(seconds=201))], now=NOW + timedelta(seconds=201)) == []
+    )
     assert [text.split(":")[0] for text in listed(in_flight=110_000, waiting=30_000)] == ["bad", "warning"]

@@ -188,7 +188,7 @@ def test_a_batch_of_one_can_is_one_write_of_its_row() -> None:
     can_id = f"backlog-{next(runs)}"
     reports = [a_report(can_id, -120 * turn, str(turn)) for turn in range(20)]
 
-    assert store.put_reports(reports, now=NOW) == Outcome(stored=20, older=19)
+    assert store.put_reports(reports, now=NOW) == Outcome(stored=20, older=19, new=1)
 
     assert item_of(can_id)["version"] == {"N": "1"}
     assert store.latest_row(can_id) == folded(reports)

@@ -58,9 +58,11 @@ def report(can_id: object = "432", minute: float = 0, level: str = "50.0", **att
 
 
 def put(*reports: Report) -> Outcome:
+    """Store reports, and return what became of them, but for how many cans are new."""
     outcome = store.put_reports(reports, now=NOW)
     assert outcome.stored + outcome.repeated + len(outcome.throttled) == len(reports)
-    return outcome
+    assert outcome.new <= outcome.stored
+    return replace(outcome, new=0)
 
 
 def whole_fleet() -> list[tuple[Report, bool]]:

@@ -18,6 +18,7 @@ from tests.support import partial_answers
 from tests.support.fault_proxy import Call, Fault, FaultProxy, Reply
 from tests.support.servers import eventually
 from trashsite import aws
+from trashsite.sqs import pacing
 from trashsite.sqs import receiver as module
 from trashsite.sqs.delivery import Delivery
 from trashsite.sqs.receiver import Receiver, back_in_s
@@ -159,6 +160,42 @@ def test_in_a_backlog_several_receives_are_in_flight(
     start()
     assert eventually(lambda: inbox.bodies == bodies)
     assert watch.most == module.IN_FLIGHT
+
+
+def test_at_a_steady_rate_reports_gather_in_the_queue_between_receives(
+    start: Callable[..., Receiver], proxy: FaultProxy, inbox: Inbox, raw: SQSClient, url: str
+) -> None:
+    began = time.monotonic()
+    start()
+    for at in range(60):
+        raw.send_message(QueueUrl=url, MessageBody=f"{at:02}")
+    assert eventually(lambda: len(inbox.received) == 60)
+    # The first ones come singly; then two a gathering at most, and one more for each ten.
+    gatherings = (time.monotonic() - began) / pacing.GATHER_S
+    assert proxy.seen["ReceiveMessage"] <= pacing.STEADY_PER_S + 2 * gatherings + 60 / 10
+
+
+def test_reports_that_come_now_and_then_are_received_at_once(
+    start: Callable[..., Receiver], inbox: Inbox, raw: SQSClient, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What waited for a gathering would not come in time.
+    monkeypatch.setattr(pacing, "GATHER_S", 60.0)
+    start()
+    for at in range(1, pacing.STEADY_PER_S):
+        send(raw, url, 1)
+        assert eventually(lambda at=at: len(inbox.received) == at)  # type: ignore[misc]
+
+
+def test_while_sqs_gives_fewer_than_wait_nothing_gathers(
+    start: Callable[..., Receiver], proxy: FaultProxy, inbox: Inbox, raw: SQSClient, url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(pacing, "GATHER_S", 60.0)
+    proxy.inject(lambda call: call.forward({**call.request, "MaxNumberOfMessages": 3}), "ReceiveMessage")
+    bodies = send(raw, url, 30)
+    assert for_a_while(2 * pacing.BEHIND_S, lambda: True)
+    start()
+    assert eventually(lambda: inbox.bodies == bodies)
 
 
 def test_no_more_is_taken_than_there_is_room_for(
@@ -437,6 +474,7 @@ def test_one_receive_that_hangs_is_silence_although_another_is_answered_after_it
     start: Callable[..., Receiver], proxy: FaultProxy, raw: SQSClient, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "RECEIVE_TIMEOUT_S", 60)
+    monkeypatch.setattr(pacing, "BACKLOG_ANSWERS", 1)
     proxy.inject(faults.slow(0.3), "ReceiveMessage", times=1)
     proxy.inject(faults.never, "ReceiveMessage", times=1)
     # Full, so that several are in flight; the last of which bring nothing, while one is never answered.

@@ -2,8 +2,9 @@
 The kombu transport between SQS and Celery: device messages become task calls, many messages a call.
 
 `delivery` what a task gets of each message; `envelope` which messages are Celery calls; `entries` batch requests;
-`receiver` receives from one queue and keeps messages invisible while they are in progress; `dispatch` groups them into
-batches and decides when to pause; `channel` gives the batches to Celery's consumer; `transport` wakes its loop.
+`receiver` receives from one queue and keeps messages invisible while they are in progress; `pacing` says when it
+receives; `dispatch` groups messages into batches and decides when to pause; `channel` gives the batches to Celery's
+consumer; `transport` wakes its loop.
 """
 
 from trashsite.sqs.transport import Transport

@@ -12,6 +12,7 @@ from trashsite.outage import Outage
 from trashsite.sqs import origin
 from trashsite.sqs.delivery import Delivery
 from trashsite.sqs.entries import MESSAGES_PER_REQUEST, back_in_s, set_visibility
+from trashsite.sqs.pacing import IN_FLIGHT, Pace
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +26,6 @@ VISIBILITY_S = 30
 EXTEND_AFTER_S = 12.0
 #: The time that stopping may take: messages in progress are given back within this.
 RELEASE_WITHIN_S = 3.0
-IN_FLIGHT = 3
 #: Of bodies in progress; further receives of up to 10 MiB each can be in flight when it is reached.
 MAX_BYTES = 16 * 1024 * 1024
 
@@ -34,8 +34,8 @@ class Receiver:
     """
     Receives up to ten messages at a time and passes them to `deliver`, which its threads call.
 
-    Several receives are in flight while the last one returned ten messages, otherwise one. It receives only while
-    fewer than `limit` messages are in progress, and not while paused: so memory is bounded and no loop is busy.
+    `pacing` says when a receive begins and how many are in flight. It receives only while fewer than `limit` messages
+    are in progress, and not while paused: so memory is bounded and no loop is busy.
     A message is in progress from its arrival until `done` or `release`; meanwhile its visibility is extended.
     """
 
@@ -52,7 +52,7 @@ class Receiver:
         self._bytes = 0
         #: When each receive in flight began, by its thread.
         self._receiving: dict[int, float] = {}
-        self._full = False
+        self._pace = Pace()
         self._paused = False
         self._silent_since: float | None = None
         self._stopping = threading.Event()
@@ -107,8 +107,8 @@ class Receiver:
 
     @property
     def busy(self) -> bool:
-        """Whether more is likely to come: the last answer was full and another receive is in flight."""
-        return self._full and bool(self._receiving)
+        """Whether more is likely to come: more waited after the last answer, and another receive is or may begin."""
+        return self._pace.more_in_a_row > 0 and (bool(self._receiving) or self._is_wanted(time.monotonic()))
 
     def silent_s(self) -> float:
         """Return for how long receives have been in flight without an answer."""
@@ -172,7 +172,7 @@ class Receiver:
                 if not failures:
                     # Another one that began earlier may still hang.
                     self._silent_since = min(self._receiving.values(), default=None)
-                self._full = len(messages) == MESSAGES_PER_REQUEST
+                self._pace.answered(messages, time.monotonic(), time.time() * 1000)
                 self.received += len(messages)
                 for each in messages:
                     # One answer may contain a message twice.
@@ -200,16 +200,23 @@ class Receiver:
         """Wait until another receive is wanted and within the limit; return False once stopped."""
         with self._changed:
             while not self._stopping.is_set():
-                wanted = IN_FLIGHT if self._full and not self._outage.lasts else 1
-                expected = len(self._in_progress) + MESSAGES_PER_REQUEST * (len(self._receiving) + 1)
-                fits = expected <= self.limit and self._bytes < MAX_BYTES
-                if not self._paused and len(self._receiving) < wanted and fits:
-                    self._receiving[threading.get_ident()] = now = time.monotonic()
+                now = time.monotonic()
+                if self._is_wanted(now):
+                    self._receiving[threading.get_ident()] = now
                     if self._silent_since is None:
                         self._silent_since = now
                     return True
-                self._changed.wait()
+                self._changed.wait(self._pace.gathers_for(now))
         return False
+
+    def _is_wanted(self, now: float) -> bool:
+        """Return whether one more receive may begin."""
+        receives = self._pace.receives(now)
+        if self._outage.lasts:
+            receives = min(receives, 1)
+        expected = len(self._in_progress) + MESSAGES_PER_REQUEST * (len(self._receiving) + 1)
+        fits = expected <= self.limit and self._bytes < MAX_BYTES
+        return not self._paused and len(self._receiving) < receives and fits
 
     def _receive(self) -> list[Delivery]:
         began = time.monotonic()

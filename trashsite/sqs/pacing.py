@@ -10,7 +10,7 @@ from trashsite.sqs.delivery import Delivery
 from trashsite.sqs.entries import MESSAGES_PER_REQUEST
 
 #: Where reports come steadily, they gather in the queue for so long before the next receive: else a long poll returns
-#: with each single one, and a report costs a receive and a delete (docs/decisions/0032-gather-at-a-steady-rate.md).
+#: with each single one, and a report costs a receive and a delete (docs/decisions/0033-gather-at-a-steady-rate.md).
 GATHER_S = 0.2
 #: So many messages within the last second are a steady rate. Where fewer come, each is received at once.
 STEADY_PER_S = 5

@@ -27,6 +27,7 @@ from reports.web import cursors, database, examples, queries, schemas
 from reports.web.answers import ChartPoints, Listing, PastRow, Row, can_links
 from reports.web.problems import UnknownCan
 from reports.web.rendering import Page
+from reports.web.sensor_values import ShownSensor, mountings_in, shown_in
 from reports.web.view import REFUSALS, UNKNOWN, ApiView, page_address, page_parameters, root_address
 
 #: Reports in the table of a can's page.
@@ -38,12 +39,14 @@ class CanPage(Page):
     """
     A can's page: its newest report, details, the newest reports as a table, and the address of its chart.
 
-    facts: says nothing where the answer has none, since the database did not answer.
+    facts, sensors: say nothing where the answer has no facts, since the database did not answer. sensors: those that
+    are mounted in the can, each with this mounting and what it told last.
     """
 
     template: ClassVar[str] = "reports/can.html"
 
     facts: Can | None
+    sensors: Sequence[ShownSensor]
     recent: Sequence[Report]
     has_more: bool
     range: str
@@ -82,20 +85,22 @@ class CanView(ApiView):
         headers = {"Cache-Control": "private, no-cache"}
         if self.is_page:
             # A page holds more than the report, and is never the same twice.
-            can, has_facts = database.ask(lambda: Can.objects.filter(can_id=can_id).first())
+            found, has_facts = database.ask(lambda: (Can.objects.filter(can_id=can_id).first(), mountings_in(can_id)))
+            can, mountings = found or (None, [])
             row = Row(report, root, can_status, is_outdated, can.facts if can else None, has_facts)
-            return Response(_page(row, can, range_, now), headers=headers)
+            return Response(_page(row, can, shown_in(mountings), range_, now), headers=headers)
         facts, has_facts = database.ask(lambda: facts_of_one(can_id))
         row = Row(report, root, can_status, is_outdated, facts, has_facts)
         return unless_known(request, row, Response(row, headers=headers))
 
 
-def _page(row: Row, facts: Can | None, range_: str, now: datetime) -> CanPage:
+def _page(row: Row, facts: Can | None, sensors: Sequence[ShownSensor], range_: str, now: datetime) -> CanPage:
     can_id = row.report.can_id
     recent = store.history(can_id, newest_first=True, size=RECENT, now=now)
     return CanPage(
         row,
         facts=facts,
+        sensors=sensors,
         recent=recent.items,
         has_more=recent.next is not None,
         range=range_,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -125,13 +126,20 @@ class MountingFormView(PermissionRequiredMixin, FormView):  # type: ignore[type-
             is_told = False
         return {**context, "mounting": self.mounting, "state": state, "is_told": is_told}
 
+    def post(self, request: HttpRequest, *args: Any, **named: Any) -> HttpResponse:
+        if "empty_now" not in request.POST:
+            return super().post(request, *args, **named)
+        # The other button: what else was typed is left as it was.
+        form = self.get_form()
+        return self._saved(form, lambda: take_present_as_empty(Mounting.objects.get(pk=self.mounting.pk)))
+
     def form_valid(self, form: CalibrationForm) -> HttpResponse:
+        return self._saved(form, lambda: change(self.mounting, form.cleaned_data))
+
+    def _saved(self, form: Any, save: Callable[[], None]) -> HttpResponse:
         try:
             with transaction.atomic():
-                if "empty_now" in self.request.POST:
-                    take_present_as_empty(self.mounting)
-                else:
-                    change(self.mounting, form.cleaned_data)
+                save()
                 _log(self.request, self.mounting, CHANGE)
         except ValidationError as error:
             return _refused(self, form, error)

@@ -34,6 +34,16 @@ class CansQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class SensorsQuery:
+    """Which page of the sensors is asked for: those after this position; battery: "low" for these alone, or "" ."""
+
+    size: int
+    scope: str
+    battery: str
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FleetQuery:
     """
     Which cans are asked for, in which order, and which page of them.
@@ -245,6 +255,16 @@ def cans_query(query: Mapping[str, str]) -> CansQuery:
     size = _page_size(query, cursors.MAX_SIZE)
     scope = f"cans {size}"
     return CansQuery(size, scope, cursors.unseal(query.get("cursor", ""), scope))
+
+
+def sensors_query(query: Mapping[str, str]) -> SensorsQuery:
+    """Return which page of the sensors is asked for. Raises InvalidQuery."""
+    known(query, {"page_size", "cursor", "battery"})
+    size, battery = _page_size(query, cursors.MAX_SIZE), query.get("battery", "")
+    if battery not in ("", "low"):
+        raise InvalidQuery("battery", "must be low")
+    scope = f"sensors {size} {battery}"
+    return SensorsQuery(size, scope, battery, cursors.unseal(query.get("cursor", ""), scope))
 
 
 #: The ranges of a chart: how far each reaches back from now; None: to the first report.

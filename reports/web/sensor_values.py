@@ -63,6 +63,18 @@ def shown(sensors: Iterable[Sensor]) -> list[ShownSensor]:
     return [ShownSensor(each, list(each.mountings.all()), state_of(states[each.key].text)) for each in rows]
 
 
+def mountings_in(can_id: str) -> list[Mounting]:
+    """Return the mountings of the sensors that are in a can."""
+    return list(Mounting.objects.filter(can_id=can_id, until=None).select_related("sensor").order_by("since"))
+
+
+def shown_in(mountings: Sequence[Mounting]) -> list[ShownSensor]:
+    """Return the sensor of each of these mountings with that mounting alone. Raises StoreUnavailable."""
+    keys = sorted({each.sensor.key for each in mountings})
+    states = store.sensor_states(keys) if keys else {}
+    return [ShownSensor(each.sensor, [each], state_of(states[each.sensor.key].text)) for each in mountings]
+
+
 def shown_waiting(now: datetime) -> list[ShownWaiting]:
     """Return the sensors that wait, those first that sent last. Raises StoreUnavailable."""
     found = sorted(store.waiting_sensors(now), key=lambda each: each.last_at, reverse=True)

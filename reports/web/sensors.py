@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -29,6 +29,8 @@ from reports.web.sensor_values import ShownWaiting, mounting_json, shown, shown_
 from reports.web.sensors_csv import WrongLines
 from reports.web.view import REFUSALS, UNKNOWN, UNREAD, ApiView, page_address, page_parameters
 
+#: Sensors among which one page with a filter is looked for.
+MOST_LOOKED_AT = 500
 _UNKNOWN = "No such sensor is registered."
 _NOTHING = "Nothing was changed."
 
@@ -84,22 +86,27 @@ class SensorsView(ApiView):
 
     @extend_schema(
         operation_id="sensors",
-        parameters=page_parameters(cursors.MAX_SIZE),
+        parameters=[
+            OpenApiParameter("battery", str, enum=["low"], description="Those whose battery is low."),
+            *page_parameters(cursors.MAX_SIZE),
+        ],
         responses={200: schemas.SensorsAnswer, **REFUSALS},
         tags=["sensors"],
     )
     def get(self, request: Request) -> Response:
-        """All registered sensors by key, each with its mountings and what it told last."""
-        query = queries.cans_query(request.query_params)
-        # A key and a channel are one position: a key holds no control character.
-        key, _, channel = (query.after or "").partition("\x1f")
-        after = Sensor.objects.filter(key__gt=key) | Sensor.objects.filter(key=key, channel__gt=channel)
-        rows = list(after.order_by("key", "channel").prefetch_related("mountings")[: query.size + 1])
-        some, last = rows[: query.size], rows[query.size - 1] if len(rows) > query.size else None
-        sealed = cursors.seal(f"{last.key}\x1f{last.channel}", query.scope) if last else None
+        """
+        All registered sensors by key, each with its mountings and what it told last.
+
+        With `battery=low` those whose battery is low: then a page may have fewer, and `next` goes on.
+        """
+        query = queries.sensors_query(request.query_params)
+        found, last = _page_of(query.after or "", MOST_LOOKED_AT if query.battery else query.size)
+        sealed = cursors.seal(last, query.scope) if last else None
         data = {
             "page_size": query.size,
-            "results": shown(some),
+            "results": [
+                each for each in shown(found) if not query.battery or (each.state and each.state.is_battery_low)
+            ],
             "next": page_address(request, request.build_absolute_uri(request.path), sealed),
         }
         if not self.is_page:
@@ -127,6 +134,16 @@ class SensorsView(ApiView):
         except WrongLines as error:
             raise InvalidFields("Nothing was imported.", [("file", said) for said in error.errors]) from None
         return Response(counts)
+
+
+def _page_of(after: str, size: int) -> tuple[list[Sensor], str | None]:
+    """Return up to `size` sensors after a position, and the position after them, None at the end."""
+    # A key and a channel are one position: a key holds no control character.
+    key, _, channel = after.partition("\x1f")
+    rest = Sensor.objects.filter(key__gt=key) | Sensor.objects.filter(key=key, channel__gt=channel)
+    rows = list(rest.order_by("key", "channel").prefetch_related("mountings")[: size + 1])
+    some = rows[:size]
+    return some, f"{some[-1].key}\x1f{some[-1].channel}" if len(rows) > size else None
 
 
 class WaitingSensorsView(ApiView):

@@ -1,0 +1,145 @@
+"""Sensors by API, by CSV and on pages: mounted, calibrated, found by their battery."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from accounts.roles import give_role, make_roles
+from reports import store
+from reports.formats import sensor_state
+from reports.formats.sensor_state import Fact, SensorState
+from reports.models import Mounting, Sensor
+from reports.report import Report
+from reports.store import StoredState
+
+pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
+
+KEY = "24E124713B492077"
+NOW = datetime.now(UTC)
+HTML = {"Accept": "text/html"}
+
+
+@pytest.fixture
+def operator() -> Client:
+    make_roles()
+    user = User.objects.create_user("olga")
+    give_role(user, "operator")
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def tell(key: str, *, low: bool = False, **facts: str) -> None:
+    """Write what a sensor told, as a worker does."""
+    state = SensorState(
+        NOW,
+        model="Milesight EM310-UDL",
+        is_battery_low=low,
+        facts={name: Fact(text, NOW) for name, text in facts.items()},
+        events={"fire": NOW},
+        active=("fire",),
+    )
+    known = store.sensor_states([key])
+    store.change_states({key: known.get(key, StoredState())}, lambda *_: sensor_state.to_text(state))
+
+
+def mount(client: Client, key: str = KEY, **members: Any) -> tuple[int, Any]:
+    answer = client.post(f"/sensors/{key}/mountings", json.dumps(members), content_type="application/json")
+    return answer.status_code, answer.json()
+
+
+def test_a_sensor_is_mounted_moved_and_calibrated_by_api(operator: Client) -> None:
+    status, first = mount(
+        operator, "24-e1-24-71-3b-49-20-77", can_id="1", since="2026-11-01T00:00:00Z", empty_mm=2000, full_mm=200
+    )
+    assert (status, first["can_id"], first["calibration"]) == (201, "1", 1)
+    assert mount(operator, can_id="1", since="2026-11-01T00:00:00Z", empty_mm=1900, full_mm=200)[1]["calibration"] == 2
+    assert mount(operator, can_id="2", since="2026-11-20T00:00:00Z")[0] == 201
+
+    (channel,) = operator.get(f"/sensors/{KEY}").json()["channels"]
+    assert [(each["can_id"], each["until"]) for each in channel["mountings"]] == [
+        ("2", None),
+        ("1", "2026-11-20T00:00:00Z"),
+    ]
+    path = f"/sensors/{KEY}/mountings/{channel['mountings'][0]['id']}"
+    changed = operator.patch(path, '{"blind_mm": 9}', content_type="application/json")
+    assert changed.json()["errors"] == [
+        {"field": "blind_mm", "rule": "The blind zone must be less than the distance when empty."}
+    ]
+    assert operator.delete(f"/sensors/{KEY}").status_code == 204
+    assert operator.get(f"/sensors/{KEY}").status_code == 404
+
+
+def test_the_present_reading_is_taken_as_empty(operator: Client) -> None:
+    _, mounting = mount(operator, can_id="1", since="2026-11-01T00:00:00Z")
+    path = f"/sensors/{KEY}/mountings/{mounting['id']}/empty"
+    assert operator.post(path).status_code == 400
+    tell(KEY, distance="1874 mm")
+
+    assert (operator.post(path).json()["empty_mm"], Mounting.objects.get().full_mm) == (1874, 0)
+    page = operator.post(f"/mountings/{mounting['id']}/", {"empty_now": "yes", "full_mm": 200}, follow=True)
+    assert "Saved." in page.content.decode()
+
+
+def test_a_csv_mounts_all_or_none(operator: Client) -> None:
+    def post(text: str) -> tuple[int, Any]:
+        answer = operator.post("/sensors", text, content_type="text/csv")
+        return answer.status_code, answer.json()
+
+    good = "key;can_id;since;empty_mm;full_mm\nA;1;2026-11-01T00:00:00Z;1500;300\nB;2;;;\n"
+    assert post(good) == (200, {"new": 2, "same": 0})
+    status, problem = post("key,can_id,since,empty_mm\nC,3,yesterday,\nD,4,,1500\nE,a/b,,\n")
+    assert status == 400
+    assert [each["rule"].partition(":")[0] for each in problem["errors"]] == ["Line 2", "Line 3", "Line 4"]
+    assert sorted(Sensor.objects.values_list("key", flat=True)) == ["A", "B"]
+
+
+def test_who_waits_is_listed_and_mounted_on_the_page(operator: Client) -> None:
+    told = sensor_state.to_text(SensorState(NOW, model="Teneo", facts={"distance": Fact("900 mm", NOW)}))
+    store.put_waiting([store.Waiting("<b>w", NOW, NOW, 3, told)])
+
+    page = operator.get("/sensors", headers=HTML).content.decode()
+    assert "&lt;b&gt;w" in page and "900 mm" in page
+    assert "900 mm" in operator.get("/sensors/mount/?key=%3Cb%3Ew").content.decode()
+    answer = operator.post("/sensors/mount/", {"key": "<b>w", "can_id": "7", "empty_mm": "1500", "full_mm": "200"})
+    assert answer.status_code == 302
+    assert Mounting.objects.get().can_id == "7"
+    refused = operator.post("/sensors/mount/", {"key": "<b>w", "can_id": "7/8", "empty_mm": "1500"}).content.decode()
+    assert "Enter both distances" in refused
+
+
+def test_a_cans_page_shows_its_sensors_state_with_ages(operator: Client) -> None:
+    store.put_reports([Report("777", "50", NOW, NOW)], now=NOW)
+    mount(operator, can_id="777", since="2026-11-01T00:00:00Z")
+    tell(KEY, battery="3.2 V", temperature="21.5 °C", low=True)
+
+    page = operator.get("/reports/777", headers=HTML).content.decode()
+    for said in (KEY, "3.2 V", "21.5 °C", "fire", "Calibrate or take out"):
+        assert said in page
+
+
+def test_sensors_of_low_battery_are_found(operator: Client) -> None:
+    for at in range(3):
+        mount(operator, f"S{at}", can_id=str(at), since="2026-11-01T00:00:00Z")
+        tell(f"S{at}", battery="17 %", low=at == 1)
+
+    found = operator.get("/sensors?battery=low").json()
+    assert [each["key"] for each in found["results"]] == ["S1"]
+    assert found["results"][0]["state"]["facts"]["battery"]["value"] == "17 %"
+    assert operator.get("/sensors?battery=full").status_code == 400
+    first = operator.get("/sensors?page_size=2").json()
+    rest = operator.get(first["next"]).json()
+    assert [each["key"] for each in [*first["results"], *rest["results"]]] == ["S0", "S1", "S2"]
+
+
+def test_a_mounting_in_the_past_ends_before_the_next(operator: Client) -> None:
+    mount(operator, can_id="1", since="2026-11-20T00:00:00Z")
+    status, problem = mount(operator, can_id="2", since="2026-11-01T00:00:00Z")
+    assert (status, problem["errors"][0]["rule"]) == (400, "The sensor is in can 1 at that time.")
+    assert mount(operator, can_id="2", since="2026-11-01T00:00:00Z", until="2026-11-20T00:00:00Z")[0] == 201

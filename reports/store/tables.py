@@ -80,7 +80,12 @@ def _create(
 def _add_indexes(
     description: dict[str, Any], indexes: dict[str, tuple[str, ...]], throughput: tuple[int, int] | None
 ) -> Iterator[str]:
-    """Add what an older table lacks, one index at a time as DynamoDB wants it; it fills each by itself."""
+    """
+    Add what an older table lacks, one index at a time as DynamoDB wants it; it fills each by itself.
+
+    Source: AWS, UpdateTable: AttributeDefinitions must include the key elements of the new index. Others are refused
+    by CreateTable, so none are sent here either: not those of indexes that come later.
+    """
     name = description["TableName"]
     there = {index["IndexName"] for index in description.get("GlobalSecondaryIndexes", ())}
     for index, keys in indexes.items():
@@ -89,7 +94,7 @@ def _add_indexes(
                 "UpdateTable",
                 {
                     "TableName": name,
-                    "AttributeDefinitions": _definitions(("id",), *indexes.values()),
+                    "AttributeDefinitions": _definitions(keys),
                     "GlobalSecondaryIndexUpdates": [{"Create": _index(index, keys, throughput)}],
                 },
             )

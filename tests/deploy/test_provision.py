@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import boto3
+import pytest
 
 from reports import queue, store
+from tests.support.fault_proxy import Call, FaultProxy, Reply
+from trashsite import aws
 
 
 def test_a_dead_letter_queue_that_keeps_its_messages_too_short_is_put_right(suffix: str) -> None:
@@ -20,7 +23,9 @@ def test_a_dead_letter_queue_that_keeps_its_messages_too_short_is_put_right(suff
     assert found == {"MessageRetentionPeriod": str(14 * 24 * 3600)}
 
 
-def test_a_table_from_before_the_indexes_gets_them(suffix: str) -> None:
+def test_a_table_from_before_the_indexes_gets_them(
+    suffix: str, aws_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     dynamodb: Any = boto3.client("dynamodb")
     name = f"trash-levels-{suffix}"
     dynamodb.delete_table(TableName=name)
@@ -31,8 +36,24 @@ def test_a_table_from_before_the_indexes_gets_them(suffix: str) -> None:
         BillingMode="PAY_PER_REQUEST",
     )
 
-    said = list(store.provision())
+    asked: list[dict[str, Any]] = []
 
+    def noted(call: Call) -> Reply:
+        asked.append(call.request)
+        return call.forward()
+
+    with FaultProxy(aws_environment["AWS_ENDPOINT_URL_DYNAMODB"]) as proxy:
+        proxy.inject(noted, "UpdateTable")
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", proxy.url)
+        aws.forget()
+        said = list(store.provision())
+
+    # AWS wants the key elements of the new index defined, and may refuse definitions that nothing uses yet.
+    for request in asked:
+        (update,) = request["GlobalSecondaryIndexUpdates"]
+        used = {key["AttributeName"] for key in update["Create"]["KeySchema"]}
+        assert {each["AttributeName"] for each in request["AttributeDefinitions"]} == used
+    assert len(asked) == 3
     assert [line for line in said if "index" in line] == [
         f"added index {index} to table {name}" for index in ("by-level", "by-heard", "by-id")
     ]

@@ -13,7 +13,7 @@ RUN python -m venv --without-pip /venv \
     && uv pip sync --quiet --no-cache --require-hashes --compile-bytecode --python /venv/bin/python requirements.txt
 
 FROM ${BASE}
-ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 TRASH_DATA=/data
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 TRASH_DATA=/data TRASH_LOG=json
 RUN useradd --uid 10001 --no-log-init --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin trashsite \
     && install -d -o trashsite /data
 WORKDIR /srv/trashsite

@@ -56,31 +56,39 @@ class Counters:
         """Count a request by the operation in its headers, and return that; a receive waits at the gate."""
         target = headers.get("X-Amz-Target") or ""
         service, _, operation = (target.decode() if isinstance(target, bytes) else str(target)).partition(".")
-        if operation not in NAMES:
-            self.add("other sqs" if service == "AmazonSQS" else "other dynamodb")
-            return operation
+        self.wait_at_gate(operation)
+        self.sent("sqs" if service == "AmazonSQS" else "dynamodb", operation)
+        return operation
+
+    def wait_at_gate(self, operation: str) -> None:
+        """Wait before the first receive until the bench opens the gate."""
         if operation == "ReceiveMessage" and self._gate[0] == 0:
             self.add("at gate")
             while self._gate[0] == 0:
                 time.sleep(0.002)
-        self.add(operation)
-        return operation
+
+    def sent(self, service: str, operation: str) -> None:
+        """Count a request."""
+        self.add(operation if operation in NAMES else f"other {service}")
 
 
 def watch_ours(counters: Counters) -> None:
-    """Count what the project's own client sends."""
-    from trashsite.aws import Client
+    """Count what the project's own client sends, and what the project itself counts as deleted."""
+    from trashsite import aws, telemetry
 
-    plain = Client.call
+    plain, add = aws.Client.call, telemetry.MESSAGES_DELETED.add
 
     def call(client: Any, operation: str, request: Any, **how: Any) -> Any:
-        counters.request({"X-Amz-Target": f"{client._target}.{operation}"})
-        answer = plain(client, operation, request, **how)
-        if operation == "DeleteMessageBatch":
-            counters.add("deleted", len(request["Entries"]))
-        return answer
+        counters.wait_at_gate(operation)
+        return plain(client, operation, request, **how)
 
-    Client.call = call  # type: ignore[method-assign]
+    def deleted(amount: float = 1, *labels: str) -> None:
+        add(amount, *labels)
+        counters.add("deleted", int(amount))
+
+    aws.Client.call = call  # type: ignore[method-assign]
+    aws.subscribers.append(lambda sent: counters.sent(sent.service, sent.operation))
+    telemetry.MESSAGES_DELETED.add = deleted  # type: ignore[method-assign]
 
 
 def watch_urllib3(counters: Counters) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import http.client
+import logging.config
 import os
 import resource
 import signal
+import socket
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,10 +22,14 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from trashsite import exposition, logs
 from trashsite.server import scheduler
+from trashsite.settings import LOGGING, TRASH_LOG, TRASH_METRICS_PORT
 
 #: At once in each process, idle ones too; each is an open file, and a file that is sent is another one.
 MOST_CONNECTIONS = 8192
@@ -62,10 +70,31 @@ class Server(Granian):
             self.respawned_wrks.clear()
 
 
+class GranianMetrics:
+    """What granian counts of its processes and connections, and serves on a port of this machine alone."""
+
+    def __init__(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port: int = free.getsockname()[1]
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield them as they are now; nothing where granian does not answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+        try:
+            connection.request("GET", "/metrics")
+            text = connection.getresponse().read().decode()
+        except OSError:
+            return
+        finally:
+            connection.close()
+        yield from text_string_to_metric_families(text)
+
+
 def main() -> None:
+    logging.config.dictConfig(LOGGING)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--host", default="127.0.0.1")
-    # Platforms that choose the port tell it so; Django's settings are read by the processes that serve.
+    # Platforms that choose the port tell it so.
     port = os.environ.get("PORT") or 8000  # noqa: TID251
     parser.add_argument("--port", type=int, default=port, help="default: the variable PORT, else 8000")
     parser.add_argument("--workers", type=int, default=1, help="processes; each uses one core")
@@ -86,6 +115,10 @@ def main() -> None:
     files = max(soft, min(hard, 2 * MOST_CONNECTIONS + 512))
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
     most_connections = min(MOST_CONNECTIONS, files // 2)
+    if TRASH_LOG == "json":
+        logs.take_over()
+    granian_metrics = GranianMetrics()
+    exposition.serve(granian_metrics)
     server = Server(
         "trashsite.wsgi:application",
         # The number of threads is what WSGI means here; the processes speak ASGI with granian.
@@ -109,6 +142,14 @@ def main() -> None:
         # Below it speaks of each start and stop, and warns of more threads than cores.
         log_level=LogLevels.error,
         linger_s=given.linger,
+        # Its lines in the form of all others.
+        log_dictconfig={
+            "formatters": LOGGING["formatters"],
+            "handlers": {"granian": {"class": "logging.StreamHandler", "formatter": "line"}},
+            "loggers": {"_granian": {"handlers": ["granian"], "propagate": False}},
+        },
+        metrics_enabled=bool(TRASH_METRICS_PORT),
+        metrics_port=granian_metrics.port,
     )
     server.serve(spawn_target=partial(_serve, given.pin, given.port, most_connections, given.threads))
 

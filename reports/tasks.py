@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple, Self
 
-from celery import shared_task, signals
+from celery import current_task, shared_task, signals
 from celery.concurrency import get_implementation
 from celery.exceptions import Reject
 from django.conf import settings
@@ -21,8 +23,11 @@ from reports.queue import QueueUnavailable, Rejected
 from reports.report import InvalidReport, Report
 from reports.store import StoreUnavailable
 from reports.worker import counters, senders, uplinks
+from reports.worker.batch_log import batch_log
+from reports.worker.counters import BatchCounts
 from reports.worker.dead_letter_limit import DeadLetterLimit, RateLimit, invisible_s
 from reports.worker.new_can_limit import RULE, NewCanLimit, Turns
+from trashsite import logs, telemetry
 from trashsite.outage import Outage
 from trashsite.sqs.delivery import Delivery
 
@@ -35,6 +40,8 @@ MOST_LETTERS = 10
 MOST_SAID = 300
 #: A message received more often is kept for a retry here: SQS would move it away after queue.MAX_RECEIVES.
 MOST_POSTPONED = queue.MAX_RECEIVES - 5
+#: What becomes of readings that no report comes of.
+READINGS = ("repeated", "held", "ignored", "waiting")
 _outage = Outage("storing reports")
 _throttling = Outage("storing what DynamoDB throttles")
 dead_letter_limit = DeadLetterLimit(
@@ -77,48 +84,93 @@ def store_messages(batch: Sequence[Sequence[Any]]) -> None:
     batch: the fields of one Delivery each; only the transport calls this. Raises Reject where the batch must come
     again: without requeue while a service is down, with it after an error of our code.
     """
-    began = time.monotonic()
+    began, outcome = time.monotonic(), "error"
     deliveries = [Delivery(*fields) for fields in batch]
+    telemetry.BATCH_MESSAGES.observe(len(deliveries))
+    context = logs.context.set({"batch_id": current_task.request.id or ""} if current_task else {})
     try:
         _store(deliveries)
+        outcome = "done"
     except (StoreUnavailable, QueueUnavailable) as error:
+        outcome = "unavailable"
         _outage.failed(error)
         raise Reject(str(error), requeue=False) from error
     except Exception as error:
         logger.exception("a batch of %d messages raised an error in our code and is given back", len(deliveries))
         raise Reject(repr(error), requeue=True) from error
+    finally:
+        telemetry.BATCHES.add(1, outcome)
+        telemetry.BATCH_SECONDS.observe(time.monotonic() - began)
+        logs.context.reset(context)
     _outage.ended(began)
 
 
 _Parsed = tuple[Delivery, list[Report | InvalidReport]]
 
 
+class _Batch(NamedTuple):
+    """
+    A batch that is worked on.
+
+    parsed: its messages with what is in them, but for readings. received: how much is in them, readings included.
+    judged: what became of the readings, None where there are none.
+    """
+
+    parsed: Sequence[_Parsed]
+    received: int
+    judged: uplinks.Judged | None
+
+    @classmethod
+    def of(cls, deliveries: Sequence[Delivery]) -> Self:
+        elements = [(delivery, _parse(delivery)) for delivery in deliveries]
+        if any(type(each) is Reading for _, sent in elements for each in sent):
+            judged = uplinks.judge(elements)
+            return cls(judged.parsed, judged.received, judged)
+        return cls(elements, sum(len(sent) for _, sent in elements), None)  # type: ignore[arg-type]
+
+    def without(self, deliveries: Collection[Delivery]) -> list[_Parsed]:
+        return [each for each in self.parsed if each[0] not in deliveries]
+
+    def readings(self) -> Counter[str]:
+        """Count the readings that no report came of, by what became of them."""
+        return Counter({name: getattr(self.judged, name) for name in READINGS} if self.judged else {})
+
+
 def _store(deliveries: Sequence[Delivery]) -> None:
     now = datetime.now(UTC)
-    elements = [(delivery, _parse(delivery)) for delivery in deliveries]
-    judged = None
-    if any(type(each) is Reading for _, sent in elements for each in sent):
-        judged = uplinks.judge(elements)
-    parsed: list[_Parsed] = judged.parsed if judged else elements  # type: ignore[assignment]
-    reports = [each for _, results in parsed for each in results if isinstance(each, Report)]
+    batch = _Batch.of(deliveries)
+    reports = [each for _, results in batch.parsed for each in results if isinstance(each, Report)]
     try:
         is_again = deliveries[0].receive_count > 1
         admit = partial(new_can_limit.admit, is_again=is_again) if new_can_limit.turns.limit else None
         outcome = store.put_reports(reports, now=now, tries=1 if is_again else store.TRIES, admit=admit)
-        later = _of(outcome.throttled, parsed)
+        left = (*outcome.throttled, *outcome.refused)
+        later = _of(outcome.throttled, batch.parsed)
         if any(delivery.receive_count > MOST_POSTPONED for delivery in later):
-            raise StoreUnavailable("DynamoDB has throttled these reports for long", outcome.throttled)
+            raise StoreUnavailable("DynamoDB has throttled these reports for long", left, outcome)
     except StoreUnavailable as error:
         # Messages whose reports are stored need not wait for the rest. The batch comes again whole, so nothing is set
         # aside yet: each try would set it aside again. Nor is anything known of the sensors, so theirs wait.
-        unsaved = _of(error.unsaved, parsed)
-        if judged is None:
-            _delete_valid([each for each in parsed if each[0] not in unsaved])
+        unsaved = _of(error.unsaved, batch.parsed)
+        deleted = [] if batch.judged else _delete_valid(batch.without(unsaved))
+        again = len(error.unsaved) + len(_invalid(batch.parsed)) + batch.readings().total()
+        _count(batch, error.outcome, again, done=deleted)
         raise
-    done, waits = _without_refused([each for each in parsed if each[0] not in later], outcome.refused, now)
-    # Before anything is set aside or deleted: where this fails, the batch comes again whole.
-    unlisted = uplinks.keep(judged, now, without={*later, *waits}) if judged else 0
-    set_aside, limited = _set_aside_and_delete(done, now)
+    settled, waits = _without_refused(batch.without(later), outcome.refused, now)
+    deleted, readings = [], Counter[str]()
+    try:
+        # Before anything is set aside or deleted: where this fails, the batch comes again whole.
+        unlisted = uplinks.keep(batch.judged, now, without={*later, *waits}) if batch.judged else 0
+        readings = batch.readings()
+        try:
+            letters, limited = _set_aside_and_delete(settled, now)
+        except QueueUnavailable:
+            deleted = _delete_valid(settled)
+            raise
+    except (StoreUnavailable, QueueUnavailable):
+        again = len(left) + len(_invalid(batch.parsed)) + (batch.readings() - readings).total()
+        _count(batch, outcome, again, done=deleted, readings=readings)
+        raise
     # Last, since a batch that has to come again must come again whole.
     queue.postpone(limited, lambda delivery: invisible_s(delivery.receive_count))
     queue.postpone(list(waits), waits.__getitem__)
@@ -127,26 +179,59 @@ def _store(deliveries: Sequence[Delivery]) -> None:
         queue.postpone(later)
     else:
         _throttling.ended()
-    postponed = len(later) + len(limited) + len(waits)
-    counters.add(messages=len(deliveries) - postponed, postponed=postponed)
-    counters.add(stored=outcome.stored, older=outcome.older, repeated=outcome.repeated, new_cans=outcome.new)
-    readings = _count_readings(judged, unlisted) if judged else ""
-    ages = [time.time() - delivery.sent_at_ms / 1000 for delivery in deliveries]
-    counters.set_gauges(lag_ms=max(0, int(max(ages) * 1000)), last_stored_at_s=int(time.time()))
-    logger.info(
-        "messages=%d stored=%d older=%d repeated=%d set_aside=%d postponed=%d new_cans=%d age_s=%.1f..%.1f%s",
-        len(deliveries), outcome.stored, outcome.older, outcome.repeated, set_aside, postponed, outcome.new, min(ages),
-        max(ages), readings,
-    )  # fmt: skip
+    waiting = batch.without([delivery for delivery, _ in settled])
+    again = len(_of_these(left, waiting)) + len(_invalid(waiting))
+    again += len(_invalid([each for each in settled if each[0] in limited]))
+    _count(
+        batch,
+        outcome,
+        again,
+        done=[delivery for delivery, _ in settled if delivery not in limited],
+        readings=readings + Counter(unlisted=unlisted),
+        set_aside=_invalid([each for each in settled if each[0] not in limited]),
+        letters=letters,
+        postponed={"throttled": len(later), "limited": len(limited), "unadmitted": len(waits)},
+    )
 
 
-def _count_readings(judged: uplinks.Judged, unlisted: int) -> str:
-    """Count the readings without a report, and return the log line's words on them."""
-    counts = {
-        "held": judged.held, "ignored": judged.ignored, "waiting": judged.waiting, "unlisted": unlisted,
-    }  # fmt: skip
-    counters.add(repeated=judged.repeated, **counts)
-    return "".join(f" {name}={count}" for name, count in counts.items() if count)
+def _count(
+    batch: _Batch,
+    outcome: store.Outcome,
+    again: int,
+    *,
+    done: Sequence[Delivery],
+    readings: Mapping[str, int] = MappingProxyType({}),
+    set_aside: Sequence[InvalidReport] = (),
+    letters: int = 0,
+    postponed: Mapping[str, int] | None = None,
+) -> None:
+    """
+    Count and log what became of a batch.
+
+    again: what comes again with its message. done: messages that were deleted. set_aside: in `letters` dead letters.
+    postponed: how many messages come again, by reason; None where the batch failed, and the others come again for that.
+    """
+    ages = [max(0.0, time.time() - delivery.sent_at_ms / 1000) for delivery in done]
+    for age_s in ages:
+        telemetry.REPORT_AGE_SECONDS.observe(age_s)
+    others = {**readings, "repeated": outcome.repeated + readings.get("repeated", 0)}
+    counts = BatchCounts(
+        messages=len(done),
+        failed=len(batch.parsed) - len(done) if postponed is None else 0,
+        received=batch.received,
+        stored=outcome.stored,
+        older=outcome.older,
+        new_cans=outcome.new,
+        set_aside=len(set_aside),
+        again=again,
+        letters=letters,
+        ages_s=(min(ages), max(ages)) if ages else None,
+        **others,
+        **(postponed or {}),
+    )
+    counters.add(counts)
+    counters.add_invalid(set_aside)
+    batch_log.add(counts)
 
 
 def _parse(delivery: Delivery, check_can_id: Callable[[str], None] | None = None) -> list[formats.Element]:
@@ -201,25 +286,22 @@ def _set_aside_and_delete(parsed: Sequence[_Parsed], now: datetime) -> tuple[int
     Set aside invalid reports, and delete the messages, whose other reports are stored.
 
     Returns how many dead letters that made, and the messages with invalid reports that have to come again, since dead
-    letters are limited.
+    letters are limited. Raises QueueUnavailable where nothing was deleted, since not all could be set aside.
     """
     rejected = {delivery: letters for delivery, results in parsed if (letters := _rejected(delivery, results))}
     valid = len(parsed) - len(rejected)
     set_aside, limited = dead_letter_limit.split(list(rejected), valid=valid, now=now)
     letters = [letter for delivery in set_aside for letter in rejected[delivery]]
-    try:
-        queue.quarantine(letters)
-    except QueueUnavailable:
-        _delete_valid(parsed)
-        raise
+    queue.quarantine(letters)
     waiting = set(limited)
     queue.delete([delivery for delivery, _ in parsed if delivery not in waiting])
     dead_letter_limit.count(valid=valid, set_aside=len(set_aside), limited=len(limited))
     for each in letters:
         set_aside_logger.warning(
-            "set aside message %s: %s", each.delivery.first_message_id, str(each.error)[:MOST_SAID]
-        )
-    counters.add(set_aside=len(letters))
+            "set aside message %s: %s",
+            each.delivery.first_message_id, str(each.error)[:MOST_SAID],
+            extra={"message_id": each.delivery.first_message_id},
+        )  # fmt: skip
     return len(letters), limited
 
 
@@ -238,8 +320,19 @@ def _of(reports: Sequence[Report], parsed: Sequence[_Parsed]) -> list[Delivery]:
     return [delivery for delivery, results in parsed if any(id(result) in wanted for result in results)]
 
 
-def _delete_valid(parsed: Sequence[_Parsed]) -> None:
-    """Delete the messages without an invalid report; their reports are stored."""
-    queue.delete(
-        [delivery for delivery, results in parsed if not any(isinstance(each, InvalidReport) for each in results)]
-    )
+def _of_these(reports: Sequence[Report], parsed: Sequence[_Parsed]) -> list[Report]:
+    """Return those of some reports that these messages brought."""
+    brought = {id(each) for _, results in parsed for each in results}
+    return [each for each in reports if id(each) in brought]
+
+
+def _delete_valid(parsed: Sequence[_Parsed]) -> list[Delivery]:
+    """Delete the messages without an invalid report, whose reports are stored; return them."""
+    valid = [each[0] for each in parsed if not _invalid([each])]
+    queue.delete(valid)
+    return valid
+
+
+def _invalid(parsed: Sequence[_Parsed]) -> list[InvalidReport]:
+    """Return the invalid reports of messages."""
+    return [each for _, results in parsed for each in results if isinstance(each, InvalidReport)]

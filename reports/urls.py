@@ -14,6 +14,7 @@ from reports.web import (
     facts,
     facts_api,
     fleet,
+    fleet_count,
     mounting_forms,
     overview,
     pipeline,
@@ -58,3 +59,6 @@ urlpatterns = [
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
 ]
+
+# Where metrics are served, whoever serves these addresses counts the fleet now and then.
+fleet_count.keep_counted()

@@ -4,8 +4,9 @@ The runner behind `make run`: stores, worker, web server and simulator on this m
     python -m stack.run          start everything and keep it alive
     python -m stack.run --env    print the exports with which any AWS tool talks to it
 
-From the environment: PORT (8000), SQS_PORT (9324), DYNAMODB_PORT (9325), TRASH_DATA (.data), STACK (embedded,
-or java after `make servers`), SIMULATE (arguments of `manage.py simulate`; "off" starts none).
+From the environment: PORT (8000), SQS_PORT (9324), DYNAMODB_PORT (9325), WORKER_METRICS_PORT (9101), WEB_METRICS_PORT
+(9102), TRASH_DATA (.data), STACK (embedded, or java after `make servers`), SIMULATE (arguments of `manage.py simulate`;
+"off" starts none).
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ class Settings:
     port: int
     sqs_port: int
     dynamodb_port: int
+    worker_metrics_port: int
+    web_metrics_port: int
     data: Path
     kind: Kind
     simulate: str
@@ -71,6 +74,8 @@ class Settings:
             port=_port(environ, "PORT", 8000),
             sqs_port=_port(environ, "SQS_PORT", 9324),
             dynamodb_port=_port(environ, "DYNAMODB_PORT", 9325),
+            worker_metrics_port=_port(environ, "WORKER_METRICS_PORT", 9101),
+            web_metrics_port=_port(environ, "WEB_METRICS_PORT", 9102),
             data=Path(environ.get("TRASH_DATA") or ROOT / ".data").absolute(),
             kind=kind,
             simulate=environ.get("SIMULATE", ""),
@@ -142,7 +147,11 @@ def services(settings: Settings, dynamodb_port: int | None = None) -> list[Servi
             # Quiet: no banner. As root, as in many containers, Celery warns of itself at length.
             Program(
                 [python, "-m", "celery", "--quiet", "-A", "trashsite", "worker"],
-                {"PYTHONWARNINGS": "ignore:You're running the worker with superuser", **WITHOUT_SECRETS},
+                {
+                    "PYTHONWARNINGS": "ignore:You're running the worker with superuser",
+                    "TRASH_METRICS_PORT": str(settings.worker_metrics_port),
+                    **WITHOUT_SECRETS,
+                },
             ),
             ready_line=r"\bready\b",
             stop_within_s=6,
@@ -151,6 +160,7 @@ def services(settings: Settings, dynamodb_port: int | None = None) -> list[Servi
             "web",
             Program(
                 [python, "deploy/web.py", "--host", LOOPBACK, "--port", str(settings.port)],
+                {"TRASH_METRICS_PORT": str(settings.web_metrics_port)},
             ),
             is_ready=partial(answers, f"http://{web}/health/live"),
             stop_within_s=4,
@@ -250,7 +260,13 @@ def only_one(data: Path) -> Iterator[None]:
 
 def check_ports(settings: Settings) -> None:
     """Raises StackError, with what to do, where a port is taken."""
-    wanted = {"PORT": settings.port, "SQS_PORT": settings.sqs_port, "DYNAMODB_PORT": settings.dynamodb_port}
+    wanted = {
+        "PORT": settings.port,
+        "SQS_PORT": settings.sqs_port,
+        "DYNAMODB_PORT": settings.dynamodb_port,
+        "WORKER_METRICS_PORT": settings.worker_metrics_port,
+        "WEB_METRICS_PORT": settings.web_metrics_port,
+    }
     for variable, port in wanted.items():
         if not is_free(port):
             other = next(p for p in range(port + 1, 65536) if p not in wanted.values() and is_free(p))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import sys
 import threading
 import time
@@ -18,6 +19,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from functools import cache
 from itertools import count
 from typing import Any, TypeVar
@@ -29,6 +31,8 @@ import pycurl
 from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.httpsession import get_cert_path
+
+from trashsite.telemetry import DYNAMODB_UNITS, AwsRequest, count_aws_request
 
 #: Error codes of throttling, whatever the HTTP status.
 #: Source: AWS, Retry behavior: throttling and transient error codes.
@@ -72,6 +76,14 @@ AT_ONCE = 8
 #: Set when this process stops: then no request is sent a second time.
 stopping = threading.Event()
 
+#: DynamoDB's operations that take capacity units, and say how many where they are asked; those that read are named.
+_PRICED = re.compile(r"(?P<read>(Batch)?GetItem|Query|Scan)|(Batch)?(Put|Update|Delete|Write|Execute)(Item|Statement)")
+#: Whether DynamoDB is asked for the units that each request takes: where metrics are served (trashsite.exposition).
+asks_for_units = False
+
+#: Each is called after each request that was sent, in the thread that sent it; it must not raise.
+subscribers: list[Callable[[AwsRequest], None]] = [count_aws_request]
+
 Answer = dict[str, Any]
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -80,17 +92,26 @@ Result = TypeVar("Result")
 class AwsUnavailable(Exception):
     """No usable answer: 5xx, throttled, or not in the expected form. Asking again may help."""
 
+    #: How such requests are counted (telemetry.AWS_REQUESTS).
+    outcome = "unavailable"
+
 
 class AwsSilent(AwsUnavailable):
     """No answer at all: refused, reset, cut short, too slow."""
+
+    outcome = "silent"
 
 
 class AwsThrottled(AwsUnavailable):
     """AWS works, but accepts no more such requests for now."""
 
+    outcome = "throttled"
+
 
 class AwsError(Exception):
     """AWS answered that the request itself is wrong; `code` is AWS's error code."""
+
+    outcome = "error"
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}" if message else code)
@@ -98,13 +119,7 @@ class AwsError(Exception):
 
 
 class Client:
-    """
-    One service's signed connections, safe to share between threads: each request has one to itself.
-
-    observe: called as observe(service, operation) for every request sent; tests count requests with it.
-    """
-
-    observe: Callable[[str, str], None] | None = None
+    """One service's signed connections, safe to share between threads: each request has one to itself."""
 
     def __init__(self, service: str) -> None:
         # The endpoint, its region and the protocol's names come from boto3, which reads the environment,
@@ -132,31 +147,49 @@ class Client:
         #: Connections in no use, and since when; the one used last is last, and is used next.
         self._idle: deque[tuple[float, pycurl.Curl]] = deque()
 
-    def call(self, operation: str, request: Mapping[str, Any], *, timeout_s: float = TIMEOUT_S) -> Answer:
+    def call(
+        self, operation: str, request: Mapping[str, Any], *, timeout_s: float = TIMEOUT_S, retry: int = 0
+    ) -> Answer:
         """
-        Send one request and return its answer.
+        Send one request and return its answer; tell each of `subscribers` how it ended.
 
-        operation: AWS's name, as "GetItem"; request and answer: AWS's JSON shapes; timeout_s: for all of it.
-        libcurl automatically sends it once more where a connection kept open has been closed meanwhile.
+        operation: AWS's name, as "GetItem"; request and answer: AWS's JSON shapes; timeout_s: for all of it. retry:
+        how many times it was sent before, for who counts. libcurl automatically sends it once more where a connection
+        kept open has been closed meanwhile.
         Raises AwsUnavailable where asking again may help, AwsError where it will not.
         """
+        asks = asks_for_units and self.service == "dynamodb" and _PRICED.fullmatch(operation)
+        body = _written({**request, "ReturnConsumedCapacity": "TOTAL"} if asks else request)
+        curl = self._prepared(operation, body, timeout_s)
+        began, data, outcome = time.perf_counter(), b"", AwsSilent.outcome
         try:
-            _, curl = self._idle.pop()
-        except IndexError:
-            curl = self._connection()
+            status, data = self._perform(curl, operation)
+            answer = self._checked(operation, status, data)
+            outcome = "ok"
+            if asks:
+                _count_units("read" if asks["read"] else "write", answer)
+            return answer
+        except (AwsUnavailable, AwsError) as error:
+            outcome = error.outcome
+            raise
+        finally:
+            event = AwsRequest(
+                self.service, operation, resource_of(request), outcome, time.perf_counter() - began, retry,
+                len(body), len(data),
+            )  # fmt: skip
+            for subscriber in subscribers:
+                subscriber(event)
+
+    def _perform(self, curl: pycurl.Curl, operation: str) -> tuple[int, bytes]:
         try:
-            self._prepare(curl, operation, request, timeout_s)
-            if self.observe is not None:
-                self.observe(self.service, operation)
-            data = _perform(curl)
-            status: int = curl.getinfo(pycurl.RESPONSE_CODE)
+            data = _performed(curl)
             if not data and curl.getinfo(pycurl.CONTENT_LENGTH_DOWNLOAD_T) < 0:
                 raise AwsSilent(f"{self.service} {operation}: the answer was cut short")
+            return curl.getinfo(pycurl.RESPONSE_CODE), data
         except pycurl.error as error:
             raise AwsSilent(f"{self.service} {operation}: {error.args[-1]}") from error
         finally:
             self._keep(curl)
-        return self._checked(operation, status, data)
 
     def _keep(self, curl: pycurl.Curl) -> None:
         """Keep a connection for the next request, and close those that none has needed for long."""
@@ -177,7 +210,8 @@ class Client:
         curl.setopt(pycurl.NOSIGNAL, 1)
         return curl
 
-    def _prepare(self, curl: pycurl.Curl, operation: str, request: Mapping[str, Any], timeout_s: float) -> None:
+    def _prepared(self, operation: str, body: bytes, timeout_s: float) -> pycurl.Curl:
+        """Return a connection with a request to send. Raises AwsUnavailable where there is nothing to sign it with."""
         try:
             if self._credentials is None and time.monotonic() >= self._look_at:
                 self._look_at = time.monotonic() + LOOK_AGAIN_S
@@ -191,11 +225,16 @@ class Client:
         headers = [f"Content-Type: {self._type}", f"X-Amz-Target: {self._target}.{operation}", "Expect:"]
         if keys.token:
             headers.append(f"X-Amz-Security-Token: {keys.token}")
+        try:
+            _, curl = self._idle.pop()
+        except IndexError:
+            curl = self._connection()
         curl.setopt(pycurl.USERNAME, keys.access_key)
         curl.setopt(pycurl.PASSWORD, keys.secret_key)
         curl.setopt(pycurl.HTTPHEADER, headers)
-        curl.setopt(pycurl.POSTFIELDS, _written(request))
+        curl.setopt(pycurl.POSTFIELDS, body)
         curl.setopt(pycurl.TIMEOUT_MS, max(1, int(timeout_s * 1000)))
+        return curl
 
     def patiently(
         self,
@@ -217,7 +256,8 @@ class Client:
             raise AwsUnavailable(f"{self._silence} (seen a moment ago)")
         for attempt in count(1):
             try:
-                return self.call(operation, request, timeout_s=min(TIMEOUT_S, max(0.1, deadline - time.monotonic())))
+                timeout_s = min(TIMEOUT_S, max(0.1, deadline - time.monotonic()))
+                return self.call(operation, request, timeout_s=timeout_s, retry=attempt - 1)
             except at_once:
                 raise
             except AwsUnavailable as error:
@@ -263,7 +303,28 @@ def _read(data: bytes) -> Any:
         return json.loads(data)
 
 
-def _perform(curl: pycurl.Curl) -> bytes:
+def _count_units(kind: str, answer: Answer) -> None:
+    """Count the units of a DynamoDB answer, which it tells by table, in a list where a request may name several."""
+    told = answer.get("ConsumedCapacity") or []
+    for each in told if isinstance(told, list) else [told]:
+        DYNAMODB_UNITS.add(each["CapacityUnits"], each["TableName"], kind)
+
+
+def resource_of(request: Mapping[str, Any]) -> str:
+    """Return the name of the queue or table that a request is about, of the first where it names several; or ""."""
+    if name := request.get("TableName") or request.get("QueueName"):
+        return str(name)
+    if url := request.get("QueueUrl"):
+        return str(url).rpartition("/")[2]
+    for name in request.get("RequestItems", ()):
+        return str(name)
+    for each in request.get("Statements", ()):
+        # In PartiQL a table's name is the first text in quotation marks.
+        return str(each["Statement"]).partition('"')[2].partition('"')[0]
+    return ""
+
+
+def _performed(curl: pycurl.Curl) -> bytes:
     if "gevent" in sys.modules:
         from gevent import get_hub, monkey
 
@@ -322,7 +383,10 @@ def side_by_side(run: Callable[[Job], Result], jobs: Sequence[Job], *, service: 
                 return
             results[at] = run(job)
 
-    others = [_threads(service, os.getpid()).submit(run_on) for _ in range(min(len(jobs), AT_ONCE) - 1)]
+    # The log lines and traces of these threads belong to whoever asked.
+    others = [
+        _threads(service, os.getpid()).submit(copy_context().run, run_on) for _ in range(min(len(jobs), AT_ONCE) - 1)
+    ]
     # One runs here: a single job needs no thread at all.
     run_on()
     for other in others:

@@ -106,6 +106,12 @@ TRASH_BRAKE_WITHIN_S = _whole("TRASH_BRAKE_WITHIN_S", 60, 1, 3600)
 TRASH_BRAKE_PERCENT = _whole("TRASH_BRAKE_PERCENT", 90, 1, 100)
 #: New cans that a worker takes in a minute; reports of more wait in the queue for their turn. 0: no limit.
 TRASH_NEW_CANS = _whole("TRASH_NEW_CANS", 0 if TRASH_LOCAL else 1000, 0, 1_000_000)
+#: The form of the log: lines for people, or JSON objects for programs, as in containers.
+TRASH_LOG = _choice("TRASH_LOG", ("text", "json"), "text")
+#: A file that a worker touches every five seconds while it receives and stores as it should; empty: none.
+TRASH_ALIVE_FILE = os.environ.get("TRASH_ALIVE_FILE", "")
+#: The port, not the site's own, on which a worker or web server serves /metrics for Prometheus; 0: none.
+TRASH_METRICS_PORT = _whole("TRASH_METRICS_PORT", 0, 0, 65_535)
 #: Keys that sign what a redriven message tells of its first id, time and sender: the first signs, all verify.
 TRASH_REDRIVE_KEYS = _keys("TRASH_REDRIVE_KEY", "known to everybody: this machine only")
 #: Which senders, by AWS's SenderId, may report which cans, by how their ids begin; empty: everybody all.
@@ -176,6 +182,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "trashsite.request_counts.CountRequests",
     "trashsite.hosts.HealthByAnyName",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -339,7 +346,15 @@ SPECTACULAR_SETTINGS = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"()": "trashsite.logs.OneLine", "format": "%(levelname)s %(name)s: %(message)s"}},
+    "formatters": {
+        "line": {"()": "trashsite.logs.JsonLine"}
+        if TRASH_LOG == "json"
+        else {
+            "()": "trashsite.logs.OneLine",
+            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+            "datefmt": "%H:%M:%SZ",
+        }
+    },
     "filters": {
         "seldom": {"()": "trashsite.logs.Seldom"},
         "some": {"()": "trashsite.logs.Seldom", "most": 20},

@@ -23,7 +23,7 @@ from reports.queue.requests import (
     url_of,
 )
 from reports.report import InvalidReport
-from trashsite import aws
+from trashsite import aws, telemetry
 from trashsite.names import full_name
 from trashsite.outage import Outage
 from trashsite.sqs.delivery import Delivery
@@ -185,6 +185,7 @@ def _delete(batch: Sequence[Delivery]) -> None:
     began = time.monotonic()
     entries = [{"ReceiptHandle": each.receipt_handle} for each in batch]
     results = request_entries("DeleteMessageBatch", batch[0].queue_url, entries)
+    telemetry.MESSAGES_DELETED.add(len(results.done))
     for refusal in results.refused.values():
         # An expired handle stays so: SQS delivers the message again under a new one.
         logger.warning("a message could not be deleted and will come back: %s", refusal)

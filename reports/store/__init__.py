@@ -5,7 +5,7 @@ Three tables: `trash-levels` holds the newest report of each can, `trash-level-h
 `trash-pipeline` the workers' heartbeats, the count of the fleet, and the register.
 """
 
-from reports.store.errors import StoreUnavailable
+from reports.store.errors import Outcome, StoreUnavailable
 from reports.store.items import LEVELS
 from reports.store.pipeline import Heartbeat, beat, leave, workers
 from reports.store.ranking import BUDGET, Order, Ranked, ranked
@@ -27,7 +27,7 @@ from reports.store.snapshot import MAX_BYTES, Claim, keep_snapshot, snapshot
 from reports.store.summaries import HourlyHistory, hourly_history
 from reports.store.tables import missing, provision
 from reports.store.walking import KeyRange, Met, Stretch, count, every_can, from_level, mend, silent_until, walk
-from reports.store.writing import TRIES, Outcome, put_reports
+from reports.store.writing import TRIES, put_reports
 
 __all__ = (
     "BUDGET", "LEVELS", "MAX_BYTES", "TRIES", "Claim", "Heartbeat", "HourlyHistory", "KeptMessage", "KeyRange", "Met",

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from reports.store.errors import THROTTLING
 from reports.store.items import Item, dynamodb
+from trashsite import telemetry
 from trashsite.aws import Answer, AwsThrottled, pause_s
 
 #: Source: AWS, BatchWriteItem and BatchExecuteStatement: 25 a request, no item twice.
@@ -59,14 +60,22 @@ def ask(operation: str, request: Mapping[str, Any], **patience: float) -> Answer
 def put_once(name: str, items: Sequence[Item]) -> list[Item]:
     """Write up to 25 items over what stands there; return those that DynamoDB left unprocessed."""
     wanted = [{"PutRequest": {"Item": item}} for item in items]
-    answer = ask("BatchWriteItem", {"RequestItems": {name: wanted}}) or {"UnprocessedItems": {name: wanted}}
-    return [each["PutRequest"]["Item"] for each in answer.get("UnprocessedItems", {}).get(name, ())]
+    answer = ask("BatchWriteItem", {"RequestItems": {name: wanted}})
+    if answer is None:
+        return list(items)
+    left = [each["PutRequest"]["Item"] for each in answer.get("UnprocessedItems", {}).get(name, ())]
+    _count_throttled("BatchWriteItem", len(left))
+    return left
 
 
 def execute_once(statements: Sequence[Statement]) -> list[Result]:
     """Run up to 25 statements, each by itself, and return what became of each, in order."""
     answer = ask("BatchExecuteStatement", {"Statements": statements})
-    return answer["Responses"] if answer else [{"Error": {"Code": "ThrottlingError"}}] * len(statements)
+    if answer is None:
+        return [{"Error": {"Code": "ThrottlingError"}}] * len(statements)
+    results: list[Result] = answer["Responses"]
+    _count_throttled("BatchExecuteStatement", sum(map(is_throttled, results)))
+    return results
 
 
 def error_code(result: Result) -> str:
@@ -91,7 +100,14 @@ def get_items(
             return keys
         items.extend(answer["Responses"].get(name, ()))
         unread: Sequence[Key] = answer.get("UnprocessedKeys", {}).get(name, {}).get("Keys", [])
+        _count_throttled("BatchGetItem", len(unread))
         return unread
 
     left = sent_again(keys, read, tries=tries, pauses=pauses)
     return items, left
+
+
+def _count_throttled(operation: str, items: int) -> None:
+    """Count items that an answer leaves for later; a request that is refused whole is counted where it is sent."""
+    if items:
+        telemetry.AWS_THROTTLED.add(items, "dynamodb", operation)

@@ -1,9 +1,10 @@
-"""What the store says when it cannot do what was asked."""
+"""What the store says of a write, and when it cannot do what was asked."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from reports.report import Report
 from trashsite.aws import AwsError, AwsUnavailable
@@ -20,12 +21,36 @@ THROTTLING = frozenset(
 )  # fmt: skip
 
 
-class StoreUnavailable(Exception):
-    """The store did not answer, is throttled, or its tables are missing; `unsaved` holds what is not yet stored."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """
+    What became of the reports given.
 
-    def __init__(self, reason: object, unsaved: Sequence[Report] = ()) -> None:
+    stored: all that are newly stored. older: of these, those older than their can's newest. repeated: those that
+    were stored before, as far as can be told: an older one that comes again counts as stored. throttled: those of which
+    DynamoDB takes no more for now, as of a can that sends without pause, or whose row too many workers write at once;
+    try them later. refused: those of new cans that were not admitted. new: how many cans had no row before.
+    """
+
+    stored: int = 0
+    older: int = 0
+    repeated: int = 0
+    throttled: tuple[Report, ...] = ()
+    refused: tuple[Report, ...] = ()
+    new: int = 0
+
+
+class StoreUnavailable(Exception):
+    """
+    The store did not answer, is throttled, or its tables are missing.
+
+    unsaved: the reports that are not yet stored; outcome: what became of the others.
+    """
+
+    def __init__(self, reason: object, unsaved: Sequence[Report] = (), outcome: Outcome | None = None) -> None:
         super().__init__(str(reason))
         self.unsaved = unsaved
+        self.outcome = outcome or Outcome()
 
 
 @contextmanager

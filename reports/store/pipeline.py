@@ -22,13 +22,14 @@ class Heartbeat:
     One worker process, as it last said.
 
     name: host:pid. counters: since its start, as stored or set_aside (reports.worker.counters). problem: what it cannot
-    do although it should, "" where nothing is wrong.
+    do although it should, "" where nothing is wrong. is_main: False for a process of a prefork pool.
     """
 
     name: str
     seen_at: datetime
     counters: Mapping[str, int]
     problem: str = ""
+    is_main: bool = True
 
 
 def beat(heartbeat: Heartbeat) -> None:
@@ -44,6 +45,7 @@ def beat(heartbeat: Heartbeat) -> None:
                     "seen_at": {"S": iso(heartbeat.seen_at)},
                     "counters": {"S": json.dumps(dict(heartbeat.counters))},
                     "problem": {"S": heartbeat.problem},
+                    "is_main": {"BOOL": heartbeat.is_main},
                     "expires_at": {"N": str(int((heartbeat.seen_at + KEPT).timestamp()))},
                 },
             },
@@ -80,6 +82,7 @@ def workers(now: datetime) -> list[Heartbeat]:
             seen_at=datetime.fromisoformat(item["seen_at"]["S"]),
             counters=json.loads(item["counters"]["S"]),
             problem=item.get("problem", {}).get("S", ""),
+            is_main=item.get("is_main", {}).get("BOOL", True),
         )
         for item in answer["Items"]
     ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from operator import attrgetter
@@ -14,7 +13,7 @@ from django.conf import settings
 
 from reports.report import Report
 from reports.store.batches import READS, WRITES, error_code, execute_once, pause, put_once
-from reports.store.errors import StoreUnavailable, as_store_errors
+from reports.store.errors import Outcome, StoreUnavailable, as_store_errors
 from reports.store.items import HISTORY, LEVELS, Item, Keyed, day_key, history_item, instant_key, order_key
 from reports.store.rows import put_rows, read_rows
 from trashsite.aws import side_by_side
@@ -26,25 +25,6 @@ SETTLED = timedelta(minutes=30)
 MOST_KNOWN = 65_536
 #: Tries of what is throttled. It then waits in the queue, for in a worker it would hold up what is not.
 TRIES = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """
-    What became of the reports given.
-
-    stored: all that are newly stored. older: of these, those older than their can's newest. repeated: those that
-    were stored before, as far as can be told: an older one that comes again counts as stored. throttled: those of which
-    DynamoDB takes no more for now, as of a can that sends without pause, or whose row too many workers write at once;
-    try them later. refused: those of new cans that were not admitted. new: how many cans had no row before.
-    """
-
-    stored: int = 0
-    older: int = 0
-    repeated: int = 0
-    throttled: tuple[Report, ...] = ()
-    refused: tuple[Report, ...] = ()
-    new: int = 0
 
 
 #: Says which of some new cans may be stored.
@@ -62,7 +42,7 @@ def put_reports(reports: Sequence[Report], *, now: datetime, tries: int = TRIES,
     same ones. Costs, where no other worker writes the same can: half a read unit a can, and of write units one a report
     for the history, one a can for its row, and two for each index row that moves.
 
-    Raises StoreUnavailable; its `unsaved` holds exactly those not yet known to be stored.
+    Raises StoreUnavailable; its `unsaved` holds exactly those not yet known to be stored, its `outcome` the others.
     """
     keyed = [Keyed(report, order_key(report)) for report in reports]
     left = {each.key: each for each in keyed}
@@ -111,10 +91,10 @@ def put_reports(reports: Sequence[Report], *, now: datetime, tries: int = TRIES,
         if attempt < tries:
             pause(attempt)
     throttled, outside = (tuple(each.report for each in keyed if each.key in some) for some in (left, refused))
-    if reasons:
-        raise StoreUnavailable(reasons[0], (*throttled, *outside))
     # A repeat of what is throttled is throttled, too, and one of what is refused is refused.
     repeated -= len(throttled) - len(left) + len(outside) - len(refused)
+    if reasons:
+        raise StoreUnavailable(reasons[0], (*throttled, *outside), Outcome(stored, older, repeated, new=new))
     return Outcome(stored, older, repeated, throttled, outside, new)
 
 

@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import close_old_connections
 from django.utils import timezone
 
@@ -25,6 +26,7 @@ from reports.store import Claim, StoreUnavailable
 from reports.web import fleet_walk
 from reports.web.access import DATABASE_DOWN
 from reports.web.fleet_walk import Interrupted
+from trashsite import telemetry
 
 NAME = "fleet"
 MAX_AGE = timedelta(seconds=60)
@@ -62,6 +64,8 @@ class _Held:
 
 
 _held = _Held()
+#: So often at least the fleet is counted where metrics are served.
+COUNTED_EVERY_S = 3600.0
 
 
 def current(*, patience_s: float = PATIENCE_S) -> FleetCount | None:
@@ -100,9 +104,37 @@ def known() -> FleetCount | None:
         if kept and (_held.last is None or kept[1] > _held.last.counted_at):
             # What another version of this program wrote is counted anew.
             with suppress(KeyError, TypeError, ValueError):
-                _held.last = FleetCount(Overview.unpacked(kept[0]), kept[1])
+                _know(FleetCount(Overview.unpacked(kept[0]), kept[1]))
         _held.asked_s = time.monotonic()
     return _held.last
+
+
+def keep_counted() -> None:
+    """Where metrics are served, have the fleet counted once an hour though nobody looks; returns at once."""
+    if settings.TRASH_METRICS_PORT:
+        threading.Thread(target=_keep_counted, name="fleet-count", daemon=True).start()
+
+
+def _keep_counted() -> None:
+    while True:
+        # A process that is only checked, or dies young, counts nothing.
+        time.sleep(60)
+        try:
+            last = known()
+            if last is None or timezone.now() - last.counted_at > timedelta(seconds=COUNTED_EVERY_S):
+                current()
+        except (StoreUnavailable, *DATABASE_DOWN) as error:
+            log.warning("the fleet could not be counted: %s", error)
+        finally:
+            close_old_connections()
+
+
+def _know(count: FleetCount) -> None:
+    """Hold a count, and tell it as metrics."""
+    _held.last = count
+    telemetry.FLEET_COUNTED.set(count.counted_at.timestamp())
+    for status, cans in count.overview.by_status.items():
+        telemetry.FLEET_CANS.set(cans, status)
 
 
 def forget() -> None:
@@ -136,7 +168,7 @@ def _count(claim: Claim) -> None:
         overview = None if last and last.overview.total > fleet_walk.WHOLE else fleet_walk.count_whole(claim)
         overview = overview or fleet_walk.count_by_index(claim)
         now = timezone.now()
-        _held.last = FleetCount(overview, now)
+        _know(FleetCount(overview, now))
         store.keep_snapshot(NAME, overview.packed(store.MAX_BYTES), now)
         claim.give_back()
     except (StoreUnavailable, *DATABASE_DOWN) as error:

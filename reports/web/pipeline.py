@@ -23,6 +23,9 @@ from reports.web.answers import instant
 from reports.web.rendering import Page
 from reports.web.view import REFUSALS, ApiView
 
+#: What becomes of a report whose message is done, by the names of the workers' counters.
+SETTLED = ("stored", "repeated", "held", "ignored", "waiting", "set_aside")
+
 
 @dataclass(frozen=True)
 class PipelinePage(Page):
@@ -101,7 +104,7 @@ def _drain_s(depth: Depth | None, counters: Sequence[Mapping[str, int]], rate: i
     rate: reports stored a minute. None where depth or pace is not known, or nothing was stored.
     """
     messages = sum(count.get("messages", 0) for count in counters)
-    reports = sum(count.get(name, 0) for count in counters for name in ("stored", "repeated", "set_aside"))
+    reports = sum(count.get(name, 0) for count in counters for name in SETTLED)
     if depth is None or not rate or not messages:
         return None
     return int(depth.waiting * max(reports, 1) / messages * 60 / rate)

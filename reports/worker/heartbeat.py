@@ -1,4 +1,4 @@
-"""The heartbeat of a worker process: that it runs, what it counted, and what it should do but cannot."""
+"""The heartbeat of a worker process: that it runs, what it counted, what it should do but cannot; and its metrics."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import faulthandler
 import logging
 import os
 import socket
-import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,7 +17,10 @@ from celery import signals
 
 from reports import store
 from reports.store import Heartbeat, StoreUnavailable
-from reports.worker import counters
+from reports.worker import alive_file, counters
+from reports.worker.batch_log import batch_log
+from reports.worker.overseer import Overseer
+from trashsite import exposition
 from trashsite.outage import Outage
 from trashsite.sqs.channel import Stall
 from trashsite.sqs.transport import stalls
@@ -33,7 +36,9 @@ MISSED = 3
 def start_heartbeat(**_: Any) -> None:
     """Write a heartbeat every 10 s for the main process, and delete those of this host's processes that crashed."""
     writer = HeartbeatWriter(is_main=True)
+    exposition.serve(writer.overseer)
     threading.Thread(target=writer.run, args=(stalls,), name="heartbeat", daemon=True).start()
+    alive_file.start()
     signals.worker_shutdown.connect(lambda **_: writer.end(), weak=False)
 
 
@@ -52,6 +57,7 @@ class HeartbeatWriter:
         self.is_main = is_main
         self.host = socket.gethostname()
         self.name = f"{self.host}:{os.getpid()}"
+        self.overseer = Overseer(self.name)
         self._ended = threading.Event()
 
     def run(self, find_stalls: Callable[[], list[Stall]]) -> None:
@@ -63,12 +69,12 @@ class HeartbeatWriter:
             stalls = find_stalls()
             hang = "; ".join(stall.text for stall in stalls if stall.hangs)
             if hang and not hang_logged:
-                logger.error("this worker should work and does not: %s", hang)
-                faulthandler.dump_traceback(sys.stderr, all_threads=True)
+                logger.error("this worker should work and does not: %s", hang, extra={"stacks": _stacks()})
             hang_logged = bool(hang)
             problem = "; ".join(stall.text for stall in stalls)
             try:
-                store.beat(Heartbeat(self.name, datetime.now(UTC), counters.counters(), problem))
+                batch_log.flush()
+                store.beat(Heartbeat(self.name, datetime.now(UTC), counters.counters(), problem, is_main=self.is_main))
                 missed = 0
                 outage.ended()
             except StoreUnavailable as error:
@@ -76,11 +82,14 @@ class HeartbeatWriter:
                 # The processes of a pool log nothing: the main process does.
                 if missed >= MISSED and self.is_main:
                     outage.failed(error)
+            if self.is_main:
+                self.overseer.look()
             self._ended.wait(BEAT_S)
 
     def end(self) -> None:
         """Delete the heartbeat: a process that stops in order must not count as silent."""
         self._ended.set()
+        batch_log.flush()
         with suppress(StoreUnavailable):
             store.leave(self.name)
 
@@ -90,6 +99,14 @@ class HeartbeatWriter:
                 host, _, pid = worker.name.rpartition(":")
                 if host == self.host and not _runs(int(pid)):
                     store.leave(worker.name)
+
+
+def _stacks() -> str:
+    """Return where each thread is; asked of faulthandler, which takes no lock."""
+    with tempfile.TemporaryFile("w+") as file:
+        faulthandler.dump_traceback(file, all_threads=True)
+        file.seek(0)
+        return file.read()
 
 
 def _runs(pid: int) -> bool:

@@ -9,13 +9,16 @@ from functools import partial
 from typing import Any
 
 import billiard.pool
+import celery.apps.worker
 import click
 from celery import signals
 from celery.concurrency import get_implementation
+from django.conf import settings
 
 from reports import queue, store
 from reports.queue import QueueUnavailable
 from reports.store import StoreUnavailable
+from trashsite import exposition, logs
 from trashsite.aws import pause_s
 from trashsite.outage import Outage
 
@@ -37,9 +40,22 @@ NEEDED = {
 }
 
 
+@signals.celeryd_init.connect
+def speak_json(instance: Any, **_: Any) -> None:
+    """Have all that Celery writes past the log in the log's form: its banner, its warnings, what it says at the end."""
+    if settings.TRASH_LOG == "json":
+        logs.take_over()
+        instance.quiet = True
+        celery.apps.worker.safe_say = logs.say  # type: ignore[attr-defined]
+
+
 @signals.worker_init.connect
 def prepare(sender: Any, **_: Any) -> None:
     """Refuse settings that could lose reports, wait for AWS, and only then let the worker start."""
+    try:
+        exposition.share()
+    except OSError as error:
+        _refuse(f"TRASH_METRICS_PORT is set, and the counts cannot be kept: {error}")
     if _pool_is_default():
         sender.pool_cls = DEFAULT_POOL
     # SQS has no broadcast, so these would only create queues that nobody reads.
@@ -89,5 +105,9 @@ def _pool_is_default() -> bool:
 
 
 def _refuse(reason: str) -> None:
-    # The log is not set up yet, and a traceback would hide the one line that matters.
-    sys.exit(f"the worker does not start: {reason}")
+    # A traceback would hide the one line that matters.
+    text = f"the worker does not start: {reason}"
+    if settings.TRASH_LOG == "json":
+        logger.critical(text)
+        sys.exit(1)
+    sys.exit(text)

@@ -39,11 +39,12 @@ class Judged:
     """
     A batch of messages in which no readings are left.
 
-    parsed: each message with its reports and what is invalid. held, ignored, repeated, waiting: readings without a
-    report; those that wait may get one later.
+    parsed: each message with its reports and what is invalid. received: how many of these and of readings there were.
+    held, ignored, repeated, waiting: readings without a report; those that wait may get one later.
     """
 
     parsed: list[tuple[Delivery, list[Report | InvalidReport]]] = field(default_factory=list)
+    received: int = 0
     held: int = 0
     ignored: int = 0
     repeated: int = 0
@@ -69,7 +70,9 @@ def judge(parsed: Sequence[_Elements]) -> Judged:
     for delivery, elements in parsed:
         results: list[Report | InvalidReport] = []
         check_can_id = senders.check_for(delivery.sender_id)
-        for element in _as_registered(delivery, elements, entries):
+        read = _as_registered(delivery, elements, entries)
+        judged.received += len(read)
+        for element in read:
             if not isinstance(element, Reading):
                 results.append(element)
             elif report := _judge_one(judged, delivery, element, entries.get(element.frame.key or "")):

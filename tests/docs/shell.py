@@ -27,7 +27,7 @@ class Stack:
         data.mkdir()
         self.log = data / "make-run.log"
         # What the documents call by their usual numbers.
-        self.ports = {usual: free_port() for usual in (8000, 9324, 9325, 9090)}
+        self.ports = {usual: free_port() for usual in (8000, 9324, 9325, 9090, 9101, 9102)}
         given = {name: text for name, text in os.environ.items() if not name.startswith(NOT_A_READERS)}
         # The AWS CLI that the tests know, and not one that this machine happens to have.
         path = f"{ROOT / 'stack/.aws/bin'}:{given['PATH']}"
@@ -40,6 +40,8 @@ class Stack:
             "PORT": str(self.ports[8000]),
             "SQS_PORT": str(self.ports[9324]),
             "DYNAMODB_PORT": str(self.ports[9325]),
+            "WORKER_METRICS_PORT": str(self.ports[9101]),
+            "WEB_METRICS_PORT": str(self.ports[9102]),
         }
         self.process: subprocess.Popen[bytes] | None = None
 

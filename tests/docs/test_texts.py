@@ -16,7 +16,10 @@ ARCHITECTURE = (ROOT / "docs/architecture.md").read_text()
 DECISIONS = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / ".github").rglob("*.md")])
 #: Environment variables that `make run` reads for itself.
-OF_MAKE = {"PORT", "SQS_PORT", "DYNAMODB_PORT", "SIMULATE", "STACK", "PYTHON", "DYNOXIDE", "DYNOXIDE_RELEASES"}
+OF_MAKE = {
+    "PORT", "SQS_PORT", "DYNAMODB_PORT", "WORKER_METRICS_PORT", "WEB_METRICS_PORT", "SIMULATE", "STACK", "PYTHON",
+    "DYNOXIDE", "DYNOXIDE_RELEASES",
+}  # fmt: skip
 
 
 def settings_read() -> set[str]:

@@ -1,9 +1,10 @@
 """
 Loaded into a worker by `-I tests.faults.preload`: while a file is there, something hangs, or the clock is wrong.
 
-The files are in the directory PRELOAD_DIR: "receive" and "task" make those hang as a library that never returns
-would; "clock" holds the seconds by which this process's clock is ahead, as time.time() and datetime.now() tell it
-to our code, Celery and the log. Signatures are made by libcurl's own clock, and the stand-ins do not look at them.
+The files are in the directory PRELOAD_DIR: "receive", "task" and "loop" (the consumer's) make those hang as a library
+that never returns would; "clock" holds the seconds by which this process's clock is ahead, as time.time() and
+datetime.now() tell it to our code, Celery and the log. Signatures are made by libcurl's own clock, and the stand-ins do
+not look at them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 
 from reports import tasks
 from reports.worker import heartbeat
+from trashsite.sqs.channel import Channel
 from trashsite.sqs.receiver import Receiver
 
 DIRECTORY = Path(os.environ["PRELOAD_DIR"])
@@ -55,6 +57,7 @@ class _Datetime(datetime):
 
 
 Receiver._receive = _hanging("receive", Receiver._receive)  # type: ignore[method-assign]
+Channel.pump = _hanging("loop", Channel.pump)  # type: ignore[method-assign]
 tasks._store = _hanging("task", tasks._store)
 time.time = _Clock()
 tasks.datetime = heartbeat.datetime = _Datetime  # type: ignore[misc]

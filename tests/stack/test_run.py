@@ -25,7 +25,8 @@ class Run:
     """A `make run` without the installing, on ports and data of its own."""
 
     def __init__(self, data: Path, **variables: str) -> None:
-        self.ports = {name: free_port() for name in ("PORT", "SQS_PORT", "DYNAMODB_PORT")}
+        names = ("PORT", "SQS_PORT", "DYNAMODB_PORT", "WORKER_METRICS_PORT", "WEB_METRICS_PORT")
+        self.ports = {name: free_port() for name in names}
         self.data = data
         self.lines: list[str] = []
         environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}

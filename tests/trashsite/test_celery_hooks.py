@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import billiard.pool
+import celery.apps.worker
 import click
 import pytest
 from celery import signals
@@ -37,6 +38,12 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 def parameters(function: Any) -> list[str]:
     return list(inspect.signature(function).parameters)
+
+
+def test_celery_writes_its_words_by_functions_that_can_be_replaced() -> None:
+    assert "signals.celeryd_init.send(" in inspect.getsource(Worker.on_before_init)
+    assert "if not self.quiet:" in inspect.getsource(Worker.on_start)
+    assert parameters(celery.apps.worker.safe_say) == ["msg", "f"]
 
 
 def test_the_versions_are_those_that_were_read() -> None:

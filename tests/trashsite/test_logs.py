@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
+import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from io import StringIO
@@ -13,7 +17,17 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trashsite.logs import NotUnavailable, OneLine, Refusals, Seldom, follow_worker, one_line
+from tests.support.servers import ROOT
+from trashsite.logs import (
+    JsonLine,
+    NotUnavailable,
+    OneLine,
+    Refusals,
+    Seldom,
+    context,
+    follow_worker,
+    one_line,
+)
 
 formatter = OneLine("%(levelname)s %(name)s: %(message)s")
 
@@ -57,6 +71,47 @@ def test_whatever_is_logged_is_one_line_that_every_terminal_can_print(sent: str)
     assert len(written.splitlines()) == 1
     assert written.isprintable() or all(each.isprintable() or each == "\xa0" or ord(each) > 0x9F for each in written)
     written.encode()
+
+
+def test_as_json_a_record_is_one_object_with_all_that_is_known() -> None:
+    record = logging.LogRecord("trash", logging.ERROR, "x.py", 1, "broke %s\n\u202e", ("it\ud800",), None)
+    record.can_id, record.stacks = "432", "Thread 1:\n  File"
+    token = context.set({"batch_id": "b1"})
+    try:
+        raise ValueError("sent\nERROR trash: forged")
+    except ValueError:
+        record.exc_info = sys.exc_info()
+        written = JsonLine().format(record)
+    finally:
+        context.reset(token)
+    assert written.isascii()
+    assert written.isprintable()
+    read = json.loads(written)
+    assert read.pop("traceback").startswith("Traceback")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", read.pop("time"))
+    assert read == {
+        "level": "ERROR", "logger": "trash", "event": "broke it\ud800\n\u202e", "batch_id": "b1", "can_id": "432",
+        "error": "ValueError('sent\\nERROR trash: forged')", "stacks": "Thread 1:\n  File",
+    }  # fmt: skip
+
+
+def test_for_people_the_ids_stand_behind_the_text() -> None:
+    record = logging.LogRecord("trash", logging.INFO, "x.py", 1, "stored", (), None)
+    record.can_id = "43\n2"
+    assert formatter.format(record) == "INFO trash: stored can_id=43\\n2"
+
+
+@pytest.mark.parametrize("program", [["-m", "celery", "-A", "trashsite", "worker", "-P", "solo", "--autoscale=3,1"],
+                                     ["deploy/web.py", "--host", "192.0.2.1"]])  # fmt: skip
+def test_a_program_that_does_not_start_says_so_in_json_alone(program: list[str], tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, *program], cwd=ROOT, capture_output=True, text=True, check=False,
+        env={"TRASH_LOCAL": "1", "TRASH_LOG": "json", "TRASH_DATA": str(tmp_path), "AWS_REGION": "us-west-1",
+             "PATH": os.environ["PATH"]},
+    )  # fmt: skip
+    assert done.returncode != 0
+    lines = [json.loads(line) for line in (done.stdout + done.stderr).splitlines()]
+    assert any(line["level"] in {"ERROR", "CRITICAL"} for line in lines)
 
 
 def test_a_traceback_keeps_its_lines_and_none_of_them_can_be_taken_for_ours() -> None:
@@ -133,8 +188,8 @@ def test_what_is_refused_as_suspicious_is_one_line_a_minute_of_each_kind() -> No
         handler.setStream(stream)
 
     (line,) = heard.getvalue().splitlines()
-    assert line.startswith(
-        "ERROR django.security.DisallowedHost: refused a request (DisallowedHost): Invalid HTTP_HOST"
+    assert line[9:].startswith(
+        " ERROR django.security.DisallowedHost: refused a request (DisallowedHost): Invalid HTTP_HOST"
     )
     assert "evil-0.example" in line
 

@@ -14,6 +14,8 @@ from http import HTTPStatus
 from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
+from trashsite import telemetry
+from trashsite.request_counts import method
 from trashsite.server.bodies import Bodies, RefusedError
 from trashsite.server.connections import Connections
 from trashsite.server.environ import environ_of
@@ -215,6 +217,7 @@ class Exchange:
 
     def refuse(self, status: HTTPStatus, detail: str) -> None:
         """Answer in Django's stead, and read no more of this connection."""
+        telemetry.WEB_REQUESTS.add(1, method(self.environ["REQUEST_METHOD"]), "refused", str(int(status)))
         problem = {"type": "about:blank", "title": status.phrase, "status": int(status), "detail": detail}
         self._status = int(status)
         self._headers = [(b"content-type", b"application/problem+json"), (b"connection", b"close")]

@@ -43,10 +43,16 @@ def _scheduler(
     port: int, most_connections: int, threads: int, loop: asyncio.AbstractEventLoop, *_: Any, **__: Any
 ) -> _Scheduler:
     # Only now the working directory is on the path, and Django may be loaded.
+    from django.conf import settings
+
+    from trashsite import exposition, logs
     from trashsite.server.connections import Connections
     from trashsite.server.exchange import Exchanges
     from trashsite.wsgi import application
 
+    if settings.TRASH_LOG == "json":
+        logs.take_over()
+    exposition.share()
     connections = Connections(port, most_connections)
     exchanges = Exchanges(application, loop, connections, threads)
     threading.Thread(target=connections.watch, name="connections", daemon=True).start()

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from trashsite import aws
+from trashsite import aws, telemetry
 from trashsite.outage import Outage
 from trashsite.sqs import origin
 from trashsite.sqs.delivery import Delivery
@@ -236,6 +236,8 @@ class Receiver:
             timeout_s=RECEIVE_TIMEOUT_S,
         )
         messages = [Delivery.received(self._url, message) for message in answer.get("Messages") or ()]
+        if messages:
+            telemetry.MESSAGES_RECEIVED.add(len(messages))
         self._outage.ended(began)
         return messages
 

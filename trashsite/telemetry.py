@@ -1,0 +1,278 @@
+"""
+Every metric, defined once; whatever happens is counted by these objects, where it happens.
+
+Heartbeats, the pipeline page, Prometheus and the benchmarks read the same counts; docs/metrics.md lists them. No label
+holds what a device or visitor sends: each has a few values that this program chooses.
+
+A program that serves them keeps its counts in files (trashsite.exposition), in any other they are in memory. Counting
+once takes about a microsecond.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+import prometheus_client
+from prometheus_client.core import GaugeMetricFamily
+
+PREFIX = "trashsite_"
+
+
+class _Metric:
+    """
+    One metric. name: without PREFIX, ending in its unit. labels: names, whose values each count gives in this order.
+
+    What the library keeps for it is made when it is first counted, and again in a process that was forked.
+    """
+
+    kind: ClassVar[str]
+    _class: ClassVar[Any]
+    all: ClassVar[list[_Metric]] = []
+
+    def __init__(self, name: str, help_text: str, labels: Sequence[str] = (), **options: Any) -> None:
+        self.name = f"{PREFIX}{name}"
+        self.help_text = help_text
+        self.labels = tuple(labels)
+        self._options = options
+        self.forget()
+        self.all.append(self)
+
+    def forget(self) -> None:
+        """Count from zero, or on from what is in this process's files."""
+        self._lock = threading.Lock()
+        self._made: Any = None
+        self._children: dict[tuple[str, ...], Any] = {}
+
+    def _child(self, labels: tuple[str, ...]) -> Any:
+        try:
+            return self._children[labels]
+        except KeyError:
+            with self._lock:
+                if self._made is None:
+                    self._made = self._class(self.name, self.help_text, self.labels, registry=None, **self._options)
+                if labels not in self._children:
+                    self._children[labels] = self._begun(self._made.labels(*labels) if self.labels else self._made)
+            return self._children[labels]
+
+    def _begun(self, child: Any) -> Any:
+        return child
+
+
+class Counter(_Metric):
+    """A number that only grows."""
+
+    kind = "counter"
+    _class = prometheus_client.Counter
+
+    def forget(self) -> None:
+        super().forget()
+        #: What its file held when this process began, from an earlier process.
+        self._before: dict[Any, float] = {}
+
+    def _begun(self, child: Any) -> Any:
+        self._before[child] = _value(child)
+        return child
+
+    def add(self, amount: float = 1, *labels: str) -> None:
+        """Add to it."""
+        self._child(labels).inc(amount)
+
+    def counted(self, *labels: str) -> int:
+        """Return what this process has added so far."""
+        child = self._child(labels)
+        return int(_value(child) - self._before[child])
+
+
+class Gauge(_Metric):
+    """The number that any of the processes has set last."""
+
+    kind = "gauge"
+    _class = prometheus_client.Gauge
+
+    def __init__(self, name: str, help_text: str, labels: Sequence[str] = ()) -> None:
+        super().__init__(name, help_text, labels, multiprocess_mode="mostrecent")
+
+    def set(self, value: float, *labels: str) -> None:
+        """Replace it."""
+        self._child(labels).set(value)
+
+
+class Histogram(_Metric):
+    """How often a value was at most each of `buckets`, and the sum of all values."""
+
+    kind = "histogram"
+    _class = prometheus_client.Histogram
+
+    def __init__(self, name: str, help_text: str, buckets: Sequence[float], labels: Sequence[str] = ()) -> None:
+        super().__init__(name, help_text, labels, buckets=buckets)
+
+    def observe(self, value: float, *labels: str) -> None:
+        """Count a value."""
+        self._child(labels).observe(value)
+
+
+class Told(_Metric):
+    """A number that one process finds out, and tells when it is asked: not kept, so it ends with that process."""
+
+    kind = "gauge"
+
+    def family(self, numbers: Mapping[tuple[str, ...], float]) -> GaugeMetricFamily:
+        """Return it with its present numbers, by the values of its labels."""
+        family = GaugeMetricFamily(self.name, self.help_text, labels=self.labels)
+        for labels, number in numbers.items():
+            family.add_metric(labels, number)
+        return family
+
+
+def _value(child: Any) -> float:
+    return float(next(iter(child.collect())).samples[0].value)
+
+
+def forget() -> None:
+    """Begin all counts of this process anew: it was forked, or its counts are kept elsewhere from now on."""
+    for metric in _Metric.all:
+        metric.forget()
+
+
+# A child has counted nothing yet; and a lock that another thread held during the fork would never be free again.
+os.register_at_fork(after_in_child=forget)
+
+
+# -- the worker ------------------------------------------------------------------------------------------
+
+#: What becomes of a report that was received; "again": its message comes again, so it is received again.
+OUTCOMES = ("stored", "repeated", "held", "ignored", "waiting", "set_aside", "again")
+#: Fields that a report's rules name. What a device calls its own attributes is "other".
+FIELDS = frozenset({"message", "report", "can_id", "level", "measured_at", "stream", "location"})
+#: Seconds within which a report should be readable (99 of 100), and by how much it was missed.
+AGES_S = (0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600, 14400, 86400)
+
+MESSAGES_RECEIVED = Counter("messages_received", "Messages received from the queue, those that come again included.")
+MESSAGES = Counter(
+    "messages",
+    "Messages by what became of them: settled (done, and deleted); throttled, limited, unadmitted (given back for a "
+    "while, as DynamoDB throttles their can, or dead letters or new cans are limited); failed (their batch is tried "
+    "again, or given back).",
+    ["outcome"],
+)
+MESSAGES_DELETED = Counter("messages_deleted", "Messages that SQS has deleted.")
+MESSAGES_UNLISTED = Counter(
+    "messages_unlisted", "Messages of sensors that nobody has registered, not kept since their list is full."
+)
+NEW_CANS = Counter("new_cans", "Cans of which a report was stored for the first time.")
+REPORTS_RECEIVED = Counter(
+    "reports_received", "Reports, and readings of sensors, in the messages of batches that were processed."
+)
+REPORTS = Counter(
+    "reports", f"Reports by what became of them: {', '.join(OUTCOMES)}. They sum to those received.", ["outcome"]
+)
+REPORTS_OLDER = Counter("reports_older", "Of the reports stored, those older than the newest of their can.")
+REPORTS_INVALID = Counter("reports_invalid", "Reports that were set aside, by the field that broke a rule.", ["field"])
+LETTERS = Counter("letters_written", "Dead letters written by the worker; one may hold a whole array of reports.")
+BATCHES = Counter("batches", "Batches by how their task ended: done, unavailable (AWS), error (ours).", ["outcome"])
+BATCH_SECONDS = Histogram(
+    "batch_seconds",
+    "From the begin of a batch's task to its end.",
+    (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20),
+)
+BATCH_MESSAGES = Histogram("batch_messages", "Messages in one batch.", (1, 2, 5, 10, 20, 30, 40, 49, 50))
+REPORT_AGE_SECONDS = Histogram(
+    "report_age_seconds",
+    "How long ago a message was first sent when its reports were stored and could be read; one count a message.",
+    AGES_S,
+)
+OLDEST_AGE = Gauge("oldest_report_age_seconds", "How old the oldest message of the last batch was when it was stored.")
+LAST_STORED = Gauge("last_stored_timestamp_seconds", "When reports were last stored, in seconds since 1970.")
+
+# What one worker at a time finds out for all, twice a minute.
+QUEUE_MESSAGES = Told(
+    "queue_messages",
+    "About how many messages there are, as SQS estimates: waiting, in_flight (received, not deleted), dead (letters).",
+    ["state"],
+)
+WORKERS = Told(
+    "workers", "Worker processes with a heartbeat: working, problem, silent (for 28 s to 10 min).", ["state"]
+)
+
+# -- requests to AWS -------------------------------------------------------------------------------------
+
+AWS_REQUESTS = Counter(
+    "aws_requests",
+    "Requests sent to AWS, by how they ended: ok, throttled, silent (no answer), unavailable (5xx), error (refused).",
+    ["service", "operation", "resource", "outcome"],
+)
+AWS_SECONDS = Histogram(
+    "aws_request_seconds",
+    "Until an answer of AWS was there. A receive waits for messages, up to 4 s.",
+    (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 9),
+    ["service", "operation"],
+)
+AWS_RETRIES = Counter("aws_retries", "Requests that were an earlier one sent again.", ["service", "operation"])
+AWS_THROTTLED = Counter(
+    "aws_throttled_items",
+    "Items that DynamoDB or SQS throttled, a whole request or parts of one.",
+    ["service", "operation"],
+)
+AWS_BYTES = Counter("aws_bytes", "Bytes of the bodies sent to AWS and received from it.", ["service", "direction"])
+DYNAMODB_UNITS = Counter(
+    "dynamodb_units",
+    "Capacity units that DynamoDB says it took, indexes included: what it is paid by.",
+    ["table", "kind"],
+)
+
+# -- the web server --------------------------------------------------------------------------------------
+
+WEB_REQUESTS = Counter(
+    "web_requests",
+    'Requests answered, by the route\'s pattern; route "refused": by the server, before Django or in its stead.',
+    ["method", "route", "status"],
+)
+WEB_SECONDS = Histogram(
+    "web_request_seconds",
+    "Until Django had an answer, without the time that sending it takes.",
+    (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+    ["route"],
+)
+FLEET_CANS = Gauge("fleet_cans", "Cans by status, as the fleet was last counted: at least once an hour.", ["status"])
+FLEET_COUNTED = Gauge("fleet_counted_timestamp_seconds", "When the fleet was last counted, in seconds since 1970.")
+WEB_SUSPICIOUS = Counter(
+    "web_suspicious", "Requests that Django refused as suspicious, by kind, as DisallowedHost.", ["kind"]
+)
+
+
+class AwsRequest(NamedTuple):
+    """
+    One request to AWS that was sent, and how it ended.
+
+    resource: the queue or table, with the deployment's suffix; "" where a request names none. outcome: as AWS_REQUESTS
+    says. retry: how many times it had been sent before. throttled: whether AWS takes no more of these for now.
+    """
+
+    service: str
+    operation: str
+    resource: str
+    outcome: str
+    duration_s: float
+    retry: int
+    sent_bytes: int
+    received_bytes: int
+
+    @property
+    def throttled(self) -> bool:
+        return self.outcome == "throttled"
+
+
+def count_aws_request(sent: AwsRequest) -> None:
+    """Count a request to AWS."""
+    service, operation = sent.service, sent.operation
+    AWS_REQUESTS.add(1, service, operation, sent.resource, sent.outcome)
+    AWS_SECONDS.observe(sent.duration_s, service, operation)
+    AWS_BYTES.add(sent.sent_bytes, service, "sent")
+    AWS_BYTES.add(sent.received_bytes, service, "received")
+    if sent.retry:
+        AWS_RETRIES.add(1, service, operation)
+    if sent.throttled:
+        AWS_THROTTLED.add(1, service, operation)

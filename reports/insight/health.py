@@ -69,6 +69,16 @@ def worker_alerts(heartbeats: Iterable[Heartbeat], now: datetime) -> list[Alert]
     return alerts
 
 
+def works(heartbeats: Iterable[Heartbeat], now: datetime) -> bool:
+    """
+    Say whether reports that are sent are stored: a worker runs, and none that runs is stuck.
+
+    One that died is no matter for that, once others work: they receive its messages.
+    """
+    running = [each for each in heartbeats if now - each.seen_at <= SILENT_AFTER]
+    return bool(running) and not any(each.problem for each in running)
+
+
 def pipeline_alerts(
     *, waiting: int | None, in_flight: int, dead: int, workers: Iterable[Heartbeat] | None, now: datetime
 ) -> list[Alert]:

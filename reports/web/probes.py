@@ -19,7 +19,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from reports import queue, store
-from reports.insight.health import worker_alerts
+from reports.insight.health import worker_alerts, works
 from reports.queue import QueueUnavailable
 from reports.store import StoreUnavailable
 from reports.web import schemas
@@ -64,7 +64,8 @@ def worker_problems() -> list[str]:
 
 def _workers() -> dict[str, str]:
     try:
-        return {"workers": "stuck" if worker_problems() else "well"}
+        now = timezone.now()
+        return {"workers": "well" if works(store.workers(now), now) else "stuck"}
     except StoreUnavailable as error:
         log.warning("store unavailable: %s", error)
         return {"workers": "unknown"}
@@ -120,7 +121,7 @@ class PipelineHealthView(ProbeView):
     )
     def get(self, request: Request) -> Response:
         """
-        503 where a worker is silent or stuck, where none is running, or where DynamoDB does not tell.
+        503 where a worker that runs is stuck, where none is running, or where DynamoDB does not tell.
 
         Operators see at `/pipeline/` which, since when, and what to do.
         """

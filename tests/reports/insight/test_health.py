@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from reports.insight.health import pipeline_alerts, worker_alerts
+from reports.insight.health import pipeline_alerts, worker_alerts, works
 from reports.store import Heartbeat
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -39,6 +39,13 @@ def test_a_worker_that_was_replaced_ten_minutes_ago_is_no_alert() -> None:
 def test_a_worker_that_is_stuck_reports_it_in_its_heartbeat() -> None:
     problem = "trash-level has answered no receive for 25 s"
     assert texts(heartbeat(1, problem)) == [f"Worker host:1: {problem}."]
+
+
+def test_the_pipeline_works_as_soon_as_others_do_after_a_worker_died() -> None:
+    dead, stuck, fine = heartbeat(31), heartbeat(1, "hangs", "host:2"), heartbeat(1, name="host:3")
+    assert [works(beats, NOW) for beats in ([], [dead], [fine], [dead, fine])] == [False, False, True, True]
+    # A stuck one keeps its messages invisible to the others.
+    assert not works([stuck, fine], NOW)
 
 
 def test_alerts_are_listed_the_worst_first() -> None:

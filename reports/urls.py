@@ -1,11 +1,8 @@
-"""Addresses: those of the API end with or without a slash, and neither form redirects to the other."""
+"""The addresses of reports, cans, pipeline, health and API."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from django.urls import URLPattern, path
+from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from reports.web import (
@@ -22,12 +19,7 @@ from reports.web import (
     sensors,
     uplinks,
 )
-
-
-def either(route: str, view: Callable[..., Any], name: str) -> list[URLPattern]:
-    """Serve a route under both its forms, and name the one that links use."""
-    return [path(route, view, name=name), path(route + "/", view)]
-
+from trashsite.routes import either
 
 urlpatterns = [
     # First what is asked for most.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -44,7 +43,7 @@ class Degrees(serializers.DecimalField):
         return super().to_internal_value(rounded)
 
 
-class FactsChange(serializers.Serializer[Any]):
+class FactsChange(schemas.Strict):
     """What an operator knows of a can, each fact under its rules. PUT clears what it does not name."""
 
     name = serializers.CharField(max_length=120, allow_blank=True, default="")
@@ -55,9 +54,7 @@ class FactsChange(serializers.Serializer[Any]):
     retired = serializers.BooleanField(default=False, help_text="Out of service, until it reports again.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if unknown := [name for name in self.initial_data if name not in self.fields]:
-            rule = f"Not known. Known: {', '.join(self.fields)}."
-            raise serializers.ValidationError(dict.fromkeys(unknown, rule))
+        super().validate(attrs)
         place = {name: attrs.get(name, getattr(self.instance, name, None)) for name in ("latitude", "longitude")}
         missing = [name for name, degrees in place.items() if degrees is None]
         if len(missing) == 1:
@@ -163,7 +160,7 @@ class CanFactsView(ApiView):
 
     def _save(self, request: Request, can_id: str, change: FactsChange, known: Can | None) -> Response:
         if not change.is_valid():
-            raise InvalidFields("Nothing was changed.", _wrong(change.errors))
+            raise InvalidFields.of("Nothing was changed.", change.errors)
         values = dict(change.validated_data)
         if "retired" in values:
             since = known and known.retired_at
@@ -188,12 +185,6 @@ def _known(can_id: str) -> Can:
     if can is None:
         raise NotFound(_NO_FACTS)
     return can
-
-
-def _wrong(errors: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return each error as field and rule; what is no object at all is an error of the message."""
-    named = ((name if name != "non_field_errors" else "message", said) for name, said in errors.items())
-    return [(name, " ".join(map(str, said)) if isinstance(said, list) else str(said)) for name, said in named]
 
 
 def _shown(can: Can, root: str) -> dict[str, Any]:

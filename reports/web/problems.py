@@ -96,6 +96,15 @@ class InvalidFields(ValueError):
         super().__init__(detail)
         self.wrong = wrong
 
+    @classmethod
+    def of(cls, detail: str, errors: Mapping[str, Any]) -> InvalidFields:
+        """Return what a serializer found wrong; what is no object at all is an error of the message."""
+        named = ((name if name != "non_field_errors" else "message", said) for name, said in errors.items())
+        return cls(
+            detail,
+            [(name, " ".join(map(str, said) if isinstance(said, list) else [str(said)])) for name, said in named],
+        )
+
 
 class InvalidReports(ValueError):
     """Reports sent to the API, of which none is taken, since these are not fit to be stored."""

@@ -15,6 +15,16 @@ _STATUS = f"FULL: {FULL_FROM} % or more. SILENT: no report for {_SILENT_H} hours
 _FACTS = "Details that an operator entered; null: none."
 
 
+class Strict(serializers.Serializer[Any]):
+    """What is sent, of which a member that is not known is an error: a mistyped one would be ignored in silence."""
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if unknown := [name for name in self.initial_data if name not in self.fields]:
+            rule = f"Not known. Known: {', '.join(self.fields)}."
+            raise serializers.ValidationError(dict.fromkeys(unknown, rule))
+        return attrs
+
+
 class CanLinks(serializers.Serializer[Any]):
     self = serializers.URLField()
     history = serializers.URLField()

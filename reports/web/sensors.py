@@ -44,7 +44,7 @@ class SensorsPage(Page):
     waiting: Sequence[ShownWaiting]
 
 
-class MountingChange(serializers.Serializer[Any]):
+class MountingChange(schemas.Strict):
     """What a PATCH may change of a mounting."""
 
     until = serializers.DateTimeField(allow_null=True, required=False, help_text="Taken out at; null: still there.")
@@ -59,12 +59,6 @@ class MountingChange(serializers.Serializer[Any]):
     )
     is_blind_full = serializers.BooleanField(required=False, help_text="Whether nearer than that means full.")
     holds_tilted = serializers.BooleanField(required=False, help_text="Whether readings of a tilted sensor are held.")
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if unknown := [name for name in self.initial_data if name not in self.fields]:
-            rule = f"Not known. Known: {', '.join(self.fields)}."
-            raise serializers.ValidationError(dict.fromkeys(unknown, rule))
-        return attrs
 
 
 class MountingSent(MountingChange):
@@ -201,7 +195,7 @@ class MountingsView(ApiView):
         """
         sent = MountingSent(data=request.data)
         if not sent.is_valid():
-            raise InvalidFields(_NOTHING, _wrong(sent.errors))
+            raise InvalidFields.of(_NOTHING, sent.errors)
         values = dict(sent.validated_data)
         since = values.pop("since", None) or timezone.now()
         try:
@@ -230,7 +224,7 @@ class MountingView(ApiView):
         mounting = _mounting(key, pk)
         sent = MountingChange(data=request.data)
         if not sent.is_valid():
-            raise InvalidFields(_NOTHING, _wrong(sent.errors))
+            raise InvalidFields.of(_NOTHING, sent.errors)
         try:
             with transaction.atomic():
                 change(mounting, sent.validated_data)
@@ -313,11 +307,6 @@ def _mounting(key: str, pk: int) -> Mounting:
     if found is None:
         raise NotFound("No such mounting of this sensor is known.")
     return found
-
-
-def _wrong(errors: Any) -> list[tuple[str, str]]:
-    named = ((name if name != "non_field_errors" else "message", said) for name, said in errors.items())
-    return [(name, " ".join(map(str, said)) if isinstance(said, list) else str(said)) for name, said in named]
 
 
 def _log(request: Request, sensor: Sensor | None, action: int, said: str) -> None:

@@ -9,9 +9,12 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
-from reports.models import Can, Mounting, SavedView, Sensor, UplinkSource, model_names
+from reports.models import Can, Mounting, Pair, SavedView, Sensor, UplinkSource, model_names, note_changes
 from trashsite.admin_lookups import ListedLookups
 
 
@@ -21,6 +24,24 @@ class CanAdmin(ListedLookups, admin.ModelAdmin):  # type: ignore[type-arg]
     list_filter = ("stream", ("retired_at", admin.EmptyFieldListFilter))
     search_fields = ("can_id", "name", "address")
     show_full_result_count = False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Can | None = None) -> tuple[str, ...]:
+        # With another id it would be saved as another can, and stay the first one, too.
+        return ("can_id",) if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: Can, form: forms.ModelForm[Can], change: bool) -> None:
+        before = Can.objects.filter(pk=obj.pk).first()
+        super().save_model(request, obj, form, change)
+        _note(request, [(before, obj)])
+
+    def delete_model(self, request: HttpRequest, obj: Can) -> None:
+        _note(request, [(obj, None)])
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Can]) -> None:
+        with transaction.atomic():
+            _note(request, [(can, None) for can in queryset])
+            super().delete_queryset(request, queryset)
 
 
 class SensorForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -84,3 +105,7 @@ class UplinkSourceAdmin(ListedLookups, admin.ModelAdmin):  # type: ignore[type-a
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+
+def _note(request: HttpRequest, pairs: list[Pair]) -> None:
+    note_changes(pairs, by=request.user.get_username(), via="admin", now=timezone.now())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -23,6 +23,7 @@ from django.db import connection, models, transaction
 from django.dispatch import Signal
 
 from reports.formats import models as formats_models
+from reports.report import iso
 
 CAN_ID = RegexValidator(r"^[^/\x00-\x1f]+\Z")
 
@@ -290,6 +291,40 @@ def secret_digest(secret: str) -> str:
     return hashlib.sha256(secret.encode(errors="surrogateescape")).hexdigest()
 
 
+#: The facts of a can, as a change names them.
+FACTS = ("name", "address", "stream", "latitude", "longitude", "retired_at")
+#: Changes kept of one can: of more, the oldest are deleted.
+MOST_CHANGES = 100
+
+
+class CanChange(models.Model):
+    """
+    One change of a can's facts.
+
+    kind: "added", "changed" or "deleted". by: the user's name at that time. via: "form", "API", "CSV" or "admin".
+    facts: by name, what stood there before and what after, as text; "" for nothing. retired_at is ISO 8601.
+    """
+
+    can_id = models.CharField(max_length=128)
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=8)
+    by = models.CharField(max_length=150)
+    via = models.CharField(max_length=8)
+    facts = models.JSONField()
+
+    class Meta:
+        default_permissions = ()
+        ordering = ("-id",)
+        indexes = (models.Index(fields=["can_id", "-id"], name="change_of_can"),)
+
+    def __str__(self) -> str:
+        return f"{self.can_id}: {self.kind} by {self.by}"
+
+
+#: A can before a change and after it; None: no facts are known.
+Pair = tuple[Can | None, Can | None]
+
+
 class SavedView(models.Model):
     """A filter of the fleet under a name: the query string that shows it."""
 
@@ -336,3 +371,53 @@ _FACTS_OF_ONE = "SELECT name, address, stream, latitude, longitude FROM reports_
 
 def _degrees(number: Decimal | float | None) -> str | None:
     return None if number is None else f"{number:.6f}"
+
+
+def is_can_id(text: str) -> bool:
+    """Say whether this can be a can's id: no database needs to be asked for what cannot."""
+    try:
+        Can._meta.get_field("can_id").clean(text, None)
+    except ValidationError:
+        return False
+    return True
+
+
+def note_changes(pairs: Iterable[Pair], *, by: str, via: str, now: datetime) -> Sequence[CanChange]:
+    """
+    Keep what differs between the two states of each can, and return it; of a can the newest hundred are kept.
+
+    Call it in the transaction that makes the change.
+    """
+    changes = [change for before, after in pairs if (change := _change(before, after, by, via, now))]
+    CanChange.objects.bulk_create(changes, batch_size=500)
+    can_ids = [change.can_id for change in changes]
+    for start in range(0, len(can_ids), 500):
+        counted = CanChange.objects.filter(can_id__in=can_ids[start : start + 500]).order_by().values("can_id")
+        for row in counted.annotate(count=models.Count("id")).filter(count__gt=MOST_CHANGES):
+            of_can = CanChange.objects.filter(can_id=row["can_id"])
+            of_can.filter(id__lte=of_can.values_list("id", flat=True)[MOST_CHANGES]).delete()
+    return changes
+
+
+def changes_of(can_id: str) -> Sequence[CanChange]:
+    """Return the changes that are kept of one can, the newest first."""
+    return list(CanChange.objects.filter(can_id=can_id))
+
+
+def _change(before: Can | None, after: Can | None, by: str, via: str, now: datetime) -> CanChange | None:
+    old, new = ({name: _text(name, getattr(can, name, None)) for name in FACTS} for can in (before, after))
+    facts = {name: [old[name], new[name]] for name in FACTS if old[name] != new[name]}
+    can = after or before
+    if can is None or (before and after and not facts):
+        return None
+    kind = "added" if before is None else "deleted" if after is None else "changed"
+    return CanChange(can_id=can.can_id, at=now, kind=kind, by=by, via=via, facts=facts)
+
+
+def _text(name: str, fact: Any) -> str:
+    if fact is None:
+        return ""
+    if name in ("latitude", "longitude"):
+        # Equal ones are the same text, whoever has read them: 50.1 and 50.100000.
+        return f"{Decimal(fact).normalize():f}"
+    return iso(fact) if isinstance(fact, datetime) else str(fact)

@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from reports.web import (
     can,
+    changes,
     dead_letters,
     facts,
     facts_api,
@@ -34,6 +35,7 @@ urlpatterns = [
     path("cans/import/", facts.ImportView.as_view(), name="import"),
     *either("cans", facts_api.CansView.as_view(), "cans"),
     *either("cans/<str:can_id>", facts_api.CanFactsView.as_view(), "can-facts"),
+    *either("cans/<str:can_id>/changes", changes.ChangesView.as_view(), "can-changes"),
     path("cans/<str:can_id>/facts/", facts.FactsView.as_view(), name="facts"),
     *either("sensors", sensors.SensorsView.as_view(), "sensors"),
     *either("sensors/waiting", sensors.WaitingSensorsView.as_view(), "waiting-sensors"),

@@ -110,21 +110,18 @@ def status_pill(status: str) -> SafeString:
 @register.simple_tag
 def ago(at: datetime | str | None) -> SafeString:
     """Say how long ago, with the exact time on hover; the site's zone. at: may be as the API writes it."""
-    if isinstance(at, str):
-        try:
-            at = datetime.fromisoformat(at)
-        except ValueError:
-            return format_html('<span class="unknown">{}</span>', at)
-    if at is None:
-        return mark_safe('<span class="unknown">unknown</span>')
+    at = _instant(at)
+    if not isinstance(at, datetime):
+        return format_html('<span class="unknown">{}</span>', at or "unknown")
     return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), _local(at), age(at, timezone.now()))
 
 
 @register.simple_tag
-def time(at: datetime | None) -> SafeString:
-    """Say when, in the site's zone."""
-    if at is None:
-        return mark_safe('<span class="unknown">unknown</span>')
+def time(at: datetime | str | None) -> SafeString:
+    """Say when, in the site's zone. at: may be as the API writes it."""
+    at = _instant(at)
+    if not isinstance(at, datetime):
+        return format_html('<span class="unknown">{}</span>', at or "unknown")
     return format_html('<time datetime="{}">{}</time>', at.isoformat(), _local(at))
 
 
@@ -241,6 +238,14 @@ def _json(value: Any) -> str:
         case list():
             return "[" + ", ".join(map(_json, value)) + "]"
     return json.dumps(value, ensure_ascii=False)
+
+
+def _instant(at: datetime | str | None) -> datetime | str | None:
+    """Return what the API writes as an instant; a text that is none stays one."""
+    try:
+        return datetime.fromisoformat(at) if isinstance(at, str) else at
+    except ValueError:
+        return at
 
 
 def _local(at: datetime) -> str:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin.models import ADDITION, CHANGE
 from django.contrib.auth.mixins import PermissionRequiredMixin
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils import timezone
 from django.views.generic import FormView
 
-from reports.models import Can
+from reports.models import Can, is_can_id
 from reports.web import facts_csv
 from reports.web.access import visitor_of
 from reports.web.facts_log import log_changes
@@ -65,18 +66,18 @@ class FactsView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
 
     def get_form_kwargs(self) -> dict[str, Any]:
         can_id = self.kwargs["can_id"]
-        try:
-            Can._meta.get_field("can_id").clean(can_id, None)
-        except ValidationError:
+        if not is_can_id(can_id):
             # No device has such an id, and PostgreSQL refuses to be asked for some.
-            raise Http404 from None
-        known = Can.objects.filter(can_id=can_id).first()
-        self.is_new = known is None
-        return super().get_form_kwargs() | {"instance": known or Can(can_id=can_id)}
+            raise Http404
+        self.known = Can.objects.filter(can_id=can_id).first()
+        return super().get_form_kwargs() | {"instance": copy(self.known) or Can(can_id=can_id)}
 
     def get_context_data(self, **named: Any) -> dict[str, Any]:
-        visitor = visitor_of(self.request)
-        return super().get_context_data(can_id=self.kwargs["can_id"], visitor=visitor, **named)
+        can_id, visitor = self.kwargs["can_id"], visitor_of(self.request)
+        # Makes the form, for which the can is looked up.
+        context = super().get_context_data(can_id=can_id, visitor=visitor, **named)
+        address = reverse("can-facts", args=[can_id], query={"format": "json"}) if self.known else ""
+        return {**context, "json_address": address}
 
     def form_valid(self, form: FactsForm) -> HttpResponse:
         can = form.instance
@@ -88,10 +89,9 @@ class FactsView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
         retire = form.cleaned_data["retired"]
         if retire != (can.retired_at is not None):
             can.retired_at = timezone.now() if retire else None
-        action = ADDITION if self.is_new else CHANGE
         with transaction.atomic():
             can.save()
-            log_changes(self.request.user.pk, [can], action, ", ".join(form.changed_data) or "nothing")
+            log_changes(self.request.user, [(self.known, can)], "form")
         messages.success(self.request, "Saved.")
         return redirect("can", can.can_id)
 
@@ -142,9 +142,6 @@ class ImportView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
             }
             return render(self.request, self.template_name, self.get_context_data(form=form, **preview))
         with transaction.atomic():
-            facts_csv.apply(plan.changes, timezone.now())
-            for is_new, action in ((True, ADDITION), (False, CHANGE)):
-                cans = [Can(can_id=change.can_id) for change in plan.changes if change.is_new == is_new]
-                log_changes(self.request.user.pk, cans, action, "imported from CSV")
+            log_changes(self.request.user, facts_csv.apply(plan.changes, timezone.now()), "CSV")
         messages.success(self.request, f"Imported the details of {len(plan.changes)} cans.")
         return redirect("fleet")

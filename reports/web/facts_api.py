@@ -5,8 +5,6 @@ from __future__ import annotations
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from django.contrib.admin.models import ADDITION, CHANGE, DELETION
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
@@ -16,7 +14,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from reports.models import Can
+from reports.models import Can, is_can_id
 from reports.web import cursors, facts_csv, queries, schemas
 from reports.web.access import MayEditFacts
 from reports.web.answers import can_links, instant
@@ -107,10 +105,7 @@ class CansView(ApiView):
             plan = facts_csv.plan(sent if isinstance(sent, str) else "")
             if plan.errors:
                 raise InvalidFields("Nothing was imported.", [("file", error) for error in plan.errors])
-            facts_csv.apply(plan.changes, timezone.now())
-            for is_new, action in ((True, ADDITION), (False, CHANGE)):
-                cans = [Can(can_id=change.can_id) for change in plan.changes if change.is_new == is_new]
-                log_changes(request.user.pk, cans, action, "imported from CSV by API")
+            log_changes(request.user, facts_csv.apply(plan.changes, timezone.now()), "CSV")
         new = sum(change.is_new for change in plan.changes)
         return Response({"new": new, "changed": len(plan.changes) - new, "same": plan.same})
 
@@ -154,7 +149,7 @@ class CanFactsView(ApiView):
     def delete(self, request: Request, can_id: str) -> Response:
         """Forget the facts of one can; its reports stay. To take it out of service, set `retired` instead."""
         with transaction.atomic():
-            log_changes(request.user.pk, [_known(can_id)], DELETION, "by API")
+            log_changes(request.user, [(_known(can_id), None)], "API")
             Can.objects.filter(can_id=can_id).delete()
         return Response(status=204)
 
@@ -166,17 +161,16 @@ class CanFactsView(ApiView):
             since = known and known.retired_at
             values["retired_at"] = (since or timezone.now()) if values.pop("retired") else None
         with transaction.atomic():
+            before = Can.objects.select_for_update().filter(can_id=can_id).first()
             can, is_new = Can.objects.update_or_create(can_id=can_id, defaults=values)
-            log_changes(request.user.pk, [can], ADDITION if is_new else CHANGE, f"by API: {', '.join(values)}")
+            log_changes(request.user, [(before, can)], "API")
         return Response(_shown(can, root_address(request)), status=201 if is_new else 200)
 
 
 def _checked(can_id: str) -> None:
     """Raise NotFound for what can be no can's id."""
-    try:
-        Can._meta.get_field("can_id").clean(can_id, None)
-    except ValidationError:
-        raise NotFound(_NO_FACTS) from None
+    if not is_can_id(can_id):
+        raise NotFound(_NO_FACTS)
 
 
 def _known(can_id: str) -> Can:

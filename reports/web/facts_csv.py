@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -13,7 +14,7 @@ from decimal import Decimal
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 
-from reports.models import Can
+from reports.models import Can, Pair
 from reports.web.csv_cells import as_it_was
 
 COLUMNS = ("can_id", "name", "address", "stream", "latitude", "longitude", "retired")
@@ -93,23 +94,31 @@ def plan(text: str) -> Plan:
     return result
 
 
-def apply(changes: Sequence[Change], now: datetime) -> None:
-    """Write the changes of a plan, all or none; what they retire is out of service from `now` on."""
+def apply(changes: Sequence[Change], now: datetime) -> list[Pair]:
+    """
+    Write the changes of a plan, all or none, and return each can before and after.
+
+    What they retire is out of service from `now` on.
+    """
     with transaction.atomic():
         known = Can.objects.in_bulk([change.can_id for change in changes])
+        pairs: list[Pair] = []
         cans = []
         for change in changes:
-            can = known.get(change.can_id) or Can(can_id=change.can_id)
+            before = known.get(change.can_id)
+            can = copy(before) if before else Can(can_id=change.can_id)
             for name, (_, after) in change.columns.items():
                 if name == "retired":
                     can.retired_at = (can.retired_at or now) if after == "yes" else None
                 else:
                     setattr(can, name, _value(name, after))
             cans.append(can)
+            pairs.append((before, can))
         facts = [name for name in COLUMNS if name not in ("can_id", "retired")]
         Can.objects.bulk_create(
             cans, batch_size=500, update_conflicts=True, unique_fields=["can_id"], update_fields=[*facts, "retired_at"]
         )
+    return pairs
 
 
 def _column(name: str) -> str:

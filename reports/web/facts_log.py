@@ -1,15 +1,21 @@
-"""Who changed which facts, in the admin's log."""
+"""Who changed which facts: in the changes of each can, and in the admin's log."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from typing import Any
 
-from django.contrib.admin.models import LogEntry
+from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
+from django.utils import timezone
 
-from reports.models import Can
+from reports.models import Can, Pair, note_changes
+
+_FLAGS = {"added": ADDITION, "changed": CHANGE, "deleted": DELETION}
 
 
-def log_changes(user_id: int | None, cans: Sequence[Can], action: int, said: str) -> None:
-    """Note in the admin's log who changed what."""
-    if user_id is not None and cans:
-        LogEntry.objects.log_actions(user_id, cans, action, change_message=said)
+def log_changes(user: Any, pairs: Iterable[Pair], via: str) -> None:
+    """Note what this user changed, and by which way; call it in the transaction of the change."""
+    changes = note_changes(pairs, by=user.get_username(), via=via, now=timezone.now())
+    for kind, flag in _FLAGS.items():
+        if cans := [Can(can_id=change.can_id) for change in changes if change.kind == kind]:
+            LogEntry.objects.log_actions(user.pk, cans, flag, change_message=f"by {via}")

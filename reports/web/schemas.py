@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from reports.insight.health import SILENT_AFTER as WORKER_SILENT_AFTER
 from reports.insight.status import FULL_FROM, SILENT_AFTER, Status
+from reports.models import FACTS
 
 _SILENT_H = SILENT_AFTER // timedelta(hours=1)
 _STATUS = f"FULL: {FULL_FROM} % or more. SILENT: no report for {_SILENT_H} hours. Else OK."
@@ -158,6 +159,26 @@ class CansAnswer(serializers.Serializer[Any]):
     page_size = serializers.IntegerField()
     results = CanFacts(many=True)
     next = serializers.URLField(allow_null=True, help_text="The next page, null at the end.")
+
+
+class ChangedFact(serializers.Serializer[Any]):
+    name = serializers.ChoiceField(FACTS)
+    before = serializers.CharField(allow_blank=True, help_text="Empty: nothing was known.")
+    after = serializers.CharField(allow_blank=True)
+
+
+class ChangeAnswer(serializers.Serializer[Any]):
+    at = serializers.DateTimeField()
+    kind = serializers.ChoiceField(["added", "changed", "deleted"])
+    by = serializers.CharField(allow_null=True, help_text="Name of the user; null for whoever has not signed in.")
+    via = serializers.ChoiceField(["form", "API", "CSV", "admin"])
+    facts = ChangedFact(many=True)
+
+
+class ChangesAnswer(serializers.Serializer[Any]):
+    can_id = serializers.CharField()
+    results = ChangeAnswer(many=True)
+    links = serializers.DictField(child=serializers.URLField())
 
 
 class Imported(serializers.Serializer[Any]):

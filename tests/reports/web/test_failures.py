@@ -156,6 +156,7 @@ VISITS = [
     *both("cans", "/cans", method="POST", content_type="text/csv", body="can_id,name\n422,New\n", missing=NO_USER),
     *both("cans/<str:can_id>", "/cans/420", missing=NO_USER),
     Visit("cans/<str:can_id>", "/cans/420", JSON, "token", method="PATCH", body='{"name": "New"}', content_type=JSON),
+    *both("cans/<str:can_id>/changes", "/cans/420/changes", missing=NO_USER),
     Visit("cans/<str:can_id>/facts/", "/cans/420/facts/", missing=NO_USER),
     Visit("cans/<str:can_id>/facts/", "/cans/421/facts/", method="POST", body=RETIRE, status=302),
     Visit("cans/import/", "/cans/import/", missing=NO_USER),

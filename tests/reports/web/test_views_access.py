@@ -70,6 +70,7 @@ MATRIX: dict[str, Row] = {
         PATCH=SETTLE[404],
         DELETE=(401, 403, 403, 404, *FORBIDDEN),
     ),
+    "cans/<str:can_id>/changes": row(UNKNOWN, OPTIONS=READ),
     "cans/<str:can_id>/facts/": row(FORM, POST=SAVED, PUT=SAVED, otherwise=UNTAKEN),
     "sensors": row(READ, POST=SETTLE[415], PUT=SETTLE[405], PATCH=SETTLE[405], DELETE=SETTLE[405]),
     "sensors/waiting": row(READ, POST=SETTLE[405], PUT=SETTLE[405], PATCH=SETTLE[405], DELETE=SETTLE[405]),

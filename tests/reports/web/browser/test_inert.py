@@ -70,7 +70,13 @@ def addresses() -> list[str]:
     of_cans = [
         f"{before}{quote(text, safe='')}{after}"
         for text in EVIL
-        for before, after in (("/reports/", ""), ("/reports/", "/history"), ("/cans/", "/facts/"))
+        for before, after in (
+            ("/reports/", ""),
+            ("/reports/", "/history"),
+            ("/cans/", "/facts/"),
+            ("/cans/", "/changes"),
+            ("/cans/", ""),
+        )
     ]
     of_lists = ["/", "/reports/?order=id", f"/reports/?stream={asked}", f"/reports/?q={asked}", "/pipeline/"]
     of_letters = ["/pipeline/dead-letters/"]

@@ -34,6 +34,8 @@ PAGES = {
     "/pipeline/": "operator",
     "/pipeline/dead-letters/": "operator",
     "/cans/420/facts/": "operator",
+    "/cans/420/changes": "operator",
+    "/cans/420": "operator",
     "/cans/import/": "operator",
     "/login/": None,
     "/health/live": None,

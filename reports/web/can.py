@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -25,7 +25,7 @@ from reports.models import Can, facts_of_one
 from reports.report import MAX_CAN_ID, Report, percent
 from reports.web import cursors, database, examples, queries, schemas
 from reports.web.answers import ChartPoints, Listing, PastRow, Row, can_links
-from reports.web.problems import UnknownCan
+from reports.web.problems import InvalidQuery, UnknownCan, answered
 from reports.web.rendering import Page
 from reports.web.sensor_values import ShownSensor, mountings_in, shown_in
 from reports.web.view import REFUSALS, UNKNOWN, ApiView, page_address, page_parameters, root_address
@@ -58,7 +58,12 @@ class CanPage(Page):
 
 @dataclass(frozen=True)
 class HistoryPage(Page):
+    """A page of a can's history; wrong: by field, the rule that what was asked for breaks: then nothing is listed."""
+
     template: ClassVar[str] = "reports/history.html"
+
+    can_id: str
+    wrong: Mapping[str, str] = field(default_factory=dict)
 
 
 class CanView(ApiView):
@@ -187,7 +192,14 @@ class HistoryView(ApiView):
     )
     def get(self, request: Request, can_id: str) -> Response:
         """All reports of one can, newest or oldest first."""
-        query = queries.history_query(request.query_params, can_id)
+        try:
+            query = queries.history_query(request.query_params, can_id)
+        except InvalidQuery as error:
+            problem = answered(error)
+            if not self.is_page or problem is None:
+                raise
+            page = HistoryPage(problem.data, can_id=can_id, wrong={error.field: error.rule})
+            return Response(page, status=problem.status_code)
         check_id(can_id)
         history = store.history(
             can_id,
@@ -215,7 +227,7 @@ class HistoryView(ApiView):
             },
             links={"self": links["history"], "can": links["self"]},
         )
-        return Response(HistoryPage(listing) if self.is_page else listing)
+        return Response(HistoryPage(listing, can_id=can_id) if self.is_page else listing)
 
 
 def latest(can_id: str) -> Report:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from django.contrib.admin.models import CHANGE, DELETION, LogEntry
@@ -55,6 +56,7 @@ class DeadLettersView(ApiView):
 
     permission_classes = (MaySeePipeline,)
     parser_classes = (ChoiceParser, ReportFormParser)
+    samples = MappingProxyType({"POST": '{"action": "redrive", "letters": ["as a listing gave it as letter"]}'})
 
     @extend_schema(
         operation_id="dead_letters", responses={200: schemas.DeadLettersAnswer, **REFUSALS}, tags=["pipeline"]

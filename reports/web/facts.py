@@ -127,7 +127,8 @@ class ImportView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
         return super().has_permission()
 
     def get_context_data(self, **named: Any) -> dict[str, Any]:
-        return super().get_context_data(visitor=visitor_of(self.request), **named)
+        visitor, address = visitor_of(self.request), reverse("cans", query={"format": "json"})
+        return super().get_context_data(visitor=visitor, json_address=address, **named)
 
     def form_valid(self, form: ImportForm) -> HttpResponse:
         text = form.cleaned_data["text"]

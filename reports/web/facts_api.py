@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from types import MappingProxyType
 from typing import Any
 
 from django.db import transaction
@@ -65,6 +68,9 @@ class CansView(ApiView):
 
     permission_classes = (MayEditFacts,)
     parser_classes = (CSVParser,)
+    samples = MappingProxyType(
+        {"POST": "can_id,name,address,latitude,longitude\n420,Market square,Market square 3,50.0875,14.4213"}
+    )
 
     @extend_schema(
         operation_id="cans",
@@ -115,11 +121,17 @@ class CanFactsView(ApiView):
 
     permission_classes = (MayEditFacts,)
     parser_classes = (ChoiceParser,)
+    samples: Mapping[str, str] = MappingProxyType({"PUT": '{"name": "Market square"}', "PATCH": '{"stream": "paper"}'})
 
     @extend_schema(operation_id="can_facts", responses={200: schemas.CanFacts, **UNKNOWN, **REFUSALS}, tags=["cans"])
     def get(self, request: Request, can_id: str) -> Response:
         """The facts of one can; 404 where none are known, whether it reports or not."""
-        return Response(_shown(_known(can_id), root_address(request)))
+        can = _known(can_id)
+        shown = _shown(can, root_address(request))
+        # What a PUT of the same facts sends.
+        same = {name: shown[name] for name in FactsChange().get_fields()}
+        self.samples = {**self.samples, "PUT": json.dumps(same, indent=1, ensure_ascii=False)}
+        return Response(shown)
 
     @extend_schema(
         operation_id="put_can_facts",

@@ -97,6 +97,7 @@ class FleetView(ApiView):
     permission_classes = (MayPost,)
     parser_classes = (ReportParser, ReportFormParser)
     takes_reports = True
+    samples = MappingProxyType({"POST": '[{"can_id": "420", "level": "70.69", "stream": "paper"}]'})
 
     renderer_classes = (JSONRenderer, PageRenderer, CSVRenderer)
 

@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.views.generic import FormView
 
@@ -79,7 +80,8 @@ class MountView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
                 waits = next((each for each in shown_waiting(timezone.now()) if each.waiting.key == key), None)
             except StoreUnavailable:
                 is_told = False
-        about = {"waits": waits, "is_told": is_told}
+        address = reverse("waiting-sensors", query={"format": "json"})
+        about = {"waits": waits, "is_told": is_told, "json_address": address}
         return super().get_context_data(visitor=visitor_of(self.request), **about, **named)
 
     def form_valid(self, form: MountForm) -> HttpResponse:
@@ -124,7 +126,10 @@ class MountingFormView(PermissionRequiredMixin, FormView):  # type: ignore[type-
             state = found.state
         except StoreUnavailable:
             is_told = False
-        return {**context, "mounting": self.mounting, "state": state, "is_told": is_told}
+        address = reverse("sensor", args=[self.mounting.sensor.key], query={"format": "json"})
+        return {
+            **context, "mounting": self.mounting, "state": state, "is_told": is_told, "json_address": address,
+        }  # fmt: skip
 
     def post(self, request: HttpRequest, *args: Any, **named: Any) -> HttpResponse:
         if "empty_now" not in request.POST:

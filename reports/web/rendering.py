@@ -6,11 +6,13 @@ import json
 import re
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import Any, ClassVar
 
 from django.conf import settings
 from django.template import loader
+from django.utils.encoding import escape_uri_path
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
@@ -18,6 +20,7 @@ from rest_framework.request import Request
 from reports.web.access import Visitor
 from reports.web.answers import JsonText
 from reports.web.problems import MEDIA_TYPE, UNKNOWN_CAN, Problem
+from reports.web.raw_forms import PARAMETER, RawForm
 
 #: Stands for a ready text while the rest is written. No client can know it, so none can send it.
 _MARK = secrets.token_hex(16)
@@ -117,6 +120,11 @@ class PageRenderer(BaseRenderer):
         view, request, response = (around[name] for name in ("view", "request", "response"))
         visitor = getattr(request, "visitor", None) or Visitor()
         answer = data.answer if isinstance(data, Page) else data
+        status_text = f"{response.status_code} {response.reason_phrase}"
+        if response.status_code == HTTPStatus.NO_CONTENT:
+            # A browser would stay on the page before.
+            response.status_code = HTTPStatus.OK
+        raw_forms = _raw_forms(view, request)
         context: dict[str, Any] = {
             "data": answer,
             "visitor": visitor,
@@ -125,12 +133,15 @@ class PageRenderer(BaseRenderer):
             "name": view.get_view_name(),
             "method": request.method,
             "address": request.build_absolute_uri(),
-            "json_address": _with_format(request, "json"),
+            "json_address": _with_format(request, "json") if _has_json(view, request) else "",
             "response": response,
-            "status_text": f"{response.status_code} {response.reason_phrase}",
+            "status_text": status_text,
             "allowed_methods": view.allowed_methods,
             "time_zone": settings.TRASH_TIME_ZONE,
             "reads_open": settings.TRASH_READS == "open",
+            "raw_address": f"{escape_uri_path(request.path)}?{PARAMETER}=yes",
+            "raw_forms": raw_forms,
+            "raw_is_sent": any(form.is_sent for form in raw_forms),
             "may_post": getattr(view, "takes_reports", False) and "accounts.post_reports" in visitor.rights,
         }
         if isinstance(data, Problem):
@@ -144,15 +155,31 @@ class PageRenderer(BaseRenderer):
             context["page"] = data
         else:
             template = "rest_framework/api.html"
-        body = to_json(answer, indent=2).decode()
+        body = "" if answer is None else to_json(answer, indent=2).decode()
         context["body"] = body if len(body) <= self.shown_bytes else None
         return str(loader.get_template(template).render(context, request._request))
+
+
+def _raw_forms(view: Any, request: Any) -> list[RawForm]:
+    """Return the raw forms of this page: each with what was sent by it, else with the view's sample."""
+    sent = getattr(request._request, "raw_sent", None)
+    return [
+        replace(form, text=sent.text, is_sent=True)
+        if sent and sent.method == form.method
+        else replace(form, text=view.samples.get(form.method, ""))
+        for form in getattr(request, "raw_forms", ())
+    ]
+
+
+def _has_json(view: Any, request: Any) -> bool:
+    return request.method == "GET" and JSONRenderer in view.renderer_classes
 
 
 def _with_format(request: Any, name: str) -> str:
     query = request.query_params.copy()
     query["format"] = name
-    return f"{request.path}?{query.urlencode()}"
+    # A can's id may hold a question mark.
+    return f"{escape_uri_path(request.path)}?{query.urlencode()}"
 
 
 class ContentNegotiation(DefaultContentNegotiation):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
@@ -77,6 +78,7 @@ class SensorsView(ApiView):
 
     permission_classes = (MayEditSensors,)
     parser_classes = (CSVParser,)
+    samples = MappingProxyType({"POST": "key,can_id,empty_mm,full_mm\n24E124126A148401,420,1500,200"})
 
     @extend_schema(
         operation_id="sensors",
@@ -180,6 +182,7 @@ class MountingsView(ApiView):
 
     permission_classes = (MayEditSensors,)
     parser_classes = (ChoiceParser,)
+    samples = MappingProxyType({"POST": '{"can_id": "420", "empty_mm": 1500, "full_mm": 200}'})
 
     @extend_schema(
         operation_id="mount_sensor",
@@ -212,6 +215,7 @@ class MountingView(ApiView):
 
     permission_classes = (MayEditSensors,)
     parser_classes = (ChoiceParser,)
+    samples = MappingProxyType({"PATCH": '{"empty_mm": 1500, "full_mm": 200}'})
 
     @extend_schema(
         operation_id="change_mounting",
@@ -239,6 +243,7 @@ class EmptyNowView(ApiView):
 
     permission_classes = (MayEditSensors,)
     parser_classes = (ChoiceParser,)
+    samples = MappingProxyType({"POST": ""})
 
     @extend_schema(
         operation_id="empty_now",

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
+from django.http import HttpRequest
 from django.urls import get_script_prefix, reverse
 from drf_spectacular.utils import OpenApiParameter
-from rest_framework.request import Request
+from rest_framework.request import Request, clone_request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from reports.web import ingestion, schemas
-from reports.web.access import visitor_of
+from reports.web import ingestion, raw_forms, schemas
+from reports.web.access import Visitor, visitor_of
+from reports.web.parsers import ReportFormParser
 from reports.web.problems import MEDIA_TYPE, answered
+from reports.web.raw_forms import RawForm
 from reports.web.rendering import JSONRenderer, PageRenderer
 
 #: What every view may refuse with.
@@ -44,18 +48,37 @@ class ApiView(APIView):
     is_page: whether a page was negotiated. Then get() answers with a Page that holds all it shows (see
     reports.web.rendering), else with what programs read, and prepares nothing else.
     tells_ingestion: whether a page says when no report is being stored; not where strangers may ask.
+    samples: by method, the text with which its raw form begins (reports.web.raw_forms).
     """
 
     is_page = False
     tells_ingestion = True
+    samples: Mapping[str, str] = MappingProxyType({})
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        return super().initialize_request(raw_forms.unwrapped(request), *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         if isinstance(request.accepted_renderer, PageRenderer):
             self.is_page = True
-            request.visitor = visitor_of(request)  # type: ignore[attr-defined]
+            visitor = request.visitor = visitor_of(request)  # type: ignore[attr-defined]
             if self.tells_ingestion:
                 request.ingestion = ingestion.current()  # type: ignore[attr-defined]
+            request.raw_forms = self._raw_forms(request, visitor)  # type: ignore[attr-defined]
+
+    def _raw_forms(self, request: Request, visitor: Visitor) -> list[RawForm]:
+        """Return a form for OPTIONS, and for each method by which this visitor may change something here."""
+        media_type = next(each.media_type for each in self.parser_classes if each is not ReportFormParser)
+        forms = [RawForm("OPTIONS")]
+        # Of whom nothing is known, the database is not asked again what they may.
+        for method in ("POST", "PUT", "PATCH", "DELETE") if visitor.name else ():
+            if hasattr(self, method.lower()) and self._may(clone_request(request, method)):
+                forms.append(RawForm(method, "" if method == "DELETE" else media_type))
+        return forms
+
+    def _may(self, request: Request) -> bool:
+        return all(each.has_permission(request, self) for each in self.get_permissions())
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         if rate_limit := getattr(request, "rate_limit", None):

@@ -12,6 +12,8 @@ from django.db.models import Q
 
 #: The prefix of each key, by which secret scanners and people recognise one.
 PREFIX = "trash_"
+#: Of one user: tokens that give access at one time; and those that are over, of which older ones are deleted.
+MOST_ACTIVE, MOST_ENDED = 20, 50
 #: The use of a token is written to the database at most once in this time.
 USE_NOTED_EVERY = timedelta(minutes=1)
 
@@ -55,13 +57,15 @@ class Token(models.Model):
     def __str__(self) -> str:
         return f"{self.name} ({self.user.get_username()})"
 
+    def state(self, now: datetime) -> str:
+        """Return "active", "revoked" or "expired" at this instant."""
+        if self.revoked_at is not None and self.revoked_at <= now:
+            return "revoked"
+        return "expired" if self.expires_at is not None and self.expires_at <= now else "active"
+
     def usable(self, now: datetime) -> bool:
         """Return whether it gives access at this instant."""
-        return (
-            (self.revoked_at is None or now < self.revoked_at)
-            and (self.expires_at is None or now < self.expires_at)
-            and self.user.is_active
-        )
+        return self.state(now) == "active" and self.user.is_active
 
     def note_use(self, now: datetime) -> None:
         """Store the time of use, unless one within the last minute is stored."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # The framework's views import this module, by its settings.
 DATABASE_DOWN = (OperationalError, InterfaceError)
 #: What pages offer only to those who have the right.
 OFFERED = (
+    "accounts.change_token",
     "accounts.post_reports",
     "accounts.redrive",
     "accounts.see_pipeline",
@@ -216,6 +217,15 @@ class Posting(Window):
 
     def allow_request(self, request: Request, view: APIView) -> bool:
         return request.method in SAFE_METHODS or super().allow_request(request, view)
+
+
+class MakingTokens(Window):
+    """New API tokens of one user: as many as attempts to sign in."""
+
+    scope = "login"
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        return request.method != "POST" or super().allow_request(request, view)
 
 
 class SigningIn(Window):

@@ -32,13 +32,13 @@ def without_pages(result: dict[str, Any], **_: Any) -> dict[str, Any]:
 
 
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """`Authorization: Bearer KEY`, made in the admin or by `manage.py people --token`."""
+    """`Authorization: Bearer KEY`, made at `/tokens` or by `manage.py people --token`."""
 
     target_class = "accounts.authentication.TokenAuthentication"
     name = "token"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {"type": "http", "scheme": "bearer", "description": "A key from the admin: trash_..."}
+        return {"type": "http", "scheme": "bearer", "description": "A key made at /tokens: trash_..."}
 
 
 class OurSessionScheme(SessionScheme):  # type: ignore[no-untyped-call]

@@ -90,6 +90,20 @@ def a_dead_letter(action: str) -> Callable[[], str]:
     return before
 
 
+def revoke_all_tokens() -> None:
+    """No user has too many, and the visitor's own comes again."""
+    Token.objects.exclude(name="test").delete()
+
+
+def a_token() -> str:
+    """Make the token that is revoked."""
+    Token.objects.update_or_create(
+        pk=7777,
+        defaults={"user": User.objects.get(username="operator"), "name": "old", "digest": "old", "revoked_at": None},
+    )
+    return ""
+
+
 def empty_the_dead_letters() -> None:
     boto3.client("sqs").purge_queue(QueueUrl=queue.url_of(queue.DEAD))
 
@@ -109,6 +123,7 @@ NOT_SIGNED_IN = "The database of users cannot be reached just now"
 NO_USER = {"database": NOT_SIGNED_IN}
 CANNOT_BE_TOLD = "cannot be told just now"
 MOUNTING = "sensors/<str:key>/mountings/<int:pk>"
+NOT_SEEN = {"dynamodb": NOT_TOLD, **NO_USER}
 UNNOTED = '"noted":false'
 SQS, DYNAMODB = "SQS does not answer.", "DynamoDB does not answer."
 CANS = "reports/<str:can_id>"
@@ -176,6 +191,14 @@ VISITS = [
     Visit("mountings/<int:pk>/", "/mountings/7/", missing={"dynamodb": "cannot be shown just now", **NO_USER}),
     Visit("mountings/<int:pk>/", "/mountings/7/", method="POST", body="blind_mm=", status=302),
     Visit("uplinks/<str:name>", "/uplinks/city", JSON, "source", 202, "POST", '{"a": 1}', JSON),
+    *both("tokens", "/tokens", missing=NO_USER),
+    *both("tokens", "/tokens", who="anonymous", status=401),
+    *both("tokens/<int:token_id>", "/tokens/0", status=404, missing=NO_USER),
+    Visit(
+        "tokens", "/tokens", method="POST", body="name=new&days=30", status=201, before=revoke_all_tokens,
+        missing=NOT_SEEN,
+    ),
+    Visit("tokens/<int:token_id>", "/tokens/7777", JSON, method="DELETE", status=204, before=a_token),
     *both("health/live", "/health/live"),
     *both("health/ready", "/health/ready", before=probes.forget),
     *both("health/pipeline", "/health/pipeline", before=probes.forget),
@@ -407,7 +430,7 @@ def test_a_failure_is_503_or_named(visit: Visit, clients: dict[str, Client], fau
         elif status == 503:
             if not got.get("Retry-After", "").isdecimal():
                 wrong.append(f"{name}: 503 without Retry-After")
-        elif status != visit.status or status not in (200, 202, 400, 401, 403, 404):
+        elif status != visit.status or status not in (200, 201, 202, 204, 400, 401, 403, 404):
             wrong.append(f"{name}: {status}")
         elif not (said := visit.missing.get(faults.failed_service)) or not re.search(said, text):
             wrong.append(f"{name}: {status}, and nothing is said of it")

@@ -39,6 +39,11 @@ STAFF = (401, 403, 200, 200, 200, 200, 401, 401, 403)
 SETTLE = {code: (401, 403, code, code, code, 403, 401, 401, 403) for code in (400, 404, 405, 415)}
 #: By a token: of an operator, one that may only read, a revoked and an expired one, and one of a viewer.
 FORBIDDEN = (403, 403, 401, 401, 403)
+#: A token makes no tokens, and reads its owner's.
+MAKE = (401, 400, 400, 400, 403, 403, 401, 401, 403)
+#: There is no such token; a read-only one revokes none, and no token POSTs.
+REVOKE = {code: (401, code, code, code, code, 403, 401, 401, code) for code in (404, 405)}
+POSTED = (401, 405, 405, 405, 403, 403, 401, 401, 403)
 SAVED = (302, 403, 302, 302, 302, 302, 302, 302, 302)
 UNKNOWN = tuple(404 if code == 200 else code for code in READ)
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE")
@@ -91,6 +96,8 @@ MATRIX: dict[str, Row] = {
     "mountings/<int:pk>/": row(FORM_OF_NONE, OPTIONS=FORM, POST=FORM_OF_NONE, PUT=FORM_OF_NONE, otherwise=UNTAKEN),
     # Sessions and tokens count for nothing there: only the source's secret does.
     "uplinks/<str:name>": row(CLOSED, OPTIONS=OPEN, POST=(401,) * 9, otherwise=CLOSED),
+    "tokens": row(READ, POST=MAKE, otherwise=REVOKE[405]),
+    "tokens/<int:token_id>": row(UNKNOWN, OPTIONS=READ, POST=POSTED, DELETE=REVOKE[404], otherwise=REVOKE[405]),
     "health/live": row(OPEN, otherwise=CLOSED),
     # No worker runs here, and it says so to everyone.
     "health/pipeline": row((503,) * 9, OPTIONS=OPEN, otherwise=CLOSED),
@@ -107,7 +114,7 @@ DJANGOS = {"admin/"}
 
 
 def path_of(route: str) -> str:
-    return "/" + re.sub("<str:[a-z_]+>", "nobody", route).replace("<int:pk>", "1")
+    return "/" + re.sub("<str:[a-z_]+>", "nobody", route).replace("<int:pk>", "1").replace("<int:token_id>", "0")
 
 
 def test_every_route_has_its_row() -> None:

@@ -79,7 +79,7 @@ def addresses() -> list[str]:
         )
     ]
     of_lists = ["/", "/reports/?order=id", f"/reports/?stream={asked}", f"/reports/?q={asked}", "/pipeline/"]
-    of_letters = ["/pipeline/dead-letters/"]
+    of_letters = ["/pipeline/dead-letters/", "/tokens"]
     refused = [
         f"/reports/?{asked}={asked}",
         f"/reports/?cursor={asked}",

@@ -37,6 +37,7 @@ PAGES = {
     "/cans/420/changes": "operator",
     "/cans/420": "operator",
     "/cans/import/": "operator",
+    "/tokens": "operator",
     "/login/": None,
     "/health/live": None,
 }
@@ -452,6 +453,25 @@ def test_the_fleet_refreshes_itself_and_keeps_focus_scroll_and_selection(visit: 
     page.clock.run_for(16_000)
     assert page.evaluate("String(getSelection())") == selected != ""
     page.unroute_all(behavior="wait")
+
+
+def test_json_is_a_key_press_away_and_a_token_is_made_by_keyboard(visit: Visit) -> None:
+    page = visit("/tokens", user="operator", width=390)
+    page.get_by_label("Name").press_sequentially("phone")
+    page.keyboard.press("Enter")
+    expect(page.locator("#key")).to_contain_text("trash_")
+    page.get_by_role("link", name="To the list").press("Enter")
+    page.get_by_text("Revoke phone").first.focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Revoke phone").press("Enter")
+    expect(page.get_by_text("Revoked the token phone.")).to_be_visible()
+
+    # Playwright's own keys carry no text with Alt, by which Chromium looks for an access key.
+    alt_j = {"type": "keyDown", "modifiers": 1, "key": "j", "code": "KeyJ", "text": "j", "unmodifiedText": "j"}
+    page.context.new_cdp_session(page).send("Input.dispatchKeyEvent", alt_j)
+
+    page.wait_for_url("**/tokens?format=json")
+    assert '"state":"revoked"' in page.content()
 
 
 def test_a_page_that_cannot_be_refreshed_says_so(visit: Visit) -> None:

@@ -182,7 +182,11 @@ class Deployment:
         stored = sum(
             page["Count"]
             for page in dynamodb.get_paginator("scan").paginate(
-                TableName=f"trash-level-history-{self.suffix}", Select="COUNT"
+                TableName=f"trash-level-history-{self.suffix}",
+                Select="COUNT",
+                # Summaries and emptyings have keys that begin with a letter.
+                FilterExpression="order_key < :colon",
+                ExpressionAttributeValues={":colon": {"S": ":"}},
             )
         )
         wanted = messages.count + CANS if row.history else 0

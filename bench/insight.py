@@ -177,11 +177,11 @@ def cost(cans: Sequence[Past]) -> str:
                     states.append(state)
 
         timed("advance", len(readings), follow)
-        texts = [packed(state) for state in states]
-        timed("packed", len(states), lambda states=states: [packed(state) for state in states])
-        timed("unpacked", len(states), lambda texts=texts: [unpacked(each) for each in texts])
+        kept = [packed(state, rules) for state in states]
+        timed("packed", len(states), lambda states=states, rules=rules: [packed(each, rules) for each in states])
+        timed("unpacked", len(states), lambda kept=kept, rules=rules: [unpacked(each, rules) for each in kept])
         timed("forecast", len(states), lambda states=states, rules=rules: [forecast_of(one, rules) for one in states])
-        largest = max(largest, *(len(each.encode()) for each in texts))
+        largest = max(largest, *(len(each) for each in kept))
     figures = ", ".join(f"{name} {spent[name] / times[name] * 1e6:.1f} us" for name in spent)
     return f"{figures}; largest state {largest} bytes"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
@@ -30,7 +30,8 @@ class Report:
 
     level: percent full, 0-100, the digits as sent. measured_at, received_at: aware UTC instants; None only
     where another service wrote to the table without them. attributes: a JSON object's text, its values as sent.
-    location: latitude and longitude in degrees.
+    location: latitude and longitude in degrees. outlook: of a can's newest report, which status the can has from when
+    on, as its row says it (reports.insight.status); "" where it says nothing. No part of what was reported.
     """
 
     can_id: str
@@ -40,6 +41,7 @@ class Report:
     attributes: str = "{}"
     stream: str | None = None
     location: tuple[Decimal, Decimal] | None = None
+    outlook: str = field(default="", compare=False)
 
 
 class InvalidReport(ValueError):

@@ -338,7 +338,7 @@ SPECTACULAR_SETTINGS = {
     "PREPROCESSING_HOOKS": ["reports.web.openapi.one_form_of_each"],
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "reports.web.openapi.without_pages"],
     "ENUM_NAME_OVERRIDES": {
-        "CanStatus": "reports.insight.status.Status",
+        "CanStatus": "reports.insight.status.REPORTED",
         "ServiceAnswers": "reports.web.schemas.SERVICE_ANSWERS",
     },
 }

@@ -1,4 +1,4 @@
-"""How a can filled in the past: at most 52 typical fills, in a text of bounded length."""
+"""How a can filled in the past: at most 52 typical fills, in six bytes each."""
 
 from __future__ import annotations
 
@@ -8,19 +8,17 @@ from dataclasses import dataclass
 #: So many typical fills are kept of a can. 40 cost paper 0.02 of relative error, 64 gain nothing (docs/insight.md).
 MOST = 52
 
-#: Printable ASCII that JSON does not escape; the place of a sign in it is its number, 0 to 90.
-_SIGNS = "".join(chr(code) for code in range(35, 127) if chr(code) != "\\")
-_NUMBER = {sign: number for number, sign in enumerate(_SIGNS)}
-_TOP = len(_SIGNS) - 1
-_LENGTH = 7
+#: A fill is a number of 48 bits: 7 for its place in day and week, 7 for each of four durations, 13 for its weight.
+_LENGTH, _DURATION, _WEIGHT = 6, 7, 13
+_TOP, _HEAVIEST = 90, (1 << _WEIGHT) - 1
 
-#: Hours of sign 0, and the logarithm of the ratio of one sign to the next: 0.2 hours to 100 days.
+#: Hours of duration 0, and the logarithm of the ratio of one to the next: 0.2 hours to 100 days.
 _SHORTEST_H, _RATIO = 0.2, math.log(1.11)
 _LOG_HOURS = [math.log(_SHORTEST_H) + number * _RATIO for number in range(_TOP + 1)]
 _HOURS = [math.exp(value) for value in _LOG_HOURS]
-#: Places of the day, of 32 minutes each: signs from 0 are working days, from 45 on weekends.
+#: Places of the day, of 32 minutes each: from 0 of working days, from 45 on of weekends.
 _PLACES = 45
-#: Weights take two signs: the number of a new fill, the logarithm of one step, and by how much all are lowered at once.
+#: Weights: the number of a new fill, the logarithm of one step, and by how much all are lowered at once.
 _NEW, _STEP, _LOWERED = 4000, 0.003, 1000
 #: A fill that has faded to this weight gives its place to a new one.
 _FADED = 0.01
@@ -45,20 +43,20 @@ class Fill:
 @dataclass(frozen=True, slots=True)
 class Fills:
     """
-    Typical fills as text, seven signs each. grown: the logarithm of what a new one weighs.
+    Typical fills as bytes, six each. grown: the logarithm of what a new one weighs.
 
     A new fill weighs more than the last by a fixed ratio, so that the old fade and none of them is rewritten.
     """
 
-    text: str = ""
+    data: bytes = b""
     grown: float = 0.0
 
     def __len__(self) -> int:
-        return len(self.text) // _LENGTH
+        return len(self.data) // _LENGTH
 
     def read(self) -> list[Fill]:
         """Return the fills; a new one would have a weight of 1."""
-        return [_fill(self.text[at : at + _LENGTH], self.grown) for at in range(0, len(self.text), _LENGTH)]
+        return [_fill(number, self.grown) for number in _numbers(self.data)]
 
     def added(self, new: Fill, fade: float) -> Fills:
         """
@@ -66,48 +64,50 @@ class Fills:
 
         fade: by which share of its weight each fades when a new one comes.
         """
-        text, grown = self.text, round(self.grown - math.log1p(-fade), 6)
+        numbers, grown = _numbers(self.data), round(self.grown - math.log1p(-fade), 6)
         if grown > _LOWERED * _STEP:
-            text, grown = _lowered(text), round(grown - _LOWERED * _STEP, 6)
-        signs = [text[at : at + _LENGTH] for at in range(0, len(text), _LENGTH)]
-        known = [_fill(sign, grown) for sign in signs]
+            numbers, grown = [_lowered(number) for number in numbers], round(grown - _LOWERED * _STEP, 6)
+        known = [_fill(number, grown) for number in numbers]
         lightest = min(range(len(known)), key=lambda place: known[place].weight, default=0)
         if known and known[lightest].weight < _FADED:
-            signs[lightest] = _signs(new, grown)
-        elif len(signs) < MOST:
-            signs.append(_signs(new, grown))
+            numbers[lightest] = _number(new, grown)
+        elif len(numbers) < MOST:
+            numbers.append(_number(new, grown))
         else:
             nearest = min(range(MOST), key=lambda place: _distance(known[place], new))
-            signs[nearest] = _signs(_merged(known[nearest], new), grown)
-        return Fills("".join(signs), grown)
+            numbers[nearest] = _number(_merged(known[nearest], new), grown)
+        return Fills(b"".join(number.to_bytes(_LENGTH) for number in numbers), grown)
 
 
-def _fill(signs: str, grown: float) -> Fill:
-    place, first, second, third, fourth, coarse, fine = (_NUMBER[sign] for sign in signs)
+def _numbers(data: bytes) -> list[int]:
+    return [int.from_bytes(data[at : at + _LENGTH]) for at in range(0, len(data), _LENGTH)]
+
+
+def _fill(number: int, grown: float) -> Fill:
+    durations, weight = number >> _WEIGHT, number & _HEAVIEST
+    first, second, third, fourth = (durations >> shift & 127 for shift in (21, 14, 7, 0))
+    place = durations >> 28
     weekend = place >= _PLACES
     return Fill(
         (place - _PLACES * weekend) * 24 / _PLACES,
         weekend,
         (_HOURS[first], _HOURS[second], _HOURS[third], _HOURS[fourth]),
-        math.exp((coarse * len(_SIGNS) + fine - _NEW) * _STEP - grown),
+        math.exp((weight - _NEW) * _STEP - grown),
     )
 
 
-def _signs(fill: Fill, grown: float) -> str:
-    place = round(fill.hour * _PLACES / 24) % _PLACES + _PLACES * fill.weekend
-    hours = [round((math.log(max(hours, _SHORTEST_H)) - _LOG_HOURS[0]) / _RATIO) for hours in fill.hours]
-    weight = divmod(max(0, round((math.log(fill.weight) + grown) / _STEP) + _NEW), len(_SIGNS))
-    return "".join(_SIGNS[min(number, _TOP)] for number in (place, *hours, *weight))
+def _number(fill: Fill, grown: float) -> int:
+    number = round(fill.hour * _PLACES / 24) % _PLACES + _PLACES * fill.weekend
+    for hours in fill.hours:
+        duration = round((math.log(max(hours, _SHORTEST_H)) - _LOG_HOURS[0]) / _RATIO)
+        number = number << _DURATION | min(duration, _TOP)
+    weight = min(max(round((math.log(fill.weight) + grown) / _STEP) + _NEW, 0), _HEAVIEST)
+    return (number << _WEIGHT) | weight
 
 
-def _lowered(text: str) -> str:
-    """Return the text with every weight lowered alike, so that signs suffice for ever."""
-    lowered = []
-    for at in range(0, len(text), _LENGTH):
-        shape, coarse, fine = text[at : at + _LENGTH - 2], text[at + _LENGTH - 2], text[at + _LENGTH - 1]
-        weight = divmod(max(0, _NUMBER[coarse] * len(_SIGNS) + _NUMBER[fine] - _LOWERED), len(_SIGNS))
-        lowered.append(shape + _SIGNS[weight[0]] + _SIGNS[weight[1]])
-    return "".join(lowered)
+def _lowered(number: int) -> int:
+    """Return a fill with its weight lowered as all are, so that the bits suffice for ever."""
+    return number - min(number & _HEAVIEST, _LOWERED)
 
 
 def _distance(one: Fill, other: Fill) -> float:

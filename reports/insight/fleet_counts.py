@@ -13,13 +13,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from reports.insight.status import Status, is_old, status
+from reports.insight.status import REPORTED, Status, is_old, status
 from reports.report import EPOCH, Report, iso, percent
 
 #: More cans than this are drawn as cells of a grid, each with its count.
 PLACES = 2_000
-#: How many cans are listed as needing attention first.
+#: How many cans are listed as needing attention first, and those of which status, the most urgent first.
 URGENT = 10
+_ATTENTION = (Status.FULL, Status.SILENT, Status.SUSPECT)
 #: Cells across the longer side of the map.
 GRID = 24
 #: While it counts: cells of a finer grid at most, and degrees across one at first, about 40 m.
@@ -193,7 +194,7 @@ class Count:
 
     seen: int = 0
     total: int = 0
-    by_status: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(Status, 0)))
+    by_status: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(REPORTED, 0)))
     by_stream: Counter[str] = field(default_factory=Counter)
     in_ranges: Counter[str] = field(default_factory=Counter)
     tenths: list[int] = field(default_factory=lambda: [0] * 10)
@@ -215,7 +216,7 @@ class Count:
     ) -> None:
         """Count one can; place: where it is, latitude and longitude, if that is known. ranges: those that hold it."""
         level = percent(report.level)
-        can_status = status(report.level, report.measured_at, now)
+        can_status = status(report, now)
         self.seen += 1
         self.total += 1
         self.by_status[can_status] += 1
@@ -224,11 +225,11 @@ class Count:
         if len(self.by_stream) > STREAMS_COUNTED:
             self.by_stream = Counter(dict(self.by_stream.most_common(STREAMS_COUNTED // 2)))
         # A level that is too old to be trusted says nothing about now.
-        if level is not None and not is_old(report.measured_at, now):
+        if level is not None and not is_old(report, now):
             self.tenths[min(9, max(0, int(level) // 10))] += 1
-        if can_status != Status.OK:
-            # Full cans before silent ones; of these the fullest, of those the one silent for longest.
-            rank = level or Decimal(0) if can_status == Status.FULL else Decimal(-1)
+        if can_status in _ATTENTION:
+            # Of full cans the fullest first, of others the one that reported longest ago.
+            rank = level or Decimal(0) if can_status == Status.FULL else Decimal(-_ATTENTION.index(can_status))
             since_s = (report.measured_at - EPOCH).total_seconds() if report.measured_at else 0.0
             self.urgent.append((rank, -since_s, urgent(report, can_status, stream)))
             if len(self.urgent) > 200:
@@ -321,7 +322,7 @@ class Count:
             side,
             {(row, column): cell for row, column, *cell in read["cells"]},
         )
-        by_status = Counter({**dict.fromkeys(Status, 0), **read["by_status"]})
+        by_status = Counter({**dict.fromkeys(REPORTED, 0), **read["by_status"]})
         by_stream, in_ranges = Counter(read["by_stream"]), Counter(read["in_ranges"])
         count = cls(read["seen"], read["total"], by_status, by_stream, in_ranges, read["tenths"], points)
         return count, read["beside"]

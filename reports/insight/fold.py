@@ -3,18 +3,23 @@ A can's row, folded from its reports: what the newest says, and the last known o
 
 Each fact stands beside the sort key, or the second, of the report that sent it, and the later one wins. So a report may
 be folded in at any time, and more than once: the row is the same as if all had come in the order of measurement.
+
+One fact needs them in order: the state (reports.insight.state). A report that comes late only marks the row;
+`caught_up` then makes the state again from the history.
 """
 
 from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import orjson
 
+from reports.insight.cycles import Emptied, Reading, Stage
+from reports.insight.state import CanState, Rules, advance, reading_of, rules_for
 from reports.report import EPOCH, Report, percent
 from trashsite import json_slices
 
@@ -26,6 +31,9 @@ MOST_KNOWN = 10
 #: unless all are longer than what sensors send.
 MAX_NAME = 40
 MAX_TEXT = 40
+
+#: Sorts before every sort key: a state that lacks all reports.
+ALL = "0"
 
 _SECOND = timedelta(seconds=1)
 _attributes = json.JSONDecoder(parse_int=str, parse_float=str)
@@ -50,6 +58,9 @@ class Row:
     day the last level, oldest first: epoch second of the measurement * 128 + whole percent.
     is_whole: False where version 0.1 of this program, which folds nothing, wrote the newest report: such a row is
     folded again from the history before anything is folded into it.
+    state: what status, last emptying and forecast follow from; None where nothing of it is known yet. late: the least
+    sort key of the reports that came too late for it, "" where it is as if all had come in order; `caught_up` mends it.
+    decided: the emptying that the newest report confirmed or took back, so that it can be kept again after a crash.
     """
 
     report: Report
@@ -59,6 +70,14 @@ class Row:
     known: Mapping[str, Sent] = field(default_factory=dict)
     samples: tuple[int, ...] = ()
     is_whole: bool = True
+    state: CanState | None = None
+    late: str = ""
+    decided: Emptied | None = None
+
+    @property
+    def rules(self) -> Rules:
+        """The rules of the can's stream: its state is made by them."""
+        return rules_for(self.report.stream)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +94,15 @@ def fold(row: Row | None, report: Report, key: str) -> Row:
     Return the row that follows from a report; an equal one where it changes nothing.
 
     row: None where there is none. key: the report's sort key (reports.store.items.order_key). The result is the same in
-    whatever order, and how often ever, reports are folded in.
+    whatever order, and how often ever, reports are folded in; of the state only once it has caught up.
     """
     if row is None or not row.key:
         # What another service wrote tells no time: ours wins.
-        return Row(report, key, key if report.stream else "", key if report.location else "", {}, _sampled((), report))
+        first = Row(report, key, key if report.stream else "", key if report.location else "", {}, _sampled((), report))
+        reading = _reading(report)
+        state = None if reading is None else advance(None, reading, first.rules)[0]
+        # What another service wrote over may have a history.
+        return replace(first, state=state, late="" if row is None else ALL)
     if key == row.key:
         return row
     is_newest = key > row.key
@@ -91,7 +114,11 @@ def fold(row: Row | None, report: Report, key: str) -> Row:
     if newest.stream != stream or newest.location != location:
         newest = replace(newest, stream=stream, location=location)
     known = _known_before(report, row) if is_newest else _known_with(row, report, key)
-    return Row(newest, max(key, row.key), stream_key, location_key, known, _sampled(row.samples, report), row.is_whole)
+    state, late, decided = _moved_on(row, rules_for(stream), report, key)
+    return Row(
+        newest, max(key, row.key), stream_key, location_key, known, _sampled(row.samples, report), row.is_whole,
+        state, late, decided if is_newest else row.decided,
+    )  # fmt: skip
 
 
 def fold_all(row: Row | None, reports: Iterable[tuple[Report, str]]) -> Row | None:
@@ -99,6 +126,31 @@ def fold_all(row: Row | None, reports: Iterable[tuple[Report, str]]) -> Row | No
     for report, key in reports:
         row = fold(row, report, key)
     return row
+
+
+def caught_up(
+    row: Row, start: CanState | None, readings: Iterable[Reading]
+) -> tuple[Row, Sequence[tuple[Emptied, CanState]]]:
+    """
+    Return a row whose state is as if no report had come late, and what was decided on the way, each with its state.
+
+    start: a state by the row's rules that no report came too late for, None for the beginning. readings: of all reports
+    of the can since then up to the row's newest, in any order; earlier ones are left out.
+    """
+    state, decided, last = start, list[tuple[Emptied, CanState]](), None
+    for reading in sorted(readings):
+        if state is not None and reading <= (state.at, state.level):
+            continue
+        state, event = advance(state, reading, row.rules)
+        last = event if event is not None and event.stage is not Stage.PROVISIONAL else None
+        if last is not None:
+            decided.append((last, state))
+    return replace(row, state=state, late="", decided=last), decided
+
+
+def without_late(row: Row) -> Row:
+    """Return a row that will never catch up: there is no history, or too little of it. What came late is left out."""
+    return replace(row, late="")
 
 
 def fold_again(row: Row, reports: Iterable[tuple[Report, str]] | None) -> Row:
@@ -142,6 +194,34 @@ def slot_of(sample: int) -> int:
     return (sample >> 7) // SLOT_S
 
 
+def reading_in(measured_at: datetime, level: str) -> Reading | None:
+    """Return what the rules take of a report; None where another service wrote what is no level."""
+    number = percent(level)
+    return None if number is None or not 0 <= number <= 100 else reading_of(measured_at, number)
+
+
+def _reading(report: Report) -> Reading | None:
+    assert report.measured_at is not None
+    return reading_in(report.measured_at, report.level)
+
+
+def _moved_on(row: Row, rules: Rules, report: Report, key: str) -> tuple[CanState | None, str, Emptied | None]:
+    """Return the state, the mark and what is decided after a report; rules: those that hold with this report."""
+    reading = _reading(report)
+    if reading is None:
+        return row.state, row.late, None
+    state, late = row.state, row.late
+    if state is None or rules != row.rules:
+        # Of an older form, or of a can that turns out to be of another stream: all of it is to be made again.
+        return advance(None, reading, rules)[0] if key > row.key else None, ALL, None
+    if reading == (state.at, state.level):
+        return state, late, row.decided
+    if reading < (state.at, state.level):
+        return state, min(late or key, key), None
+    state, event = advance(state, reading, rules)
+    return state, late, event if event is not None and event.stage is not Stage.PROVISIONAL else None
+
+
 def _sampled(samples: tuple[int, ...], report: Report) -> tuple[int, ...]:
     """Return samples with a report's level in its place: of each two hours the last, of one second the fullest."""
     level = percent(report.level)
@@ -180,7 +260,7 @@ def _known_with(row: Row, report: Report, key: str) -> Mapping[str, Sent]:
     news = {
         name: Sent(_short(text), key)
         for name, text in _members(report)
-        if len(name) <= MAX_NAME and name not in own and (name not in row.known or key > row.known[name].key)
+        if len(name) <= MAX_NAME and name not in own and (name not in row.known or key >= row.known[name].key)
     }
     return _latest({**row.known, **news}, MOST_KNOWN - len(own)) if news else row.known
 

@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from reports.insight import cycles, forecast, suspicion
 from reports.insight.cycles import Emptied, EmptiedRule, Reading, Stage, Watch
 from reports.insight.fills import Fill, Fills
 from reports.insight.forecast import Forecast, ForecastRule, NoForecast, Now
 from reports.insight.rhythm import Rhythm
+from reports.insight.status import FULL_FROM, HYSTERESIS
 from reports.insight.suspicion import Signs
 
 
@@ -25,20 +27,30 @@ class Rules:
     """
     What is told of a can by which rule.
 
-    full_from: percent from which on it is full; it stays so until it falls `hysteresis` points below.
+    name: of the stream that has rules of its own, "" for the others'. full_from: percent from which on it is full; it
+    stays so until it falls `hysteresis` points below.
     """
 
     emptied: EmptiedRule = cycles.OTHERS
     forecast: ForecastRule = forecast.OTHERS
-    full_from: float = 80
-    hysteresis: float = 5
+    full_from: float = float(FULL_FROM)
+    hysteresis: float = float(HYSTERESIS)
+    name: str = ""
 
 
-def rules_for(stream: str | None, full_from: float = 80) -> Rules:
+def rules_for(stream: str | None, full_from: float = float(FULL_FROM)) -> Rules:
     """Return the rules of a stream, those for plastic where there are none of its own."""
     name = (stream or "").lower()
+    return _rules(name if name in cycles.EMPTIED or name in forecast.FORECAST else "", full_from)
+
+
+@lru_cache(maxsize=1000)
+def _rules(name: str, full_from: float) -> Rules:
     return Rules(
-        cycles.EMPTIED.get(name, cycles.OTHERS), forecast.FORECAST.get(name, forecast.OTHERS), full_from=full_from
+        cycles.EMPTIED.get(name, cycles.OTHERS),
+        forecast.FORECAST.get(name, forecast.OTHERS),
+        full_from=full_from,
+        name=name,
     )
 
 

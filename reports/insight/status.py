@@ -1,16 +1,21 @@
-"""The status of a can, by its newest report alone."""
+"""The status of a can: the words, and which of them holds when while no report comes."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from reports.report import percent
+from reports.report import Report, percent
 
-#: A can is full from this percentage on.
+#: A can is full from this percentage on, where nothing else is known of it.
 FULL_FROM = Decimal(80)
-#: A can whose newest report is older than this is silent, and its level must not be trusted any more.
+#: Below the threshold by no more than this many points a can stays full, once it was.
+HYSTERESIS = Decimal(5)
+#: A can is filling from this share of its threshold on.
+FILLING_SHARE = Decimal("0.75")
+#: A can whose rhythm is not known is silent when its newest report is older than this; no can is silent later.
 SILENT_AFTER = timedelta(hours=24)
 
 
@@ -19,22 +24,84 @@ class Status(StrEnum):
 
     FULL = "FULL"
     SILENT = "SILENT"
+    SUSPECT = "SUSPECT"
+    FILLING = "FILLING"
     OK = "OK"
+    NEW = "NEW"
+    NEVER_REPORTED = "NEVER_REPORTED"
 
 
-def status(level: str, measured_at: datetime | None, now: datetime) -> Status:
+#: Those that a can with a report may have.
+REPORTED = tuple(status for status in Status if status is not Status.NEVER_REPORTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
     """
-    Return a can's status at this instant: FULL, else SILENT, else OK.
+    Which status a can has from when on while no report comes: so silence needs no write.
 
-    level: percent as sent. measured_at: None where another service wrote the level without a time; such a can
-    is not called silent.
+    silent_at: after this instant its level is too old to be trusted, None where no time is known. steps: after which
+    instant which status holds, in order; the first holds at once. Instants in seconds since 1970.
     """
-    number = percent(level)
+
+    silent_at: int | None
+    steps: tuple[tuple[int, Status], ...]
+
+    def at(self, now: datetime) -> Status:
+        """Return the status at an instant."""
+        now_s, found = now.timestamp(), self.steps[0][1]
+        for after, status in self.steps[1:]:
+            if now_s > after:
+                found = status
+        return found
+
+    def is_old(self, now: datetime) -> bool:
+        """Say whether the newest level is too old to be trusted at an instant."""
+        return self.silent_at is not None and now.timestamp() > self.silent_at
+
+    def text(self, at: int) -> str:
+        """
+        Return it as its row keeps it, as `1767571200 7200 OK 7200 SILENT`: the second of the newest report, then
+        silent_at, the first status, and the other steps, in seconds from there.
+        """
+        silent = "-" if self.silent_at is None else self.silent_at - at
+        (_, first), *rest = self.steps
+        return " ".join([f"{at} {silent} {first}", *(f"{after - at} {then}" for after, then in rest)])
+
+
+def status(report: Report, now: datetime) -> Status:
+    """Return the status of a can at an instant; report: its newest, as the store gives it."""
+    return outlook_of(report).at(now)
+
+
+def is_old(report: Report, now: datetime) -> bool:
+    """Say whether a can's newest level, as the store gives it, is too old to be trusted at an instant."""
+    return outlook_of(report).is_old(now)
+
+
+def outlook_of(report: Report) -> Outlook:
+    """Return the outlook of the can whose newest report this is; by that report alone where its row says none."""
+    try:
+        second, silent, first, *rest = report.outlook.split()
+        at = int(second)
+        if report.measured_at is not None and int(report.measured_at.timestamp()) == at:
+            steps = [(at + int(after), Status(then)) for after, then in zip(rest[::2], rest[1::2], strict=True)]
+            return Outlook(None if silent == "-" else at + int(silent), ((at, Status(first)), *steps))
+    except ValueError:
+        pass
+    # Version 0.1, and the lab's own service, write none, or leave the one of an earlier report.
+    return _by_level(report)
+
+
+def _by_level(report: Report) -> Outlook:
+    """
+    Return the outlook by the newest report alone: FULL, or OK and a day later SILENT.
+
+    A can whose level another service wrote without a time is not called silent.
+    """
+    number, at = percent(report.level), report.measured_at
+    silent_at = None if at is None else int((at + SILENT_AFTER).timestamp())
     if number is not None and number >= FULL_FROM:
-        return Status.FULL
-    return Status.SILENT if is_old(measured_at, now) else Status.OK
-
-
-def is_old(measured_at: datetime | None, now: datetime) -> bool:
-    """Return whether a level measured then is too old to be trusted now."""
-    return measured_at is not None and now - measured_at > SILENT_AFTER
+        return Outlook(silent_at, ((0, Status.FULL),))
+    silent = () if silent_at is None else ((silent_at, Status.SILENT),)
+    return Outlook(silent_at, ((0, Status.OK), *silent))

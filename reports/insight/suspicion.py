@@ -42,9 +42,9 @@ class Signs:
         """Say whether more than 15 % of the recent readings reversed a step of 20 points or more."""
         return self.reversals > JUMPING
 
-    def is_blocked(self, at: int) -> bool:
+    def is_blocked(self, at: float) -> bool:
         """Say whether something seems to be before the sensor; after a day at 95 % or more the can is believed full."""
-        return self.blocked_since is not None and at - self.blocked_since < BLOCKED_S
+        return self.blocked_since is not None and at - self.blocked_since <= BLOCKED_S
 
 
 def noted(signs: Signs, before: Reading, reading: Reading) -> Signs:

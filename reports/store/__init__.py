@@ -5,6 +5,7 @@ Three tables: `trash-levels` holds the newest report of each can, `trash-level-h
 `trash-pipeline` the workers' heartbeats, the count of the fleet, and the register.
 """
 
+from reports.store.emptying_rows import Emptyings, emptyings
 from reports.store.errors import Outcome, StoreUnavailable
 from reports.store.items import LEVELS
 from reports.store.pipeline import Heartbeat, beat, leave, workers
@@ -30,10 +31,11 @@ from reports.store.walking import KeyRange, Met, Stretch, count, every_can, from
 from reports.store.writing import TRIES, put_reports
 
 __all__ = (
-    "BUDGET", "LEVELS", "MAX_BYTES", "TRIES", "Claim", "Heartbeat", "HourlyHistory", "KeptMessage", "KeyRange", "Met",
-    "Order", "Outcome", "Page", "Ranked", "StoreUnavailable", "StoredState", "Stretch", "Waiting", "beat", "bucket_of",
-    "change_states", "count", "every_can", "forget_waiting", "from_level", "history", "hourly_history", "keep_messages",
-    "keep_snapshot", "kept_messages", "latest", "latest_row", "leave", "mend", "missing", "past_levels", "ping",
-    "provision", "put_reports", "put_waiting", "ranked", "register_entries", "register_versions", "sensor_states",
-    "silent_until", "snapshot", "waiting_sensors", "walk", "workers", "write_entries",
+    "BUDGET", "LEVELS", "MAX_BYTES", "TRIES", "Claim", "Emptyings", "Heartbeat", "HourlyHistory", "KeptMessage",
+    "KeyRange", "Met", "Order", "Outcome", "Page", "Ranked", "StoreUnavailable", "StoredState", "Stretch", "Waiting",
+    "beat", "bucket_of", "change_states", "count", "emptyings", "every_can", "forget_waiting", "from_level", "history",
+    "hourly_history", "keep_messages", "keep_snapshot", "kept_messages", "latest", "latest_row", "leave", "mend",
+    "missing", "past_levels", "ping", "provision", "put_reports", "put_waiting", "ranked", "register_entries",
+    "register_versions", "sensor_states", "silent_until", "snapshot", "waiting_sensors", "walk", "workers",
+    "write_entries",
 )  # fmt: skip

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +16,11 @@ from typing import Any, NamedTuple
 import orjson
 from django.conf import settings
 
-from reports.insight.fold import SLOT_S, SLOTS, Row, Sent, slot_of
+from reports.insight.cycles import Emptied, Stage
+from reports.insight.fold import ALL, SLOT_S, SLOTS, Row, Sent, slot_of
+from reports.insight.packing import packed, unpacked
+from reports.insight.state import CanState, Rules
+from reports.insight.verdict import displaced_by, outlook
 from reports.report import EPOCH, Report, iso, percent
 from trashsite import aws
 
@@ -39,6 +45,7 @@ EXACT_FROM = 80
 #: For so long a can's key in by-heard stays where it is.
 HEARD_MINUTES = 12 * 60
 _MINUTE = timedelta(minutes=1)
+_MICROSECOND = timedelta(microseconds=1)
 _FIRST = datetime.min.replace(tzinfo=UTC)
 
 #: Who asks for a page waits for it: better a 503 than a long silence.
@@ -115,6 +122,9 @@ def row_values(row: Row) -> Item:
         "stream": {"S": report.stream or ""},
         "location": {"S": f"{place[0]},{place[1]}" if place else ""},
         "fold": {"S": _fold_text(row)},
+        "status": {"S": _outlook_text(row)},
+        "state": {"B": state_text(row.state, row.rules)},
+        "trend": {"B": _trend_text(row.samples)},
         **index_keys(report.can_id, report.level, report.measured_at),
     }
 
@@ -132,69 +142,153 @@ def row_of(item: Item) -> Row | None:
     row = Row(report, key, key if report.stream else "", key if report.location else "")
     text = item.get("fold", {}).get("S")
     if text and key:
-        return _unfolded(row, orjson.loads(text))
+        return _unfolded(row, item, orjson.loads(text))
     return replace(row, samples=_ring(item), is_whole=not key)
+
+
+def state_text(state: CanState | None, rules: Rules) -> str:
+    """Return a can's state as DynamoDB's JSON writes bytes: base64; of one byte for none."""
+    return "AA==" if state is None else b2a_base64(packed(state, rules), newline=False).decode()
+
+
+def state_of(item: Item, rules: Rules) -> CanState | None:
+    """Return the state that an item holds, None where it has none by these rules."""
+    text = item.get("state", {}).get("B")
+    return unpacked(a2b_base64(text), rules) if text else None
+
+
+def _outlook_text(row: Row) -> str:
+    """Return which status the can has from when on, "" where nothing is known but its newest report."""
+    if row.state is None:
+        return ""
+    return outlook(row.state, row.rules, displaced_by(row.report.attributes)).text(row.state.at)
 
 
 def _fold_text(row: Row) -> str:
     """
     Return what a row knows beside its newest report, as JSON.
 
-    of: the sort key up to which it is folded. trend: the number of the newest two hours, and for each of the last
-    twelve five hex digits: second within it * 128 + whole percent. stream, location: sort keys of the reports that sent
-    them, where it was not the newest. known: by sort key, names and texts of attributes.
+    of: a check sum of the sort key up to which it is folded. stream, location: sort keys of the reports that sent them,
+    where it was not the newest. known: by sort key, names and texts of attributes; of those two the number of the form
+    (`_forms`). late: the least sort key that the state lacks. decided: what the newest report decided.
     """
-    folded: dict[str, Any] = {"of": row.key, "trend": _trend_text(row.samples)}
+    folded: dict[str, Any] = {"of": _check(row.key)}
     if row.stream_key not in ("", row.key):
-        folded["stream"] = row.stream_key
+        folded["stream"] = _short_key(row.stream_key)
     if row.location_key not in ("", row.key):
-        folded["location"] = row.location_key
+        folded["location"] = _short_key(row.location_key)
     if row.known:
-        known: dict[str, dict[str, str]] = {}
+        known: dict[str, dict[str, str | int]] = {}
+        forms = _forms(row)
         for name, sent in sorted(row.known.items()):
-            known.setdefault(sent.key, {})[name] = sent.text
+            form = forms.get(name, ())
+            said = form.index(sent.text) if sent.text in form else sent.text
+            known.setdefault(_short_key(sent.key), {})[name] = said
         folded["known"] = known
+    if row.late:
+        folded["late"] = row.late
+    if row.decided is not None:
+        event = row.decided
+        folded["decided"] = [event.at, event.before, event.after, event.stage, event.known_at]
     return orjson.dumps(folded).decode()
 
 
-def _unfolded(row: Row, folded: dict[str, Any]) -> Row:
-    """Return a row with what `_fold_text` wrote beside it."""
-    known = {name: Sent(text, key) for key, said in folded.get("known", {}).items() for name, text in said.items()}
-    samples = _samples(folded["trend"])
-    if folded["of"] != row.key:
+def _unfolded(row: Row, item: Item, folded: dict[str, Any]) -> Row:
+    """Return a row with its state, its trend, and what `_fold_text` wrote beside it."""
+    state = state_of(item, row.rules)
+    is_whole = folded["of"] in (_check(row.key), row.key)
+    forms = _forms(row) if is_whole else {}
+    known = {
+        # "" where version 0.1 has written over it.
+        name: Sent((forms[name][said] if name in forms else "") if isinstance(said, int) else said, _long_key(key))
+        for key, all_said in folded.get("known", {}).items()
+        for name, said in all_said.items()
+    }
+    samples = _samples_of_0_2_0(folded["trend"]) if "trend" in folded else _samples(item["trend"]["B"])
+    if not is_whole:
         # Version 0.1, which knows nothing of the fold, wrote its newest report over it.
-        return replace(row, known=known, samples=samples, is_whole=False)
+        return replace(row, known=known, samples=samples, is_whole=False, state=state, late=ALL)
+    decided = folded.get("decided")
     return Row(
         row.report,
         row.key,
-        folded.get("stream", row.stream_key),
-        folded.get("location", row.location_key),
+        _long_key(folded["stream"]) if "stream" in folded else row.stream_key,
+        _long_key(folded["location"]) if "location" in folded else row.location_key,
         known,
         samples,
+        True,
+        state,
+        folded.get("late", ""),
+        decided and Emptied(decided[0], decided[1], decided[2], Stage(decided[3]), decided[4]),
     )
 
 
-_NONE = "-----"
+def _forms(row: Row) -> dict[str, tuple[str, ...]]:
+    """Return how the stream and the location, which a row keeps anyhow, are written as attributes as a rule."""
+    forms = dict[str, tuple[str, ...]]()
+    if row.report.stream:
+        forms["stream"] = (json.dumps(row.report.stream),)
+    if row.report.location:
+        lat, lon = row.report.location
+        forms["location"] = (f'{{"lat":{lat},"lon":{lon}}}', f'{{"lat": {lat}, "lon": {lon}}}')
+    return forms
+
+
+def _check(key: str) -> str:
+    return f"{zlib.crc32(key.encode()):08x}"
+
+
+def _short_key(key: str) -> str:
+    """Return a sort key in half of its length: 22 characters. Version 0.2.0 wrote them whole."""
+    instant, _, digest = key.partition("#")
+    micros = (datetime.fromisoformat(instant) - EPOCH) // _MICROSECOND
+    return b2a_base64(micros.to_bytes(8, signed=True) + bytes.fromhex(digest), newline=False).decode().rstrip("=")
+
+
+def _long_key(key: str) -> str:
+    if "#" in key:
+        return key
+    data = a2b_base64(key + "==")
+    instant = EPOCH + timedelta(microseconds=int.from_bytes(data[:8], signed=True))
+    return f"{instant_key(instant)}#{data[8:].hex()}"
+
+
+#: Bits of a sample of the trend, and what stands for none: no two hours have so many seconds.
+_SAMPLE, _NONE = 20, (1 << 20) - 1
 
 
 def _trend_text(samples: Sequence[int]) -> str:
-    if not samples:
-        return ""
-    newest = slot_of(samples[-1])
-    digits = [_NONE] * SLOTS
-    for sample in samples:
-        slot = slot_of(sample)
-        digits[slot - newest - 1] = f"{sample - (slot * SLOT_S << 7):05x}"
-    return f"{newest:x}:{''.join(digits)}"
+    """
+    Return samples as base64: the number of the newest two hours in 4 bytes, then 20 bits for each of the twelve.
+
+    These are the second within the two hours * 128 + whole percent; all ones where there is no sample.
+    """
+    bits = slot_of(samples[-1]) if samples else 0
+    slots = {slot_of(sample): sample - (slot_of(sample) * SLOT_S << 7) for sample in samples}
+    newest = bits
+    for slot in range(newest - SLOTS + 1, newest + 1):
+        bits = bits << _SAMPLE | slots.get(slot, _NONE)
+    return b2a_base64(bits.to_bytes(4 + SLOTS * _SAMPLE // 8, signed=True), newline=False).decode()
 
 
 def _samples(text: str) -> tuple[int, ...]:
+    bits = int.from_bytes(a2b_base64(text), signed=True)
+    newest, found = bits >> SLOTS * _SAMPLE, list[int]()
+    for at in range(SLOTS):
+        sample = bits >> (SLOTS - 1 - at) * _SAMPLE & _NONE
+        if sample != _NONE:
+            found.append(((newest - SLOTS + 1 + at) * SLOT_S << 7) + sample)
+    return tuple(found)
+
+
+def _samples_of_0_2_0(text: str) -> tuple[int, ...]:
+    """Return the samples that version 0.2.0 kept: the newest slot in hex, `:`, and five hex digits a slot."""
     if not text:
         return ()
     newest, _, digits = text.partition(":")
     first = int(newest, 16) - SLOTS + 1
     spans = [digits[at : at + 5] for at in range(0, len(digits), 5)]
-    return tuple(((first + at) * SLOT_S << 7) + int(each, 16) for at, each in enumerate(spans) if each != _NONE)
+    return tuple(((first + at) * SLOT_S << 7) + int(each, 16) for at, each in enumerate(spans) if each != "-----")
 
 
 def _ring(item: Item) -> tuple[int, ...]:
@@ -264,6 +358,11 @@ def _spread(can_id: str) -> tuple[str, int]:
     return str(part), int.from_bytes(hashlib.blake2b(can_id.encode(), digest_size=2).digest()) % HEARD_MINUTES
 
 
+def emptying_key(at: int) -> str:
+    """Return the history sort key of an emptying at an instant in seconds since 1970."""
+    return f"e#{instant_key(datetime.fromtimestamp(at, UTC))}"
+
+
 def day_key(day: str) -> str:
     """Return the history sort key of a can's summary of one UTC day, as "2026-11-24"."""
     return f"d#{day}"
@@ -290,4 +389,5 @@ def report_of(item: Item) -> Report | None:
         attributes=item.get("attributes", {}).get("S") or "{}",
         stream=item.get("stream", {}).get("S") or None,
         location=(Decimal(lat), Decimal(lon)) if lon else None,
+        outlook=item.get("status", {}).get("S", ""),
     )

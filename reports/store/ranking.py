@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, Literal
 
-from reports.insight.fold import trend
+from reports.insight.fold import Row
 from reports.report import Report, percent
 from reports.store.batches import READS, get_items
 from reports.store.errors import StoreUnavailable, as_store_errors
@@ -48,10 +48,10 @@ class Ranked:
     """
     A page of the fleet in an order.
 
-    trends: where wanted, per can its whole percents over a day, one in two hours, the newest last; None where nothing
-    came. first, last: positions of the first and last row looked at. more: there are rows beyond, in the direction
-    asked. stopped: the page is short only because enough rows were looked at, or their attributes are large
-    (PAGE_CHARS): search on from `last` (or, where it was asked for what is before a position, from `first`).
+    rows: where wanted, per can all that its row keeps. first, last: positions of the first and last row looked at.
+    more: there are rows beyond, in the direction asked. stopped: the page is short only because enough rows were looked
+    at, or their attributes are large (PAGE_CHARS): search on from `last` (or, where it was asked for what is before a
+    position, from `first`).
     """
 
     items: Sequence[Report]
@@ -59,7 +59,7 @@ class Ranked:
     last: str | None
     more: bool
     stopped: bool = False
-    trends: Mapping[str, Sequence[int | None]] = field(default_factory=dict)
+    rows: Mapping[str, Row] = field(default_factory=dict)
 
 
 def ranked(
@@ -75,7 +75,7 @@ def ranked(
     selective: bool = True,
     size: int,
     budget: int = BUDGET,
-    with_trends: bool = False,
+    with_rows: bool = False,
 ) -> Ranked:
     """
     Return up to `size` cans in an order, from after a position, or those just before one.
@@ -85,7 +85,7 @@ def ranked(
     prefix: of the id, where it is `id`. keep: which rows are wanted, asked with up to a hundred, or a page of them.
     selective: whether `keep` may drop many; then up to `budget` rows are looked at, else up to so many more than
     `size`. The indexes are coarse (reports.store.items): within a page the rows are put into their exact order, from
-    80 % on it is exact to the percent across pages too, and bounds are exact. with_trends: they cost some CPU.
+    80 % on it is exact to the percent across pages too, and bounds are exact. with_rows: they cost some CPU.
     Costs a Query a shard and a BatchGetItem a hundred rows looked at; an `until` of less than twelve hours ago looks
     also at cans that have reported since.
     Cans that another service wrote are missing until `mend` has seen them. Raises StoreUnavailable.
@@ -132,7 +132,7 @@ def ranked(
         last=looked[0 if backwards else -1] if looked else None,
         more=more,
         stopped=more and len(found) < size,
-        trends=_trends(item for _, item in found) if with_trends else {},
+        rows=_rows(item for _, item in found) if with_rows else {},
     )
 
 
@@ -147,8 +147,8 @@ def _exactly(
     return None
 
 
-def _trends(items: Iterable[Item]) -> dict[str, Sequence[int | None]]:
-    return {item["id"]["S"]: trend(row) for item in items if (row := row_of(item))}
+def _rows(items: Iterable[Item]) -> dict[str, Row]:
+    return {item["id"]["S"]: row for item in items if (row := row_of(item))}
 
 
 def _bounds(order: Order, low: int | None, high: int | None, until: datetime | None, prefix: str) -> tuple[str, str]:

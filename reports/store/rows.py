@@ -7,16 +7,21 @@ or leave it as it is: so the condition holds `order_key` as well, which each of 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import NamedTuple
 
 from django.conf import settings
 
 from reports.formats import native
-from reports.insight.fold import Row, fold_again, fold_all, trend_begins
+from reports.insight.cycles import Reading
+from reports.insight.fold import Row, caught_up, fold, fold_again, reading_in, trend_begins, without_late
 from reports.report import Report
 from reports.store.batches import WRITES, Result, Statement, error_code, execute_once, get_items, is_throttled, pause
+from reports.store.emptying_rows import Decided, Decisions, before_late, put_emptyings, reconciled
 from reports.store.errors import DEFECTS, StoreUnavailable, as_store_errors
 from reports.store.items import LEVELS, Item, Keyed, instant_key, report_of, row_of, row_values
 from reports.store.reading import query_history
@@ -28,11 +33,18 @@ ROUNDS = 8
 CONTENDED = (0.02, 0.4)
 #: Rows that this process wrote and remembers, at most; in hand at a time are those of five batches.
 REMEMBERED = 512
+#: A can whose reports keep coming late is caught up once in this time by a process; until then its row is marked.
+CATCH_UP_EVERY = timedelta(seconds=60)
+#: Reports read to catch up, at most: two or three pages of a megabyte, half a second of CPU.
+MOST_CAUGHT_UP = 20_000
 #: What a write's condition names.
 _CONDITION = ("version", "order_key")
 _CHANGED = {"ConditionalCheckFailed", "DuplicateItem"}
 #: By table and can. One that is no more true fails its condition, and is forgotten.
 _written: dict[tuple[str, str], Item] = {}
+#: By table and can: when this process caught it up last.
+_caught_up_at: dict[tuple[str, str], datetime] = {}
+log = logging.getLogger(__name__)
 
 
 class Judged(NamedTuple):
@@ -53,9 +65,21 @@ def read_rows(can_ids: Sequence[str], items: dict[str, Item | None], *, consiste
     return throttled
 
 
-def put_rows(cans: Mapping[str, Sequence[Keyed]], items: dict[str, Item | None]) -> tuple[list[Judged], list[str]]:
+@dataclass(slots=True)
+class _Folded:
+    """A can's row after its reports. item: to be written, None where it stands as it is."""
+
+    item: Item | None
+    row: Row | None
+    decided: list[Decided] = field(default_factory=list)
+    is_caught_up: bool = False
+
+
+def put_rows(
+    cans: Mapping[str, Sequence[Keyed]], items: dict[str, Item | None], now: datetime
+) -> tuple[list[Judged], list[str]]:
     """
-    Fold each can's reports into its row. In the steady state this is one request for 25 cans.
+    Fold each can's reports into its row, then keep what that decided. In the steady state one request for 25 cans.
 
     cans: each with its reports in the order of measurement; they are in the history already. items: their rows as they
     were read, replaced where they turn out to have changed. Returns the cans that are done, and why others could not
@@ -64,26 +88,24 @@ def put_rows(cans: Mapping[str, Sequence[Keyed]], items: dict[str, Item | None])
     """
     waiting, judged, reasons = dict(cans), list[Judged](), list[str]()
     for attempt in range(1, ROUNDS + 1):
-        new_items: dict[str, Item] = {}
+        folded, statements = dict[str, _Folded](), list[tuple[str, Statement]]()
+        written, throttled, unknown = list[str](), set[str](), list[str]()
         for can_id, mine in list(waiting.items()):
             try:
-                new_item = _folded(can_id, items[can_id], mine)
+                found = folded[can_id] = _folded(can_id, items[can_id], mine, now)
             except StoreUnavailable as error:
                 reasons.append(str(error))
                 del waiting[can_id]
                 continue
-            if new_item is None:
-                judged.append(Judged(_order_key(items[can_id]), waiting.pop(can_id)))
+            if found.item is None:
+                written.append(can_id)
             else:
-                new_items[can_id] = new_item
-        throttled, unknown = set[str](), list[str]()
-        for can_id, result in _execute(
-            [(can_id, _statement(items[can_id], new_items[can_id])) for can_id in new_items]
-        ):
+                statements.append((can_id, _statement(items[can_id], found.item)))
+        for can_id, result in _execute(statements):
             code = error_code(result)
             if not code:
-                judged.append(Judged(_order_key(items[can_id]), waiting.pop(can_id), items[can_id] is None))
-                _remember(new_items[can_id])
+                written.append(can_id)
+                _remember(folded[can_id].item)
             elif code in _CHANGED:
                 items[can_id] = _standing(can_id, items[can_id], result["Error"].get("Item"))
                 if items[can_id] is None:
@@ -94,6 +116,18 @@ def put_rows(cans: Mapping[str, Sequence[Keyed]], items: dict[str, Item | None])
             else:
                 reasons.append(f"{code} {result['Error'].get('Message')}")
                 del waiting[can_id]
+        # After the row: who writes it last decides, and who dies here comes again with the same reports.
+        unkept = put_emptyings(
+            {can_id: _decisions(items[can_id], found) for can_id in written if (found := folded[can_id]).decided}
+        )
+        for can_id in written:
+            mine = waiting.pop(can_id)
+            if folded[can_id].is_caught_up:
+                _note_catch_up(can_id, now)
+            if reason := unkept.get(can_id):
+                reasons.append(reason)
+            elif reason is None:
+                judged.append(Judged(_order_key(items[can_id]), mine, items[can_id] is None))
         if unknown:
             throttled |= read_rows(unknown, items, consistent=True)
         for can_id in throttled:
@@ -106,14 +140,65 @@ def put_rows(cans: Mapping[str, Sequence[Keyed]], items: dict[str, Item | None])
     return judged, reasons
 
 
-def _folded(can_id: str, item: Item | None, mine: Sequence[Keyed]) -> Item | None:
-    """Return the item that follows from a can's reports, None where they change nothing. Raises StoreUnavailable."""
-    row = row_of(item) if item else None
-    folded = fold_all(row if row is None or row.is_whole else _made_whole(row), mine)
-    if folded is None or folded == row:
-        return None
-    version = {"version": {"N": str(_version(item) + 1)}}
-    return {**(item or {"id": {"S": can_id}}), **row_values(folded), **version}
+def _folded(can_id: str, item: Item | None, mine: Sequence[Keyed], now: datetime) -> _Folded:
+    """Return what follows from a can's reports. Raises StoreUnavailable."""
+    stands = row_of(item) if item else None
+    row = stands if stands is None or stands.is_whole else _made_whole(stands)
+    decided = list[Decided]()
+    for report, key in mine:
+        row = fold(row, report, key)
+        # Also where it was the newest before: a worker may have died before it kept what was decided.
+        if row.decided and key == row.key:
+            decided.append(Decided(row.decided, row.state))
+    found = _Folded(None, row, decided)
+    if row is not None and row.late:
+        found = _caught_up(can_id, found, row, now)
+    if found.row is not None and found.row != stands:
+        version = {"version": {"N": str(_version(item) + 1)}}
+        found.item = {**(item or {"id": {"S": can_id}}), **row_values(found.row), **version}
+    return found
+
+
+def _caught_up(can_id: str, found: _Folded, row: Row, now: datetime) -> _Folded:
+    """Return a can's row with all that came late taken in, where it is time for that. Raises StoreUnavailable."""
+    if not settings.TRASH_HISTORY_DAYS:
+        return _Folded(None, without_late(row), found.decided)
+    if now - _caught_up_at.get(_place(can_id), datetime.min.replace(tzinfo=UTC)) < CATCH_UP_EVERY:
+        return found
+    start, stood = before_late(can_id, row.late, row.rules)
+    readings = _readings(can_id, start.at if start else None, row.key)
+    if readings is None or (start is None and row.state is not None and len(set(readings)) < row.state.count):
+        log.warning("can %r: the history is too long or too short to take in a report that came late", can_id)
+        return _Folded(None, without_late(row), found.decided, is_caught_up=True)
+    whole, decided = caught_up(row, start, readings)
+    known_at = whole.state.at if whole.state else 0
+    last = row.state.emptied if row.state else None
+    if last and (start is None or start.emptied is None or last.at > start.emptied.at):
+        # Another worker may be about to keep it.
+        stood.append(last)
+    return _Folded(None, whole, reconciled(decided, stood, known_at), is_caught_up=True)
+
+
+def _readings(can_id: str, since: int | None, until_key: str) -> list[Reading] | None:
+    """Return a can's readings from a second on, up to a sort key; None where they are too many."""
+    least = "0" if since is None else instant_key(datetime.fromtimestamp(since, UTC))
+    found = list[Reading]()
+    with as_store_errors():
+        for answer in query_history(can_id, least, until_key, names=("id", "order_key", "level"), consistent=True):
+            for report in map(report_of, answer["Items"]):
+                if report and report.measured_at and (reading := reading_in(report.measured_at, report.level)):
+                    found.append(reading)
+            if len(found) > MOST_CAUGHT_UP:
+                return None
+    return found
+
+
+def _decisions(item: Item | None, folded: _Folded) -> Decisions:
+    """Return what is to be kept of a can whose row is written. item: the one that stood before."""
+    row = folded.row
+    assert row is not None and row.report.received_at is not None
+    expires_at = row.report.received_at + timedelta(days=settings.TRASH_HISTORY_DAYS)
+    return Decisions(folded.decided, row.rules, _version(folded.item or item), expires_at)
 
 
 def _made_whole(row: Row) -> Row:
@@ -137,10 +222,17 @@ def _sent(item: Item) -> list[Keyed]:
 # -- what this process wrote: where its threads meet at a can, the later one need not read what the other wrote -------
 
 
-def _remember(item: Item) -> None:
+def _remember(item: Item | None) -> None:
+    assert item is not None
     if len(_written) >= REMEMBERED:
         _written.clear()
     _written[_place(item["id"]["S"])] = item
+
+
+def _note_catch_up(can_id: str, now: datetime) -> None:
+    if len(_caught_up_at) >= REMEMBERED:
+        _caught_up_at.clear()
+    _caught_up_at[_place(can_id)] = now
 
 
 def _place(can_id: str) -> tuple[str, str]:

@@ -20,7 +20,9 @@ KEYS = 5_000
 #: Sort before and after every key: a trimmed id without control characters begins with `!` or higher.
 FIRST, LAST = " ", "\U0010ffff"
 _SHARD = INDEXES["by-id"][0]
-_READ = ("id", "level", "order_key", "received_at", "stream", "location", _SHARD, "level_key", "heard_key")
+_READ = (
+    "id", "level", "order_key", "received_at", "stream", "location", "status", _SHARD, "level_key", "heard_key",
+)  # fmt: skip
 
 
 class Met(NamedTuple):

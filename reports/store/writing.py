@@ -73,7 +73,7 @@ def put_reports(reports: Sequence[Report], *, now: datetime, tries: int = TRIES,
         ready = {
             can_id: [each for each in mine if each.key in safe] for can_id, mine in cans.items() if can_id in items
         }
-        judged, reasons_of_rows = put_rows({can_id: mine for can_id, mine in ready.items() if mine}, items)
+        judged, reasons_of_rows = put_rows({can_id: mine for can_id, mine in ready.items() if mine}, items, now)
         for standing, done, is_new in judged:
             for each in done:
                 del left[each.key]

@@ -8,11 +8,14 @@ are spliced into the answer as the text that was stored, so that no number in th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from reports.insight.cycles import Emptied
+from reports.insight.forecast import Forecast, NoForecast
+from reports.insight.standing import Standing
 from reports.insight.status import Status
 from reports.models import Facts
 from reports.report import Report, iso
@@ -30,18 +33,25 @@ class Row:
     """
     One can in an answer.
 
-    root: the absolute address under which every can has its own. is_old: its level is not to be trusted any more.
-    facts: None where none are known, or where has_facts is False: then the database does not tell. trend: whole
-    percents of the last day, one in two hours; none where a can is answered alone.
+    root: the absolute address under which every can has its own. standing: its status and why. facts: None where none
+    are known, or where has_facts is False: then the database does not tell. trend: whole percents of the last day, one
+    in two hours; none where a can is answered alone.
     """
 
     report: Report
     root: str
-    status: Status
-    is_old: bool = False
+    standing: Standing
     facts: Facts | None = None
     has_facts: bool = True
     trend: Sequence[int | None] = ()
+
+    @property
+    def status(self) -> Status:
+        return self.standing.status
+
+    @property
+    def is_old(self) -> bool:
+        return self.standing.is_old
 
     @property
     def stream(self) -> str:
@@ -65,7 +75,25 @@ class Row:
             "attributes": JsonText(report.attributes),
             "links": self.links,
             "status": self.status,
+            "reason": self.standing.reason,
             **facts_or_not(self.facts, self.has_facts),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class CanRow(Row):
+    """One can alone, with what follows from its past. forecast: as told at its newest report."""
+
+    forecast: Forecast | NoForecast = field(kw_only=True)
+
+    def json(self) -> dict[str, Any]:
+        standing = self.standing
+        forecast = {"threshold": standing.full_from, **_forecast_json(self.forecast)}
+        return {
+            **Row.json(self),
+            "silent_at": instant(standing.silent_at),
+            "emptied": standing.emptied and emptied_json(standing.emptied),
+            "forecast": forecast,
         }
 
 
@@ -145,6 +173,17 @@ def facts_or_not(facts: Facts | None, has_facts: bool) -> dict[str, Any]:
     return {"facts": facts and facts._asdict()} if has_facts else {"unavailable": ["facts"]}
 
 
+def emptied_json(event: Emptied) -> dict[str, Any]:
+    """Return an emptying as the API writes it."""
+    return {
+        "at": _second(event.at),
+        "before": event.before,
+        "after": event.after,
+        "stage": event.stage,
+        "known_at": _second(event.known_at),
+    }
+
+
 def can_links(root: str, can_id: str) -> dict[str, str]:
     """Return the addresses of one can under the absolute address of the fleet."""
     address = root + quote(can_id, safe="")
@@ -153,3 +192,15 @@ def can_links(root: str, can_id: str) -> dict[str, str]:
 
 def instant(at: datetime | None) -> str | None:
     return None if at is None else iso(at)
+
+
+def _forecast_json(told: Forecast | NoForecast) -> dict[str, Any]:
+    if isinstance(told, NoForecast):
+        nothing = dict.fromkeys(("full_at", "low", "high", "reliability"))
+        return {**nothing, "reason": told.reason}
+    times = {"full_at": _second(told.full_at), "low": _second(told.low), "high": _second(told.high)}
+    return {**times, "reliability": told.reliability, "reason": None}
+
+
+def _second(at: int) -> str:
+    return iso(datetime.fromtimestamp(at, UTC))

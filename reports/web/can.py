@@ -18,13 +18,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from reports import store
+from reports.insight.fold import Row as StoredRow
 from reports.insight.hours import by_day
-from reports.insight.status import FULL_FROM, SILENT_AFTER, is_old, status
+from reports.insight.standing import expected, standing
 from reports.insight.thinning import thin
 from reports.models import Can, facts_of_one
 from reports.report import MAX_CAN_ID, Report, percent
 from reports.web import cursors, database, examples, queries, schemas
-from reports.web.answers import ChartPoints, Listing, PastRow, Row, can_links
+from reports.web.answers import CanRow, ChartPoints, Listing, PastRow, can_links
 from reports.web.problems import InvalidQuery, UnknownCan, answered
 from reports.web.rendering import Page
 from reports.web.sensor_values import ShownSensor, mountings_in, shown_in
@@ -52,8 +53,6 @@ class CanPage(Page):
     range: str
     ranges: Sequence[str]
     chart_address: str
-    full_from: int = int(FULL_FROM)
-    silent_after_h: int = SILENT_AFTER // timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -84,22 +83,22 @@ class CanView(ApiView):
         Where the database of facts does not answer, `facts` is left out, and `unavailable` names it.
         """
         range_ = queries.chart_range(request.query_params)
-        report, now = latest(can_id), timezone.now()
-        can_status = status(report.level, report.measured_at, now)
-        root, is_outdated = root_address(request), is_old(report.measured_at, now)
+        stored, now, root = latest_row(can_id), timezone.now(), root_address(request)
+        stands = standing(stored, now)
+        told = expected(stored, stands.status)
         headers = {"Cache-Control": "private, no-cache"}
         if self.is_page:
             # A page holds more than the report, and is never the same twice.
             found, has_facts = database.ask(lambda: (Can.objects.filter(can_id=can_id).first(), mountings_in(can_id)))
             can, mountings = found or (None, [])
-            row = Row(report, root, can_status, is_outdated, can.facts if can else None, has_facts)
+            row = CanRow(stored.report, root, stands, can.facts if can else None, has_facts, forecast=told)
             return Response(_page(row, can, shown_in(mountings), range_, now), headers=headers)
         facts, has_facts = database.ask(lambda: facts_of_one(can_id))
-        row = Row(report, root, can_status, is_outdated, facts, has_facts)
+        row = CanRow(stored.report, root, stands, facts, has_facts, forecast=told)
         return unless_known(request, row, Response(row, headers=headers))
 
 
-def _page(row: Row, facts: Can | None, sensors: Sequence[ShownSensor], range_: str, now: datetime) -> CanPage:
+def _page(row: CanRow, facts: Can | None, sensors: Sequence[ShownSensor], range_: str, now: datetime) -> CanPage:
     can_id = row.report.can_id
     recent = store.history(can_id, newest_first=True, size=RECENT, now=now)
     return CanPage(
@@ -144,7 +143,7 @@ class ChartView(ApiView):
             chart = self._by_hour(can_id, range_, since, now)
         if not chart.points:
             # 404 where the can is unknown.
-            latest(can_id)
+            latest_row(can_id)
         return Response(chart, headers={"Cache-Control": "private, max-age=10"})
 
     def _by_report(self, can_id: str, range_: str, since: datetime | None, now: datetime) -> ChartPoints:
@@ -212,7 +211,7 @@ class HistoryView(ApiView):
         )
         if not history.items and query.after is None:
             # 404 where the can is unknown.
-            latest(can_id)
+            latest_row(can_id)
         root = root_address(request)
         links = can_links(root, can_id)
         after = history.next and cursors.seal(history.next, query.scope)
@@ -230,13 +229,13 @@ class HistoryView(ApiView):
         return Response(HistoryPage(listing, can_id=can_id) if self.is_page else listing)
 
 
-def latest(can_id: str) -> Report:
-    """Return a can's newest report. Raises UnknownCan where there is none."""
+def latest_row(can_id: str) -> StoredRow:
+    """Return what is kept of a can. Raises UnknownCan where nothing is."""
     check_id(can_id)
-    report = store.latest(can_id)
-    if report is None:
+    row = store.latest_row(can_id)
+    if row is None:
         raise UnknownCan
-    return report
+    return row
 
 
 def check_id(can_id: str) -> None:
@@ -245,10 +244,10 @@ def check_id(can_id: str) -> None:
         raise UnknownCan
 
 
-def unless_known(request: Request, row: Row, response: Response) -> Response | HttpResponseBase:
+def unless_known(request: Request, row: CanRow, response: Response) -> Response | HttpResponseBase:
     """Return the answer with its ETag and Last-Modified, or 304 to a client that holds it already."""
     report, at = row.report, row.report.received_at
-    shown = f"{at}{report.measured_at}{report.level}{report.attributes}{row.status}{row.root}{row.facts}{row.has_facts}"
+    shown = f"{at}{report}{row.standing}{row.forecast}{row.root}{row.facts}{row.has_facts}"
     etag = f'"{hashlib.blake2b(shown.encode(errors="surrogatepass"), digest_size=12).hexdigest()}"'
     response["ETag"] = etag
     if at:

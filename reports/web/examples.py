@@ -23,7 +23,34 @@ _FACTS = {
     "latitude": "50.087500",
     "longitude": "14.421300",
 }
-_CAN = {"can_id": "420", **_PAST, "links": _LINKS, "status": "FULL", "facts": _FACTS}
+_LISTED = {
+    "can_id": "420",
+    **_PAST,
+    "links": _LINKS,
+    "status": "FULL",
+    "reason": "At 93.5 %; its threshold is 80 %.",
+    "facts": _FACTS,
+}
+_EMPTIED = {
+    "at": "2026-11-23T07:05:00Z",
+    "before": 84.5,
+    "after": 2.0,
+    "stage": "CONFIRMED",
+    "known_at": "2026-11-23T09:30:00Z",
+}
+_CAN = {
+    **_LISTED,
+    "silent_at": "2026-11-24T15:30:00Z",
+    "emptied": _EMPTIED,
+    "forecast": {
+        "threshold": 80.0,
+        "full_at": None,
+        "low": None,
+        "high": None,
+        "reliability": None,
+        "reason": "It is at 93.5 %, and its threshold is 80 %.",
+    },
+}
 _PLACE = {"lat": 50.0875, "lon": 14.4213, "level": 93, "status": "FULL", "can_id": "420", "count": 1, "full": 1}
 _URGENT = {"can_id": "420", "level": "93.50", "status": "FULL", "stream": "paper", "measured_at": _PAST["measured_at"]}
 
@@ -58,7 +85,7 @@ FLEET = _answer(
         "order": "fullest",
         "stopped": False,
         "page_size": 1,
-        "results": [_CAN],
+        "results": [_LISTED],
         "next": f"{_ROOT}?page_size=1&cursor=WyI-MDkzIzQyMCJd.lVZ6",
         "previous": None,
         "links": {"self": _ROOT},
@@ -96,7 +123,7 @@ OVERVIEW = _answer(
     {
         "taken_at": "2026-11-24T09:31:00Z",
         "total": 2,
-        "by_status": {"FULL": 1, "SILENT": 0, "OK": 1},
+        "by_status": {"FULL": 1, "SILENT": 0, "SUSPECT": 0, "FILLING": 0, "OK": 1, "NEW": 0},
         "by_stream": {"paper": 1, "": 1},
         "tenths": [0, 1, 0, 0, 0, 0, 0, 0, 0, 1],
         "places": [_PLACE],

@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from reports import queue, store
 from reports.formats.native import parse
 from reports.insight.fleet_counts import STREAMS
-from reports.insight.status import Status
+from reports.insight.status import REPORTED, Status
 from reports.models import SavedView
 from reports.report import InvalidReport
 from reports.web import cursors, examples, fleet_count, queries, schemas
@@ -105,7 +105,7 @@ class FleetView(ApiView):
         operation_id="fleet",
         parameters=[
             OpenApiParameter("order", str, enum=["fullest", "emptiest", "silent", "id"]),
-            OpenApiParameter("status", str, enum=[*Status]),
+            OpenApiParameter("status", str, enum=[*REPORTED]),
             OpenApiParameter("stream", str, description="The waste stream, as paper or glass, in any case."),
             OpenApiParameter("level_min", _PERCENT),
             OpenApiParameter("level_max", _PERCENT),
@@ -143,8 +143,9 @@ class FleetView(ApiView):
             # The filter stays as it was typed, with the rule beside its field; nothing is asked of the fleet.
             page = _page(request, queries.fleet_query({}), problem.data, {error.field: error.rule})
             return Response(page, status=problem.status_code)
-        fleet = FleetListing(query, root, timezone.now(), _budget(query), with_trends=self.is_page)
-        if isinstance(request.accepted_renderer, CSVRenderer):
+        is_csv = isinstance(request.accepted_renderer, CSVRenderer)
+        fleet = FleetListing(query, root, timezone.now(), _budget(query), with_rows=not is_csv)
+        if is_csv:
             return csv_of(fleet)
         rows, next_, previous, stopped = fleet.page()
         listing = Listing(
@@ -253,7 +254,7 @@ def _page(
             "last_report": _changed(request, order="silent"),
         },
         sizes={size: _changed(request, page_size=str(size)) for size in (50, 100, 300)},
-        statuses=list(Status),
+        statuses=REPORTED,
         views=list(SavedView.objects.filter(owners)),
         asked=asked(request, "cursor", "format"),
         csv_address=_changed(request, format="csv"),

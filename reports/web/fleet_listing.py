@@ -7,7 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from reports import store
-from reports.insight.status import is_old, status
+from reports.insight.fold import Row as StoredRow
+from reports.insight.fold import trend
+from reports.insight.standing import standing, status_alone
 from reports.models import Can, facts_of
 from reports.report import Report
 from reports.web import cursors
@@ -20,15 +22,15 @@ class FleetListing:
     """
     A query of the fleet, and the facts of the cans that were looked at: a query a hundred of these, or a page.
 
-    budget: how many cans a page looks at before it stops, where no index serves the filter. with_trends: whether its
-    rows show the last day.
+    budget: how many cans a page looks at before it stops, where no index serves the filter. with_rows: whether
+    reasons and the last day are wanted.
     """
 
     query: FleetQuery
     root: str
     now: datetime
     budget: int = store.BUDGET
-    with_trends: bool = False
+    with_rows: bool = False
     _facts: dict[str, Can] = field(default_factory=dict)
 
     def page(self) -> tuple[list[Row], str | None, str | None, bool]:
@@ -77,7 +79,7 @@ class FleetListing:
         self._facts = {}
         return store.ranked(
             query.order, after=query.after, before=query.before, keep=self._wanted, selective=not is_whole,
-            budget=self.budget, size=query.size, with_trends=self.with_trends, **bounds,
+            budget=self.budget, size=query.size, with_rows=self.with_rows, **bounds,
         )  # fmt: skip
 
     def _wanted(self, reports: Sequence[Report]) -> set[str]:
@@ -93,14 +95,13 @@ class FleetListing:
         return self.query.matches(report, stream, self.now)
 
     def _rows(self, ranked: store.Ranked) -> list[Row]:
-        return [self._row(report, ranked.trends.get(report.can_id, ())) for report in ranked.items]
+        return [self._row(report, ranked.rows.get(report.can_id)) for report in ranked.items]
 
-    def _row(self, report: Report, trend: Sequence[int | None] = ()) -> Row:
+    def _row(self, report: Report, stored: StoredRow | None = None) -> Row:
         return Row(
             report,
             self.root,
-            status(report.level, report.measured_at, self.now),
-            is_old(report.measured_at, self.now),
+            standing(stored, self.now) if stored else status_alone(report, self.now),
             can.facts if (can := self._facts.get(report.can_id)) else None,
-            trend=trend,
+            trend=trend(stored) if stored else (),
         )

@@ -181,10 +181,7 @@ def _urgent(now: datetime) -> list[Urgent]:
         full = {report.can_id for report in found}
         found += [one for one in ask("silent", until=now - SILENT_AFTER).items if one.can_id not in full]
     streams = {can_id: can.stream for can_id, can in facts.items()}
-    return [
-        urgent(one, status(one.level, one.measured_at, now), streams.get(one.can_id) or one.stream)
-        for one in found[:URGENT]
-    ]
+    return [urgent(one, status(one, now), streams.get(one.can_id) or one.stream) for one in found[:URGENT]]
 
 
 # -- the pace ---------------------------------------------------------------------------------------------------------

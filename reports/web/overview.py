@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -15,7 +15,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from reports.insight.status import FULL_FROM, SILENT_AFTER, Status, is_old
+from reports.insight.status import FILLING_SHARE, FULL_FROM, REPORTED, SILENT_AFTER, Status
 from reports.web import answers, examples, fleet_count, schemas
 from reports.web.fleet_count import FleetCount
 from reports.web.rendering import Page
@@ -42,7 +42,7 @@ class OverviewPage(Page):
     tiles: str
     tiles_by: str
     full_from: int = int(FULL_FROM)
-    silent_after_h: int = SILENT_AFTER // timedelta(hours=1)
+    filling_from: int = int(FULL_FROM * FILLING_SHARE)
 
 
 class OverviewView(ApiView):
@@ -86,9 +86,13 @@ def _page(data: Mapping[str, Any], count: FleetCount | None, now: datetime) -> O
         data,
         counted_at=count.counted_at if count else None,
         is_outdated=bool(count and now - count.counted_at > fleet_count.MAX_AGE),
-        statuses=list(Status),
+        statuses=REPORTED,
         urgent=[
-            {**asdict(one), "measured_at": at, "is_old": is_old(at, now)}
+            {
+                **asdict(one),
+                "measured_at": at,
+                "is_old": one.status == Status.SILENT or bool(at and now - at > SILENT_AFTER),
+            }
             for one in urgent
             for at in [datetime.fromisoformat(one.measured_at) if one.measured_at else None]
         ],

@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.utils.dateparse import parse_date, parse_datetime
 
-from reports.insight.status import FULL_FROM, SILENT_AFTER, Status, status
+from reports.insight.rhythm import SOONEST_S
+from reports.insight.status import FILLING_SHARE, FULL_FROM, HYSTERESIS, REPORTED, Status, status
 from reports.report import MAX_CAN_ID, MAX_LEVEL, Report, percent
 from reports.store import Order
 from reports.web import cursors
@@ -102,7 +103,7 @@ class FleetQuery:
         level = percent(report.level)
         return (
             report.can_id.startswith(self.prefix)
-            and (not self.status or status(report.level, report.measured_at, now) == self.status)
+            and (not self.status or status(report, now) == self.status)
             and (not self.stream or stream.casefold() == self.stream.casefold())
             and (self.level_min is None or (level is not None and level >= self.level_min))
             and (self.level_max is None or (level is not None and level <= self.level_max))
@@ -127,19 +128,23 @@ class FleetQuery:
     def _bounds_of_silence(self, now: datetime) -> tuple[dict[str, Any], bool]:
         silence = timedelta(hours=self.silent_h or 0)
         if self.status == Status.SILENT:
-            silence = max(silence, SILENT_AFTER)
+            # No can is silent sooner: of the others each row says when it is.
+            silence = max(silence, timedelta(seconds=SOONEST_S))
         # The index knows the hour, not the minute: of what is filtered each row is judged.
         return {"until": now - silence if silence else None}, not self.is_filtered
 
     def _bounds_of_level(self) -> tuple[dict[str, Any], bool]:
         low, high = self.level_min, self.level_max
         if self.status == Status.FULL:
-            low = max(low or FULL_FROM, FULL_FROM)
-        elif self.status:
+            # A can that was full stays so for some points below its threshold.
+            low = max(low or Decimal(0), FULL_FROM - HYSTERESIS)
+        elif self.status == Status.FILLING:
+            low = max(low or Decimal(0), FULL_FROM * FILLING_SHARE)
+        if self.status in (Status.FILLING, Status.OK):
             high = min(FULL_FROM if high is None else high, FULL_FROM)
         # The index knows whole percents: 73 stands for levels up to 73.99, so as an upper bound only 100 is exact.
         is_exact = (low is None or low == int(low)) and high in (None, 100)
-        is_whole = is_exact and not (self.stream or self.prefix or self.silent_h)
+        is_whole = is_exact and not (self.status or self.stream or self.prefix or self.silent_h)
         return {"low": None if low is None else int(low), "high": None if high is None else int(high)}, is_whole
 
 
@@ -163,7 +168,7 @@ MAX_SILENT_H = 9999
 
 def fleet_query(query: Mapping[str, str]) -> FleetQuery:
     known(query, {*FLEET_FILTERS, "page_size", "cursor"})
-    asked_status = _choice(query, "status", tuple(Status), str.upper)
+    asked_status = _choice(query, "status", REPORTED, str.upper)
     prefix = query.get("q", "").strip()
     if len(prefix) > MAX_CAN_ID:
         raise InvalidQuery("q", f"must be at most {MAX_CAN_ID} characters long")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from rest_framework import serializers
 
+from reports.insight.cycles import Stage
+from reports.insight.forecast import Reliability
 from reports.insight.health import SILENT_AFTER as WORKER_SILENT_AFTER
-from reports.insight.status import FULL_FROM, SILENT_AFTER, Status
+from reports.insight.status import REPORTED
 from reports.models import FACTS
 
-_SILENT_H = SILENT_AFTER // timedelta(hours=1)
-_STATUS = f"FULL: {FULL_FROM} % or more. SILENT: no report for {_SILENT_H} hours. Else OK."
+_STATUS = (
+    "FULL: at its threshold, until 5 points below. SILENT: no report for longer than its own rhythm allows. "
+    "SUSPECT: its level is not to be trusted. FILLING: from three quarters of its threshold on. NEW: fewer than 10 "
+    "reports. Else OK."
+)
 _FACTS = "Details that an operator entered; null: none."
 
 
@@ -40,6 +44,33 @@ class ReportAnswer(serializers.Serializer[Any]):
     attributes = serializers.DictField(help_text="All other members that the device sent, unchanged.")
 
 
+class EmptiedAnswer(serializers.Serializer[Any]):
+    at = serializers.DateTimeField(help_text="The first report after it.")
+    before = serializers.FloatField(help_text="Percent, in tenths.")
+    after = serializers.FloatField(help_text="Percent, in tenths.")
+    stage = serializers.ChoiceField([*Stage])
+    known_at = serializers.DateTimeField(help_text="The report that showed, confirmed or took it back.")
+
+
+class ForecastAnswer(serializers.Serializer[Any]):
+    threshold = serializers.FloatField(help_text="Percent.")
+    full_at = serializers.DateTimeField(
+        allow_null=True,
+        help_text="When it reaches the threshold if nobody empties it before, as told at the newest report.",
+    )
+    low = serializers.DateTimeField(allow_null=True, help_text="Begin of the interval that holds four of five.")
+    high = serializers.DateTimeField(allow_null=True)
+    reliability = serializers.ChoiceField([*Reliability], allow_null=True)
+    reason = serializers.CharField(allow_null=True, help_text="Why there is no forecast.")
+
+
+class RowAnswer(ReportAnswer):
+    can_id = serializers.CharField()
+    links = CanLinks()
+    status = serializers.ChoiceField(REPORTED, help_text=_STATUS)
+    reason = serializers.CharField(help_text="Why it has this status: a sentence with figures.")
+
+
 class FactsAnswer(serializers.Serializer[Any]):
     name = serializers.CharField(allow_blank=True)
     address = serializers.CharField(allow_blank=True)
@@ -48,13 +79,12 @@ class FactsAnswer(serializers.Serializer[Any]):
     longitude = serializers.CharField(allow_null=True, help_text="Degrees, WGS 84.")
 
 
-class RowAnswer(ReportAnswer):
-    can_id = serializers.CharField()
-    links = CanLinks()
-    status = serializers.ChoiceField([*Status], help_text=_STATUS)
-
-
 class CanAnswer(RowAnswer):
+    silent_at = serializers.DateTimeField(
+        allow_null=True, help_text="It is silent after this instant if it reports no more."
+    )
+    emptied = EmptiedAnswer(allow_null=True, help_text="The last emptying that its levels show; null: none was seen.")
+    forecast = ForecastAnswer()
     facts = FactsAnswer(allow_null=True, required=False, help_text=_FACTS)
     unavailable = serializers.ListField(
         child=serializers.ChoiceField(["facts"]),
@@ -371,7 +401,7 @@ class PlaceAnswer(serializers.Serializer[Any]):
     lat = serializers.FloatField()
     lon = serializers.FloatField()
     level = serializers.IntegerField()
-    status = serializers.ChoiceField([*Status])
+    status = serializers.ChoiceField(REPORTED)
     count = serializers.IntegerField()
     full = serializers.IntegerField(help_text="Number of full cans among them.")
 
@@ -379,7 +409,7 @@ class PlaceAnswer(serializers.Serializer[Any]):
 class UrgentAnswer(serializers.Serializer[Any]):
     can_id = serializers.CharField()
     level = serializers.CharField()
-    status = serializers.ChoiceField([*Status])
+    status = serializers.ChoiceField(REPORTED)
     stream = serializers.CharField(allow_blank=True)
     measured_at = serializers.DateTimeField(allow_null=True)
 

@@ -32,12 +32,42 @@ function tick(at, stepS) {
 function say(index) {
   const [at, level] = chartData.points[index];
   const range = chartData.high.length ? `, from ${chartData.low[index].toFixed(1)} to ${chartData.high[index].toFixed(1)} %` : "";
-  note.textContent = `${when.format(at * 1000)} ${box.dataset.zone}: ${level.toFixed(1)} %${range}`;
+  const emptied = marks.get(index)?.map((each) => `; ${told(each)}`).join("") ?? "";
+  note.textContent = `${when.format(at * 1000)} ${box.dataset.zone}: ${level.toFixed(1)} %${range}${emptied}`;
 }
+
+// By the index of its point: the emptyings between the point before and this one. The point is the first report after.
+let marks = new Map();
+
+function markedPoints() {
+  marks = new Map();
+  for (const each of chartData.emptyings ?? []) {
+    const at = Date.parse(each.at) / 1000;
+    let index = chartData.points.findIndex(([point]) => point >= at - 1);
+    // A point of an hour or a day stands at its begin, and for what came after it.
+    if (chartData.high.length) index = index < 0 ? chartData.points.length - 1 : index - (chartData.points[index][0] > at + 1 ? 1 : 0);
+    if (index >= 0) marks.set(index, [...(marks.get(index) ?? []), each]);
+  }
+}
+
+function told(each) {
+  if (each.stage === "ADDED") return "emptied, as a person entered it";
+  const sure = each.stage === "PROVISIONAL" ? ", if the next report confirms it" : "";
+  return `emptied, from ${each.before} to ${each.after} %${sure}`;
+}
+
+// What the page says of the time to come; null where there is no forecast.
+const forecast = box?.dataset.fullAt ? {
+  from: [Number(box.dataset.measuredAt), Number(box.dataset.level)],
+  at: Number(box.dataset.fullAt), low: Number(box.dataset.low), high: Number(box.dataset.high), level: Number(box.dataset.fullFrom),
+} : null;
 
 function summary() {
   const count = chartData.reports.toLocaleString("en-GB");
   const parts = [`${count} report${chartData.reports === 1 ? "" : "s"}`];
+  const emptied = chartData.emptyings?.length ?? 0;
+  if (emptied) parts.push(`${emptied} emptying${emptied === 1 ? " is" : "s are"} marked by a triangle`);
+  if (forecast) parts.push(`the shaded part on the right says when it may reach ${forecast.level} %`);
   const points = chartData.points.length.toLocaleString("en-GB");
   if (chartData.high.length) parts.push(`summed up in ${points} points, each with its lowest and highest`);
   else if (chartData.thinned) parts.push(`thinned to ${points} points that keep the peaks and dips`);
@@ -50,7 +80,10 @@ function axisRange() {
   const [first, last] = [chartData.points[0]?.[0], chartData.points.at(-1)?.[0]];
   const until = Math.max(Date.parse(chartData.until) / 1000, last ?? 0);
   const since = chartData.since ? Date.parse(chartData.since) / 1000 : until - 86400;
-  return [Math.min(since, first ?? since), until];
+  const begin = Math.min(since, first ?? since);
+  // What is to come takes a third of the width at most: of a range of a day, half a day.
+  const toCome = forecast ? Math.min(Math.max(forecast.high, until), until + (until - begin) / 2) : until;
+  return [begin, toCome];
 }
 
 function draw() {
@@ -80,6 +113,9 @@ function draw() {
       draw: [(plot) => {
         const y = plot.valToPos(Number(box.dataset.fullFrom), "y", true), { ctx, bbox } = plot;
         ctx.save();
+        ctx.beginPath(); ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height); ctx.clip();
+        if (forecast) drawForecast(plot, y, painted("band"), stroke);
+        drawMarks(plot, ink);
         ctx.strokeStyle = full;
         ctx.setLineDash([6, 5]);
         ctx.beginPath(); ctx.moveTo(bbox.left, y); ctx.lineTo(bbox.left + bbox.width, y); ctx.stroke();
@@ -87,7 +123,31 @@ function draw() {
       }],
     },
   }, [xs, ...bounds, ys], box);
+  markedPoints();
   note.textContent = none ? "No reports in this range. Choose a longer one." : summary();
+}
+
+// From the newest level to where the threshold is reached: the line to the most likely time, the band to four of five.
+function drawForecast(plot, y, band, stroke) {
+  const x = (at) => plot.valToPos(at, "x", true), { ctx } = plot;
+  const [begin, level] = [x(forecast.from[0]), plot.valToPos(forecast.from[1], "y", true)];
+  ctx.fillStyle = band;
+  ctx.beginPath(); ctx.moveTo(begin, level); ctx.lineTo(x(forecast.low), y); ctx.lineTo(x(forecast.high), y); ctx.closePath(); ctx.fill();
+  ctx.strokeStyle = stroke;
+  ctx.setLineDash([3, 4]);
+  ctx.beginPath(); ctx.moveTo(begin, level); ctx.lineTo(x(forecast.at), y); ctx.stroke();
+  ctx.setLineDash([]);
+}
+
+// A triangle at the lower edge for each emptying; hollow while it is provisional.
+function drawMarks(plot, ink) {
+  const { ctx, bbox } = plot, size = 5 * devicePixelRatio, bottom = bbox.top + bbox.height;
+  ctx.fillStyle = ctx.strokeStyle = ink;
+  for (const each of chartData.emptyings ?? []) {
+    const x = plot.valToPos(Date.parse(each.at) / 1000, "x", true);
+    ctx.beginPath(); ctx.moveTo(x, bottom - 2 * size); ctx.lineTo(x - size, bottom); ctx.lineTo(x + size, bottom); ctx.closePath();
+    if (each.stage === "PROVISIONAL") ctx.stroke(); else ctx.fill();
+  }
 }
 
 // The same points as rows, the newest first; made when somebody opens them.
@@ -103,11 +163,13 @@ function tabulate() {
     return made;
   };
   const head = document.createElement("thead");
-  head.append(row([box.dataset.zone, "Level", ...(banded ? ["Lowest", "Highest"] : [])], "th"));
+  const marked = marks.size > 0;
+  head.append(row([box.dataset.zone, "Level", ...(banded ? ["Lowest", "Highest"] : []), ...(marked ? ["Emptied"] : [])], "th"));
   const body = document.createElement("tbody");
   const percent = (level) => `${level.toFixed(1)} %`;
   body.append(...chartData.points.map(([at, level], index) => row([
     when.format(at * 1000), percent(level), ...(banded ? [percent(chartData.low[index]), percent(chartData.high[index])] : []),
+    ...(marked ? [(marks.get(index) ?? []).map(told).join("; ")] : []),
   ])).reverse());
   points.querySelector("table").replaceChildren(head, body);
 }

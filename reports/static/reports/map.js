@@ -27,7 +27,7 @@ async function drawMap() {
   const layer = L.layerGroup().addTo(map);
   const paint = () => {
     layer.clearLayers();
-    const colours = { FULL: tint("full"), SILENT: tint("silent"), OK: tint("accent") };
+    const colours = { FULL: tint("full"), SILENT: tint("silent"), SUSPECT: tint("suspect"), FILLING: tint("nearly"), OK: tint("accent"), NEW: tint("accent") };
     const rim = tint("rim");
     if (cell) {
       const most = Math.max(...places.map((one) => one.count));
@@ -35,7 +35,7 @@ async function drawMap() {
       return;
     }
     // The urgent ones last, so that they lie on top.
-    for (const status of ["OK", "SILENT", "FULL"]) {
+    for (const status of ["NEW", "OK", "FILLING", "SUSPECT", "SILENT", "FULL"]) {
       for (const place of places.filter((one) => one.status === status)) {
         dot(L.circleMarker([place.lat, place.lon], { radius: 6, weight: 1, color: rim, fillColor: colours[status], fillOpacity: 0.85 }), place);
       }

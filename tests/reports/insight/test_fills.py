@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,13 +18,13 @@ some_fills = st.builds(
 
 
 @given(st.lists(st.tuples(some_fills, st.floats(0.001, 0.2)), max_size=120))
-def test_the_text_is_bounded_and_needs_no_escape(added: list[tuple[Fill, float]]) -> None:
+def test_the_bytes_are_bounded(added: list[tuple[Fill, float]]) -> None:
     fills = Fills()
     for fill, fade in added:
         fills = fills.added(fill, fade)
 
     assert len(fills) == len(fills.read()) <= MOST
-    assert len(json.dumps(fills.text)) <= MOST * 7 + 2
+    assert len(fills.data) <= MOST * 6
     assert 0 <= fills.grown <= 3.5
     assert all(0 <= fill.hour < 24 and fill.weight > 0 for fill in fills.read())
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.insight.fleet_counts import FINE, GRID, PLACES, Count, Overview, Walked
-from reports.insight.status import Status, is_old, status
+from reports.insight.status import Outlook, Status, is_old, outlook_of, status
 from reports.insight.thinning import thin
 from reports.report import Report, percent
 
@@ -36,14 +36,34 @@ MOST = 350_000
         ("NaN", timedelta(), Status.OK),
     ],
 )
-def test_a_status_is_full_else_silent_else_ok(level: str, age: timedelta, expected: Status) -> None:
-    assert status(level, NOW - age, NOW) == expected
+def test_a_status_by_the_newest_report_alone_is_full_else_silent_else_ok(
+    level: str, age: timedelta, expected: Status
+) -> None:
+    assert status(Report("1", level, NOW - age, NOW), NOW) == expected
 
 
 def test_a_level_without_a_time_is_neither_old_nor_silent() -> None:
-    assert status("5", None, NOW) == Status.OK
-    assert not is_old(None, NOW)
+    report = Report("1", "5", None, None)
+    assert status(report, NOW) == Status.OK
+    assert not is_old(report, NOW)
     assert [percent(text) for text in ("Infinity", "x", "1.50")] == [None, None, Decimal("1.50")]
+
+
+def test_a_row_says_which_status_holds_from_when_on() -> None:
+    at = int(NOW.timestamp())
+    outlook = Outlook(at + 7200, ((at, Status.SUSPECT), (at + 3600, Status.OK), (at + 7200, Status.SILENT)))
+    assert outlook.text(at) == f"{at} 7200 SUSPECT 3600 OK 7200 SILENT"
+    report = Report("1", "99", NOW, NOW, outlook=outlook.text(at))
+
+    assert outlook_of(report) == outlook
+    seen = [status(report, NOW + timedelta(seconds=seconds)) for seconds in (0, 3600, 3600.5, 7200, 7201)]
+    assert seen == ["SUSPECT", "SUSPECT", "OK", "OK", "SILENT"]
+    assert [is_old(report, NOW + timedelta(seconds=seconds)) for seconds in (7200, 7201)] == [False, True]
+
+
+@pytest.mark.parametrize("outlook", ["", "x", "1 2", "1 2 OK 3", "1 2 MERRY", "1 7200 OK 7200 SILENT"])
+def test_an_outlook_that_is_none_or_of_an_earlier_report_is_not_believed(outlook: str) -> None:
+    assert status(Report("1", "99", NOW, NOW, outlook=outlook), NOW) == Status.FULL
 
 
 @given(st.lists(st.floats(0, 100), min_size=3, max_size=400), st.integers(3, 60))
@@ -79,7 +99,7 @@ def test_an_overview_counts_each_can_once_and_survives_packing() -> None:
     )
 
     assert overview.total == 5
-    assert overview.by_status == {"FULL": 2, "SILENT": 1, "OK": 2}
+    assert {name: count for name, count in overview.by_status.items() if count} == {"FULL": 2, "SILENT": 1, "OK": 2}
     assert overview.tenths == [0, 1, 0, 0, 0, 0, 0, 0, 0, 2]
     assert overview.by_stream == {"paper": 5}
     assert Overview.unpacked(overview.packed(MOST)) == overview
@@ -142,6 +162,8 @@ def test_a_walk_long_ago_corrects_what_the_indexes_count_now() -> None:
     now = count.estimated(WALKED, {"": 1050, "FULL": 400, "SILENT": 120}, ())
 
     # Ten times as many: of the full ones 50 are out of service, of the silent ones 100 are full.
-    assert (now.total, now.by_status, now.exact) == (1000, {"FULL": 350, "SILENT": 20, "OK": 630}, False)
+    by_status = {name: count for name, count in now.by_status.items() if count}
+    assert (now.total, by_status, now.exact) == (1000, {"FULL": 350, "SILENT": 20, "OK": 630}, False)
     none = Count().estimated(WALKED, {"": 1050, "FULL": 400, "SILENT": 120}, ())
-    assert (none.total, none.by_status) == (1050, {"FULL": 400, "SILENT": 120, "OK": 530})
+    by_status = {name: count for name, count in none.by_status.items() if count}
+    assert (none.total, by_status) == (1050, {"FULL": 400, "SILENT": 120, "OK": 530})

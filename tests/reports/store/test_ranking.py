@@ -14,6 +14,7 @@ import pytest
 from django.conf import settings
 
 from reports import store
+from reports.insight.fold import trend
 from reports.report import Report
 from reports.store import Order, Ranked, ranked
 from reports.store.items import heard_part
@@ -191,7 +192,7 @@ def test_a_row_tells_its_trend_of_a_day(suffix: str) -> None:
     store.put_reports(reports[1::2], now=NOW)
     store.put_reports([Report("young", "7", NOW, NOW)], now=NOW)
 
-    trends = ranked("id", size=5, with_trends=True).trends
+    trends = {can_id: trend(row) for can_id, row in ranked("id", size=5, with_rows=True).rows.items()}
 
     assert trends["trend"] == (18, 20, 22, 24, 26, 28, 30, 32, 34, 36, 38, 39)
     assert trends["young"] == (None,) * 11 + (7,)

@@ -106,7 +106,11 @@ def test_each_example_of_an_answer_is_as_real_ones_are(
     now = datetime.now(UTC)
     place = (Decimal("50.0875"), Decimal("14.4213"))
     full = Report("420", "93.50", now, now, '{"stream": "paper"}', "paper", place)
-    store.put_reports([full, Report("420", "91", now - timedelta(minutes=5), now)], now=now)
+    past = [
+        Report("420", level, now - timedelta(minutes=5 * turn), now)
+        for turn, level in enumerate(["91", "5", "2", "84", "82", "80"], 1)
+    ]
+    store.put_reports([full, *past], now=now)
     Can.objects.create(
         can_id="420",
         name="Market square",

@@ -1,0 +1,72 @@
+"""How a can stands at an instant, told from its row: status, reason, last emptying, forecast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from reports.insight.cycles import Emptied
+from reports.insight.fold import Row
+from reports.insight.forecast import Forecast, NoForecast
+from reports.insight.state import forecast_of
+from reports.insight.status import FULL_FROM, Status, outlook_of
+from reports.insight.verdict import displaced_by, reason_by_level, verdict
+from reports.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """
+    A can's status with its reason, a sentence.
+
+    is_old: its newest level is too old to be trusted. silent_at: after this instant it is, None where no time is known.
+    emptied: the last emptying, provisional while it is undecided, None where none was seen. full_from: its threshold,
+    percent.
+    """
+
+    status: Status
+    reason: str
+    is_old: bool
+    silent_at: datetime | None
+    emptied: Emptied | None = None
+    full_from: float = float(FULL_FROM)
+
+
+def standing(row: Row, now: datetime) -> Standing:
+    """Return how a can stands; by its newest report alone where its row knows nothing else."""
+    report, state = row.report, row.state
+    if state is None:
+        outlook = outlook_of(report)
+        status = outlook.at(now)
+        reason = reason_by_level(report.level, report.measured_at, status, now)
+        return Standing(status, reason, outlook.is_old(now), _instant(outlook.silent_at))
+    told = verdict(state, now.timestamp(), row.rules, displaced_by(report.attributes))
+    is_old = now.timestamp() > state.silent_at
+    return Standing(
+        told.status, told.reason, is_old, _instant(state.silent_at), state.last_emptied, row.rules.full_from
+    )
+
+
+def status_alone(report: Report, now: datetime) -> Standing:
+    """Return how a can stands without the reason, where nothing was read but its newest report with its outlook."""
+    outlook = outlook_of(report)
+    return Standing(outlook.at(now), "", outlook.is_old(now), _instant(outlook.silent_at))
+
+
+def expected(row: Row, status: Status) -> Forecast | NoForecast:
+    """
+    Return when the can reaches its threshold, as told at its newest report, or why that cannot be told.
+
+    status: as it stands: what cannot be trusted foretells nothing.
+    """
+    if row.state is None:
+        return NoForecast("Too little is known of it: its next report begins to tell.")
+    if status is Status.SILENT:
+        return NoForecast("It is silent: how it filled since its last report is not known.")
+    if status is Status.SUSPECT:
+        return NoForecast("Its level is not to be trusted.")
+    return forecast_of(row.state, row.rules)
+
+
+def _instant(at: int | None) -> datetime | None:
+    return None if at is None else datetime.fromtimestamp(at, UTC)

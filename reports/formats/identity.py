@@ -6,6 +6,8 @@ import hashlib
 import json
 from datetime import timedelta
 
+import orjson
+
 from reports.formats.readings import Reading
 from reports.report import iso
 
@@ -26,7 +28,7 @@ def reading_id(reading: Reading) -> str:
 
 def fingerprint(reading: Reading) -> str:
     """Return 12 hex digits that are the same for copies of one frame's measurement, whatever their times."""
-    return hashlib.blake2b(json.dumps(_frame(reading)).encode(), digest_size=6).hexdigest()
+    return hashlib.blake2b(orjson.dumps(_frame(reading)), digest_size=6).hexdigest()
 
 
 def is_repeat(earlier: Reading, later: Reading) -> bool:

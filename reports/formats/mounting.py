@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+
+import orjson
 
 from reports.formats.readings import Battery, Clock, Reading, Verdict
 from reports.report import Report
@@ -146,7 +147,7 @@ def _report(
         level=_digits(level),
         measured_at=reading.measured_at,
         received_at=received_at,
-        attributes=json.dumps({name: value for name, value in attributes.items() if value is not None}),
+        attributes=orjson.dumps({name: value for name, value in attributes.items() if value is not None}).decode(),
         location=(place.lat, place.lon) if place else None,
     )
 

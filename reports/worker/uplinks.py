@@ -89,6 +89,7 @@ def keep(judged: Judged, now: datetime, *, without: Collection[Delivery] = ()) -
     known, or its reports would count as stored. Raises StoreUnavailable.
     """
     if without:
+        judged._states = {}
         told = {key: [each for each in mine if each[3] not in without] for key, mine in judged._told.items()}
         judged._told = {key: mine for key, mine in told.items() if mine}
     if judged._told:
@@ -172,9 +173,14 @@ def _checked(report: Report, check: Callable[[str], None] | None, delivery: Deli
 
 
 def _changed(judged: Judged, key: str, text: str) -> str:
-    state = _state(text)
-    for reading, verdict, reason, delivery in judged._told[key]:
-        state = sensor_state.folded(state, [(reading, verdict, reason)], delivery.sent_at)
+    state = None
+    if text == judged._stored_states[key].text:
+        # As it was read: what was folded in then stands.
+        state = judged._states.get(key)
+    if state is None:
+        state = _state(text)
+        for reading, verdict, reason, delivery in judged._told[key]:
+            state = sensor_state.folded(state, [(reading, verdict, reason)], delivery.sent_at)
     assert state
     return sensor_state.to_text(state)
 

@@ -18,6 +18,7 @@ FAR_BEYOND = Decimal(4) / 3
 #: Decimals of a level: a millimetre in a can of 100 m is 0.001 %.
 DECIMALS = Decimal("0.000001")
 MOST_MM = Decimal(100_000)
+NOT_CALIBRATED = "the can is not calibrated: a distance alone is no level"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +76,14 @@ def mounting_of(reading: Reading, mountings: Iterable[Mounting]) -> Mounting | N
 
     mountings: of the reading's sensor. One without a channel takes every channel that has none of its own.
     """
-    at = reading.measured_at
+    return mounting_at(reading.measured_at, reading.channel, mountings)
+
+
+def mounting_at(at: datetime, channel: str | None, mountings: Iterable[Mounting]) -> Mounting | None:
+    """Return where a channel of a sensor was mounted at an instant; see `mounting_of`."""
     then = [each for each in mountings if each.since <= at and (each.until is None or at < each.until)]
     return next(
-        (each for each in then if each.channel == reading.channel),
-        next((each for each in then if each.channel is None), None),
+        (each for each in then if each.channel == channel), next((each for each in then if each.channel is None), None)
     )
 
 
@@ -112,7 +116,7 @@ def to_report(reading: Reading, mounting: Mounting, received_at: datetime) -> Re
     if distance_mm is None:
         return Held(reading, "no distance and no level")
     if calibration is None:
-        return Held(reading, "the can is not calibrated: a distance alone is no level")
+        return Held(reading, NOT_CALIBRATED)
     # A blind zone that was entered is the can's own; else the sensor's word counts.
     is_blind = "blind_spot" in reading.events if calibration.blind_mm is None else distance_mm < calibration.blind_mm
     if is_blind and not calibration.is_blind_full:
@@ -144,7 +148,7 @@ def _report(
     place = reading.location
     return Report(
         can_id=mounting.can_id,
-        level=_digits(level),
+        level=digits(level),
         measured_at=reading.measured_at,
         received_at=received_at,
         attributes=orjson.dumps({name: value for name, value in attributes.items() if value is not None}).decode(),
@@ -157,7 +161,8 @@ def _battery(battery: Battery) -> dict[str, Any]:
     return {**told, "low": True} if battery.is_low else told
 
 
-def _digits(level: Decimal) -> str:
+def digits(level: Decimal) -> str:
+    """Return a level as a report holds it: without an exponent, and without zeros at its end."""
     text = f"{level.quantize(DECIMALS):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 

@@ -10,8 +10,9 @@ from reports.store.errors import Outcome, StoreUnavailable
 from reports.store.items import LEVELS
 from reports.store.pipeline import Heartbeat, beat, leave, workers
 from reports.store.ranking import BUDGET, Order, Ranked, ranked
-from reports.store.reading import Page, history, latest, latest_row, past_levels, ping
+from reports.store.reading import Page, history, latest, latest_row, past_levels, ping, stored_reports
 from reports.store.register import bucket_of, register_entries, register_versions, write_entries
+from reports.store.rows import fold_can_again
 from reports.store.sensors import (
     KeptMessage,
     StoredState,
@@ -28,14 +29,14 @@ from reports.store.snapshot import MAX_BYTES, Claim, keep_snapshot, snapshot
 from reports.store.summaries import HourlyHistory, hourly_history
 from reports.store.tables import missing, provision
 from reports.store.walking import KeyRange, Met, Stretch, count, every_can, from_level, mend, silent_until, walk
-from reports.store.writing import TRIES, put_reports
+from reports.store.writing import TRIES, put_reports, replace_reports
 
 __all__ = (
     "BUDGET", "LEVELS", "MAX_BYTES", "TRIES", "Claim", "Emptyings", "Heartbeat", "HourlyHistory", "KeptMessage",
     "KeyRange", "Met", "Order", "Outcome", "Page", "Ranked", "StoreUnavailable", "StoredState", "Stretch", "Waiting",
-    "beat", "bucket_of", "change_states", "count", "emptyings", "every_can", "forget_waiting", "from_level", "history",
-    "hourly_history", "keep_messages", "keep_snapshot", "kept_messages", "latest", "latest_row", "leave", "mend",
-    "missing", "past_levels", "ping", "provision", "put_reports", "put_waiting", "ranked", "register_entries",
-    "register_versions", "sensor_states", "silent_until", "snapshot", "waiting_sensors", "walk", "workers",
-    "write_entries",
+    "beat", "bucket_of", "change_states", "count", "emptyings", "every_can", "fold_can_again", "forget_waiting",
+    "from_level", "history", "hourly_history", "keep_messages", "keep_snapshot", "kept_messages", "latest",
+    "latest_row", "leave", "mend", "missing", "past_levels", "ping", "provision", "put_reports", "put_waiting",
+    "ranked", "register_entries", "register_versions", "replace_reports", "sensor_states", "silent_until", "snapshot",
+    "stored_reports", "waiting_sensors", "walk", "workers", "write_entries",
 )  # fmt: skip

@@ -116,6 +116,13 @@ def attribute_chars(item: Item) -> int:
     return len(item.get("attributes", {}).get("S", ""))
 
 
+def stored_reports(can_id: str, since: datetime, now: datetime) -> Iterator[list[Report]]:
+    """Yield the reports of a can measured at `since` or later, oldest first, by pages of a megabyte."""
+    with as_store_errors():
+        for answer in query_history(can_id, instant_key(since), AFTER_ALL, now=now, consistent=True):
+            yield _reports(answer["Items"])
+
+
 def query_history(
     can_id: str,
     least: str,

@@ -24,7 +24,7 @@ from reports.store.batches import WRITES, Result, Statement, error_code, execute
 from reports.store.emptying_rows import Decided, Decisions, before_late, put_emptyings, reconciled
 from reports.store.errors import DEFECTS, StoreUnavailable, as_store_errors
 from reports.store.items import LEVELS, Item, Keyed, instant_key, report_of, row_of, row_values
-from reports.store.reading import query_history
+from reports.store.reading import AFTER_ALL, query_history
 from trashsite.aws import AwsError, side_by_side
 from trashsite.names import full_name
 
@@ -307,3 +307,32 @@ def _update(name: str, attributes: tuple[str, ...], there: tuple[str, ...]) -> s
     assignments = ", ".join(f'"{attribute}"=?' for attribute in attributes)
     is_as_read = [f"{each}=?" for each in there] + [f"{each} IS MISSING" for each in _CONDITION if each not in there]
     return f'UPDATE "{name}" SET {assignments} WHERE id=? AND {" AND ".join(is_as_read)}'  # noqa: S608
+
+
+# -- a can's row made anew ---------------------------------------------------------------------------------------------
+
+
+def fold_can_again(can_id: str) -> None:
+    """
+    Make a can's row anew from all of its history, after reports in it were replaced. Raises StoreUnavailable.
+
+    It is as if each report had come in the order of measurement; what only expired reports told is forgotten.
+    """
+    for attempt in range(1, ROUNDS + 1):
+        items: dict[str, Item | None] = {}
+        with as_store_errors():
+            if not read_rows([can_id], items, consistent=True):
+                item = items[can_id]
+                answers = query_history(can_id, "0", AFTER_ALL, consistent=True)
+                row = fold_all(None, (keyed for answer in answers for each in answer["Items"] for keyed in _sent(each)))
+                if row is None or item is None:
+                    return
+                version = {"version": {"N": str(_version(item) + 1)}}
+                (result,) = execute_once([_statement(item, {**item, **row_values(row), **version})])
+                code = error_code(result)
+                if not code:
+                    return
+                if code not in _CHANGED and not is_throttled(result):
+                    raise StoreUnavailable(f"{code} {result['Error'].get('Message')}")
+        pause(attempt, CONTENDED)
+    raise StoreUnavailable(f"the row of can {can_id} is written by many at once, or throttled")

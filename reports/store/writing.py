@@ -12,9 +12,10 @@ from typing import Any
 from django.conf import settings
 
 from reports.report import Report
-from reports.store.batches import READS, WRITES, error_code, execute_once, pause, put_once
+from reports.store.batches import READS, WRITES, ask, error_code, execute_once, pause, put_once, sent_again
 from reports.store.errors import Outcome, StoreUnavailable, as_store_errors
 from reports.store.items import HISTORY, LEVELS, Item, Keyed, day_key, history_item, instant_key, order_key
+from reports.store.reading import AFTER_ALL
 from reports.store.rows import put_rows, read_rows
 from trashsite.aws import side_by_side
 from trashsite.names import full_name
@@ -189,3 +190,37 @@ def _outdate(days: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
     settled = {"", "ConditionalCheckFailed"}
     results = zip(days, execute_once(statements), strict=True)
     return {day for day, result in results if error_code(result) not in settled}
+
+
+def replace_reports(pairs: Sequence[tuple[Report, Report]], now: datetime) -> None:
+    """
+    Put each second report in the place of the first, in the history and in the summaries of its day.
+
+    pairs: of one can, each of one instant. The can's row follows by `fold_can_again`. A new one is written before the
+    old one is deleted: where this ends in the middle, do it again. Raises StoreUnavailable.
+    """
+    for at in range(0, len(pairs), WRITES):
+        new = [Keyed(report, order_key(report)) for _, report in pairs[at : at + WRITES]]
+        kept = {each.key for each in new}
+        old = [key for report, _ in pairs[at : at + WRITES] if (key := order_key(report)) not in kept]
+        safe: set[str] = set()
+        with as_store_errors():
+            for attempt in range(1, TRIES + 1):
+                unsafe = [each for each in new if each.key not in safe]
+                if not unsafe:
+                    break
+                if attempt > 1:
+                    pause(attempt)
+                # Of today, too: a report may wait for hours while its day goes by.
+                _put_history(unsafe, safe=safe, over_before=AFTER_ALL)
+            if safe != kept or sent_again(old, partial(_delete_once, new[0].report.can_id), tries=TRIES):
+                raise StoreUnavailable("DynamoDB throttles writes of the history")
+
+
+def _delete_once(can_id: str, keys: Sequence[str]) -> Sequence[str]:
+    """Delete up to 25 rows of a can's history; return the keys of those that DynamoDB left unprocessed."""
+    name = full_name(HISTORY)
+    wanted = [{"DeleteRequest": {"Key": {"id": {"S": can_id}, "order_key": {"S": key}}}} for key in keys]
+    answer = ask("BatchWriteItem", {"RequestItems": {name: wanted}}) or {"UnprocessedItems": {name: wanted}}
+    left = answer.get("UnprocessedItems", {}).get(name, ())
+    return [each["DeleteRequest"]["Key"]["order_key"]["S"] for each in left]

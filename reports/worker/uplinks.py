@@ -15,7 +15,7 @@ from functools import partial
 
 from reports import formats, store
 from reports.formats import registered, sensor_state
-from reports.formats.mounting import Held, mounting_of, to_report
+from reports.formats.mounting import NOT_CALIBRATED, Held, mounting_of, to_report
 from reports.formats.readings import Reading, Verdict
 from reports.formats.registered import Registered
 from reports.formats.sensor_state import SensorState
@@ -115,9 +115,11 @@ def _judge_one(judged: Judged, delivery: Delivery, reading: Reading, entry: Regi
         found = to_report(reading, mounting, delivery.sent_at)
         if isinstance(found, Held):
             verdict, reason = Verdict.HOLD, found.reason
+            if reason == NOT_CALIBRATED:
+                _note_waiting(judged, delivery, reading)
         else:
             report = found
-    if verdict is Verdict.HOLD and reason != NOT_MOUNTED:
+    if verdict is Verdict.HOLD and reason not in (NOT_MOUNTED, NOT_CALIBRATED):
         judged.held += 1
     elif verdict is Verdict.IGNORE:
         judged.ignored += 1

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from io import StringIO
 from typing import Any
 
 import boto3
 import pytest
+from django.core.management import call_command
 from pytest_django.fixtures import Settings
 
 from reports import publishing, queue, store, tasks
@@ -266,3 +269,75 @@ def test_a_sender_reports_no_can_that_it_may_not_report(batch: Callable[..., Non
     batch(uplink("tts-em310-udl.json"))
     assert reports_of(can_of(EM310)) == []
     assert queue.depth().dead == 1
+
+
+def test_a_can_that_is_calibrated_later_gets_what_its_sensor_sent_before(
+    batch: Callable[..., None], django_capture_on_commit_callbacks: Any, monkeypatch: pytest.MonkeyPatch, db: None
+) -> None:
+    monkeypatch.setattr(publishing, "SENT_AFTER_S", 0)
+    with django_capture_on_commit_callbacks(execute=True):
+        sensor = Sensor.objects.create(key=EM310)
+        mounted = Mounting.objects.create(sensor=sensor, can_id="432", since=LONG_AGO, holds_tilted=False)
+    publishing.publish_noted()
+    batch(uplink("tts-em310-udl.json"))
+    assert reports_of("432") == []
+
+    with django_capture_on_commit_callbacks(execute=True):
+        mounted.empty_mm, mounted.full_mm = 4000, 0
+        mounted.save()
+    publishing.publish_noted()
+    register.forget_versions()
+    store_messages([each.fields() for each in receive(1)])
+    assert [report.level for report in reports_of("432")] == ["47.1"]
+
+
+def test_a_corrected_calibration_is_applied_to_the_history(batch: Callable[..., None], db: None) -> None:
+    """The can ends as if it had been calibrated so from the beginning, its own reports and others' untouched."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    sensor = Sensor.objects.create(key=EM310)
+    mounted = Mounting.objects.create(
+        sensor=sensor, can_id="432", since=LONG_AGO, empty_mm=3000, full_mm=0, holds_tilted=False
+    )
+    publishing.publish_noted()
+    sent = [
+        uplink("tts-em310-udl.json", received_at=(now - timedelta(hours=at)).isoformat(), f_cnt=at)
+        for at in (50, 26, 3, 2, 1)
+    ]
+    batch(*sent, json.dumps({"can_id": "432", "level": "7", "measured_at": (now - timedelta(hours=4)).isoformat()}))
+    store.hourly_history("432", since=None, now=now)
+    mounted.empty_mm = 4000
+    mounted.save()
+    publishing.publish_noted()
+    said = StringIO()
+
+    for _ in range(2):
+        call_command("recalibrate", "432", stdout=said, stderr=StringIO())
+
+    assert said.getvalue() == "changed 5 reports of 1 cans\nchanged 0 reports of 1 cans\n"
+    found = reports_of("432")
+    assert [report.level for report in found] == ["47.1", "47.1", "47.1", "7", "47.1", "47.1"]
+    assert {json.loads(report.attributes).get("calibration") for report in found} == {2, None}
+    hours = store.hourly_history("432", since=None, now=now).hours
+    assert [hour.last for hour in hours] == ["47.1", "47.1", "7", "47.1", "47.1", "47.1"]
+
+    # The same reports in another can, calibrated so from the beginning.
+    text = registered.to_text("", [replace_can(each, "twin") for each in mounting_values(EM310)])
+    store.write_entries("sensor", [EM310], lambda _: {EM310: text}, now)
+    twin = [
+        uplink("tts-em310-udl.json", received_at=(now - timedelta(hours=at)).isoformat(), f_cnt=at + 100)
+        for at in (50, 26, 3, 2, 1)
+    ]
+    register.forget_versions()
+    batch(*twin, json.dumps({"can_id": "twin", "level": "7", "measured_at": (now - timedelta(hours=4)).isoformat()}))
+    rows = [store.latest_row(can_id) for can_id in ("432", "twin")]
+    assert rows[0] and rows[1]
+    assert rows[0].samples == rows[1].samples
+    assert rows[0].report.level == rows[1].report.level == "47.1"
+
+
+def mounting_values(key: str) -> tuple[mountings.Mounting, ...]:
+    return registered.from_text(publishing.sensor_texts([key])[key]).mountings
+
+
+def replace_can(value: mountings.Mounting, can_id: str) -> mountings.Mounting:
+    return replace(value, can_id=can_id)

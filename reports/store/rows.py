@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from django.conf import settings
 
 from reports.formats import native
 from reports.insight.cycles import Reading
-from reports.insight.fold import Row, caught_up, fold, fold_again, reading_in, trend_begins, without_late
+from reports.insight.fold import ALL, Row, caught_up, fold, fold_again, reading_in, trend_begins, without_late
 from reports.report import Report
 from reports.store.batches import WRITES, Result, Statement, error_code, execute_once, get_items, is_throttled, pause
 from reports.store.emptying_rows import Decided, Decisions, before_late, put_emptyings, reconciled
@@ -312,27 +312,44 @@ def _update(name: str, attributes: tuple[str, ...], there: tuple[str, ...]) -> s
 # -- a can's row made anew ---------------------------------------------------------------------------------------------
 
 
-def fold_can_again(can_id: str) -> None:
+def fold_can_again(can_id: str, now: datetime) -> None:
     """
-    Make a can's row anew from all of its history, after reports in it were replaced. Raises StoreUnavailable.
+    Make a can's row and its emptyings anew from all of its history, after reports in it were replaced.
 
-    It is as if each report had come in the order of measurement; what only expired reports told is forgotten.
+    They are as if each report had come in the order of measurement; what only expired reports told is forgotten.
+    Raises StoreUnavailable.
     """
     for attempt in range(1, ROUNDS + 1):
         items: dict[str, Item | None] = {}
         with as_store_errors():
-            if not read_rows([can_id], items, consistent=True):
-                item = items[can_id]
-                answers = query_history(can_id, "0", AFTER_ALL, consistent=True)
-                row = fold_all(None, (keyed for answer in answers for each in answer["Items"] for keyed in _sent(each)))
-                if row is None or item is None:
-                    return
-                version = {"version": {"N": str(_version(item) + 1)}}
-                (result,) = execute_once([_statement(item, {**item, **row_values(row), **version})])
-                code = error_code(result)
-                if not code:
-                    return
-                if code not in _CHANGED and not is_throttled(result):
-                    raise StoreUnavailable(f"{code} {result['Error'].get('Message')}")
+            if not read_rows([can_id], items, consistent=True) and _is_folded_again(can_id, items[can_id], now):
+                return
         pause(attempt, CONTENDED)
     raise StoreUnavailable(f"the row of can {can_id} is written by many at once, or throttled")
+
+
+def _is_folded_again(can_id: str, item: Item | None, now: datetime) -> bool:
+    """Fold a row again and write it; False where another worker wrote it meanwhile, or it is throttled."""
+    row: Row | None = None
+    for answer in query_history(can_id, "0", AFTER_ALL, consistent=True):
+        for report, key in (keyed for each in answer["Items"] for keyed in _sent(each)):
+            row = fold(row, report, key)
+    if row is None or item is None:
+        return True
+    # As if all had come too late: so the emptyings that were kept are compared with those that follow now.
+    _caught_up_at.pop(_place(can_id), None)
+    row = replace(row, late=ALL)
+    found = _caught_up(can_id, _Folded(None, row), row, now)
+    assert found.row is not None
+    version = {"version": {"N": str(_version(item) + 1)}}
+    found.item = {**item, **row_values(found.row), **version}
+    (result,) = execute_once([_statement(item, found.item)])
+    code = error_code(result)
+    if code in _CHANGED or is_throttled(result):
+        return False
+    if code:
+        raise StoreUnavailable(f"{code} {result['Error'].get('Message')}")
+    reason = put_emptyings({can_id: _decisions(item, found)}).get(can_id)
+    if reason:
+        raise StoreUnavailable(reason)
+    return reason is None

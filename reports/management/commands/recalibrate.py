@@ -57,7 +57,7 @@ def _recalibrate(can_id: str) -> int:
         store.replace_reports(pairs, now)
         count += len(pairs)
     # Also where nothing is left to change: an earlier run may have been stopped before this.
-    store.fold_can_again(can_id)
+    store.fold_can_again(can_id, now)
     return count
 
 

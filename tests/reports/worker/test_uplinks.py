@@ -332,6 +332,7 @@ def test_a_corrected_calibration_is_applied_to_the_history(batch: Callable[..., 
     rows = [store.latest_row(can_id) for can_id in ("432", "twin")]
     assert rows[0] and rows[1]
     assert rows[0].samples == rows[1].samples
+    assert rows[0].state == rows[1].state
     assert rows[0].report.level == rows[1].report.level == "47.1"
 
 

@@ -17,7 +17,7 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 
-from bench import backlog, cases, fleet, freshness, idle, pages, processes, reading, replay, summary
+from bench import backlog, cases, fleet, idle, pages, processes, reading, replay, steady, summary
 from bench.cases import ROWS, Case
 from bench.deployment import ROOT, BenchError, Deployment
 from bench.messages import Messages
@@ -26,7 +26,7 @@ from stack.servers import Kind, Server, StackError, start_both
 
 #: In the order in which they run; the core first.
 CORE = ("rows", "read", "java")
-PARTS = (*CORE, "late", "pools", "workers", "backlog", "freshness", "idle", "pages", "replay", "fleet")
+PARTS = (*CORE, "late", "pools", "workers", "backlog", "steady", "idle", "pages", "replay", "fleet")
 
 
 @contextmanager
@@ -67,12 +67,12 @@ def measure_reading(results: Results, runs: int, quiet_s: float) -> None:
             results.run(f"read-{name}", number, partial(reading.measure, name, deployment, quiet_s=quiet_s))
 
 
-def measure_freshness(results: Results) -> None:
-    """Measure how soon reports can be read, at each rate of cases.FRESH."""
+def measure_steady(results: Results) -> None:
+    """Measure what reports cost and how soon they can be read, at each rate of cases.STEADY."""
     with local_servers("embedded") as servers:
-        for rate, names in cases.FRESH.items():
+        for rate, names in cases.STEADY.items():
             for name in names:
-                results.run(f"fresh-{rate}-{name}", 1, partial(freshness.measure, name, rate, *servers))
+                results.run(f"steady-{rate}-{name}", 1, partial(steady.measure, name, rate, *servers))
 
 
 def measure_pages(results: Results) -> None:
@@ -122,8 +122,8 @@ def measure(
             measure_cases(results, cases.several(), runs, quiet_s)
         case "backlog":
             measure_cases(results, cases.backlogs(), runs, quiet_s)
-        case "freshness":
-            measure_freshness(results)
+        case "steady":
+            measure_steady(results)
         case "idle":
             with local_servers("embedded") as servers:
                 results.run("idle", 1, partial(idle.measure, ["worker", "loop", "stock_threads"], *servers))

@@ -59,8 +59,14 @@ class Case:
 
 #: Messages for a run of some seconds.
 BACKLOG = {"worker": 5_000, "loop": 5_000, "no_history": 5_000, "stock_threads": 400, "stock_prefork": 200}
-#: The rows that can store so many reports a second; the stock worker cannot store 200.
-FRESH = {50: ("worker", "loop", "stock_threads"), 200: ("worker", "loop")}
+#: Reports a second, and the rows that can store so many; the stock worker stores about 30.
+STEADY: dict[int, tuple[str, ...]] = {
+    1: ("worker", "loop"),
+    10: ("worker", "loop", "stock_threads"),
+    50: ("worker", "loop"),
+    120: ("worker", "loop"),
+    200: ("worker", "loop"),
+}
 
 
 def core() -> list[Case]:

@@ -1,31 +1,33 @@
-"""
-What a million reports cost at AWS's list prices.
-
-us-east-1, on-demand, no free tier, as quoted on 2026-11-24. Sources: aws.amazon.com/sqs/pricing (standard queues),
-aws.amazon.com/dynamodb/pricing/on-demand (standard table class, since November 2024). From secondary copies of
-those pages: look them up before you budget. Storage, and the machine that a worker runs on, are not included.
-"""
+"""What a million reports cost at AWS's list prices: requests, capacity units and the worker's CPU; nothing is kept."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-QUOTED = "2026-11-24, us-east-1, list"
-SQS_REQUEST = 0.40 / 1e6
-WRITE_UNIT = 0.625 / 1e6
-READ_UNIT = 0.125 / 1e6
+from reports.management.costs.prices import load
+
+_PRICES = load()
+QUOTED = f"AWS's list, {_PRICES}, without free tiers"
+SQS_REQUEST = _PRICES.usd["sqs_million_requests"] / 1e6
+WRITE_UNIT = _PRICES.usd["dynamodb_million_write_units"] / 1e6
+READ_UNIT = _PRICES.usd["dynamodb_million_read_units"] / 1e6
+#: On Fargate, its memory not counted.
+CPU_MS = _PRICES.usd["fargate_vcpu_hour"] / 3_600_000
 MONTH_MINUTES = 30 * 24 * 60
 
 
-def dollars(row: Mapping[str, float], idle: Mapping[str, float] | None) -> dict[str, float]:
+def dollars(row: Mapping[str, float], idle: Mapping[str, float] | None = None) -> dict[str, float]:
     """
-    Return the dollars for a million reports of a backlog, by kind.
+    Return the dollars for a million reports, by kind, as far as the row was measured.
 
     idle: the requests of a minute without reports; those of a month are added, as if the million came in one hour.
     """
-    sqs = row["sqs_requests_per_report"] * 1e6 * SQS_REQUEST
-    writes = row.get("write_units_per_report", 0.0) * 1e6 * WRITE_UNIT
-    by_kind = {"sqs": sqs, "dynamodb_writes": writes}
+    by_kind = {
+        "sqs": row["sqs_requests_per_report"] * 1e6 * SQS_REQUEST,
+        "dynamodb_writes": row.get("write_units_per_report", 0.0) * 1e6 * WRITE_UNIT,
+        "dynamodb_reads": row.get("read_units_per_report", 0.0) * 1e6 * READ_UNIT,
+        "cpu": row["cpu_ms_per_report"] * 1e6 * CPU_MS,
+    }
     if idle:
         # A heartbeat is one small write.
         by_kind["idle_sqs"] = idle["sqs_requests_per_minute"] * MONTH_MINUTES * SQS_REQUEST

@@ -3,7 +3,7 @@ A proxy in front of a local server: it delays each answer, or asks DynamoDB what
 
     python -m bench.proxy UPSTREAM_PORT [--delay-ms 8] [--capacity]
 
-Prints the port that it listens on, and at SIGTERM, with --capacity, the write units as JSON.
+Prints the port that it listens on, and at SIGTERM, with --capacity, the write and read units as JSON.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from asyncio import StreamReader, StreamWriter
 from collections import Counter
 from contextlib import suppress
 
-WRITES = ("BatchWriteItem", "BatchExecuteStatement", "TransactWriteItems", "PutItem", "UpdateItem")
+WRITES = frozenset(
+    {"BatchWriteItem", "BatchExecuteStatement", "TransactWriteItems", "PutItem", "UpdateItem", "DeleteItem"}
+)
+READS = frozenset({"BatchGetItem", "GetItem", "Query", "Scan"})
 _LENGTH = re.compile(rb"\r\ncontent-length:\s*(\d+)", re.IGNORECASE)
 _TARGET = re.compile(rb"\r\nx-amz-target:\s*[^.\r]*\.(\w+)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:\s*chunked", re.IGNORECASE)
@@ -31,8 +34,8 @@ class Proxy:
         self.delay_s = delay_s
         self.capacity = capacity
         self.requests: Counter[str] = Counter()
-        self.write_units = 0.0
-        #: Write requests whose answer did not say what they consumed.
+        self.write_units = self.read_units = 0.0
+        #: Requests whose answer did not say what they consumed.
         self.unknown = 0
 
     async def serve(self, reader: StreamReader, writer: StreamWriter) -> None:
@@ -44,28 +47,30 @@ class Proxy:
                 operation = _TARGET.search(head)
                 name = operation[1].decode() if operation else "?"
                 self.requests[name] += 1
-                asked = self.capacity and name in WRITES
+                asked = self.capacity and (name in WRITES or name in READS)
                 if asked:
                     body = b'{"ReturnConsumedCapacity":"TOTAL",' + body.lstrip()[1:]
                     head = _LENGTH.sub(b"\r\nContent-Length: %d" % len(body), head)
                 ahead.write(head + body)
                 head, body = await _message(behind)
                 if asked:
-                    self._add_up(body)
+                    self._add_up(name, body)
                 # Only the answer is delayed: that delays the round trip as much, and requests in flight do not wait.
                 await asyncio.sleep(self.delay_s)
                 writer.write(head + body)
         for end in (ahead, writer):
             end.close()
 
-    def _add_up(self, body: bytes) -> None:
+    def _add_up(self, operation: str, body: bytes) -> None:
         consumed = json.loads(body).get("ConsumedCapacity")
         if consumed is None:
             self.unknown += 1
             return
-        self.write_units += sum(
-            each["CapacityUnits"] for each in (consumed if isinstance(consumed, list) else [consumed])
-        )
+        units = sum(each["CapacityUnits"] for each in (consumed if isinstance(consumed, list) else [consumed]))
+        if operation in WRITES:
+            self.write_units += units
+        else:
+            self.read_units += units
 
 
 async def _message(reader: StreamReader) -> tuple[bytes, bytes]:
@@ -92,7 +97,8 @@ async def main() -> None:
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
     await ended.wait()
-    print(json.dumps({"write_units": proxy.write_units, "unknown": proxy.unknown, "requests": proxy.requests}))
+    units = {"write_units": proxy.write_units, "read_units": proxy.read_units}
+    print(json.dumps({**units, "unknown": proxy.unknown, "requests": proxy.requests}))
 
 
 if __name__ == "__main__":

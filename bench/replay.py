@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from typing import Any
@@ -47,6 +48,7 @@ def priced(taken: Mapping[str, Any]) -> dict[str, Any]:
         "reports": count,
         "write_units_per_report": round(writes, 4),
         "read_units_per_report": round(reads, 4),
+        "history_bytes_per_report": round(taken["history_bytes"] / count, 1),
         "dollars_per_million": round(1e6 * (writes * prices.WRITE_UNIT + reads * prices.READ_UNIT), 4),
         "units": {
             kind: {name: round(units / count, 4) for name, units in sorted(taken[kind].items())}
@@ -76,6 +78,20 @@ def watched(suffix: str) -> Mapping[str, Counter[str]]:
     return taken
 
 
+def _kept_bytes(item: Mapping[str, Any]) -> int:
+    """
+    Return what DynamoDB bills for an item that it keeps.
+
+    Source: AWS, DynamoDB item sizes and formats: names and texts in UTF-8, a byte for two digits of a number and one
+    more; and 100 bytes for each item kept.
+    """
+    values = ((name, *value.popitem()) for name, value in item.items())
+    return 100 + sum(
+        len(name.encode()) + (len(text.encode()) if kind == "S" else 1 + (len(text) + 1) // 2)
+        for name, kind, text in values
+    )
+
+
 def _reports(file: str | None) -> Iterator[Any]:
     """Yield the reports to replay, in the order of measurement."""
     if file:
@@ -103,17 +119,19 @@ def main(file: str | None) -> None:
 
     django.setup()
     from reports import store
+    from reports.store.items import history_item, order_key
 
     taken = watched(os.environ["TRASH_SUFFIX"])
-    count = 0
+    count = history_bytes = 0
     for report in _reports(file):
+        history_bytes += _kept_bytes(history_item(replace(report, received_at=report.measured_at), order_key(report)))
         store.put_reports([report], now=report.measured_at + LATE)
         count += 1
         if count % 5_000 == 0:
             print(f"{count:,} reports", file=sys.stderr, flush=True)
     if not count:
         sys.exit("there is nothing to replay")
-    print(json.dumps({"reports": count, **taken}))
+    print(json.dumps({"reports": count, "history_bytes": history_bytes, **taken}))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,16 @@ READ_COLUMNS = (
     ("servers_cpu_ms_per_request", "servers' CPU ms", 3),
     ("runs", "runs", 0),
 )
+STEADY_COLUMNS = (
+    ("p50_ms", "p50 ms", 0),
+    ("p99_ms", "p99 ms", 0),
+    ("cpu_ms_per_report", "CPU ms", 3),
+    ("sqs_requests_per_report", "SQS", 3),
+    ("dynamodb_requests_per_report", "DynamoDB", 3),
+    ("write_units_per_report", "write units", 2),
+    ("read_units_per_report", "read units", 2),
+    ("runs", "runs", 0),
+)
 PAGE_COLUMNS = (
     ("cpu_ms", "CPU ms", 1),
     ("p50_ms", "p50 ms", 0),
@@ -95,10 +105,10 @@ def summarise(results: Results) -> Figures:
         "workers": _by(results, cases.several(), "workers"),
         "late_8_ms": rows(results, cases.late()),
         "pools": rows(results, cases.pools()),
-        "freshness": {
+        "steady": {
             str(rate): measured
-            for rate in (50, 200)
-            if (measured := {row: f for row in cases.FRESH[rate] if (f := median(results.of(f"fresh-{rate}-{row}")))})
+            for rate, names in cases.STEADY.items()
+            if (measured := {row: f for row in names if (f := median(results.of(f"steady-{rate}-{row}")))})
         },
         "idle": {row: figures for run in results.of("idle") for row, figures in run.items()},
         "pages": {page: figures for run in results.of("pages") for page, figures in run.items()},
@@ -110,8 +120,19 @@ def summarise(results: Results) -> Figures:
         row: prices.dollars(figures, every["idle"].get(row.replace("no_history", "worker")))
         for row, figures in every["rows"].items()
     }
+    every["dollars_at_a_steady_rate"] = {
+        rate: _of_replayed(rows["worker"], every["replay"])
+        for rate, rows in every["steady"].items()
+        if "worker" in rows and every["replay"]
+    }
     measured = {name: figures for name, figures in every.items() if figures}
     return {**measured, "prices": prices.QUOTED, "must_reach": targets(measured)}
+
+
+def _of_replayed(steady: Figures, replay: Figures) -> Figures:
+    """Return the dollars of a million reports that come at a steady rate and take the units of those replayed."""
+    units = ("write_units_per_report", "read_units_per_report")
+    return prices.dollars({**steady, **{name: replay[name] for name in units}})
 
 
 def _by(results: Results, wanted: list[Case], what: str) -> Figures:
@@ -151,6 +172,12 @@ def targets(measured: Mapping[str, Any]) -> list[Figures]:
     compare("throughput of stock's", our_pace, 20, most=False, of=figure("rows", "stock", pace))
     compare("read: CPU of Express's", figure("read", "web", "cpu_ms_per_request"), 1.0,
             of=figure("read", "express", "cpu_ms_per_request"))  # fmt: skip
+    steady = figure("steady", "120", "worker")
+    if steady:
+        compare("120/s: SQS requests a report", steady["sqs_requests_per_report"], 0.4)
+        compare("120/s: CPU ms a report", steady["cpu_ms_per_report"], 0.6)
+        compare("120/s: p99 ms until it can be read", steady["p99_ms"], 300)
+    compare("120/s: USD a million replayed", figure("dollars_at_a_steady_rate", "120", "total"), 2.0)
     for page, figures in measured.get("pages", {}).items():
         if page.startswith("fleet"):
             compare(f"{page}: CPU ms", figures["cpu_ms"], 300)
@@ -180,12 +207,9 @@ def table(measured: Mapping[str, Any]) -> str:
             parts.append(_lines(title.format(f"{int(each):,}"), figures, COLUMNS))
     if "read" in measured:
         parts.append(_lines("GET /reports/<id>, one process", measured["read"], READ_COLUMNS))
-    for rate, figures in measured.get("freshness", {}).items():
-        columns = (
-            ("p50_ms", "p50 ms", 0), ("p99_ms", "p99 ms", 0), ("requests_per_report", "requests", 3),
-            ("cpu_ms_per_report", "CPU ms", 3), ("runs", "runs", 0),
-        )  # fmt: skip
-        parts.append(_lines(f"Sent to readable at {rate} reports/s", figures, columns))
+    for rate, figures in measured.get("steady", {}).items():
+        title = f"A steady {rate} report{'s' * (rate != '1')} a second; p50 and p99 from sent to readable"
+        parts.append(_lines(title, figures, STEADY_COLUMNS))
     if "pages" in measured:
         parts.append(_lines("Pages of a large fleet, one process", measured["pages"], PAGE_COLUMNS))
     for cans, figures in measured.get("fleet", {}).items():
@@ -207,6 +231,11 @@ def table(measured: Mapping[str, Any]) -> str:
     if "idle" in measured:
         names = list(next(iter(measured["idle"].values())))
         parts.append(_lines("Idle", measured["idle"], tuple((name, name.replace("_", " "), 1) for name in names)))
+    if measured.get("dollars_at_a_steady_rate"):
+        every = measured["dollars_at_a_steady_rate"]
+        names = list(next(iter(every.values())))
+        title = f"Dollars for a million of the replayed reports, by reports/s ({measured['prices']})"
+        parts.append(_lines(title, every, tuple((name, name.replace("_", " "), 2) for name in names)))
     if measured.get("dollars_per_million"):
         every = measured["dollars_per_million"]
         names = max((list(dollars) for dollars in every.values()), key=len)

@@ -1,4 +1,4 @@
-"""How soon a report can be read: the time from sending it to the first answer that shows it, at a steady rate."""
+"""What a report costs that comes at a steady rate, and how soon it can be read, from its sending on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from bench import processes
 from bench.cases import ROWS, Row
 from bench.counts import DYNAMODB, SQS
-from bench.deployment import ROOT, BenchError, Deployment
+from bench.deployment import ROOT, BenchError, Deployment, proxied
 from bench.messages import Messages
 from stack.servers import Server
 
@@ -28,16 +28,32 @@ GIVEN_UP_S = 30.0
 
 
 def measure(name: str, rate: int, sqs: Server, dynamodb: Server) -> dict[str, float]:
-    """Send `rate` reports a second for half a minute and return how soon they could be read, and what they cost."""
+    """
+    Send `rate` reports a second for half a minute and return how soon they could be read, and what they cost.
+
+    The worker's requests to DynamoDB pass a proxy that counts their capacity units; the probes' do not.
+    """
     row = ROWS[name]
     count = rate * SECONDS
     messages = Messages(datetime.now(UTC) - timedelta(minutes=2), count)
-    with Deployment.fresh(sqs, dynamodb, row, messages.before()) as deployment, deployment.workers(row, 1) as workers:
+    with Deployment.fresh(sqs, dynamodb, row, messages.before()) as deployment:
+        with proxied(dynamodb, capacity=True) as (port, consumed):
+            figures = _measured(deployment, row, messages, rate, f"http://127.0.0.1:{port}")
+        if not consumed["unknown"]:
+            figures |= {f"{kind}_units_per_report": consumed[f"{kind}_units"] / count for kind in ("write", "read")}
+        deployment.verify(row, messages)
+    return figures
+
+
+def _measured(deployment: Deployment, row: Row, messages: Messages, rate: int, dynamodb: str) -> dict[str, float]:
+    count = messages.count
+    with deployment.workers(row, 1, AWS_ENDPOINT_URL_DYNAMODB=dynamodb) as workers:
         deployment.watch.open_gate()
         deployment.await_receive()
         with _sender(deployment, row) as send, ThreadPoolExecutor(32) as probes:
             tree = processes.tree(workers[0].pid)
             counted, cpu = deployment.watch.total(), processes.cpu_s(tree)
+            logged = len(deployment.log())
             reads = [
                 probes.submit(_readable, deployment, body, sent_at)
                 for at, (body, sent_at) in enumerate(_paced(messages, rate, send))
@@ -46,14 +62,16 @@ def measure(name: str, rate: int, sqs: Server, dynamodb: Server) -> dict[str, fl
             waits = sorted(each.result() * 1000 for each in reads)
         _drained(deployment, count)
         counted, cpu = deployment.watch.total() - counted, processes.cpu_s(tree) - cpu
-        deployment.verify(row, messages)
+        logged = len(deployment.log()) - logged
     return {
         "p50_ms": statistics.median(waits),
         "p99_ms": waits[int(len(waits) * 0.99)],
         "probes": len(waits),
-        "requests_per_report": sum(counted[name] for name in (*SQS, *DYNAMODB)) / count,
         "sqs_requests_per_report": sum(counted[name] for name in SQS) / count,
+        "dynamodb_requests_per_report": sum(counted[name] for name in DYNAMODB) / count,
         "cpu_ms_per_report": cpu / count * 1000,
+        "log_bytes_per_report": logged / count,
+        **{f"requests {name}": counted[name] / count for name in (*SQS, *DYNAMODB) if counted[name]},
     }
 
 

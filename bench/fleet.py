@@ -1,8 +1,8 @@
 """
 What a large fleet costs: counted by index, walked through, exported, and its pages meanwhile.
 
-    python -m bench.fleet fill N     make the rows of N cans, in the tables that the environment names
-    python -m bench.fleet count      count them and walk through them; print as JSON what each took
+    python -m bench.fleet fill N FILE    write the rows of N cans into the embedded store's file
+    python -m bench.fleet count          count them and walk through them; print as JSON what each took
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ FILES = {"CSV of all": "/reports/?format=csv", "CSV, nothing found": "/reports/?
 
 def measure(deployment: Deployment, cans: int) -> dict[str, Any]:
     """Fill the tables with `cans` cans, and facts of each; return what the fleet costs. Raises BenchError."""
-    _run(deployment, "fill", str(cans))
+    _run(deployment, "fill", str(cans), str(deployment.dynamodb.data / "tables.sqlite3"))
     figures: dict[str, Any] = {"cans": cans, **json.loads(_run(deployment, "count"))}
     environ = deployment.environ(TRASH_DATA=str(deployment.scratch))
     subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environ, check=True)
@@ -123,35 +123,62 @@ def _file(url: str, tree: list[int]) -> dict[str, float]:
 # -- in a process of its own -----------------------------------------------------------------------------
 
 
-def _fill(cans: int) -> None:
-    """Write the rows of cans of a city, as if each had reported once."""
-    from reports.insight.fold import fold_all
-    from reports.report import Report
-    from reports.store.batches import WRITES, put_once
-    from reports.store.items import LEVELS, Keyed, order_key, row_values
-    from trashsite.aws import side_by_side
+def _fill(cans: int, file: str) -> None:
+    """
+    Write the rows of cans of a city, as if each had reported once, into dynoxide's file: requests take far longer.
+
+    Source: dynoxide 1.2.1, its tables; `hash_prefix`, which only a Scan in segments needs, stays empty.
+    """
+    from reports.store.items import INDEXES
     from trashsite.names import full_name
 
+    name, into = full_name("trash-levels"), 'INSERT INTO "{table}" ({columns}) VALUES ({values})'
+    with sqlite3.connect(file, timeout=60) as connection:
+        every = _items(cans)
+        while items := list(islice(every, 2_000)):
+            connection.executemany(
+                into.format(table=name, columns="pk, sk, item_json, item_size", values="?, '', ?, ?"),
+                [(_key(item, "id"), text, len(text)) for item in items for text in [json.dumps(item)]],
+            )
+            for index, (part, key) in INDEXES.items():
+                connection.executemany(
+                    into.format(
+                        table=f"{name}::gsi::{index}",
+                        columns="gsi_pk, gsi_sk, table_pk, item_json",
+                        values="?, ?, ?, ?",
+                    ),
+                    [
+                        (
+                            _key(item, part),
+                            _key(item, key),
+                            _key(item, "id"),
+                            json.dumps({each: item[each] for each in dict.fromkeys(("id", part, key))}),
+                        )
+                        for item in items
+                    ],
+                )
+            connection.commit()
+
+
+def _key(item: Any, name: str) -> str:
+    return f"S:{item[name]['S']}"
+
+
+def _items(cans: int) -> Iterator[Any]:
+    from reports.insight.fold import fold_all
+    from reports.report import Report
+    from reports.store.items import Keyed, order_key, row_values
+
     chance, now = random.Random(11), datetime.now(UTC)
-
-    def items() -> Iterator[Any]:
-        for number in range(cans):
-            at = now - timedelta(minutes=chance.expovariate(1 / 120), days=3 * (number % 37 == 3))
-            report = Report(
-                str(number), f"{chance.betavariate(1.3, 1.9) * 100:.11f}", at, at, '{"battery":3.61}',
-                chance.choice(STREAMS), (_degrees(chance.gauss(50.08, 0.05)), _degrees(chance.gauss(14.43, 0.08))),
-            )  # fmt: skip
-            row = fold_all(None, [Keyed(report, order_key(report))])
-            assert row
-            yield {"id": {"S": report.can_id}, **row_values(row), "version": {"N": "1"}}
-
-    def put(batch: list[Any]) -> None:
-        while batch:
-            batch = put_once(full_name(LEVELS), batch)
-
-    every = items()
-    while batches := [batch for _ in range(40) if (batch := list(islice(every, WRITES)))]:
-        side_by_side(put, batches)
+    for number in range(cans):
+        at = now - timedelta(minutes=chance.expovariate(1 / 120), days=3 * (number % 37 == 3))
+        report = Report(
+            str(number), f"{chance.betavariate(1.3, 1.9) * 100:.11f}", at, at, '{"battery":3.61}',
+            chance.choice(STREAMS), (_degrees(chance.gauss(50.08, 0.05)), _degrees(chance.gauss(14.43, 0.08))),
+        )  # fmt: skip
+        row = fold_all(None, [Keyed(report, order_key(report))])
+        assert row
+        yield {"id": {"S": report.can_id}, **row_values(row), "version": {"N": "1"}}
 
 
 def _degrees(number: float) -> Decimal:
@@ -192,6 +219,6 @@ if __name__ == "__main__":
 
     django.setup()
     if sys.argv[1] == "fill":
-        _fill(int(sys.argv[2]))
+        _fill(int(sys.argv[2]), sys.argv[3])
     else:
         _count()

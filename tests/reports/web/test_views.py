@@ -465,7 +465,8 @@ def test_a_search_that_no_index_serves_goes_on_where_it_stopped(
     assert {row["can_id"] for row in found} == {"needle-0", "needle-20"}
 
 
-def test_csv_is_all_that_matches_and_runs_nothing(client: Client) -> None:
+def test_csv_is_all_that_matches_and_runs_nothing(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fleet_csv, "WHOLE_S", 60)
     for can_id in ("=cmd|calc", "+1", "-1", "@sum", " =1+1", 'a,"b"'):
         put(can_id, "97.5")
     Can.objects.create(can_id='a,"b"', name="=HYPERLINK(1)", address="Market square 3")
@@ -488,6 +489,7 @@ def test_a_csv_file_is_whole_or_there_is_none(
 ) -> None:
     for number in range(5):
         put(f"whole-{number}")
+    monkeypatch.setattr(fleet_csv, "WHOLE_S", 60)
     monkeypatch.setattr(cursors, "MAX_SIZE", 2)
     read, pages_read = store.ranked, []
 

@@ -65,6 +65,12 @@ class Walk:
     def walked(self) -> Walked:
         return Walked(self.count.seen, iso(self.since), iso(self.until), self.complete)
 
+    def add(self, stretch: Stretch) -> None:
+        """Count some more cans."""
+        self.until = timezone.now()
+        _add(self.count, stretch, self.until)
+        self.position = stretch.position
+
     def keep(self, name: str) -> None:
         """Keep it for all processes. Raises StoreUnavailable."""
         beside = {"since": iso(self.since), "until": iso(self.until)}
@@ -83,14 +89,21 @@ class Walk:
 
 
 def count_whole(claim: Claim) -> Overview | None:
-    """Count the fleet can by can; None where it is larger than WHOLE. Raises StoreUnavailable, Interrupted."""
-    count, since = Count(), timezone.now()
+    """
+    Count the fleet can by can; None where it is larger than WHOLE: then a walk goes on from there.
+
+    Raises StoreUnavailable, Interrupted.
+    """
+    now = timezone.now()
+    walk = Walk(now, now)
     for stretch in store.walk():
-        if count.seen + len(stretch.cans) > WHOLE:
+        if walk.count.seen + len(stretch.cans) > WHOLE:
+            walk.keep(WALKING)
             return None
-        _add(count, stretch)
+        walk.add(stretch)
         _hold(claim)
-    return count.overview(Walked(count.seen, iso(since), iso(timezone.now()), True))
+    walk.complete = True
+    return walk.count.overview(walk.walked)
 
 
 def count_by_index(claim: Claim) -> Overview:
@@ -116,8 +129,7 @@ def walk(claim: Claim) -> None:
     kept_s = time.monotonic()
     stretches = store.walk(walk.position)
     for stretch in _paced(stretches, claim, share=SHARE, least_s=lambda stretch: len(stretch.cans) / PACE):
-        _add(walk.count, stretch)
-        walk.position, walk.until = stretch.position, timezone.now()
+        walk.add(stretch)
         if time.monotonic() - kept_s > KEPT_EVERY_S:
             walk.keep(WALKING)
             kept_s = time.monotonic()
@@ -136,9 +148,8 @@ def _ranges(now: datetime) -> dict[str, KeyRange]:
     }
 
 
-def _add(count: Count, stretch: Stretch) -> None:
+def _add(count: Count, stretch: Stretch, now: datetime) -> None:
     """Count some cans, and bring into the indexes what another service wrote without our keys."""
-    now = timezone.now()
     ranges = _ranges(now)
     facts = facts_of(can.report.can_id for can in stretch.cans)
     # Between two pages nobody waits for this thread to end its use of the database.

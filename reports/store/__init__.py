@@ -10,7 +10,7 @@ from reports.store.errors import Outcome, StoreUnavailable
 from reports.store.items import LEVELS
 from reports.store.pipeline import Heartbeat, beat, leave, workers
 from reports.store.ranking import BUDGET, Order, Ranked, ranked
-from reports.store.reading import Page, history, latest, latest_row, past_levels, ping, stored_reports
+from reports.store.reading import Page, history, latest, latest_row, latest_rows, past_levels, ping, stored_reports
 from reports.store.register import bucket_of, register_entries, register_versions, write_entries
 from reports.store.rows import fold_can_again
 from reports.store.sensors import (
@@ -36,7 +36,7 @@ __all__ = (
     "KeyRange", "Met", "Order", "Outcome", "Page", "Ranked", "StoreUnavailable", "StoredState", "Stretch", "Waiting",
     "beat", "bucket_of", "change_states", "count", "emptyings", "every_can", "fold_can_again", "forget_waiting",
     "from_level", "history", "hourly_history", "keep_messages", "keep_snapshot", "kept_messages", "latest",
-    "latest_row", "leave", "mend", "missing", "past_levels", "ping", "provision", "put_reports", "put_waiting",
-    "ranked", "register_entries", "register_versions", "replace_reports", "sensor_states", "silent_until", "snapshot",
-    "stored_reports", "waiting_sensors", "walk", "workers", "write_entries",
+    "latest_row", "latest_rows", "leave", "mend", "missing", "past_levels", "ping", "provision", "put_reports",
+    "put_waiting", "ranked", "register_entries", "register_versions", "replace_reports", "sensor_states",
+    "silent_until", "snapshot", "stored_reports", "waiting_sensors", "walk", "workers", "write_entries",
 )  # fmt: skip

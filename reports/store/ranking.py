@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from reports.insight.fold import Row
 from reports.report import Report, percent
-from reports.store.batches import READS, get_items
-from reports.store.errors import StoreUnavailable, as_store_errors
+from reports.store.batches import READS
+from reports.store.errors import as_store_errors
 from reports.store.items import (
     INDEXES,
     LEVELS,
@@ -26,7 +26,7 @@ from reports.store.items import (
     report_of,
     row_of,
 )
-from reports.store.reading import PAGE_CHARS
+from reports.store.reading import PAGE_CHARS, items_of
 from reports.store.walking import FIRST, LAST
 from trashsite.aws import side_by_side
 from trashsite.names import full_name
@@ -35,7 +35,6 @@ from trashsite.names import full_name
 Keep = Callable[[Sequence[Report]], Collection[str]]
 Order = Literal["fullest", "emptiest", "silent", "id"]
 
-TRIES = 5
 #: Rows that a filtered page looks at before it stops: with eight queries, at most 11 requests.
 BUDGET = 300
 
@@ -111,7 +110,7 @@ def ranked(
             ahead, beyond = _keys(order, forwards, least, most, looked[-1] if looked else position, room)
         # Of a filtered page the first hundred may be enough; of another, every row is wanted.
         batch = ahead[:READS] if is_filtered else ahead
-        rows = _items([_can_of(order, key) for key in batch])
+        rows = items_of([_can_of(order, key) for key in batch])
         # A row may have gone since its key was read.
         reports = [report for item in rows.values() if (report := report_of(item))]
         passed = {report.can_id: report for report in reports if test is None or test(report)}
@@ -206,23 +205,6 @@ def _query(order: Order, forwards: bool, low: str, high: str, limit: int, shard:
     with as_store_errors():
         answer = dynamodb().patiently("Query", request, within_s=READ_WITHIN_S)
     return [item[range_name]["S"] for item in answer["Items"]], "LastEvaluatedKey" not in answer
-
-
-def _items(can_ids: Collection[str]) -> dict[str, Item]:
-    """Return the rows of these cans that there are, by id."""
-    wanted = list(dict.fromkeys(can_ids))
-    with as_store_errors():
-        found = side_by_side(_get, [wanted[at : at + READS] for at in range(0, len(wanted), READS)])
-    return {item["id"]["S"]: item for items in found for item in items}
-
-
-def _get(can_ids: Sequence[str]) -> list[Item]:
-    """Return the rows of up to a hundred cans."""
-    keys = [{"id": {"S": can_id}} for can_id in can_ids]
-    items, unread = get_items(full_name(LEVELS), keys, tries=TRIES, pauses=(0.05, 0.5), within_s=READ_WITHIN_S)
-    if unread:
-        raise StoreUnavailable(f"{len(unread)} levels are still unread after {TRIES} tries")
-    return items
 
 
 def _can_of(order: Order, key: str) -> str:

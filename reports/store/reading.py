@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from reports.insight.fold import Row
 from reports.report import Report
-from reports.store.errors import as_store_errors
+from reports.store.batches import READS, get_items
+from reports.store.errors import StoreUnavailable, as_store_errors
 from reports.store.items import HISTORY, LEVELS, READ_WITHIN_S, Item, dynamodb, instant_key, report_of, row_of
-from trashsite.aws import Answer
+from trashsite.aws import Answer, side_by_side
 from trashsite.names import full_name
 
 #: No measurement sorts after this: a digit is followed by nothing greater in any order key.
@@ -21,6 +22,8 @@ PAGE_CHARS = 256 * 1024
 #: Answers that are read for the levels of one can: DynamoDB reads a megabyte for each, attributes counted, although
 #: it sends none of them.
 LEVEL_ANSWERS = 16
+#: Of a BatchGetItem of which DynamoDB leaves items unread.
+TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,32 @@ def latest_row(can_id: str) -> Row | None:
     """
     item = _item(can_id)
     return row_of(item) if item else None
+
+
+def latest_rows(can_ids: Collection[str]) -> dict[str, Row]:
+    """
+    Return what `latest_row` does of several cans, by id; those of which no report was ever stored are missing.
+
+    Costs a BatchGetItem and up to 50 read units for each hundred cans. Raises StoreUnavailable.
+    """
+    return {can_id: row for can_id, item in items_of(can_ids).items() if (row := row_of(item))}
+
+
+def items_of(can_ids: Collection[str]) -> dict[str, Item]:
+    """Return the items of these cans in the levels table that there are, by id. Raises StoreUnavailable."""
+    wanted = list(dict.fromkeys(can_ids))
+    with as_store_errors():
+        found = side_by_side(_get, [wanted[at : at + READS] for at in range(0, len(wanted), READS)])
+    return {item["id"]["S"]: item for items in found for item in items}
+
+
+def _get(can_ids: Sequence[str]) -> list[Item]:
+    """Return the items of up to a hundred cans."""
+    keys = [{"id": {"S": can_id}} for can_id in can_ids]
+    items, unread = get_items(full_name(LEVELS), keys, tries=TRIES, pauses=(0.05, 0.5), within_s=READ_WITHIN_S)
+    if unread:
+        raise StoreUnavailable(f"{len(unread)} levels are still unread after {TRIES} tries")
+    return items
 
 
 def _item(can_id: str) -> Item | None:

@@ -52,7 +52,16 @@ _CAN = {
     },
 }
 _PLACE = {"lat": 50.0875, "lon": 14.4213, "level": 93, "status": "FULL", "can_id": "420", "count": 1, "full": 1}
-_URGENT = {"can_id": "420", "level": "93.50", "status": "FULL", "stream": "paper", "measured_at": _PAST["measured_at"]}
+_URGENT = {
+    "can_id": "420",
+    "level": "93.50",
+    "status": "FULL",
+    "stream": "paper",
+    "measured_at": _PAST["measured_at"],
+    "since": "2026-11-24T05:10:00Z",
+    "or_earlier": False,
+    "facts": _FACTS,
+}
 
 
 def _answer(name: str, value: Any, status: int = 200, media_type: str = "application/json") -> OpenApiExample:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -15,10 +16,11 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from reports.insight.status import FILLING_SHARE, FULL_FROM, REPORTED, SILENT_AFTER, Status
-from reports.web import answers, examples, fleet_count, schemas
+from reports.insight.status import FILLING_SHARE, FULL_FROM, REPORTED, Status
+from reports.web import answers, examples, fleet_count, schemas, urgent
 from reports.web.fleet_count import FleetCount
-from reports.web.rendering import Page
+from reports.web.rendering import Page, to_json
+from reports.web.urgent import UrgentRow
 from reports.web.view import REFUSALS, ApiView
 
 
@@ -35,7 +37,8 @@ class OverviewPage(Page):
     counted_at: datetime | None
     is_outdated: bool
     statuses: Sequence[Status]
-    urgent: Sequence[Mapping[str, Any]]
+    urgent: Sequence[UrgentRow]
+    has_facts: bool
     tenths: Sequence[Mapping[str, Any]]
     streams: Sequence[tuple[str, int]]
     unstreamed: int
@@ -62,40 +65,33 @@ class OverviewView(ApiView):
         old as `walked` says.
         """
         count = fleet_count.current()
-        data = (
-            {"taken_at": answers.instant(count.counted_at), **asdict(count.overview)} if count else {"taken_at": None}
-        )
+        rows = urgent.rows(count.overview.urgent, count.counted_at) if count else ()
+        data: dict[str, Any] = {"taken_at": None}
+        if count:
+            data = {"taken_at": answers.instant(count.counted_at), **asdict(count.overview), "urgent": rows}
         headers = {"Cache-Control": "private, no-cache"}
         if self.is_page:
-            return Response(_page(data, count, timezone.now()), headers=headers)
+            return Response(_page(data, count, rows, timezone.now()), headers=headers)
         response = Response(data, headers=headers)
         if count is None:
             return response
-        etag = f'"{int(count.counted_at.timestamp() * 1000):x}"'
+        etag = f'"{hashlib.blake2b(to_json([data["taken_at"], rows]), digest_size=12).hexdigest()}"'
         response["ETag"] = etag
         not_modified = get_conditional_response(request._request, etag=etag, response=response)
         return not_modified if not_modified is not None else response
 
 
-def _page(data: Mapping[str, Any], count: FleetCount | None, now: datetime) -> OverviewPage:
+def _page(data: Mapping[str, Any], count: FleetCount | None, rows: Sequence[UrgentRow], now: datetime) -> OverviewPage:
     by_tenth = count.overview.tenths if count else ()
     by_stream = count.overview.by_stream if count else {}
-    urgent = count.overview.urgent if count else ()
     highest = max(by_tenth, default=0) or 1
     return OverviewPage(
         data,
         counted_at=count.counted_at if count else None,
         is_outdated=bool(count and now - count.counted_at > fleet_count.MAX_AGE),
         statuses=REPORTED,
-        urgent=[
-            {
-                **asdict(one),
-                "measured_at": at,
-                "is_old": one.status == Status.SILENT or bool(at and now - at > SILENT_AFTER),
-            }
-            for one in urgent
-            for at in [datetime.fromisoformat(one.measured_at) if one.measured_at else None]
-        ],
+        urgent=rows,
+        has_facts=all(row.has_facts for row in rows),
         tenths=[
             {"from": at * 10, "count": cans, "height": round(60 * cans / highest, 1)}
             for at, cans in enumerate(by_tenth)

@@ -79,6 +79,17 @@ class FactsAnswer(serializers.Serializer[Any]):
     longitude = serializers.CharField(allow_null=True, help_text="Degrees, WGS 84.")
 
 
+class Unavailable(serializers.ListField):
+    """What an answer leaves out, since the database that keeps it does not answer."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            child=serializers.ChoiceField(["facts"]),
+            required=False,
+            help_text="Names what is left out, since the database of details does not answer.",
+        )
+
+
 class CanAnswer(RowAnswer):
     silent_at = serializers.DateTimeField(
         allow_null=True, help_text="It is silent after this instant if it reports no more."
@@ -86,11 +97,7 @@ class CanAnswer(RowAnswer):
     emptied = EmptiedAnswer(allow_null=True, help_text="The last emptying that its levels show; null: none was seen.")
     forecast = ForecastAnswer()
     facts = FactsAnswer(allow_null=True, required=False, help_text=_FACTS)
-    unavailable = serializers.ListField(
-        child=serializers.ChoiceField(["facts"]),
-        required=False,
-        help_text="Names what is left out, since the database of details does not answer.",
-    )
+    unavailable = Unavailable()
 
 
 class FleetRowAnswer(RowAnswer):
@@ -412,6 +419,13 @@ class UrgentAnswer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(REPORTED)
     stream = serializers.CharField(allow_blank=True)
     measured_at = serializers.DateTimeField(allow_null=True)
+    since = serializers.DateTimeField(
+        allow_null=True,
+        help_text="The report that first said so; of a silent can its last. Null: not known.",
+    )
+    or_earlier = serializers.BooleanField(help_text="True: nothing is known of the time before `since`.")
+    facts = FactsAnswer(allow_null=True, required=False, help_text=_FACTS)
+    unavailable = Unavailable()
 
 
 class WalkedAnswer(serializers.Serializer[Any]):

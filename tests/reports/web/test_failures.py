@@ -31,7 +31,7 @@ from accounts.roles import give_role, make_roles
 from reports import queue, store
 from reports.models import Can, Mounting, SavedView, Sensor, UplinkSource, secret_digest
 from reports.report import Report
-from reports.web import access, database, dead_letters, fleet_count, ingestion, probes
+from reports.web import access, database, dead_letters, fleet_count, ingestion, probes, urgent
 from tests.reports.web.routes import missing_routes
 from trashsite import aws
 from trashsite.names import full_name
@@ -118,6 +118,7 @@ def forget_the_count() -> None:
 
 LEFT_OUT = {"database": r'"unavailable":\["facts"\]'}
 DETAILS = "Name, address and place cannot be shown just now"
+WITHOUT_NAMES = "Names and addresses cannot be shown just now"
 NOT_TOLD = "Whether reports are being stored cannot be told just now"
 NOT_SIGNED_IN = "The database of users cannot be reached just now"
 NO_USER = {"database": NOT_SIGNED_IN}
@@ -132,9 +133,12 @@ IMPORT = "text=can_id,name%0A420,New"
 SIGN_IN = f"username=operator&password={PASSWORD}"
 
 VISITS = [
-    *both("", "/", missing=NO_USER),
+    *both("", "/", missing={"database": f"{WITHOUT_NAMES}|{NOT_SIGNED_IN}"}, left_out=LEFT_OUT),
     # The fleet is counted by then; only the other web processes miss the count.
-    *both("", "/", who="anonymous", before=forget_the_count, rests=frozenset({"PutItem"})),
+    *both(
+        "", "/", who="anonymous", before=forget_the_count, rests=frozenset({"PutItem"}),
+        missing={"database": WITHOUT_NAMES}, left_out=LEFT_OUT,
+    ),
     *both("reports/", "/reports/", missing=NO_USER),
     *both("reports/", "/reports/", who="anonymous"),
     *both("reports/", "/reports/?stream=paper&order=silent", who="anonymous"),
@@ -394,6 +398,7 @@ def test_a_failure_is_503_or_named(visit: Visit, clients: dict[str, Client], fau
         access.forget()
         ingestion.forget()
         database.forget()
+        urgent.forget()
         client.cookies.clear()
         client.cookies.update(cookies)
         if visit.who == "token":

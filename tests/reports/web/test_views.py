@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
@@ -17,11 +18,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports import store
+from reports.insight.fleet_counts import Count, Urgent, Walked
 from reports.models import Can
 from reports.report import Report
 from reports.store import walking
 from reports.web import cursors, fleet, fleet_count, fleet_csv
 from reports.web.csv_cells import as_it_was, harmless
+from reports.web.fleet_count import FleetCount
 from reports.web.problems import InvalidQuery
 from trashsite import aws
 
@@ -720,3 +723,21 @@ def test_the_first_page_says_what_it_shows_and_what_its_words_mean(client: Clien
 
     assert "How full the waste containers (cans) of the fleet are" in page
     assert "FULL: 80 % or more. SILENT: no report for longer than is usual" in page
+
+
+def test_the_most_urgent_have_names_addresses_and_since_when(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    for hours, level in ((7, "60"), (5, "85"), (3, "90"), (0, "100")):
+        put("urgent", level, ago_s=3600 * hours)
+    Can.objects.create(can_id="urgent", name="Market square", address="Market square 3")
+    counted = Urgent("urgent", "100", "FULL", "", NOW.isoformat())
+    overview = replace(Count().overview(Walked(1, None, None, True)), total=1, urgent=[counted])
+    monkeypatch.setattr(fleet_count, "current", lambda: FleetCount(overview, datetime.now(UTC)))
+
+    (row,) = client.get("/").json()["urgent"]
+    page = client.get("/", headers={"Accept": "text/html"}).content.decode()
+
+    assert (row["facts"]["name"], row["facts"]["address"]) == ("Market square", "Market square 3")
+    assert datetime.fromisoformat(row["since"]) == NOW - timedelta(hours=5)
+    assert row["or_earlier"] is False
+    assert "Market square 3" in page
+    assert ">5 h ago</time>" in page

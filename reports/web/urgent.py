@@ -1,0 +1,79 @@
+"""What the overview says of the most urgent cans beside their levels: who they are, and since when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from reports import store
+from reports.insight.fleet_counts import Urgent
+from reports.insight.since import Since, since
+from reports.insight.status import SILENT_AFTER, Status
+from reports.models import Facts, facts_of
+from reports.web import database
+from reports.web.answers import facts_or_not, instant
+
+
+@dataclass(frozen=True, slots=True)
+class UrgentRow:
+    """
+    A can that needs attention.
+
+    is_old, facts, has_facts: as in reports.web.answers.Row. since: None where it is not known.
+    """
+
+    urgent: Urgent
+    measured_at: datetime | None
+    is_old: bool
+    facts: Facts | None
+    has_facts: bool
+    since: Since | None
+
+    def json(self) -> dict[str, Any]:
+        return {
+            **asdict(self.urgent),
+            "since": instant(self.since.at) if self.since else None,
+            "or_earlier": bool(self.since and self.since.or_earlier),
+            **facts_or_not(self.facts, self.has_facts),
+        }
+
+
+@dataclass(slots=True)
+class _Held:
+    """The rows of the last count: as old as all else that the overview shows."""
+
+    counted_at: datetime | None = None
+    rows: Sequence[UrgentRow] = ()
+
+
+_held = _Held()
+
+
+def rows(urgent: Sequence[Urgent], counted_at: datetime) -> Sequence[UrgentRow]:
+    """Return what is known of these cans; asks once a count, by a BatchGetItem and a query. Raises StoreUnavailable."""
+    if _held.counted_at == counted_at:
+        return _held.rows
+    can_ids = [each.can_id for each in urgent]
+    found = store.latest_rows(can_ids) if can_ids else {}
+    cans, has_facts = database.ask(lambda: facts_of(can_ids))
+    made = [
+        UrgentRow(
+            each,
+            at := datetime.fromisoformat(each.measured_at) if each.measured_at else None,
+            each.status == Status.SILENT or bool(at and counted_at - at > SILENT_AFTER),
+            can.facts if cans and (can := cans.get(each.can_id)) else None,
+            has_facts,
+            since(row, Status(each.status)) if (row := found.get(each.can_id)) else None,
+        )
+        for each in urgent
+    ]
+    if has_facts:
+        _held.counted_at, _held.rows = counted_at, made
+    return made
+
+
+def forget() -> None:
+    """Ask anew when next asked: as between tests."""
+    _held.counted_at = None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -26,6 +27,12 @@ from reports.formats import models as formats_models
 from reports.report import iso
 
 CAN_ID = RegexValidator(r"^[^/\x00-\x1f]+\Z")
+
+#: Characters of a word that are searched.
+MAX_WORD = 40
+#: Cans that a search by name and address finds at most, and entries of the index of words that it reads.
+MOST_FOUND, MOST_READ = 300, 3_000
+_WORD = re.compile(r"\w+")
 
 #: Sent with `kind` and `ids` once a change is committed whose entries of the register have to be copied again.
 register_changed = Signal()
@@ -124,6 +131,12 @@ class Can(models.Model):
             if getattr(self, given) is not None and getattr(self, missing) is None:
                 raise ValidationError({missing: f"Enter a {missing} too, or leave both empty."})
 
+    def save(self, *args: Any, **named: Any) -> None:
+        """Save the facts, and the words by which they are found."""
+        with transaction.atomic():
+            super().save(*args, **named)
+            index_words([self])
+
     @property
     def facts(self) -> Facts:
         return Facts(self.name, self.address, self.stream, _degrees(self.latitude), _degrees(self.longitude))
@@ -131,6 +144,19 @@ class Can(models.Model):
     def is_retired(self, measured_at: datetime | None) -> bool:
         """Say whether it is out of service, given when its newest report was measured."""
         return self.retired_at is not None and (measured_at is None or measured_at <= self.retired_at)
+
+
+class CanWord(models.Model):
+    """A word of a can's name or address, as `words_of` writes it: by these the fleet is searched."""
+
+    can = models.ForeignKey(Can, on_delete=models.CASCADE, db_index=False)
+    word = models.CharField(max_length=MAX_WORD, db_index=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("can", "word"), name="word_of_can"),)
+
+    def __str__(self) -> str:
+        return self.word
 
 
 def model_names() -> list[str]:
@@ -421,3 +447,49 @@ def _text(name: str, fact: Any) -> str:
         # Equal ones are the same text, whoever has read them: 50.1 and 50.100000.
         return f"{Decimal(fact).normalize():f}"
     return iso(fact) if isinstance(fact, datetime) else str(fact)
+
+
+def words_of(text: str) -> set[str]:
+    """Return the words of a text as they are searched: without case and accents, cut after MAX_WORD characters."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    return {word[:MAX_WORD] for word in _WORD.findall("".join(one for one in plain if not unicodedata.combining(one)))}
+
+
+def index_words(cans: Sequence[Can]) -> None:
+    """Write the words by which these cans are found anew; whoever saves facts without Can.save calls it."""
+    for at in range(0, len(cans), 500):
+        part = cans[at : at + 500]
+        CanWord.objects.filter(can__in=part).delete()
+        words = [CanWord(can=can, word=word) for can in part for word in words_of(f"{can.name} {can.address}")]
+        # Another process may have saved the same can meanwhile.
+        CanWord.objects.bulk_create(words, batch_size=1000, ignore_conflicts=True)
+
+
+class Found(NamedTuple):
+    """Ids of cans. is_cut: whether there are, or may be, more."""
+
+    can_ids: frozenset[str] = frozenset()
+    is_cut: bool = False
+
+
+def found_by_words(text: str) -> Found:
+    """
+    Return the cans in whose name and address each word of a text begins a word.
+
+    Bounded, however many there are: it reads at most MOST_READ words from an index, and returns MOST_FOUND cans.
+    """
+    words = sorted(words_of(text), key=len, reverse=True)
+    if not words:
+        return Found()
+    read = list(CanWord.objects.filter(_begins(words[0])).values_list("can_id", flat=True)[: MOST_READ + 1])
+    can_ids = set(read[:MOST_READ])
+    for word in words[1:]:
+        can_ids &= set(CanWord.objects.filter(_begins(word), can__in=can_ids).values_list("can_id", flat=True))
+    return Found(frozenset(sorted(can_ids)[:MOST_FOUND]), len(read) > MOST_READ or len(can_ids) > MOST_FOUND)
+
+
+def _begins(word: str) -> models.Q:
+    """Return the condition that a word begins so, in the form for which the database uses its index."""
+    if connection.vendor == "postgresql":
+        return models.Q(word__startswith=word)
+    return models.Q(word__gte=word, word__lt=word + "\U0010ffff")

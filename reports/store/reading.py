@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -55,7 +55,7 @@ def latest_row(can_id: str) -> Row | None:
     return row_of(item) if item else None
 
 
-def latest_rows(can_ids: Collection[str]) -> dict[str, Row]:
+def latest_rows(can_ids: Iterable[str]) -> dict[str, Row]:
     """
     Return what `latest_row` does of several cans, by id; those of which no report was ever stored are missing.
 
@@ -64,7 +64,7 @@ def latest_rows(can_ids: Collection[str]) -> dict[str, Row]:
     return {can_id: row for can_id, item in items_of(can_ids).items() if (row := row_of(item))}
 
 
-def items_of(can_ids: Collection[str]) -> dict[str, Item]:
+def items_of(can_ids: Iterable[str]) -> dict[str, Item]:
     """Return the items of these cans in the levels table that there are, by id. Raises StoreUnavailable."""
     wanted = list(dict.fromkeys(can_ids))
     with as_store_errors():

@@ -93,6 +93,7 @@ FLEET = _answer(
     {
         "order": "fullest",
         "stopped": False,
+        "cut": False,
         "page_size": 1,
         "results": [_LISTED],
         "next": f"{_ROOT}?page_size=1&cursor=WyI-MDkzIzQyMCJd.lVZ6",

@@ -14,7 +14,7 @@ from decimal import Decimal
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 
-from reports.models import Can, Pair
+from reports.models import Can, Pair, index_words
 from reports.web.csv_cells import as_it_was
 
 COLUMNS = ("can_id", "name", "address", "stream", "latitude", "longitude", "retired")
@@ -118,6 +118,7 @@ def apply(changes: Sequence[Change], now: datetime) -> list[Pair]:
         Can.objects.bulk_create(
             cans, batch_size=500, update_conflicts=True, unique_fields=["can_id"], update_fields=[*facts, "retired_at"]
         )
+        index_words(cans)
     return pairs
 
 

@@ -114,7 +114,12 @@ class FleetView(ApiView):
                 {"type": "integer", "minimum": 1, "maximum": queries.MAX_SILENT_H},
                 description="No report for at least so many hours.",
             ),
-            OpenApiParameter("q", {"type": "string", "maxLength": 128}, description="The first characters of the id."),
+            OpenApiParameter(
+                "q",
+                {"type": "string", "maxLength": 128},
+                description="How the id begins, or words of name and address: each begins one; case and accents are "
+                "ignored. At most 300 cans are found by name and address; `cut` says whether there are more.",
+            ),
             *page_parameters(cursors.MAX_FLEET),
         ],
         responses={
@@ -152,7 +157,7 @@ class FleetView(ApiView):
             rows=rows,
             next=page_address(request, root, next_),
             previous=page_address(request, root, previous),
-            about={"order": query.order, "stopped": stopped, "page_size": query.size},
+            about={"order": query.order, "stopped": stopped, "cut": fleet.found.is_cut, "page_size": query.size},
             links={"self": root},
         )
         return Response(_page(request, query, listing) if self.is_page else listing)
@@ -290,7 +295,7 @@ def _matching(
     """
     if _is_whole(listing):
         return len(listing.rows)
-    if count is None or query.prefix or query.silent_h or query.has_level or (query.status and query.stream):
+    if count is None or query.search or query.silent_h or query.has_level or (query.status and query.stream):
         return None
     if query.status:
         return count.overview.by_status.get(query.status, 0)

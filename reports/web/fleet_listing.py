@@ -10,7 +10,7 @@ from reports import store
 from reports.insight.fold import Row as StoredRow
 from reports.insight.fold import trend
 from reports.insight.standing import standing, status_alone
-from reports.models import Can, facts_of
+from reports.models import Can, Found, facts_of, found_by_words
 from reports.report import Report
 from reports.web import cursors
 from reports.web.answers import Row
@@ -23,7 +23,7 @@ class FleetListing:
     A query of the fleet, and the facts of the cans that were looked at: a query a hundred of these, or a page.
 
     budget: how many cans a page looks at before it stops, where no index serves the filter. with_rows: whether
-    reasons and the last day are wanted.
+    reasons and the last day are wanted. found: the cans whose names and addresses hold what is searched.
     """
 
     query: FleetQuery
@@ -31,7 +31,11 @@ class FleetListing:
     now: datetime
     budget: int = store.BUDGET
     with_rows: bool = False
+    found: Found = field(init=False)
     _facts: dict[str, Can] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.found = found_by_words(self.query.search)
 
     def page(self) -> tuple[list[Row], str | None, str | None, bool]:
         """
@@ -77,10 +81,43 @@ class FleetListing:
     def _ranked(self, query: FleetQuery) -> store.Ranked:
         bounds, is_whole = query.bounds(self.now)
         self._facts = {}
-        return store.ranked(
+        ranked = store.ranked(
             query.order, after=query.after, before=query.before, keep=self._wanted, selective=not is_whole,
             budget=self.budget, size=query.size, with_rows=self.with_rows, **bounds,
         )  # fmt: skip
+        # The index by id has only those whose ids begin so; any other order has all cans, of which each is judged.
+        return self._with_found(query, ranked) if query.order == "id" and self.found.can_ids else ranked
+
+    def _with_found(self, query: FleetQuery, ranked: store.Ranked) -> store.Ranked:
+        """Return a page by id to which the cans found by name or address are added, each in its place."""
+        after, before = query.after, query.before
+        if ranked.more:
+            # Beyond where the page ends in the index, cans of the index may be missing.
+            after, before = (ranked.first, before) if before is not None else (after, ranked.last)
+        others = store.latest_rows(
+            can_id
+            for can_id in self.found.can_ids
+            if not can_id.startswith(query.search)
+            and (after is None or can_id > after)
+            and (before is None or can_id < before)
+        )
+        wanted = [others[can_id] for can_id in self._wanted([row.report for row in others.values()])]
+        items = sorted([*ranked.items, *(row.report for row in wanted)], key=lambda report: report.can_id)
+        is_cut = len(items) > query.size
+        shown = items[-query.size :] if query.before is not None else items[: query.size]
+        first, last = (shown[0].can_id, shown[-1].can_id) if shown else (ranked.first, ranked.last)
+        if ranked.more and not is_cut:
+            # The index was searched beyond what is shown.
+            first, last = (ranked.first, last) if query.before is not None else (first, ranked.last)
+        return replace(
+            ranked,
+            items=shown,
+            first=first,
+            last=last,
+            more=is_cut or ranked.more,
+            stopped=ranked.stopped and len(shown) < query.size,
+            rows={**ranked.rows, **{row.report.can_id: row for row in wanted}},
+        )
 
     def _wanted(self, reports: Sequence[Report]) -> set[str]:
         """Return the ids of those that are in service and asked for."""
@@ -90,6 +127,9 @@ class FleetListing:
 
     def _is_wanted(self, report: Report, can: Can | None) -> bool:
         if can and can.is_retired(report.measured_at):
+            return False
+        search = self.query.search
+        if search and not report.can_id.startswith(search) and report.can_id not in self.found.can_ids:
             return False
         stream = (can.stream if can else "") or report.stream or ""
         return self.query.matches(report, stream, self.now)

@@ -49,8 +49,8 @@ class FleetQuery:
     """
     Which cans are asked for, in which order, and which page of them.
 
-    level_min, level_max: percent. silent_h: no report for at least so many hours. is_ordered: whether the order was
-    asked for.
+    level_min, level_max: percent. silent_h: no report for at least so many hours. search: how the id begins, or words
+    of name and address. is_ordered: whether the order was asked for.
     """
 
     order: Order
@@ -59,7 +59,7 @@ class FleetQuery:
     level_min: Decimal | None
     level_max: Decimal | None
     silent_h: int | None
-    prefix: str
+    search: str
     size: int
     scope: str
     is_ordered: bool = False
@@ -69,13 +69,13 @@ class FleetQuery:
     @property
     def needs_an_index(self) -> bool:
         """Whether the rows are to come in an order, or a part of an index holds them."""
-        has_part = self.prefix or self.silent_h or self.has_level or self.status in (Status.FULL, Status.SILENT)
+        has_part = self.search or self.silent_h or self.has_level or self.status in (Status.FULL, Status.SILENT)
         return bool(self.is_ordered or has_part or self.after or self.before)
 
     @property
     def natural(self) -> Order:
         """The order where none is asked for: the one that finds what is, without looking at anything else."""
-        return _natural(self.prefix, self.status, self.silent_h)
+        return _natural(self.search, self.status, self.silent_h)
 
     @property
     def has_level(self) -> bool:
@@ -83,13 +83,13 @@ class FleetQuery:
 
     @property
     def is_filtered(self) -> bool:
-        return bool(self.status or self.stream or self.prefix or self.silent_h) or self.has_level
+        return bool(self.status or self.stream or self.search or self.silent_h) or self.has_level
 
     @property
     def words(self) -> list[str]:
         """Return what is asked for in words, a part for each filter: for paper, where there is no form."""
         said = {
-            "id begins with {}": self.prefix,
+            "search {}": self.search,
             "status {}": self.status,
             "stream {}": self.stream,
             "level from {} %": self.level_min,
@@ -99,11 +99,14 @@ class FleetQuery:
         return [words.format(value) for words, value in said.items() if value not in (None, "")]
 
     def matches(self, report: Report, stream: str, now: datetime) -> bool:
-        """Say whether a can is among those asked for; stream: the one that it is known under."""
+        """
+        Say whether a can is among those asked for, but for `search`: that asks facts that no report has.
+
+        stream: the one that it is known under.
+        """
         level = percent(report.level)
         return (
-            report.can_id.startswith(self.prefix)
-            and (not self.status or status(report, now) == self.status)
+            (not self.status or status(report, now) == self.status)
             and (not self.stream or stream.casefold() == self.stream.casefold())
             and (self.level_min is None or (level is not None and level >= self.level_min))
             and (self.level_max is None or (level is not None and level <= self.level_max))
@@ -123,7 +126,7 @@ class FleetQuery:
         return self._bounds_of_level()
 
     def _bounds_of_id(self) -> tuple[dict[str, Any], bool]:
-        return {"prefix": self.prefix}, not (self.status or self.stream or self.has_level or self.silent_h)
+        return {"prefix": self.search}, not (self.status or self.stream or self.has_level or self.silent_h)
 
     def _bounds_of_silence(self, now: datetime) -> tuple[dict[str, Any], bool]:
         silence = timedelta(hours=self.silent_h or 0)
@@ -144,7 +147,7 @@ class FleetQuery:
             high = min(FULL_FROM if high is None else high, FULL_FROM)
         # The index knows whole percents: 73 stands for levels up to 73.99, so as an upper bound only 100 is exact.
         is_exact = (low is None or low == int(low)) and high in (None, 100)
-        is_whole = is_exact and not (self.status or self.stream or self.prefix or self.silent_h)
+        is_whole = is_exact and not (self.status or self.stream or self.search or self.silent_h)
         return {"low": None if low is None else int(low), "high": None if high is None else int(high)}, is_whole
 
 
@@ -169,16 +172,16 @@ MAX_SILENT_H = 9999
 def fleet_query(query: Mapping[str, str]) -> FleetQuery:
     known(query, {*FLEET_FILTERS, "page_size", "cursor"})
     asked_status = _choice(query, "status", REPORTED, str.upper)
-    prefix = query.get("q", "").strip()
-    if len(prefix) > MAX_CAN_ID:
+    search = query.get("q", "").strip()
+    if len(search) > MAX_CAN_ID:
         raise InvalidQuery("q", f"must be at most {MAX_CAN_ID} characters long")
     silent_h = _whole(query, "silent_h", MAX_SILENT_H)
-    order = _choice(query, "order", get_args(Order), str.lower) or _natural(prefix, asked_status, silent_h)
+    order = _choice(query, "order", get_args(Order), str.lower) or _natural(search, asked_status, silent_h)
     level_min, level_max = _level(query, "level_min"), _level(query, "level_max")
     if level_min is not None and level_max is not None and level_min > level_max:
         raise InvalidQuery("level_max", "must not be below level_min")
     size, stream = _page_size(query, cursors.MAX_FLEET), query.get("stream", "").strip()
-    scope = json.dumps(["fleet", size, order, asked_status, stream, str(level_min), str(level_max), silent_h, prefix])
+    scope = json.dumps(["fleet", size, order, asked_status, stream, str(level_min), str(level_max), silent_h, search])
     position = cursors.unseal(query.get("cursor", ""), scope)
     first_page = FleetQuery(
         order=cast(Order, order),
@@ -187,7 +190,7 @@ def fleet_query(query: Mapping[str, str]) -> FleetQuery:
         level_min=level_min,
         level_max=level_max,
         silent_h=silent_h,
-        prefix=prefix,
+        search=search,
         size=size,
         scope=scope,
         is_ordered=bool(query.get("order", "").strip()),
@@ -198,8 +201,8 @@ def fleet_query(query: Mapping[str, str]) -> FleetQuery:
     return replace(first_page, after=key) if direction == ">" else replace(first_page, before=key)
 
 
-def _natural(prefix: str, asked_status: str | None, silent_h: int | None) -> Order:
-    return "id" if prefix else "silent" if silent_h or asked_status == Status.SILENT else "fullest"
+def _natural(search: str, asked_status: str | None, silent_h: int | None) -> Order:
+    return "id" if search else "silent" if silent_h or asked_status == Status.SILENT else "fullest"
 
 
 def _is_silent(report: Report, hours: int, now: datetime) -> bool:

@@ -109,6 +109,9 @@ class FleetAnswer(serializers.Serializer[Any]):
     stopped = serializers.BooleanField(
         help_text="True: the search stopped before the page was full; next continues it."
     )
+    cut = serializers.BooleanField(
+        help_text="True: more names and addresses hold q than are searched at once; some of these cans are not listed."
+    )
     page_size = serializers.IntegerField()
     results = FleetRowAnswer(many=True)
     next = serializers.URLField(allow_null=True, help_text="The next page, null at the end.")

@@ -17,9 +17,9 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports import store
+from reports import models, store
 from reports.insight.fleet_counts import Count, Urgent, Walked
-from reports.models import Can
+from reports.models import Can, index_words
 from reports.report import Report
 from reports.store import walking
 from reports.web import cursors, fleet, fleet_count, fleet_csv
@@ -741,3 +741,75 @@ def test_the_most_urgent_have_names_addresses_and_since_when(client: Client, mon
     assert row["or_earlier"] is False
     assert "Market square 3" in page
     assert ">5 h ago</time>" in page
+
+
+def test_a_search_finds_names_and_addresses_whatever_their_case_and_accents(client: Client) -> None:
+    known = {"find-a": ("Náměstí Míru", ""), "9-find": ("Old town", "Namesti 3"), "find-b": ("Bridge", "")}
+    for can_id, (name, address) in known.items():
+        put(can_id, "5")
+        Can.objects.create(can_id=can_id, name=name, address=address)
+    put("namesti-1", "7")
+
+    def ids(q: str, order: str = "id") -> list[object]:
+        return [row["can_id"] for row in client.get("/reports/", {"q": q, "order": order}).json()["results"]]
+
+    assert ids("NÁMĚSTÍ") == ["9-find", "find-a"]
+    assert ids("mir nam") == ["find-a"]
+    assert ids("namesti") == ["9-find", "find-a", "namesti-1"]
+    assert set(ids("namesti", "emptiest")) == {"9-find", "find-a", "namesti-1"}
+    assert ids("ěstí") == ids("namesti xyz") == []
+
+
+def test_a_search_is_walked_both_ways_and_each_can_met_once(client: Client) -> None:
+    names = {f"{first}-{number}": "Harbour" for first in ("aa", "harbour", "zz") for number in range(4)}
+    for can_id in [*names, "harbour-x", "harbour-y"]:
+        put(can_id)
+    Can.objects.bulk_create(Can(can_id=can_id, name=name) for can_id, name in names.items())
+    index_words(list(Can.objects.all()))
+
+    for size in (1, 3, 5, 13, 14):
+        forwards, address = [], f"/reports/?q=harbour&page_size={size}"
+        while address:
+            page = client.get(address).json()
+            forwards.append([row["can_id"] for row in page["results"]])
+            address, back = page["next"], page["previous"]
+        assert [can_id for page in forwards for can_id in page] == sorted([*names, "harbour-x", "harbour-y"])
+        backwards = []
+        while back:
+            page = client.get(back).json()
+            backwards.insert(0, [row["can_id"] for row in page["results"]])
+            back = page["previous"]
+        assert [can_id for page in backwards for can_id in page] == [
+            can_id for page in forwards[:-1] for can_id in page
+        ]
+
+
+def test_a_search_that_finds_too_many_says_so(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(4):
+        put(f"many-{number}")
+        Can.objects.create(can_id=f"many-{number}", address=f"Quay {number}")
+    assert client.get("/reports/?q=quay").json()["cut"] is False
+
+    for limit in ("MOST_FOUND", "MOST_READ"):
+        with monkeypatch.context() as patch:
+            patch.setattr(models, limit, 2)
+            answer = client.get("/reports/?q=quay").json()
+            page = client.get("/reports/?q=quay", headers={"Accept": "text/html"}).content
+        assert (answer["cut"], len(answer["results"])) == (True, 2)
+        assert b"some of their cans are not listed" in page
+
+
+def test_what_is_found_follows_the_facts(admin_client: Client) -> None:
+    put("moved")
+
+    def is_found(word: str) -> bool:
+        return bool(admin_client.get("/reports/", {"q": word}).json()["results"])
+
+    admin_client.put("/cans/moved", {"name": "Orchard"}, content_type="application/json")
+    assert is_found("orchard")
+    admin_client.post("/cans/", "can_id,name\nmoved,Meadow\n", content_type="text/csv")
+    assert (is_found("orchard"), is_found("meadow")) == (False, True)
+    admin_client.post("/admin/reports/can/moved/change/", {"can_id": "moved", "name": "Hill"})
+    assert (is_found("meadow"), is_found("hill")) == (False, True)
+    admin_client.delete("/cans/moved")
+    assert not is_found("hill")

@@ -8,8 +8,9 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import models, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -92,8 +93,20 @@ class SensorAdmin(ListedLookups, admin.ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(SavedView)
 class SavedViewAdmin(ListedLookups, admin.ModelAdmin):  # type: ignore[type-arg]
+    """Everybody's own views and the shared ones: nobody sees, changes or makes a private view of another user."""
+
     list_display = ("name", "query", "owner")
     list_select_related = ("owner",)
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[SavedView]:
+        return SavedView.objects.usable_by(request.user)
+
+    def formfield_for_foreignkey(
+        self, db_field: models.ForeignKey[Any, Any], request: HttpRequest, **named: Any
+    ) -> forms.ModelChoiceField | None:  # type: ignore[type-arg]
+        if db_field.name == "owner":
+            named["queryset"] = User.objects.filter(username=request.user.get_username())
+        return super().formfield_for_foreignkey(db_field, request, **named)
 
 
 @admin.register(UplinkSource)

@@ -18,6 +18,8 @@ from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import connection, models, transaction
@@ -351,8 +353,19 @@ class CanChange(models.Model):
 Pair = tuple[Can | None, Can | None]
 
 
+class SavedViews(models.Manager["SavedView"]):
+    """The saved views; all but their owners see shared ones alone."""
+
+    def usable_by(self, user: AbstractBaseUser | AnonymousUser) -> models.QuerySet[SavedView]:
+        """Return the user's own views, and those that are shared."""
+        shared = models.Q(owner=None)
+        return self.filter(shared | models.Q(owner=user.pk) if user.is_authenticated else shared)
+
+
 class SavedView(models.Model):
-    """A filter of the fleet under a name: the query string that shows it."""
+    """A filter of the fleet under a name: the query string that shows it. owner: None where it is shared."""
+
+    objects = SavedViews()
 
     name = models.CharField(max_length=64)
     query = models.CharField(max_length=500, blank=True, help_text="as in the address: status=FULL&stream=paper")

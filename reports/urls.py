@@ -17,6 +17,7 @@ from reports.web import (
     overview,
     pipeline,
     probes,
+    saved_views,
     sensors,
     uplinks,
 )
@@ -46,6 +47,8 @@ urlpatterns = [
     *either("sensors/<str:key>/mountings/<int:pk>", sensors.MountingView.as_view(), "sensor-mounting"),
     *either("sensors/<str:key>/mountings/<int:pk>/empty", sensors.EmptyNowView.as_view(), "empty-now"),
     *either("uplinks/<str:name>", uplinks.UplinksView.as_view(), "uplinks"),
+    *either("views", saved_views.ViewsView.as_view(), "views"),
+    *either("views/<int:view_id>", saved_views.SavedViewView.as_view(), "saved-view"),
     path("favicon.ico", facts.favicon, name="favicon"),
     *either("health/live", probes.LiveView.as_view(), "live"),
     *either("health/ready", probes.ReadyView.as_view(), "ready"),

@@ -37,6 +37,7 @@ OFFERED = (
     "reports.add_savedview",
     "reports.change_can",
     "reports.change_mounting",
+    "reports.delete_savedview",
 )
 SECONDS = {"s": 1, "min": 60, "h": 3600}
 #: Clients remembered at once, about 2 MB; of more, who was silent longest begins anew.
@@ -144,6 +145,15 @@ class MayEditSensors(MayEditFacts):
         **dict.fromkeys(("POST", "PUT", "PATCH"), ("reports.add_mounting", "reports.change_mounting")),
         "DELETE": ("reports.delete_sensor",),
     }
+
+
+class MaySaveViews(MayRead):
+    """Looking; saving views and deleting them: operators."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        if request.method in ("POST", "DELETE"):
+            return may(request, "reports.add_savedview") and may(request, "reports.delete_savedview")
+        return super().has_permission(request, view)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from django.db.models import Q
 from django.http import HttpResponse, QueryDict, StreamingHttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -238,7 +237,6 @@ def _form_again(typed: QueryDict, error: InvalidReports) -> PostPage:
 def _page(
     request: Request, query: FleetQuery, answer: Any, wrong: Mapping[str, str] = MappingProxyType({})
 ) -> FleetPage:
-    owners = Q(owner=None) | Q(owner=request.user.pk) if request.user.is_authenticated else Q(owner=None)
     # The counts are beside the list: it does not wait for those of a large fleet.
     count = fleet_count.current(patience_s=0.2)
     rows = answer.rows if isinstance(answer, Listing) else ()
@@ -260,7 +258,7 @@ def _page(
         },
         sizes={size: _changed(request, page_size=str(size)) for size in (50, 100, 300)},
         statuses=REPORTED,
-        views=list(SavedView.objects.filter(owners)),
+        views=list(SavedView.objects.usable_by(request.user)),
         asked=asked(request, "cursor", "format"),
         csv_address=_changed(request, format="csv"),
         has_other_stream=query.stream.casefold() not in {"", *map(str.casefold, by_stream)},

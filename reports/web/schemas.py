@@ -299,6 +299,18 @@ class MountingsImported(serializers.Serializer[Any]):
     same = serializers.IntegerField(help_text="Mountings that were known; their calibration may have changed.")
 
 
+class ViewAnswer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    query = serializers.CharField(allow_blank=True)
+    shared = serializers.BooleanField()
+    links = serializers.DictField(child=serializers.URLField())
+
+
+class ViewsAnswer(serializers.Serializer[Any]):
+    results = ViewAnswer(many=True)
+
+
 class ProblemAnswer(serializers.Serializer[Any]):
     """RFC 9457 problem details."""
 

@@ -46,6 +46,7 @@ REVOKE = {code: (401, code, code, code, code, 403, 401, 401, code) for code in (
 POSTED = (401, 405, 405, 405, 403, 403, 401, 401, 403)
 SAVED = (302, 403, 302, 302, 302, 302, 302, 302, 302)
 UNKNOWN = tuple(404 if code == 200 else code for code in READ)
+UNGOT = tuple(405 if code == 200 else code for code in READ)
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE")
 
 
@@ -98,6 +99,8 @@ MATRIX: dict[str, Row] = {
     "uplinks/<str:name>": row(CLOSED, OPTIONS=OPEN, POST=(401,) * 9, otherwise=CLOSED),
     "tokens": row(READ, POST=MAKE, otherwise=REVOKE[405]),
     "tokens/<int:token_id>": row(UNKNOWN, OPTIONS=READ, POST=POSTED, DELETE=REVOKE[404], otherwise=REVOKE[405]),
+    "views": row(READ, POST=SETTLE[400], DELETE=SETTLE[405]),
+    "views/<int:view_id>": row(UNGOT, OPTIONS=READ, POST=SETTLE[404], DELETE=SETTLE[404]),
     "health/live": row(OPEN, otherwise=CLOSED),
     # No worker runs here, and it says so to everyone.
     "health/pipeline": row((503,) * 9, OPTIONS=OPEN, otherwise=CLOSED),
@@ -114,7 +117,8 @@ DJANGOS = {"admin/"}
 
 
 def path_of(route: str) -> str:
-    return "/" + re.sub("<str:[a-z_]+>", "nobody", route).replace("<int:pk>", "1").replace("<int:token_id>", "0")
+    path = "/" + re.sub("<str:[a-z_]+>", "nobody", route)
+    return path.replace("<int:pk>", "1").replace("<int:token_id>", "0").replace("<int:view_id>", "999")
 
 
 def test_every_route_has_its_row() -> None:

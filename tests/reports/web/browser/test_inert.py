@@ -79,6 +79,7 @@ def addresses() -> list[str]:
         )
     ]
     of_lists = ["/", "/reports/?order=id", f"/reports/?stream={asked}", f"/reports/?q={asked}", "/pipeline/"]
+    of_lists.append("/views/")
     of_letters = ["/pipeline/dead-letters/", "/tokens"]
     refused = [
         f"/reports/?{asked}={asked}",

@@ -38,6 +38,7 @@ PAGES = {
     "/cans/420": "operator",
     "/cans/import/": "operator",
     "/tokens": "operator",
+    "/views/": "operator",
     "/login/": None,
     "/health/live": None,
 }

@@ -120,9 +120,12 @@ class Can(models.Model):
         validators=[MinValueValidator(-180), MaxValueValidator(180)],
     )  # fmt: skip
     retired_at = models.DateTimeField(null=True, blank=True, help_text="out of service from then on")
+    #: False says nothing: who lists the cans that never reported asks the store, and notes here which have.
+    has_reported = models.BooleanField(default=False, editable=False)
 
     class Meta:
         ordering = ("can_id",)
+        indexes = (models.Index(fields=("can_id",), name="can_never_reported", condition=models.Q(has_reported=False)),)
 
     def __str__(self) -> str:
         return f"{self.can_id} {self.name}".strip()
@@ -494,15 +497,15 @@ def found_by_words(text: str) -> Found:
     words = sorted(words_of(text), key=len, reverse=True)
     if not words:
         return Found()
-    read = list(CanWord.objects.filter(_begins(words[0])).values_list("can_id", flat=True)[: MOST_READ + 1])
+    read = list(CanWord.objects.filter(begins("word", words[0])).values_list("can_id", flat=True)[: MOST_READ + 1])
     can_ids = set(read[:MOST_READ])
     for word in words[1:]:
-        can_ids &= set(CanWord.objects.filter(_begins(word), can__in=can_ids).values_list("can_id", flat=True))
+        can_ids &= set(CanWord.objects.filter(begins("word", word), can__in=can_ids).values_list("can_id", flat=True))
     return Found(frozenset(sorted(can_ids)[:MOST_FOUND]), len(read) > MOST_READ or len(can_ids) > MOST_FOUND)
 
 
-def _begins(word: str) -> models.Q:
-    """Return the condition that a word begins so, in the form for which the database uses its index."""
+def begins(field: str, text: str) -> models.Q:
+    """Return the condition that a field begins so, in this case, in the form for which the database uses its index."""
     if connection.vendor == "postgresql":
-        return models.Q(word__startswith=word)
-    return models.Q(word__gte=word, word__lt=word + "\U0010ffff")
+        return models.Q(**{f"{field}__startswith": text})
+    return models.Q(**{f"{field}__gte": text, f"{field}__lt": text + "\U0010ffff"})

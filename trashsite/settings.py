@@ -338,7 +338,8 @@ SPECTACULAR_SETTINGS = {
     "PREPROCESSING_HOOKS": ["reports.web.openapi.one_form_of_each"],
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "reports.web.openapi.without_pages"],
     "ENUM_NAME_OVERRIDES": {
-        "CanStatus": "reports.insight.status.REPORTED",
+        "CanStatus": "reports.insight.status.Status",
+        "ReportedStatus": "reports.insight.status.REPORTED",
         "ServiceAnswers": "reports.web.schemas.SERVICE_ANSWERS",
     },
 }

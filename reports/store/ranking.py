@@ -81,12 +81,12 @@ def ranked(
 
     order: by level either way, the one silent for longest first, or by id. low, high: whole percents, both
     included, where the order is by level. until: last reported then or before, where it is `silent`.
-    prefix: of the id, where it is `id`. keep: which rows are wanted, asked with up to a hundred, or a page of them.
-    selective: whether `keep` may drop many; then up to `budget` rows are looked at, else up to so many more than
-    `size`. The indexes are coarse (reports.store.items): within a page the rows are put into their exact order, from
-    80 % on it is exact to the percent across pages too, and bounds are exact. with_rows: they cost some CPU.
-    Costs a Query a shard and a BatchGetItem a hundred rows looked at; an `until` of less than twelve hours ago looks
-    also at cans that have reported since.
+    before: "" stands for the end. prefix: of the id, where it is `id`. keep: which rows are wanted, asked with up to a
+    hundred, or a page of them. selective: whether `keep` may drop many; then up to `budget` rows are looked at, else up
+    to so many more than `size`. The indexes are coarse (reports.store.items): within a page the rows are put into their
+    exact order, from 80 % on it is exact to the percent across pages too, and bounds are exact. with_rows: they cost
+    some CPU. Costs a Query a shard and a BatchGetItem a hundred rows looked at; an `until` of less than twelve hours
+    ago looks also at cans that have reported since.
     Cans that another service wrote are missing until `mend` has seen them. Raises StoreUnavailable.
     """
     test = _exactly(order, low, high, until)

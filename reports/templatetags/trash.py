@@ -104,7 +104,7 @@ def trend(percents: Sequence[int | None]) -> SafeString:
 @register.simple_tag
 def status_pill(status: str) -> SafeString:
     """Show a status as a word on a tint: never by colour alone."""
-    return format_html('<span class="pill {}">{}</span>', status.lower(), status)
+    return format_html('<span class="pill {}">{}</span>', status.lower(), status.replace("_", " "))
 
 
 @register.simple_tag

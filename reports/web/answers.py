@@ -20,6 +20,8 @@ from reports.insight.status import Status
 from reports.models import Facts
 from reports.report import Report, iso
 
+_NEVER = Standing(Status.NEVER_REPORTED, "No report of it is stored.", False, None)
+
 
 @dataclass(frozen=True, slots=True)
 class JsonText:
@@ -44,6 +46,10 @@ class Row:
     facts: Facts | None = None
     has_facts: bool = True
     trend: Sequence[int | None] = ()
+
+    @property
+    def can_id(self) -> str:
+        return self.report.can_id
 
     @property
     def status(self) -> Status:
@@ -95,6 +101,49 @@ class CanRow(Row):
             "emptied": standing.emptied and emptied_json(standing.emptied),
             "forecast": forecast,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class NeverRow:
+    """A can of which facts are known and no report was ever stored. root: as in Row."""
+
+    can_id: str
+    root: str
+    facts: Facts
+    report: None = None
+    is_old: bool = False
+    has_trend: bool = False
+    standing: Standing = _NEVER
+
+    @property
+    def status(self) -> Status:
+        return self.standing.status
+
+    @property
+    def stream(self) -> str:
+        return self.facts.stream
+
+    def json(self) -> dict[str, Any]:
+        return {
+            "can_id": self.can_id,
+            "level": None,
+            "measured_at": None,
+            "received_at": None,
+            "attributes": {},
+            "links": can_links(self.root, self.can_id),
+            "status": self.status,
+            "reason": self.standing.reason,
+            "facts": self.facts._asdict(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class NeverCanRow(NeverRow):
+    """Such a can alone, of which nothing follows."""
+
+    def json(self) -> dict[str, Any]:
+        forecast = {"threshold": self.standing.full_from, **_forecast_json(NoForecast(self.standing.reason))}
+        return {**NeverRow.json(self), "silent_at": None, "emptied": None, "forecast": forecast}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +201,7 @@ class PastRow:
 class Listing:
     """A page of rows, after members that say what they are of; `next` and `previous` are addresses of pages."""
 
-    rows: Sequence[Row] | Sequence[PastRow]
+    rows: Sequence[Row | NeverRow] | Sequence[PastRow]
     next: str | None
     previous: str | None
     about: Mapping[str, Any]

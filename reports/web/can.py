@@ -18,15 +18,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from reports import store
-from reports.insight.fold import Row as StoredRow
 from reports.insight.hours import by_day
 from reports.insight.standing import expected, standing
 from reports.insight.thinning import thin
-from reports.models import Can, facts_of_one
+from reports.models import Can, Facts, facts_of_one
 from reports.report import MAX_CAN_ID, Report, percent
 from reports.web import cursors, database, examples, queries, schemas
-from reports.web.answers import CanRow, ChartPoints, Listing, PastRow, can_links
-from reports.web.problems import InvalidQuery, UnknownCan, answered
+from reports.web.answers import CanRow, ChartPoints, Listing, NeverCanRow, PastRow, can_links
+from reports.web.problems import DatabaseAway, InvalidQuery, UnknownCan, answered
 from reports.web.rendering import Page
 from reports.web.sensor_values import ShownSensor, mountings_in, shown_in
 from reports.web.view import REFUSALS, UNKNOWN, ApiView, page_address, page_parameters, root_address
@@ -56,6 +55,13 @@ class CanPage(Page):
 
 
 @dataclass(frozen=True)
+class NeverPage(Page):
+    """What is known of a can that never reported."""
+
+    template: ClassVar[str] = "reports/never_reported.html"
+
+
+@dataclass(frozen=True)
 class HistoryPage(Page):
     """A page of a can's history; wrong: by field, the rule that what was asked for breaks: then nothing is listed."""
 
@@ -80,10 +86,14 @@ class CanView(ApiView):
         """
         The newest report of one can, and its facts.
 
+        `level` is null where facts are known and no report is stored; 404 where neither is.
         Where the database of facts does not answer, `facts` is left out, and `unavailable` names it.
         """
         range_ = queries.chart_range(request.query_params)
-        stored, now, root = latest_row(can_id), timezone.now(), root_address(request)
+        check_id(can_id)
+        stored, now, root = store.latest_row(can_id), timezone.now(), root_address(request)
+        if stored is None:
+            return self._never(request, can_id)
         stands = standing(stored, now)
         told = expected(stored, stands.status)
         headers = {"Cache-Control": "private, no-cache"}
@@ -96,6 +106,11 @@ class CanView(ApiView):
         facts, has_facts = database.ask(lambda: facts_of_one(can_id))
         row = CanRow(stored.report, root, stands, facts, has_facts, forecast=told)
         return unless_known(request, row, Response(row, headers=headers))
+
+    def _never(self, request: Request, can_id: str) -> Response:
+        """Return what is known of a can without a report. Raises UnknownCan where that is nothing."""
+        row = NeverCanRow(can_id, root_address(request), known_facts(can_id))
+        return Response(NeverPage(row) if self.is_page else row, headers={"Cache-Control": "private, no-cache"})
 
 
 def _page(row: CanRow, facts: Can | None, sensors: Sequence[ShownSensor], range_: str, now: datetime) -> CanPage:
@@ -142,8 +157,7 @@ class ChartView(ApiView):
         else:
             chart = self._by_hour(can_id, range_, since, now)
         if not chart.points:
-            # 404 where the can is unknown.
-            latest_row(can_id)
+            check_known(can_id)
         return Response(chart, headers={"Cache-Control": "private, max-age=10"})
 
     def _by_report(self, can_id: str, range_: str, since: datetime | None, now: datetime) -> ChartPoints:
@@ -210,8 +224,7 @@ class HistoryView(ApiView):
             now=timezone.now(),
         )
         if not history.items and query.after is None:
-            # 404 where the can is unknown.
-            latest_row(can_id)
+            check_known(can_id)
         root = root_address(request)
         links = can_links(root, can_id)
         after = history.next and cursors.seal(history.next, query.scope)
@@ -229,19 +242,26 @@ class HistoryView(ApiView):
         return Response(HistoryPage(listing, can_id=can_id) if self.is_page else listing)
 
 
-def latest_row(can_id: str) -> StoredRow:
-    """Return what is kept of a can. Raises UnknownCan where nothing is."""
-    check_id(can_id)
-    row = store.latest_row(can_id)
-    if row is None:
-        raise UnknownCan
-    return row
-
-
 def check_id(can_id: str) -> None:
-    """Raise UnknownCan for what can be no can's id: the store need not be asked, and would refuse it."""
-    if len(can_id) > MAX_CAN_ID:
+    """Raise UnknownCan for what can be no can's id: store and database need not be asked, and would refuse it."""
+    if len(can_id) > MAX_CAN_ID or "\x00" in can_id:
         raise UnknownCan
+
+
+def check_known(can_id: str) -> None:
+    """Raise UnknownCan where neither a report nor facts of a can are stored, DatabaseAway where that is not told."""
+    if store.latest(can_id) is None:
+        known_facts(can_id)
+
+
+def known_facts(can_id: str) -> Facts:
+    """Return the facts of a can without a report. Raises UnknownCan where none are known, DatabaseAway."""
+    facts, is_told = database.ask(lambda: facts_of_one(can_id))
+    if not is_told:
+        raise DatabaseAway
+    if facts is None:
+        raise UnknownCan
+    return facts
 
 
 def unless_known(request: Request, row: CanRow, response: Response) -> Response | HttpResponseBase:

@@ -12,6 +12,11 @@ MAX_SIZE = 500
 MAX_FLEET = 300
 
 
+#: How the fleet's positions begin: after or before a can that has reported, and one that never has.
+AFTER, BEFORE, AFTER_NEVER, BEFORE_NEVER = "><)("
+BACKWARDS, AT_END = (BEFORE, BEFORE_NEVER), (AFTER_NEVER, BEFORE_NEVER)
+
+
 def seal(position: str, scope: str) -> str:
     """Make a cursor of a position in the list that `scope` describes: its filter, order and page size."""
     return _signer(scope).sign_object([position], compress=True)

@@ -21,7 +21,7 @@ from reports.insight.fleet_counts import STREAMS
 from reports.insight.status import REPORTED, Status
 from reports.models import SavedView
 from reports.report import InvalidReport
-from reports.web import cursors, examples, fleet_count, queries, schemas
+from reports.web import cursors, examples, fleet_count, never_reported, queries, schemas
 from reports.web.access import MayPost
 from reports.web.answers import Listing, Row, can_links
 from reports.web.fleet_count import FleetCount
@@ -48,9 +48,10 @@ class FleetPage(Page):
     A page of the fleet: its rows, and around them the filter, the counts, saved views and addresses of other orders.
 
     count: None where the fleet was never counted. asked: the query string without cursor and format. streams: by name;
-    has_all_streams: whether these are all. matching: how many cans match, None where that is not counted; is_about:
-    whether that number is right only about. typed, wrong: the parameters as they came, and the rules that they break;
-    then the answer is the problem.
+    has_all_streams: whether these are all. statuses: those that are counted. has_never: whether there may be cans that
+    never reported. matching: how many cans match, None where that is not counted; is_about: whether that number is
+    right only about; is_counted: whether those that never reported are among them. typed, wrong: the parameters as they
+    came, and the rules that they break; then the answer is the problem.
     """
 
     template: ClassVar[str] = "reports/fleet.html"
@@ -64,6 +65,7 @@ class FleetPage(Page):
     sorted_by: Mapping[str, str]
     sizes: Mapping[int, str]
     statuses: Sequence[Status]
+    has_never: bool
     views: Sequence[SavedView]
     asked: str
     csv_address: str
@@ -73,6 +75,7 @@ class FleetPage(Page):
     has_other_stream: bool
     matching: int | None
     is_about: bool
+    is_counted: bool
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ class FleetView(ApiView):
         operation_id="fleet",
         parameters=[
             OpenApiParameter("order", str, enum=["fullest", "emptiest", "silent", "id"]),
-            OpenApiParameter("status", str, enum=[*REPORTED]),
+            OpenApiParameter("status", str, enum=[*Status]),
             OpenApiParameter("stream", str, description="The waste stream, as paper or glass, in any case."),
             OpenApiParameter("level_min", _PERCENT),
             OpenApiParameter("level_max", _PERCENT),
@@ -135,7 +138,8 @@ class FleetView(ApiView):
 
         Some filters have no index. Such a page searches a limited number of cans, may be short, and then has
         `stopped` true; `next` continues the search. A page of cans with large attributes is short, too. To read the
-        whole fleet while it changes, use order=id.
+        whole fleet while it changes, use order=id. Cans of which facts are known and no report is stored follow all
+        others, by id: their `level` is null.
         """
         root = root_address(request)
         try:
@@ -258,6 +262,7 @@ def _page(
         },
         sizes={size: _changed(request, page_size=str(size)) for size in (50, 100, 300)},
         statuses=REPORTED,
+        has_never=never_reported.there_may_be_some(),
         views=list(SavedView.objects.usable_by(request.user)),
         asked=asked(request, "cursor", "format"),
         csv_address=_changed(request, format="csv"),
@@ -266,6 +271,7 @@ def _page(
         wrong=wrong,
         matching=_matching(query, answer, count, by_stream) if not wrong else None,
         is_about=bool(count and not count.overview.exact and not _is_whole(answer)),
+        is_counted=_is_whole(answer),
     )
 
 
@@ -293,7 +299,14 @@ def _matching(
     """
     if _is_whole(listing):
         return len(listing.rows)
-    if count is None or query.search or query.silent_h or query.has_level or (query.status and query.stream):
+    if (
+        not query.has_reported
+        or count is None
+        or query.search
+        or query.silent_h
+        or query.has_level
+        or (query.status and query.stream)
+    ):
         return None
     if query.status:
         return count.overview.by_status.get(query.status, 0)

@@ -11,7 +11,7 @@ from itertools import chain
 from django.db import close_old_connections
 from django.http import HttpResponse, StreamingHttpResponse
 
-from reports.web.answers import Row, instant
+from reports.web.answers import NeverRow, Row, instant
 from reports.web.csv_cells import harmless
 from reports.web.fleet_listing import FleetListing
 
@@ -54,7 +54,7 @@ def csv_of(listing: FleetListing) -> HttpResponse | StreamingHttpResponse:
     return answer
 
 
-def _pieces(pages: Iterator[Sequence[Row]]) -> Iterator[bytes]:
+def _pieces(pages: Iterator[Sequence[Row | NeverRow]]) -> Iterator[bytes]:
     """
     Yield the file in pieces, an empty one where no row was found for a while.
 
@@ -81,17 +81,17 @@ def _lines(rows: Iterable[Sequence[str]]) -> bytes:
     return text.getvalue().encode(errors="backslashreplace")
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: Row | NeverRow) -> list[str]:
     report, facts = row.report, row.facts
     cells = (
-        report.can_id,
+        row.can_id,
         facts.name if facts else "",
         facts.address if facts else "",
         row.stream,
-        report.level,
+        report.level if report else "",
         row.status,
-        instant(report.measured_at) or "",
-        instant(report.received_at) or "",
+        (instant(report.measured_at) or "") if report else "",
+        (instant(report.received_at) or "") if report else "",
         (facts and facts.latitude) or "",
         (facts and facts.longitude) or "",
     )

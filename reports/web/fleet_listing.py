@@ -12,9 +12,13 @@ from reports.insight.fold import trend
 from reports.insight.standing import standing, status_alone
 from reports.models import Can, Found, facts_of, found_by_words
 from reports.report import Report
-from reports.web import cursors
-from reports.web.answers import Row
+from reports.web import cursors, never_reported
+from reports.web.answers import NeverRow, Row
+from reports.web.never_reported import NeverReported
 from reports.web.queries import FleetQuery
+
+#: The rows of a page, the positions of the pages after and before, and whether it stopped before it was full.
+_Page = tuple[list[Row | NeverRow], str | None, str | None, bool]
 
 
 @dataclass(slots=True)
@@ -37,32 +41,72 @@ class FleetListing:
     def __post_init__(self) -> None:
         self.found = found_by_words(self.query.search)
 
-    def page(self) -> tuple[list[Row], str | None, str | None, bool]:
+    def page(self) -> tuple[list[Row | NeverRow], str | None, str | None, bool]:
         """
         Return the rows, the cursors of the pages after and before, and whether it stopped before it was full.
 
-        Raises StoreUnavailable.
+        Cans that never reported follow all others, by id, whatever the order. Raises StoreUnavailable.
         """
-        query = self.query
-        ranked = self._ranked(query)
-        backwards = query.before is not None
-        has_next = backwards or ranked.more
-        has_previous = ranked.more if backwards else query.after is not None
-        last, first = ranked.last or query.after or query.before, ranked.first or query.before or query.after
-        return (
-            self._rows(ranked),
-            cursors.seal(f">{last}", query.scope) if has_next and last else None,
-            cursors.seal(f"<{first}", query.scope) if has_previous and first else None,
-            ranked.stopped,
+        rows, after, before, stopped = self._page_after() if self.query.before is None else self._page_before()
+        next_, previous = (
+            cursors.seal(position, self.query.scope) if position else None for position in (after, before)
         )
+        return rows, next_, previous, stopped
 
-    def all(self) -> Iterator[Sequence[Row]]:
+    def _page_after(self) -> _Page:
+        query, rows, stopped = self.query, list[Row | NeverRow](), False
+        next_ = first = None
+        if query.has_reported and not query.is_at_end:
+            ranked = self._ranked(query)
+            rows, stopped = [*self._rows(ranked)], ranked.stopped
+            next_ = f"{cursors.AFTER}{ranked.last}" if ranked.more and ranked.last else None
+            first = f"{cursors.BEFORE}{ranked.first or query.after}"
+        if query.has_never_reported and not next_:
+            never = self._never(query.size - len(rows), after=query.after if query.is_at_end else None)
+            rows, stopped = [*rows, *map(self._never_row, never.cans)], never.stopped
+            next_ = f"{cursors.AFTER_NEVER}{never.last}" if never.more else None
+            first = first or f"{cursors.BEFORE_NEVER}{never.first}"
+        return rows, next_, first if query.after is not None else None, stopped
+
+    def _page_before(self) -> _Page:
+        query, rows, stopped = self.query, list[Row | NeverRow](), False
+        previous = last = None
+        if query.is_at_end:
+            never = self._never(query.size, before=query.before)
+            rows, stopped = [*map(self._never_row, never.cans)], never.stopped
+            previous = f"{cursors.BEFORE_NEVER}{never.first}" if never.more else None
+            last = f"{cursors.AFTER_NEVER}{never.last}"
+            query = replace(query, before="", size=query.size - len(rows))
+        if query.has_reported and not previous:
+            # A full page asks for one can more, only to know whether there is any.
+            ranked = self._ranked(replace(query, size=query.size or 1))
+            if query.size:
+                rows, stopped = [*self._rows(ranked), *rows], ranked.stopped
+                previous = f"{cursors.BEFORE}{ranked.first}" if ranked.more and ranked.first else None
+                last = last or f"{cursors.AFTER}{ranked.last or query.before}"
+            elif ranked.items or ranked.more:
+                previous = cursors.BEFORE
+        return rows, last, previous, stopped
+
+    def all(self) -> Iterator[Sequence[Row | NeverRow]]:
         """
         Yield every row of the query from its page on, some at a time, or none where none of some hundred cans matched.
 
         Where no order was asked for, and none finds the rows, they come in none: that reads a tenth of what an index
-        would. Raises StoreUnavailable, also in the middle.
+        would. Those that never reported come last. Raises StoreUnavailable, also in the middle.
         """
+        if self.query.before is not None:
+            yield self._page_before()[0]
+            return
+        if self.query.has_reported and not self.query.is_at_end:
+            yield from self._all_reported()
+        at, more = self.query.after if self.query.is_at_end else None, self.query.has_never_reported
+        while more:
+            never = self._never(cursors.MAX_SIZE, after=at)
+            yield [*map(self._never_row, never.cans)]
+            at, more = never.last, never.more
+
+    def _all_reported(self) -> Iterator[Sequence[Row]]:
         if not self.query.needs_an_index:
             for stretch in store.walk():
                 reports = [can.report for can in stretch.cans]
@@ -74,9 +118,15 @@ class FleetListing:
         while True:
             ranked = self._ranked(query)
             yield self._rows(ranked)
-            if not ranked.more or query.before is not None:
+            if not ranked.more:
                 return
             query = replace(query, after=ranked.last)
+
+    def _never(self, size: int, *, after: str | None = None, before: str | None = None) -> NeverReported:
+        return never_reported.some(self.query, self.found, size, after=after, before=before)
+
+    def _never_row(self, can: Can) -> NeverRow:
+        return NeverRow(can.can_id, self.root, can.facts)
 
     def _ranked(self, query: FleetQuery) -> store.Ranked:
         bounds, is_whole = query.bounds(self.now)
@@ -90,10 +140,11 @@ class FleetListing:
 
     def _with_found(self, query: FleetQuery, ranked: store.Ranked) -> store.Ranked:
         """Return a page by id to which the cans found by name or address are added, each in its place."""
-        after, before = query.after, query.before
+        # From the end on, a position is empty.
+        after, before = query.after, query.before or None
         if ranked.more:
             # Beyond where the page ends in the index, cans of the index may be missing.
-            after, before = (ranked.first, before) if before is not None else (after, ranked.last)
+            after, before = (ranked.first, before) if query.before is not None else (after, ranked.last)
         others = store.latest_rows(
             can_id
             for can_id in self.found.can_ids

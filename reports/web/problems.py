@@ -71,6 +71,10 @@ class Unavailable(exceptions.APIException):
     wait = RETRY_AFTER_S
 
 
+class DatabaseAway(Unavailable):
+    default_detail = _DATABASE_DOWN
+
+
 class Unconfirmed(Unavailable):
     """SQS may or may not have what was sent: its answer did not come."""
 

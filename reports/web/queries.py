@@ -15,7 +15,7 @@ from django.conf import settings
 from django.utils.dateparse import parse_date, parse_datetime
 
 from reports.insight.rhythm import SOONEST_S
-from reports.insight.status import FILLING_SHARE, FULL_FROM, HYSTERESIS, REPORTED, Status, status
+from reports.insight.status import FILLING_SHARE, FULL_FROM, HYSTERESIS, Status, status
 from reports.report import MAX_CAN_ID, MAX_LEVEL, Report, percent
 from reports.store import Order
 from reports.web import cursors
@@ -50,7 +50,8 @@ class FleetQuery:
     Which cans are asked for, in which order, and which page of them.
 
     level_min, level_max: percent. silent_h: no report for at least so many hours. search: how the id begins, or words
-    of name and address. is_ordered: whether the order was asked for.
+    of name and address. is_ordered: whether the order was asked for. after, before: the position of another page;
+    is_at_end: it is among the cans that never reported, which follow all others.
     """
 
     order: Order
@@ -65,6 +66,17 @@ class FleetQuery:
     is_ordered: bool = False
     after: str | None = None
     before: str | None = None
+    is_at_end: bool = False
+
+    @property
+    def has_reported(self) -> bool:
+        """Whether cans that have reported are asked for."""
+        return self.status != Status.NEVER_REPORTED
+
+    @property
+    def has_never_reported(self) -> bool:
+        """Whether cans that have never reported are asked for: they have no level, and no time of a last report."""
+        return self.status in (None, Status.NEVER_REPORTED) and not (self.has_level or self.silent_h)
 
     @property
     def needs_an_index(self) -> bool:
@@ -171,7 +183,7 @@ MAX_SILENT_H = 9999
 
 def fleet_query(query: Mapping[str, str]) -> FleetQuery:
     known(query, {*FLEET_FILTERS, "page_size", "cursor"})
-    asked_status = _choice(query, "status", REPORTED, str.upper)
+    asked_status = _choice(query, "status", tuple(Status), str.upper)
     search = query.get("q", "").strip()
     if len(search) > MAX_CAN_ID:
         raise InvalidQuery("q", f"must be at most {MAX_CAN_ID} characters long")
@@ -197,8 +209,9 @@ def fleet_query(query: Mapping[str, str]) -> FleetQuery:
     )
     if position is None:
         return first_page
-    direction, key = position[0], position[1:]
-    return replace(first_page, after=key) if direction == ">" else replace(first_page, before=key)
+    mark, key = position[0], position[1:]
+    page = replace(first_page, is_at_end=mark in cursors.AT_END)
+    return replace(page, before=key) if mark in cursors.BACKWARDS else replace(page, after=key)
 
 
 def _natural(search: str, asked_status: str | None, silent_h: int | None) -> Order:

@@ -9,14 +9,15 @@ from rest_framework import serializers
 from reports.insight.cycles import Stage
 from reports.insight.forecast import Reliability
 from reports.insight.health import SILENT_AFTER as WORKER_SILENT_AFTER
-from reports.insight.status import REPORTED
+from reports.insight.status import REPORTED, Status
 from reports.models import FACTS
 
 _STATUS = (
     "FULL: at its threshold, until 5 points below. SILENT: no report for longer than its own rhythm allows. "
     "SUSPECT: its level is not to be trusted. FILLING: from three quarters of its threshold on. NEW: fewer than 10 "
-    "reports. Else OK."
+    "reports. NEVER_REPORTED: none. Else OK."
 )
+_LEVEL = "Percent full, 0-100, with the digits that the device sent."
 _FACTS = "Details that an operator entered; null: none."
 
 
@@ -36,7 +37,7 @@ class CanLinks(serializers.Serializer[Any]):
 
 
 class ReportAnswer(serializers.Serializer[Any]):
-    level = serializers.CharField(help_text="Percent full, 0-100, with the digits that the device sent.")
+    level = serializers.CharField(help_text=_LEVEL)
     measured_at = serializers.DateTimeField(
         allow_null=True, help_text="Null where another service wrote the row without a time."
     )
@@ -66,8 +67,12 @@ class ForecastAnswer(serializers.Serializer[Any]):
 
 class RowAnswer(ReportAnswer):
     can_id = serializers.CharField()
+    level = serializers.CharField(allow_null=True, help_text=f"{_LEVEL} Null: no report of it is stored.")
+    measured_at = serializers.DateTimeField(
+        allow_null=True, help_text="Null where no report is stored, or another service wrote the row without a time."
+    )
     links = CanLinks()
-    status = serializers.ChoiceField(REPORTED, help_text=_STATUS)
+    status = serializers.ChoiceField([*Status], help_text=_STATUS)
     reason = serializers.CharField(help_text="Why it has this status: a sentence with figures.")
 
 

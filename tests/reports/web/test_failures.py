@@ -149,6 +149,8 @@ VISITS = [
     *both(CANS, "/reports/420", missing={"database": f"{DETAILS}|{NOT_SIGNED_IN}"}, left_out=LEFT_OUT),
     *both(CANS, "/reports/420", who="token", missing={"database": f"{DETAILS}|{NOT_SIGNED_IN}"}, left_out=LEFT_OUT),
     *both(CANS, "/reports/nobody", who="anonymous", status=404),
+    *both(CANS, "/reports/never", who="anonymous"),
+    *both("reports/", "/reports/?status=NEVER_REPORTED", who="anonymous"),
     *both(CANS, "/reports/420?range=x", who="anonymous", status=400),
     *both(f"{CANS}/history", "/reports/420/history", who="anonymous"),
     *both(f"{CANS}/history", "/reports/nobody/history", who="anonymous", status=404),
@@ -384,6 +386,7 @@ def clients(settings: Settings) -> dict[str, Client]:
     Token.objects.create(user=user, name="test", digest=digest(KEY))
     clients["token"] = Client(raise_request_exception=False, headers={"Authorization": f"Bearer {KEY}"})
     Can.objects.create(can_id="420", name="Market square")
+    Can.objects.create(can_id="never", name="Bridge")
     SavedView.objects.create(name="Paper", query="stream=paper")
     return clients
 

@@ -22,7 +22,7 @@ from reports.insight.fleet_counts import Count, Urgent, Walked
 from reports.models import Can, index_words
 from reports.report import Report
 from reports.store import walking
-from reports.web import cursors, fleet, fleet_count, fleet_csv
+from reports.web import cursors, fleet, fleet_count, fleet_csv, never_reported
 from reports.web.csv_cells import as_it_was, harmless
 from reports.web.fleet_count import FleetCount
 from reports.web.problems import InvalidQuery
@@ -813,3 +813,72 @@ def test_what_is_found_follows_the_facts(admin_client: Client) -> None:
     assert (is_found("meadow"), is_found("hill")) == (False, True)
     admin_client.delete("/cans/moved")
     assert not is_found("hill")
+
+
+def test_a_known_can_that_never_reported_is_in_the_list_and_has_a_page(client: Client) -> None:
+    Can.objects.create(can_id="never-1", name="New bridge", address="Bridge 1", stream="Glass")
+    put("never-0", "5")
+
+    reported, never = client.get("/reports/?q=never-").json()["results"]
+    page = client.get("/reports/?q=never-", headers={"Accept": "text/html"}).content.decode()
+    file = client.get("/reports/?q=never-&format=csv").content.decode()
+
+    assert (reported["can_id"], never["can_id"]) == ("never-0", "never-1")
+    assert (never["status"], never["level"], never["measured_at"]) == ("NEVER_REPORTED", None, None)
+    assert "NEVER REPORTED</span>" in page
+    assert "2 cans match." in page
+    assert "never-1,New bridge,Bridge 1,Glass,,NEVER_REPORTED,,,," in file
+    assert client.get("/reports/never-1").json() == never
+    can_page = client.get("/reports/never-1", headers={"Accept": "text/html"})
+    assert (can_page.status_code, b"no report of it is stored" in can_page.content) == (200, True)
+    assert client.get("/reports/never-1/history").json()["results"] == []
+    assert client.get("/reports/never-1/chart").json()["points"] == []
+    assert client.get("/reports/never-2").status_code == 404
+
+
+def test_those_that_never_reported_obey_the_filter_and_leave_with_their_first_report(client: Client) -> None:
+    Can.objects.create(can_id="new-1", name="Bridge", stream="Glass")
+    Can.objects.create(can_id="new-2", retired_at=NOW)
+
+    def ids(**query: str) -> list[object]:
+        return [row["can_id"] for row in client.get("/reports/", {"q": "new-", **query}).json()["results"]]
+
+    assert ids() == ids(stream="glass") == ids(status="never_reported") == ids(order="silent") == ["new-1"]
+    assert ids(stream="paper") == ids(status="OK") == ids(level_max="100") == ids(silent_h="1") == []
+    assert [row["can_id"] for row in client.get("/reports/?q=bridge&status=NEVER_REPORTED").json()["results"]] == [
+        "new-1"
+    ]
+
+    put("new-1")
+    assert (ids(), ids(status="NEVER_REPORTED"), ids(status="OK")) == (["new-1"], [], ["new-1"])
+    assert Can.objects.get(can_id="new-1").has_reported
+
+
+@pytest.mark.parametrize("order", ["id", "emptiest"])
+def test_a_list_with_those_that_never_reported_is_walked_both_ways(
+    client: Client, monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    monkeypatch.setattr(never_reported, "AT_ONCE", 2)
+    monkeypatch.setattr(never_reported, "MOST_ASKED", 2 if order == "id" else 6)
+    reported, never = [f"both-{number}" for number in range(4)], [f"both-{number}x" for number in range(4)]
+    for can_id in reported:
+        put(can_id)
+    Can.objects.bulk_create(Can(can_id=can_id) for can_id in [*reported, *never])
+
+    for size in (1, 2, 3, 4, 5, 7, 8, 9):
+        forwards, address = [], f"/reports/?q=both-&order={order}&page_size={size}"
+        while address:
+            page = client.get(address).json()
+            forwards.append([row["can_id"] for row in page["results"]])
+            address, back = page["next"], page["previous"]
+            assert len(forwards) < 20
+        backwards = [forwards[-1]]
+        while back:
+            page = client.get(back).json()
+            backwards.insert(0, [row["can_id"] for row in page["results"]])
+            back = page["previous"]
+            assert len(backwards) < 20
+        for met in (forwards, backwards):
+            assert [can_id for page in met for can_id in page] == [*reported, *never], size
+    file = client.get(f"/reports/?q=both-&order={order}&format=csv").content.decode()
+    assert [line.partition(",")[0] for line in file.splitlines()[1:]] == [*reported, *never]

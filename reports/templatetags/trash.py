@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from reports.insight.fold import LastKnown
 from reports.insight.status import FULL_FROM
 from reports.report import percent as parsed
 
@@ -151,6 +152,14 @@ def attributes(text: str) -> SafeString:
     return format_html('<dl class="facts">{}</dl>', format_html_join("", "<dt>{}</dt><dd>{}</dd>", rows))
 
 
+@register.simple_tag
+def last_known(known: Sequence[LastKnown]) -> SafeString:
+    """List attributes as a can sent each of them last, with the age of the report that did."""
+    rows = [(visible(each.name), _value(each.text), ago(each.measured_at)) for each in known]
+    line = '<dt>{}</dt><dd>{} <span class="hint">{}</span></dd>'
+    return format_html('<dl class="facts">{}</dl>', format_html_join("", line, rows))
+
+
 @register.simple_tag(takes_context=True)
 def linked(context: template.Context, text: str) -> SafeString:
     """Show JSON so that the addresses of this site in it can be followed; what a device sent stays text."""
@@ -213,6 +222,16 @@ class _Digits(str):
     """A number's own digits."""
 
     __slots__ = ()
+
+
+def _value(text: str) -> SafeString:
+    """Show a value by its JSON text; one that was too long to be kept has none."""
+    if not text:
+        return mark_safe('<span class="unknown">too long to be kept</span>')
+    try:
+        return _shown(json.loads(text, parse_float=_Digits, parse_int=_Digits))
+    except (ValueError, RecursionError):
+        return format_html("{}", text)
 
 
 def _shown(value: Any) -> SafeString:

@@ -18,6 +18,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from reports import store
+from reports.insight.fold import LastKnown, last_known
+from reports.insight.fold import Row as StoredRow
 from reports.insight.hours import by_day
 from reports.insight.standing import expected, standing
 from reports.insight.thinning import thin
@@ -32,6 +34,7 @@ from reports.web.view import REFUSALS, UNKNOWN, ApiView, page_address, page_para
 
 #: Reports in the table of a can's page.
 RECENT = 25
+_HEADERS = {"Cache-Control": "private, no-cache"}
 
 
 @dataclass(frozen=True)
@@ -39,13 +42,15 @@ class CanPage(Page):
     """
     A can's page: its newest report, details, the newest reports as a table, and the address of its chart.
 
-    facts, sensors: say nothing where the answer has no facts, since the database did not answer. sensors: those that
-    are mounted in the can, each with this mounting and what it told last.
+    facts, sensors: say nothing where the answer has no facts, since the database did not answer. known: each attribute
+    as the can sent it last; none where another service wrote the row. sensors: those that are mounted in the can, each
+    with this mounting and what it told last.
     """
 
     template: ClassVar[str] = "reports/can.html"
 
     facts: Can | None
+    known: Sequence[LastKnown]
     sensors: Sequence[ShownSensor]
     recent: Sequence[Report]
     has_more: bool
@@ -91,41 +96,52 @@ class CanView(ApiView):
         """
         range_ = queries.chart_range(request.query_params)
         check_id(can_id)
-        stored, now, root = store.latest_row(can_id), timezone.now(), root_address(request)
+        stored, now = store.latest_row(can_id), timezone.now()
         if stored is None:
             return self._never(request, can_id)
-        stands = standing(stored, now)
-        told = expected(stored, stands.status)
-        headers = {"Cache-Control": "private, no-cache"}
         if self.is_page:
             # A page holds more than the report, and is never the same twice.
-            found, has_facts = database.ask(lambda: (Can.objects.filter(can_id=can_id).first(), mountings_in(can_id)))
-            can, mountings = found or (None, [])
-            row = CanRow(stored.report, root, stands, can.facts if can else None, has_facts, forecast=told)
-            return Response(_page(row, can, shown_in(mountings), range_, now), headers=headers)
+            return Response(_page(request, stored, range_, now), headers=_HEADERS)
         facts, has_facts = database.ask(lambda: facts_of_one(can_id))
-        row = CanRow(stored.report, root, stands, facts, has_facts, forecast=told)
-        return unless_known(request, row, Response(row, headers=headers))
+        row = _row(request, stored, facts, has_facts, now)
+        return unless_known(request, row, Response(row, headers=_HEADERS))
 
     def _never(self, request: Request, can_id: str) -> Response:
         """Return what is known of a can without a report. Raises UnknownCan where that is nothing."""
         row = NeverCanRow(can_id, root_address(request), known_facts(can_id))
-        return Response(NeverPage(row) if self.is_page else row, headers={"Cache-Control": "private, no-cache"})
+        return Response(NeverPage(row) if self.is_page else row, headers=_HEADERS)
 
 
-def _page(row: CanRow, facts: Can | None, sensors: Sequence[ShownSensor], range_: str, now: datetime) -> CanPage:
-    can_id = row.report.can_id
+def _row(request: Request, stored: StoredRow, facts: Facts | None, has_facts: bool, now: datetime) -> CanRow:
+    stands = standing(stored, now)
+    told = expected(stored, stands.status)
+    return CanRow(stored.report, root_address(request), stands, facts, has_facts, forecast=told)
+
+
+def _page(request: Request, stored: StoredRow, range_: str, now: datetime) -> CanPage:
+    can_id = stored.report.can_id
+    found, has_facts = database.ask(lambda: (Can.objects.filter(can_id=can_id).first(), mountings_in(can_id)))
+    can, mountings = found or (None, [])
     recent = store.history(can_id, newest_first=True, size=RECENT, now=now)
     return CanPage(
-        row,
-        facts=facts,
-        sensors=sensors,
+        _row(request, stored, can.facts if can else None, has_facts, now),
+        facts=can,
+        known=_known(stored),
+        sensors=shown_in(mountings),
         recent=recent.items,
         has_more=recent.next is not None,
         range=range_,
         ranges=tuple(queries.RANGES),
         chart_address=f"{reverse('chart', args=[can_id])}?range={range_}",
     )
+
+
+def _known(stored: StoredRow) -> Sequence[LastKnown]:
+    try:
+        return last_known(stored)
+    except (ValueError, RecursionError):
+        # Another service wrote attributes that are no JSON: they are shown as they are.
+        return ()
 
 
 class ChartView(ApiView):

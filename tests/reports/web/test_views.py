@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
@@ -882,3 +883,18 @@ def test_a_list_with_those_that_never_reported_is_walked_both_ways(
             assert [can_id for page in met for can_id in page] == [*reported, *never], size
     file = client.get(f"/reports/?q=both-&order={order}&format=csv").content.decode()
     assert [line.partition(",")[0] for line in file.splitlines()[1:]] == [*reported, *never]
+
+
+def test_a_cans_page_shows_each_attribute_as_it_was_sent_last(client: Client) -> None:
+    put("known", ago_s=3 * 3600, attributes='{"battery": 3.710, "note": "' + "x" * 60 + '"}')
+    put("known", ago_s=150, attributes='{"temperature": 21.50}')
+
+    page = client.get("/reports/known", headers={"Accept": "text/html"}).content.decode()
+
+    listed = re.findall(r"<dt>(\w+)</dt><dd>(.*?) <span class=\"hint\"><time [^>]*>(.*?)<", page)
+    assert [(name, re.sub("<[^>]+>", "", value), age) for name, value, age in listed] == [
+        ("temperature", "21.50", "2 min ago"),
+        ("note", "too long to be kept", "3 h ago"),
+        ("battery", "3.710", "3 h ago"),
+    ]
+    assert client.get("/reports/known").json()["attributes"] == {"temperature": 21.5}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,13 +11,12 @@ from django.utils import timezone
 from reports import store
 from reports.insight.health import SILENT_AFTER
 from reports.store import Heartbeat, StoreUnavailable
+from reports.web.held import Held
 
 #: How long a process trusts what it knows: so often at most it asks the store, however many pages are looked at.
 HELD_S = 5.0
 #: The newest report is older than this: said, though nothing may be wrong.
 QUIET_AFTER = timedelta(minutes=10)
-
-_asking = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,36 +40,17 @@ class Ingestion:
         return bool(self.is_running and self.stored_at and self.asked_at - self.stored_at > QUIET_AFTER)
 
 
-@dataclass(slots=True)
-class _Held:
-    last: Ingestion | None = None
-    #: Monotonic.
-    asked_s: float = -HELD_S
-
-
-_held = _Held()
-
-
 def current() -> Ingestion:
-    """Return whether reports are stored, as of the last five seconds. Raises nothing; asks the store once."""
-    last = _held.last
-    if last and time.monotonic() - _held.asked_s < HELD_S:
-        return last
-    # While another thread asks, the last answer does; a process without one waits for its first.
-    if not _asking.acquire(blocking=last is None):
-        assert last is not None
-        return last
+    """Return whether reports are stored, as of the last seconds. Raises nothing; asks the store once in HELD_S."""
+    return _held.get()
+
+
+def _find_out() -> Ingestion:
+    now = timezone.now()
     try:
-        if _held.last is None or time.monotonic() - _held.asked_s >= HELD_S:
-            now = timezone.now()
-            try:
-                _held.last = judged(store.workers(now), now)
-            except StoreUnavailable:
-                _held.last = Ingestion(None, now)
-            _held.asked_s = time.monotonic()
-        return _held.last
-    finally:
-        _asking.release()
+        return judged(store.workers(now), now)
+    except StoreUnavailable:
+        return Ingestion(None, now)
 
 
 def judged(workers: Sequence[Heartbeat], now: datetime) -> Ingestion:
@@ -89,6 +67,9 @@ def judged(workers: Sequence[Heartbeat], now: datetime) -> Ingestion:
     )
 
 
+_held = Held(_find_out, HELD_S)
+
+
 def forget() -> None:
     """Forget what this process knows: the store itself has changed, as between tests."""
-    _held.last, _held.asked_s = None, -HELD_S
+    _held.forget()

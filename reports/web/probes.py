@@ -8,9 +8,6 @@ exactly is wrong, and the workers' names and counters, operators see at `/pipeli
 from __future__ import annotations
 
 import logging
-import threading
-import time
-from collections.abc import Callable
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -23,37 +20,16 @@ from reports.insight.health import worker_alerts, works
 from reports.queue import QueueUnavailable
 from reports.store import StoreUnavailable
 from reports.web import schemas
+from reports.web.held import Held
 from reports.web.problems import RETRY_AFTER_S
 from reports.web.view import ApiView
 
-#: How old an answer may be, in seconds.
+#: For how long a process trusts what it found out.
 ASKED_EVERY_S = 2.0
 NO_STORE = {"Cache-Control": "no-store"}
 _RETRY = {"Retry-After": str(RETRY_AFTER_S), **NO_STORE}
 
 log = logging.getLogger(__name__)
-
-
-class Held:
-    """What was found out last; whoever asks while it is being found out waits for that."""
-
-    def __init__(self, find_out: Callable[[], dict[str, str]]) -> None:
-        self._find_out = find_out
-        self._lock = threading.Lock()
-        self._found: dict[str, str] | None = None
-        self._at_s = 0.0
-
-    def get(self) -> dict[str, str]:
-        """Return it, at most ASKED_EVERY_S old."""
-        with self._lock:
-            if self._found is None or time.monotonic() - self._at_s >= ASKED_EVERY_S:
-                self._found = self._find_out()
-                self._at_s = time.monotonic()
-            return self._found
-
-    def forget(self) -> None:
-        """Find it out anew when next asked."""
-        self._found = None
 
 
 def worker_problems() -> list[str]:
@@ -86,7 +62,7 @@ def _services() -> dict[str, str]:
     return checks
 
 
-_WORKERS, _SERVICES = Held(_workers), Held(_services)
+_WORKERS, _SERVICES = Held(_workers, ASKED_EVERY_S), Held(_services, ASKED_EVERY_S)
 
 
 def forget() -> None:

@@ -1,7 +1,7 @@
 // A can's chart: fetched, drawn by uPlot, read with the arrow keys.
 "use strict";
 
-const box = document.querySelector("[data-chart]");
+const box = document.querySelector(".chart[data-drawn]");
 const note = document.getElementById("chart-note");
 // A canvas knows no light-dark(): a painted element tells what it came to.
 const painted = (name) => {
@@ -16,6 +16,8 @@ const painted = (name) => {
 let chartData = null;
 let chart = null;
 let repeats = 20;
+// Where the axis begins and ends unless the reader has dragged out a part.
+let whole = null;
 
 const when = new Intl.DateTimeFormat("en-GB", {
   timeZone: box?.dataset.zone, dateStyle: "medium", timeStyle: "short",
@@ -31,9 +33,12 @@ function tick(at, stepS) {
 
 function say(index) {
   const [at, level] = chartData.points[index];
+  note.ariaLive = "polite";
   const range = chartData.high.length ? `, from ${chartData.low[index].toFixed(1)} to ${chartData.high[index].toFixed(1)} %` : "";
   const emptied = marks.get(index)?.map((each) => `; ${told(each)}`).join("") ?? "";
-  note.textContent = `${when.format(at * 1000)} ${box.dataset.zone}: ${level.toFixed(1)} %${range}${emptied}`;
+  const text = `${when.format(at * 1000)} ${box.dataset.zone}: ${level.toFixed(1)} %${range}${emptied}`;
+  // What is said already is not said again.
+  if (note.textContent !== text) note.textContent = text;
 }
 
 // By the index of its point: the emptyings between the point before and this one. The point is the first report after.
@@ -92,7 +97,7 @@ function draw() {
   const ink = painted("soft"), line = painted("line"), stroke = painted("accent"), full = painted("full");
   const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
   const banded = chartData.high.length > 0;
-  const whole = axisRange();
+  whole = axisRange();
   const none = chartData.points.length === 0;
   const [xs, ys] = none ? [whole, [null, null]] : [chartData.points.map((p) => p[0]), chartData.points.map((p) => p[1])];
   const bounds = banded ? [chartData.low, chartData.high] : [];
@@ -124,6 +129,7 @@ function draw() {
     },
   }, [xs, ...bounds, ys], box);
   markedPoints();
+  note.ariaLive = "off";
   note.textContent = none ? "No reports in this range. Choose a longer one." : summary();
 }
 
@@ -178,6 +184,10 @@ function step(by) {
   const last = chartData.points.length - 1;
   const at = chart.cursor.idx ?? (by > 0 ? -1 : last + 1);
   const index = Math.max(0, Math.min(last, Math.abs(by) === Infinity ? (by > 0 ? last : 0) : at + by));
+  point(index);
+}
+
+function point(index) {
   const [x, y] = chartData.points[index];
   chart.setCursor({ left: chart.valToPos(x, "x"), top: chart.valToPos(y, "y") });
   chart.cursor.idx = index;
@@ -186,7 +196,7 @@ function step(by) {
 
 async function load() {
   try {
-    const answer = await fetch(box.dataset.chart, { headers: { Accept: "application/json" } });
+    const answer = await fetch(box.dataset.drawn, { headers: { Accept: "application/json" } });
     if (!answer.ok) throw new Error((await answer.json()).detail);
     chartData = await answer.json();
   } catch (error) {
@@ -207,13 +217,34 @@ async function load() {
   tabulate();
   // A long history is summed up part by part when somebody first looks at it.
   if (!chartData.complete && chartData.high.length && repeats > 0) { repeats -= 1; setTimeout(load, 50); }
+  label();
+}
+
+function label() {
   const levels = chartData.points.map((p) => p[1]);
-  if (levels.length) {
-    box.tabIndex = 0;
-    box.setAttribute("role", "application");
-    box.setAttribute("aria-label",
-      `Chart of the level: from ${Math.min(...levels).toFixed(0)} to ${Math.max(...levels).toFixed(0)} percent. Arrow keys read it point by point.`);
-  }
+  if (!levels.length) return;
+  box.tabIndex = 0;
+  box.setAttribute("role", "application");
+  box.setAttribute("aria-label",
+    `Chart of the level: from ${Math.min(...levels).toFixed(0)} to ${Math.max(...levels).toFixed(0)} percent. Arrow keys read it point by point.`);
+}
+
+// Draws what has come since, and leaves the reader at the same point and in the same part of the chart.
+function redraw(fresh) {
+  // Somebody drags, or has selected text in the table of points: the next time is as good.
+  const selection = getSelection();
+  if (!chart || box.matches(":active") || (!selection.isCollapsed && selection.containsNode(points, true))) return;
+  const { min, max } = chart.scales.x;
+  const isPart = Math.abs(min - whole[0]) > 1 || Math.abs(max - whole[1]) > 1;
+  const read = chart.cursor.idx != null ? chartData.points[chart.cursor.idx]?.[0] : undefined;
+  chartData = fresh;
+  draw();
+  tabulate();
+  label();
+  // A batch is done at once: the point's place depends on the scale.
+  chart.batch(() => { if (isPart) chart.setScale("x", { min, max }); });
+  const index = chartData.points.findIndex(([at]) => at === read);
+  if (index >= 0) point(index);
 }
 
 if (box) {
@@ -227,6 +258,7 @@ if (box) {
   });
   new ResizeObserver(() => { if (chart && chart.width !== box.clientWidth) chart.setSize({ width: box.clientWidth, height: 300 }); }).observe(box);
   points.addEventListener("toggle", tabulate);
+  box.addEventListener("news", (event) => redraw(event.detail));
   document.addEventListener("themechange", () => { if (chartData) draw(); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { if (chartData) draw(); });
 }

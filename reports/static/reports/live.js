@@ -5,7 +5,7 @@
 const every = Number(document.querySelector("[data-every]")?.dataset.every ?? 30) * 1000;
 let failures = 0;
 let timer = null;
-let etag = null;
+const etags = new Map();
 
 const parts = () => [...document.querySelectorAll("[data-part]")];
 const figures = () => [...document.querySelectorAll("[data-part] .figures li")].map((one) => one.textContent.trim().replace(/\s+/g, " "));
@@ -44,13 +44,15 @@ function morph(was, fresh) {
   }
 }
 
-async function refreshMap(map) {
+// Map and chart are drawn by scripts of their own, which are told what has come.
+async function refreshDrawing(drawing) {
+  const etag = etags.get(drawing);
   const headers = { Accept: "application/json", ...(etag && { "If-None-Match": etag }) };
-  const answer = await fetch(map.dataset.places, { headers });
+  const answer = await fetch(drawing.dataset.drawn, { headers });
   if (answer.status === 304) return;
   if (!answer.ok) throw new Error(answer.statusText);
-  etag = answer.headers.get("ETag");
-  document.dispatchEvent(new CustomEvent("news", { detail: await answer.json() }));
+  etags.set(drawing, answer.headers.get("ETag"));
+  drawing.dispatchEvent(new CustomEvent("news", { detail: await answer.json() }));
 }
 
 async function refresh() {
@@ -70,8 +72,7 @@ async function refresh() {
   const changed = figures().filter((text, at) => text !== before[at]);
   const said = document.querySelector("[data-said]");
   if (said && changed.length) said.textContent = `Now ${changed.join(", ")}`;
-  const map = document.getElementById("map");
-  if (map) await refreshMap(map);
+  for (const drawing of document.querySelectorAll("[data-drawn]")) await refreshDrawing(drawing);
 }
 
 async function turn() {

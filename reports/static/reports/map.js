@@ -4,7 +4,7 @@
 const ground = document.getElementById("map");
 
 async function drawMap() {
-  const answer = await fetch(ground.dataset.places, { headers: { Accept: "application/json" } });
+  const answer = await fetch(ground.dataset.drawn, { headers: { Accept: "application/json" } });
   if (!answer.ok) return;
   let { places, cell } = await answer.json();
   if (!places?.length) return;
@@ -54,7 +54,7 @@ async function drawMap() {
   map.fitBounds(L.latLngBounds(places.map((one) => [one.lat, one.lon])).pad(0.05), { animate: false, maxZoom: 16 });
   paint();
   document.addEventListener("themechange", paint);
-  document.addEventListener("news", (event) => {
+  ground.addEventListener("news", (event) => {
     // A popup that somebody reads would close; the next news are as good.
     if (!event.detail.places || map.getPane("popupPane").childElementCount) return;
     ({ places, cell } = event.detail);

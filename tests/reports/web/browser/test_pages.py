@@ -288,7 +288,7 @@ def test_axe_finds_nothing_serious(visit: Visit, dead_letter: str, path: str) ->
     page = visit(path, user=PAGES[path])
     for details in page.locator("details").all():
         details.evaluate("one => { one.open = true; }")
-    if page.locator("[data-chart]").count():
+    if page.locator(".chart").count():
         expect(page.locator("#chart-note")).to_contain_text("report")
 
     # Run by the debugger, not by the page, whose Content-Security-Policy would refuse it.
@@ -489,3 +489,35 @@ def test_a_page_that_cannot_be_refreshed_says_so(visit: Visit) -> None:
         page.clock.run_for(60_000)
 
     expect(page.get_by_text("This page cannot be refreshed")).to_be_visible()
+
+
+def test_a_cans_chart_refreshes_itself_and_the_reader_stays_where_they_are(visit: Visit) -> None:
+    page = visit("/login/")
+    page.clock.install()
+    page.goto("/reports/420?range=24h")
+    note, chart = page.locator("#chart-note"), page.get_by_role("application")
+    expect(note).to_contain_text("reports")
+    chart.focus()
+    page.evaluate("chart.batch(() => chart.setScale('x', { min: chartData.points[0][0], max: chartData.points[20][0] }))")
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    read = note.inner_text()
+    points, part = page.evaluate("[chartData.points.length, chart.scales.x.max - chart.scales.x.min]")
+
+    def answered(route: Route) -> None:
+        answer = route.fetch().json()
+        answer["points"].append([time.time(), 12.5])
+        route.fulfill(json=answer)
+
+    page.route("**/reports/420/chart?range=24h", answered)
+    with page.expect_response("**/reports/420/chart?range=24h"):
+        page.clock.run_for(16_000)
+
+    page.wait_for_function("count => chartData.points.length === count + 1", arg=points)
+    expect(chart).to_be_focused()
+    assert note.inner_text() == read
+    assert page.evaluate("chart.cursor.idx") == 1
+    assert page.evaluate("chart.scales.x.max - chart.scales.x.min") == pytest.approx(part)
+    page.keyboard.press("End")
+    expect(note).to_contain_text("12.5 %")
+    page.unroute_all(behavior="wait")

@@ -11,6 +11,7 @@ from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
 
 from accounts import browsers, sessions
+from reports.web import ingestion
 from reports.web.access import SigningIn, visitor_of
 from reports.web.problems import plain
 from trashsite.server.visitors import address_of
@@ -29,7 +30,8 @@ class SignInView(LoginView):
     template_name = "accounts/login.html"
 
     def get_context_data(self, **named: Any) -> dict[str, Any]:
-        return super().get_context_data(visitor=visitor_of(self.request), **named)
+        visitor = visitor_of(self.request)
+        return super().get_context_data(visitor=visitor, ingestion=ingestion.told_to(visitor), **named)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         throttle = SigningIn()

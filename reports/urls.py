@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from django.urls import path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularAPIView
 
 from reports.web import (
     can,
     changes,
     dead_letters,
+    docs,
     facts,
     facts_api,
     fleet,
@@ -54,7 +55,7 @@ urlpatterns = [
     *either("health/ready", probes.ReadyView.as_view(), "ready"),
     *either("health/pipeline", probes.PipelineHealthView.as_view(), "pipeline-health"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("api/docs/", docs.DocsView.as_view(url_name="schema"), name="docs"),
 ]
 
 # Where metrics are served, whoever serves these addresses counts the fleet now and then.

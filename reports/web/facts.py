@@ -7,7 +7,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.auth.mixins import PermissionRequiredMixin
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
@@ -15,12 +14,11 @@ from django.shortcuts import redirect, render
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
-from django.views.generic import FormView
 
 from reports.models import Can, is_can_id
 from reports.web import facts_csv
-from reports.web.access import visitor_of
 from reports.web.facts_log import log_changes
+from reports.web.form_page import FormPage
 from reports.web.parsers import MAX_CSV_BYTES
 
 
@@ -53,16 +51,15 @@ class FactsForm(forms.ModelForm):  # type: ignore[type-arg]
         return cleaned
 
 
-class FactsView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
+RIGHTS = ("reports.add_can", "reports.change_can")
+
+
+class FactsView(FormPage):
     """Edit the details of one can."""
 
-    permission_required = ("reports.add_can", "reports.change_can")
+    permission_required = RIGHTS
     form_class = FactsForm
     template_name = "reports/facts.html"
-
-    def has_permission(self) -> bool:
-        self.raise_exception = self.request.user.is_authenticated
-        return super().has_permission()
 
     def get_form_kwargs(self) -> dict[str, Any]:
         can_id = self.kwargs["can_id"]
@@ -73,9 +70,9 @@ class FactsView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
         return super().get_form_kwargs() | {"instance": copy(self.known) or Can(can_id=can_id)}
 
     def get_context_data(self, **named: Any) -> dict[str, Any]:
-        can_id, visitor = self.kwargs["can_id"], visitor_of(self.request)
+        can_id = self.kwargs["can_id"]
         # Makes the form, for which the can is looked up.
-        context = super().get_context_data(can_id=can_id, visitor=visitor, **named)
+        context = super().get_context_data(can_id=can_id, **named)
         address = reverse("can-facts", args=[can_id], query={"format": "json"}) if self.known else ""
         return {**context, "json_address": address}
 
@@ -114,21 +111,16 @@ class ImportForm(forms.Form):
         return cleaned
 
 
-class ImportView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
+class ImportView(FormPage):
     """Import details: first show what would change, then, on a second click, change it."""
 
-    permission_required = ("reports.add_can", "reports.change_can")
+    permission_required = RIGHTS
     form_class = ImportForm
     template_name = "reports/import.html"
     shown = 200
 
-    def has_permission(self) -> bool:
-        self.raise_exception = self.request.user.is_authenticated
-        return super().has_permission()
-
     def get_context_data(self, **named: Any) -> dict[str, Any]:
-        visitor, address = visitor_of(self.request), reverse("cans", query={"format": "json"})
-        return super().get_context_data(visitor=visitor, json_address=address, **named)
+        return super().get_context_data(json_address=reverse("cans", query={"format": "json"}), **named)
 
     def form_valid(self, form: ImportForm) -> HttpResponse:
         text = form.cleaned_data["text"]

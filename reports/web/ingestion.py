@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from django.conf import settings
 from django.utils import timezone
 
 from reports import store
 from reports.insight.health import SILENT_AFTER
 from reports.store import Heartbeat, StoreUnavailable
+from reports.web.access import Visitor
 from reports.web.held import Held
 
 #: How long a process trusts what it knows: so often at most it asks the store, however many pages are looked at.
@@ -25,7 +27,8 @@ class Ingestion:
     Whether reports are stored at `asked_at`.
 
     is_running: None where it cannot be told. stored_at: when the newest report was stored, None where no worker of
-    the last day says so. stopped_at: the last sign of any worker.
+    the last day says so. stopped_at: the last sign of any worker. is_brief: whether it tells no more than the health
+    pages do.
     """
 
     is_running: bool | None
@@ -33,6 +36,7 @@ class Ingestion:
     stored_at: datetime | None = None
     stopped_at: datetime | None = None
     problem: str = ""
+    is_brief: bool = False
 
     @property
     def is_quiet(self) -> bool:
@@ -43,6 +47,14 @@ class Ingestion:
 def current() -> Ingestion:
     """Return whether reports are stored, as of the last seconds. Raises nothing; asks the store once in HELD_S."""
     return _held.get()
+
+
+def told_to(visitor: Visitor) -> Ingestion:
+    """Return the same for a page that anybody may open: who may not read is told no times and no problems."""
+    known = current()
+    if settings.TRASH_READS == "open" or visitor.name:
+        return known
+    return Ingestion(known.is_running, known.asked_at, is_brief=True)
 
 
 def _find_out() -> Ingestion:

@@ -8,18 +8,16 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
-from django.contrib.auth.mixins import PermissionRequiredMixin
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
-from django.views.generic import FormView
 
 from reports.models import Mounting, Sensor, canonical_key, model_names
 from reports.store import StoreUnavailable
-from reports.web.access import visitor_of
+from reports.web.form_page import FormPage
 from reports.web.mounting_changes import CALIBRATION, change, mount
 from reports.web.sensor_values import shown, shown_waiting
 from reports.web.sensors import take_present_as_empty
@@ -56,16 +54,12 @@ class MountForm(CalibrationForm):
         self.fields["model"].choices = [("", "---------"), *((name, name) for name in model_names())]  # type: ignore[attr-defined]
 
 
-class MountView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
+class MountView(FormPage):
     """Mount a sensor: one that waits, or any other."""
 
     permission_required = ("reports.add_mounting", "reports.change_mounting")
     form_class = MountForm
     template_name = "reports/mount.html"
-
-    def has_permission(self) -> bool:
-        self.raise_exception = self.request.user.is_authenticated
-        return super().has_permission()
 
     def get_initial(self) -> dict[str, Any]:
         key = canonical_key(self.request.GET.get("key", "")[:128])
@@ -82,7 +76,7 @@ class MountView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
                 is_told = False
         address = reverse("waiting-sensors", query={"format": "json"})
         about = {"waits": waits, "is_told": is_told, "json_address": address}
-        return super().get_context_data(visitor=visitor_of(self.request), **about, **named)
+        return super().get_context_data(**about, **named)
 
     def form_valid(self, form: MountForm) -> HttpResponse:
         cleaned = form.cleaned_data
@@ -103,23 +97,19 @@ class MountView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
         return redirect("sensors")
 
 
-class MountingFormView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
+class MountingFormView(FormPage):
     """Change one mounting: its end, and the calibration of its can."""
 
     permission_required = ("reports.change_mounting",)
     form_class = CalibrationForm
     template_name = "reports/mounting.html"
 
-    def has_permission(self) -> bool:
-        self.raise_exception = self.request.user.is_authenticated
-        return super().has_permission()
-
     def get_form_kwargs(self) -> dict[str, Any]:
         self.mounting = get_object_or_404(Mounting.objects.select_related("sensor"), pk=min(self.kwargs["pk"], 2**62))
         return super().get_form_kwargs() | {"instance": self.mounting}
 
     def get_context_data(self, **named: Any) -> dict[str, Any]:
-        context = super().get_context_data(visitor=visitor_of(self.request), **named)
+        context = super().get_context_data(**named)
         state, is_told = None, True
         try:
             (found,) = shown(Sensor.objects.filter(pk=self.mounting.sensor_id).prefetch_related("mountings"))

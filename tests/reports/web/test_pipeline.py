@@ -15,6 +15,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.test import Client
+from pytest_django.fixtures import Settings
 
 from accounts.models import Token, digest
 from accounts.roles import give_role, make_roles
@@ -301,6 +302,26 @@ def test_a_page_says_how_old_the_newest_report_is_and_nothing_where_all_is_well(
         page = client.get("/reports/", headers=HTML).content
         assert (b"The newest report was stored" in page) is says
         assert b"No report is being stored" not in page
+
+
+@pytest.mark.parametrize("path", ["/login/", "/cans/1/facts/", "/cans/import/", "/api/docs/", "/views/"])
+def test_pages_with_forms_and_the_docs_say_when_no_report_is_stored(admin_client: Client, path: str) -> None:
+    store.beat(Heartbeat("host:1", NOW - timedelta(hours=3), {}))
+    ingestion.forget()
+
+    assert b"No report is being stored since" in admin_client.get(path, headers=HTML).content
+
+
+def test_strangers_who_may_not_read_are_told_no_times_and_no_problems(client: Client, settings: Settings) -> None:
+    settings.TRASH_READS = "authenticated"
+    store.beat(Heartbeat("host:1", datetime.now(UTC), {"last_stored_at_s": 1_700_000_000}, "has answered no receive"))
+    ingestion.forget()
+
+    page = client.get("/login/").content.decode()
+
+    assert "No report is being stored just now." in page
+    assert "<time" not in page
+    assert "no receive" not in page
 
 
 def test_the_figures_stay_under_a_backlog_with_the_time_to_drain_it(

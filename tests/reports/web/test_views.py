@@ -829,7 +829,7 @@ def test_a_known_can_that_never_reported_is_in_the_list_and_has_a_page(client: C
     assert "NEVER REPORTED</span>" in page
     assert "2 cans match." in page
     assert "never-1,New bridge,Bridge 1,Glass,,NEVER_REPORTED,,,," in file
-    assert client.get("/reports/never-1").json() == never
+    assert never.items() <= client.get("/reports/never-1").json().items()
     can_page = client.get("/reports/never-1", headers={"Accept": "text/html"})
     assert (can_page.status_code, b"no report of it is stored" in can_page.content) == (200, True)
     assert client.get("/reports/never-1/history").json()["results"] == []
@@ -851,7 +851,7 @@ def test_those_that_never_reported_obey_the_filter_and_leave_with_their_first_re
     ]
 
     put("new-1")
-    assert (ids(), ids(status="NEVER_REPORTED"), ids(status="OK")) == (["new-1"], [], ["new-1"])
+    assert (ids(), ids(status="NEVER_REPORTED"), ids(status="NEW")) == (["new-1"], [], ["new-1"])
     assert Can.objects.get(can_id="new-1").has_reported
 
 
@@ -892,9 +892,10 @@ def test_a_cans_page_shows_each_attribute_as_it_was_sent_last(client: Client) ->
     page = client.get("/reports/known", headers={"Accept": "text/html"}).content.decode()
 
     listed = re.findall(r"<dt>(\w+)</dt><dd>(.*?) <span class=\"hint\"><time [^>]*>(.*?)<", page)
-    assert [(name, re.sub("<[^>]+>", "", value), age) for name, value, age in listed] == [
-        ("temperature", "21.50", "2 min ago"),
-        ("note", "too long to be kept", "3 h ago"),
-        ("battery", "3.710", "3 h ago"),
+    assert [(name, re.sub("<[^>]+>", "", value)) for name, value, _ in listed] == [
+        ("temperature", "21.50"),
+        ("note", "too long to be kept"),
+        ("battery", "3.710"),
     ]
+    assert [age.split()[1:] for *_, age in listed] == [["min", "ago"], ["h", "ago"], ["h", "ago"]]
     assert client.get("/reports/known").json()["attributes"] == {"temperature": 21.5}

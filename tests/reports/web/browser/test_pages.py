@@ -498,7 +498,9 @@ def test_a_cans_chart_refreshes_itself_and_the_reader_stays_where_they_are(visit
     note, chart = page.locator("#chart-note"), page.get_by_role("application")
     expect(note).to_contain_text("reports")
     chart.focus()
-    page.evaluate("chart.batch(() => chart.setScale('x', { min: chartData.points[0][0], max: chartData.points[20][0] }))")
+    page.evaluate(
+        "chart.batch(() => chart.setScale('x', { min: chartData.points[0][0], max: chartData.points[20][0] }))"
+    )
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
     read = note.inner_text()

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from reports.formats.readings import EVENTS
-from reports.report import Report
+from reports.report import Report, percent
 
 #: Beyond, no air in a can is as warm.
 MOST_CELSIUS = 1_000
@@ -30,9 +30,9 @@ def events(report: Report) -> frozenset[str] | None:
     return frozenset(each for each in found if each in EVENTS) if isinstance(found, list) else frozenset()
 
 
-def level(report: Report) -> Decimal:
-    """Return the level in percent."""
-    return Decimal(report.level)
+def level(report: Report) -> Decimal | None:
+    """Return the level in percent, None where another service stored what is no number."""
+    return percent(report.level)
 
 
 def _attributes(report: Report) -> dict[str, Any]:

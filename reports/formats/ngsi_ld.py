@@ -30,13 +30,10 @@ def waste_container(report: Report) -> dict[str, Any]:
     can's id, percent-encoded. status is there only where a sensor told its state.
     """
     at = {"observedAt": iso(report.measured_at)} if report.measured_at else {}
-    entity: dict[str, Any] = {
-        "id": PREFIX + quote(report.can_id, safe=""),
-        "type": "WasteContainer",
-        "fillingLevel": {
-            "type": "Property", "value": float(beside.level(report) / 100), "unitCode": "C62", **at,
-        },
-    }  # fmt: skip
+    entity: dict[str, Any] = {"id": PREFIX + quote(report.can_id, safe=""), "type": "WasteContainer"}
+    level = beside.level(report)
+    if level is not None:
+        entity["fillingLevel"] = {"type": "Property", "value": float(level / 100), "unitCode": "C62", **at}
     temperature_c = beside.temperature_c(report)
     if temperature_c is not None:
         entity["temperature"] = {"type": "Property", "value": temperature_c, "unitCode": "CEL", **at}

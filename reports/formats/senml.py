@@ -31,6 +31,8 @@ def pack(reports: Iterable[Report], *, full_percent: Decimal) -> list[dict[str, 
     records: list[dict[str, Any]] = []
     for report in reports:
         level = beside.level(report)
+        if level is None:
+            continue
         name = _name(report.can_id)
         first: dict[str, Any] = {"bn": f"{name}/3435/0/", "n": "2", "u": "/100", "v": _number(level)}
         # Without a time a record says "now": a report that has none is told at 0, which is that as well.

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
 from django.utils.http import http_date
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -28,7 +29,7 @@ from reports.report import MAX_CAN_ID, Report, percent
 from reports.web import cursors, database, examples, queries, schemas
 from reports.web.answers import CanRow, ChartPoints, Listing, NeverCanRow, PastRow, can_links
 from reports.web.problems import DatabaseAway, InvalidQuery, UnknownCan, answered
-from reports.web.rendering import Page
+from reports.web.rendering import FiwareRenderer, JSONRenderer, Page, PageRenderer, SenMLRenderer
 from reports.web.sensor_values import ShownSensor, mountings_in, shown_in
 from reports.web.view import REFUSALS, UNKNOWN, ApiView, page_address, page_parameters, root_address
 
@@ -80,10 +81,17 @@ class CanView(ApiView):
     """One can: its newest report, the history of its level, and its details."""
 
     takes_reports = True
+    renderer_classes = (JSONRenderer, PageRenderer, FiwareRenderer, SenMLRenderer)
 
     @extend_schema(
         operation_id="can",
-        responses={200: schemas.CanAnswer, **UNKNOWN, **REFUSALS},
+        responses={
+            (200, "application/json"): schemas.CanAnswer,
+            (200, FiwareRenderer.media_type): OpenApiTypes.OBJECT,
+            (200, SenMLRenderer.media_type): OpenApiTypes.ANY,
+            **UNKNOWN,
+            **REFUSALS,
+        },
         examples=[examples.CAN, examples.UNKNOWN],
         tags=["reports"],
     )
@@ -283,7 +291,8 @@ def known_facts(can_id: str) -> Facts:
 def unless_known(request: Request, row: CanRow, response: Response) -> Response | HttpResponseBase:
     """Return the answer with its ETag and Last-Modified, or 304 to a client that holds it already."""
     report, at = row.report, row.report.received_at
-    shown = f"{at}{report}{row.standing}{row.forecast}{row.root}{row.facts}{row.has_facts}"
+    form = request.accepted_renderer.format
+    shown = f"{form}{at}{report}{row.standing}{row.forecast}{row.root}{row.facts}{row.has_facts}"
     etag = f'"{hashlib.blake2b(shown.encode(errors="surrogatepass"), digest_size=12).hexdigest()}"'
     response["ETag"] = etag
     if at:

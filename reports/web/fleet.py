@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from django.http import HttpResponse, QueryDict, StreamingHttpResponse
 from django.urls import reverse
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -30,7 +31,7 @@ from reports.web.fleet_listing import FleetListing
 from reports.web.parsers import ReportFormParser, ReportParser, reports_in
 from reports.web.problems import InvalidQuery, InvalidReports, TooLarge, Unconfirmed, answered
 from reports.web.queries import FleetQuery
-from reports.web.rendering import CSVRenderer, JSONRenderer, Page, PageRenderer
+from reports.web.rendering import CSVRenderer, FiwareRenderer, JSONRenderer, Page, PageRenderer, SenMLRenderer
 from reports.web.view import REFUSALS, ApiView, asked, page_address, page_parameters, root_address
 
 log = logging.getLogger(__name__)
@@ -101,7 +102,7 @@ class FleetView(ApiView):
     takes_reports = True
     samples = MappingProxyType({"POST": '[{"can_id": "420", "level": "70.69", "stream": "paper"}]'})
 
-    renderer_classes = (JSONRenderer, PageRenderer, CSVRenderer)
+    renderer_classes = (JSONRenderer, PageRenderer, CSVRenderer, FiwareRenderer, SenMLRenderer)
 
     @extend_schema(
         operation_id="fleet",
@@ -127,6 +128,8 @@ class FleetView(ApiView):
         responses={
             (200, "application/json"): schemas.FleetAnswer,
             (200, "text/csv"): str,
+            (200, FiwareRenderer.media_type): OpenApiTypes.ANY,
+            (200, SenMLRenderer.media_type): OpenApiTypes.ANY,
             **REFUSALS,
         },
         examples=[examples.FLEET],
@@ -163,7 +166,9 @@ class FleetView(ApiView):
             about={"order": query.order, "stopped": stopped, "cut": fleet.found.is_cut, "page_size": query.size},
             links={"self": root},
         )
-        return Response(_page(request, query, listing) if self.is_page else listing)
+        # What has no place for the next page's address in its body has it in a header.
+        headers = {"Link": f'<{listing.next}>; rel="next"'} if listing.next else None
+        return Response(_page(request, query, listing) if self.is_page else listing, headers=headers)
 
     @extend_schema(
         operation_id="post_reports",

@@ -17,8 +17,12 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
+from reports.formats.ngsi_ld import waste_container
+from reports.formats.senml import pack
+from reports.insight.status import FULL_FROM
+from reports.report import Report
 from reports.web.access import Visitor
-from reports.web.answers import JsonText
+from reports.web.answers import JsonText, Listing, NeverRow, PastRow, Row
 from reports.web.problems import MEDIA_TYPE, UNKNOWN_CAN, Problem
 from reports.web.raw_forms import PARAMETER, RawForm
 
@@ -80,6 +84,48 @@ class CSVRenderer(BaseRenderer):
 
     media_type = "text/csv"
     format = "csv"
+
+
+class FiwareRenderer(JSONRenderer):
+    """Newest reports as FIWARE's WasteContainers: one entity, or an array of them."""
+
+    media_type = "application/ld+json"
+    format = "fiware"
+
+    def render(
+        self,
+        data: Any,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        if isinstance(data, Listing):
+            return to_json([waste_container(_report(row)) for row in data.rows])
+        if isinstance(data, Row | NeverRow):
+            return to_json(waste_container(_report(data)))
+        return super().render(data, accepted_media_type, renderer_context)
+
+
+class SenMLRenderer(JSONRenderer):
+    """Newest reports as one SenML pack of OMA's object 3435."""
+
+    media_type = "application/senml+json"
+    format = "senml"
+
+    def render(
+        self,
+        data: Any,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        if isinstance(data, Listing | Row | NeverRow):
+            rows = data.rows if isinstance(data, Listing) else [data]
+            return to_json(pack([_report(row) for row in rows], full_percent=FULL_FROM))
+        return super().render(data, accepted_media_type, renderer_context)
+
+
+def _report(row: Row | NeverRow | PastRow) -> Report:
+    """Return a row's report; without a level and a time where the can never reported."""
+    return Report(row.can_id, "", None, None) if isinstance(row, NeverRow) else row.report
 
 
 @dataclass(frozen=True)

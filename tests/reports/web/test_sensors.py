@@ -17,6 +17,7 @@ from reports.formats.sensor_state import Fact, SensorState
 from reports.models import Mounting, Sensor
 from reports.report import Report
 from reports.store import StoredState
+from tests.reports.formats.test_uplinks import body
 
 pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
 
@@ -143,3 +144,10 @@ def test_a_mounting_in_the_past_ends_before_the_next(operator: Client) -> None:
     status, problem = mount(operator, can_id="2", since="2026-11-01T00:00:00Z")
     assert (status, problem["errors"][0]["rule"]) == (400, "The sensor is in can 1 at that time.")
     assert mount(operator, can_id="2", since="2026-11-01T00:00:00Z", until="2026-11-20T00:00:00Z")[0] == 201
+
+
+def test_a_pasted_message_is_explained_and_stored_nowhere(operator: Client) -> None:
+    page = operator.post("/sensors/explain/", {"message": body("awsiot-em310-udl.json")}).content.decode()
+    assert "store: Milesight EM310-UDL 24E124713B492077, 2116 mm" in page
+    assert "01755C03824408040001 is battery = 92" in page
+    assert "must be JSON" in operator.post("/sensors/explain/", {"message": "<b>no"}).content.decode()

@@ -93,6 +93,7 @@ MATRIX: dict[str, Row] = {
     "sensors/<str:key>/mountings/<int:pk>/empty": row(
         UNREAD, OPTIONS=READ, POST=SETTLE[404], PUT=SETTLE[405], PATCH=SETTLE[405], DELETE=SETTLE[405]
     ),
+    "sensors/explain/": row(FORM, OPTIONS=FORM, POST=FORM, PUT=FORM, otherwise=UNTAKEN),
     "sensors/mount/": row(FORM, OPTIONS=FORM, POST=FORM, PUT=FORM, otherwise=UNTAKEN),
     "mountings/<int:pk>/": row(FORM_OF_NONE, OPTIONS=FORM, POST=FORM_OF_NONE, PUT=FORM_OF_NONE, otherwise=UNTAKEN),
     # Sessions and tokens count for nothing there: only the source's secret does.

@@ -18,6 +18,7 @@ class Arguments:
     The arguments of a run; None where one was not given.
 
     rate: reports a second. speedup: simulated seconds a second. days: how far back to begin. check: send nothing.
+    mountings: print which sensor is in which can, and send nothing.
     """
 
     cans: int = 500
@@ -31,6 +32,7 @@ class Arguments:
     format: str = "device"
     json: bool = False
     check: bool = False
+    mountings: bool = False
 
     @property
     def lab_format(self) -> bool:
@@ -95,7 +97,14 @@ def add_to(parser: ArgumentParser) -> None:
         "further columns as attributes; numbers are sent as numbers",
     )  # fmt: skip
     parser.add_argument("--count", type=_whole(1, 10**12), metavar="N", help="end after N reports")
-    parser.add_argument("--format", choices=("device", "lab"), default="device", help="lab: only the lab's two fields")
+    parser.add_argument(
+        "--format", choices=("device", "lab", "uplinks"), default="device",
+        help="lab: only the lab's two fields; uplinks: bought sensors of five models through five network servers",
+    )  # fmt: skip
+    parser.add_argument(
+        "--mountings", action="store_true",
+        help="print which sensor of --format uplinks is in which can, for `manage.py mount`, and send nothing",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print only one JSON object, at the end")
     parser.add_argument("--check", action="store_true", help="check the arguments, and send nothing")
 

@@ -22,8 +22,11 @@ class Bookmark:
         self._name = name
 
     @classmethod
-    def of(cls, fleet: Fleet, data: Path) -> Bookmark:
-        """Return the fleet's bookmark among the files of a local stack."""
+    def of(cls, fleet: Fleet, data: Path, *, form: str = "device") -> Bookmark:
+        """Return the bookmark of a fleet that sends in this form, among the files of a local stack."""
+        if form == "uplinks":
+            # In a file of its own: two simulators write at the same time.
+            return cls(data / "simulator-uplinks.json", f"seed {fleet.seed}, {fleet.size} cans")
         return cls(data / "simulator.json", f"seed {fleet.seed}, {fleet.size} cans")
 
     def read(self) -> Place | None:

@@ -20,7 +20,7 @@ from simulator.bookmark import Bookmark
 from simulator.console import Console, RunResult
 from simulator.fleet import Fleet, Measurement, Place
 from simulator.pace import Clock, Pace, due
-from simulator.sending import Sending, bodies, of_measurement, of_report
+from simulator.sending import Sending, bodies, of_measurement, of_report, of_uplink
 
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 20.0
@@ -84,15 +84,18 @@ class Run:
         about = fleet.expected(begin.measured_at, now) if pace.speedup is None else 0
         self.console.begin(self._beginning(fleet, begin, now), past_until=now, about=asked.count or about)
         with self._until_stopped() as stopped:
-            self._publish([of_measurement(measured) for measured in ahead], in_order=False)
+            self._publish([self._sending(measured) for measured in ahead], in_order=False)
             sent = {measured.place for measured in ahead}
-            missing = (of_measurement(measured) for measured in past if measured.place not in sent)
+            missing = (self._sending(measured) for measured in past if measured.place not in sent)
             self._send(missing, pace, before_each=self._wait_for_worker)
             if pace.speedup is None and not self._enough():
                 self._place = fleet.end_of(now)
                 self.console.caught_up(self._from_now_on(fleet))
-            self._send(map(of_measurement, live), pace)
+            self._send(map(self._sending, live), pace)
         return RunResult(self.published, self.last_at, bool(stopped))
+
+    def _sending(self, measured: Measurement) -> Sending:
+        return of_uplink(measured) if self.arguments.format == "uplinks" else of_measurement(measured)
 
     def replay(self, file: TextIO) -> RunResult:
         """
@@ -169,7 +172,7 @@ class Run:
         """Send a chunk, however long SQS does not answer; a chunk out of order does not move the bookmark."""
         if not chunk:
             return
-        unsent: Sequence[str] = bodies(chunk, self.clock.now(), lab_format=self.arguments.lab_format)
+        unsent: Sequence[str] = bodies(chunk, self.clock.now(), form=self.arguments.format)
         wait_s, failing_since = FIRST_WAIT_S, None
         while unsent:
             try:

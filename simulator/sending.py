@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from reports.formats import native
 from reports.report import Report
+from simulator import uplinks
 from simulator.fleet import Measurement, Place
 
 #: Reports older than this are sent in arrays of so many, as by a gateway that could not send for a while.
@@ -41,6 +42,12 @@ def of_measurement(measured: Measurement) -> Sending:
     return Sending(at, at, body, lab(can.can_id, measured.level), measured.place)
 
 
+def of_uplink(measured: Measurement) -> Sending:
+    """Return a measurement of a bought sensor as its network server passes it on."""
+    at = measured.measured_at
+    return Sending(at, at, uplinks.uplink(measured), "", measured.place)
+
+
 def of_report(report: Report, measured_at: datetime, due_at: datetime) -> Sending:
     """Return a report that was read from a file, to be sent when it is due."""
     return Sending(measured_at, due_at, native.dump(report), lab(report.can_id, report.level))
@@ -51,15 +58,19 @@ def lab(can_id: str, level: str) -> str:
     return f'{{"can_id":{json.dumps(can_id)}, "level":{json.dumps(level)}}}'
 
 
-def bodies(sendings: Sequence[Sending], now: datetime, *, lab_format: bool) -> list[str]:
+def bodies(sendings: Sequence[Sending], now: datetime, *, form: str) -> list[str]:
     """
     Return the message bodies that carry these reports, in their order.
 
     A fresh report is a message; old ones are sent in arrays: a week of 500 cans took the local queue 1.8 s so, and
-    6.0 s with a message each (2026-11-24, 33,614 reports). The lab's devices send no arrays.
+    6.0 s with a message each (2026-11-24, 33,614 reports). The lab's devices and network servers send no arrays.
+
+    form: of Arguments.format.
     """
-    if lab_format:
+    if form == "lab":
         return [sending.lab for sending in sendings]
+    if form == "uplinks":
+        return [sending.body for sending in sendings]
     texts: list[str] = []
     held_back: list[str] = []
     for sending in sendings:

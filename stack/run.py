@@ -44,6 +44,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FOREIGN = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL")
 #: Of the site alone; an empty value counts as none.
 WITHOUT_SECRETS = {"DJANGO_SECRET_KEY": "", "DATABASE_URL": ""}
+#: Simulated sensors of bought models that are shown beside the simulated fleet.
+SENSORS = "10"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,8 @@ def services(settings: Settings, dynamodb_port: int | None = None) -> list[Servi
     web = f"{LOOPBACK}:{settings.port}"
     for directory in ("sqs", "dynamodb"):
         (settings.data / directory).mkdir(parents=True, exist_ok=True)
+    # Who asks for a simulation of their own gets no sensors besides.
+    shows_sensors = settings.simulate == ""
     everything = [
         Service(
             "sqs",
@@ -141,7 +145,7 @@ def services(settings: Settings, dynamodb_port: int | None = None) -> list[Servi
             is_ready=partial(answers, urls["AWS_ENDPOINT_URL_DYNAMODB"]),
             stop_within_s=1,
         ),
-        Service("prepare", Program([python, "-m", "stack.prepare"]), once=True),
+        Service("prepare", Program([python, "-m", "stack.prepare", *([SENSORS] if shows_sensors else [])]), once=True),
         Service(
             "worker",
             # Quiet: no banner. As root, as in many containers, Celery warns of itself at length.
@@ -172,8 +176,18 @@ def services(settings: Settings, dynamodb_port: int | None = None) -> list[Servi
             may_end=True,
             stop_within_s=1,
         ),
+        Service(
+            "sensors",
+            Program(
+                [python, "manage.py", "simulate", "--format", "uplinks", "--cans", SENSORS, "--days", "2"],
+                WITHOUT_SECRETS,
+            ),
+            may_end=True,
+            stop_within_s=1,
+        ),
     ]
-    return [service for service in everything if service.name != "simulator" or settings.simulate != "off"]
+    left_out = {"simulator": settings.simulate == "off", "sensors": not shows_sensors}
+    return [service for service in everything if not left_out.get(service.name)]
 
 
 # -- what it says ----------------------------------------------------------------------------------------

@@ -16,9 +16,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from reports.models import Mounting, Sensor, canonical_key, model_names
+from reports.mounting_changes import CALIBRATION, change, mount
 from reports.store import StoreUnavailable
 from reports.web.form_page import FormPage
-from reports.web.mounting_changes import CALIBRATION, change, mount
 from reports.web.sensor_values import shown, shown_waiting
 from reports.web.sensors import take_present_as_empty
 

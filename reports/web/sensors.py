@@ -20,14 +20,14 @@ from rest_framework.response import Response
 
 from reports import store
 from reports.models import Mounting, Sensor, canonical_key
-from reports.web import cursors, queries, schemas, sensors_csv
+from reports.mounting_changes import change, mount
+from reports.mountings_csv import WrongLines, import_mountings
+from reports.web import cursors, queries, schemas
 from reports.web.access import MayEditSensors
-from reports.web.mounting_changes import change, mount
 from reports.web.parsers import ChoiceParser, CSVParser
 from reports.web.problems import InvalidFields
 from reports.web.rendering import Page
 from reports.web.sensor_values import ShownWaiting, mounting_json, shown, shown_waiting, state_of
-from reports.web.sensors_csv import WrongLines
 from reports.web.view import REFUSALS, UNKNOWN, UNREAD, ApiView, page_address, page_parameters
 
 #: Sensors among which one page with a filter is looked for.
@@ -125,7 +125,7 @@ class SensorsView(ApiView):
         sent: Any = request.data
         try:
             with transaction.atomic():
-                counts = sensors_csv.import_mountings(sent if isinstance(sent, str) else "", timezone.now())
+                counts = import_mountings(sent if isinstance(sent, str) else "", timezone.now())
                 _log(request, None, CHANGE, f"mounted by CSV: {counts['new']} new")
         except WrongLines as error:
             raise InvalidFields("Nothing was imported.", [("file", said) for said in error.errors]) from None

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from reports import queue
-from simulator import arguments, console, replay
+from simulator import arguments, console, replay, uplinks
 from simulator.bookmark import Bookmark
 from simulator.fleet import Fleet
 from simulator.pace import WallClock
@@ -27,12 +27,16 @@ class Command(BaseCommand):
         asked = arguments.of(options)
         if asked.check:
             return check(asked)
+        if asked.mountings:
+            fleet = Fleet(asked.seed, asked.cans, ZoneInfo(settings.TRASH_TIME_ZONE))
+            self.stdout.writelines(f"{line}\n" for line in uplinks.mountings(iter(fleet.cans)))
+            return None
         screen = console.Console.for_run(asked, self.stdout, self.stderr)
         run = Run(asked, queue.publish, WallClock(), screen, count_unstored=count_unstored)
         try:
             if asked.replay is None:
                 fleet = Fleet(asked.seed, asked.cans, ZoneInfo(settings.TRASH_TIME_ZONE))
-                run.bookmark = Bookmark.of(fleet, settings.TRASH_DATA) if asked.resumes else None
+                run.bookmark = Bookmark.of(fleet, settings.TRASH_DATA, form=asked.format) if asked.resumes else None
                 screen.end(asked, run.fleet(fleet))
             else:
                 with replay.opened(asked.replay) as file:

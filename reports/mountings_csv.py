@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.dateparse import parse_datetime
 
-from reports.web.mounting_changes import mount
+from reports.mounting_changes import mount
 
 COLUMNS = (
     "key", "channel", "model", "can_id", "since", "until", "empty_mm", "full_mm", "blind_mm", "is_blind_full",

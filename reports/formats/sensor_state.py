@@ -36,10 +36,10 @@ class SensorState:
     """
     One sensor, as its frames told.
 
-    heard_at: when the queue took its last frame. counter, rssi_dbm: of that. verdict, reason: what became of its last
-    measurement. facts: battery, temperature, tilt, and what it measured last: distance, its own level. events: by name,
-    when each was told last. active: those of the last measurement. frames: fingerprint and epoch milliseconds of the
-    last ones.
+    heard_at: when the queue took its last frame. verdict, reason: what became of its last measurement; counter,
+    rssi_dbm: of that frame. facts: battery, temperature, tilt, and what it measured last: distance, its own level.
+    events: by name, when each was told last. active: those of the last measurement. frames: fingerprint and epoch
+    milliseconds of the last ones.
     """
 
     heard_at: datetime
@@ -69,15 +69,7 @@ def folded(
     for reading, verdict, reason in readings:
         frame = reading.frame
         if received_at >= state.heard_at:
-            rssi = frame.rssi_dbm
-            state = replace(
-                state,
-                heard_at=received_at,
-                server=frame.server,
-                model=reading.model or state.model,
-                counter=state.counter if frame.counter is None else frame.counter,
-                rssi_dbm=state.rssi_dbm if rssi is None else f"{rssi.normalize():f}",
-            )
+            state = replace(state, heard_at=received_at, server=frame.server, model=reading.model or state.model)
         state = _with_battery(state, reading, received_at if reading.is_past else reading.measured_at)
         if not reading.is_past and reading.verdict is not Verdict.IGNORE:
             state = _with_measurement(state, reading, verdict, reason)
@@ -114,8 +106,16 @@ def _with_measurement(state: SensorState, reading: Reading, verdict: str, reason
         frames = tuple(sorted((*frames, (mark, _ms(at))), key=lambda each: each[1])[-FRAMES:])
     state = replace(state, facts=facts, events=events, frames=frames)
     if at >= state.measured_at:
+        # Of what came together after an outage, the frame that was measured last, not the one that came last.
+        frame = reading.frame
         state = replace(
-            state, measured_at=at, verdict=verdict, reason=reason[:MAX_REASON], active=tuple(reading.events)
+            state,
+            measured_at=at,
+            verdict=verdict,
+            reason=reason[:MAX_REASON],
+            active=tuple(reading.events),
+            counter=frame.counter,
+            rssi_dbm=state.rssi_dbm if frame.rssi_dbm is None else f"{frame.rssi_dbm.normalize():f}",
         )
     return state
 

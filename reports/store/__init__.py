@@ -8,6 +8,7 @@ Three tables: `trash-levels` holds the newest report of each can, `trash-level-h
 from reports.store.emptying_rows import Emptyings, emptyings
 from reports.store.errors import Outcome, StoreUnavailable
 from reports.store.items import LEVELS
+from reports.store.minutes import Minute, minutes, put_minute
 from reports.store.pipeline import Heartbeat, beat, leave, workers
 from reports.store.ranking import BUDGET, Order, Ranked, ranked
 from reports.store.reading import Page, history, latest, latest_row, latest_rows, past_levels, ping, stored_reports
@@ -33,10 +34,11 @@ from reports.store.writing import TRIES, put_reports, replace_reports
 
 __all__ = (
     "BUDGET", "LEVELS", "MAX_BYTES", "TRIES", "Claim", "Emptyings", "Heartbeat", "HourlyHistory", "KeptMessage",
-    "KeyRange", "Met", "Order", "Outcome", "Page", "Ranked", "StoreUnavailable", "StoredState", "Stretch", "Waiting",
-    "beat", "bucket_of", "change_states", "count", "emptyings", "every_can", "fold_can_again", "forget_waiting",
-    "from_level", "history", "hourly_history", "keep_messages", "keep_snapshot", "kept_messages", "latest",
-    "latest_row", "latest_rows", "leave", "mend", "missing", "past_levels", "ping", "provision", "put_reports",
-    "put_waiting", "ranked", "register_entries", "register_versions", "replace_reports", "sensor_states",
-    "silent_until", "snapshot", "stored_reports", "waiting_sensors", "walk", "workers", "write_entries",
+    "KeyRange", "Met", "Minute", "Order", "Outcome", "Page", "Ranked", "StoreUnavailable", "StoredState",
+    "Stretch", "Waiting", "beat", "bucket_of", "change_states", "count", "emptyings", "every_can",
+    "fold_can_again", "forget_waiting", "from_level", "history", "hourly_history", "keep_messages",
+    "keep_snapshot", "kept_messages", "latest", "latest_row", "latest_rows", "leave", "mend", "minutes",
+    "missing", "past_levels", "ping", "provision", "put_minute", "put_reports", "put_waiting", "ranked",
+    "register_entries", "register_versions", "replace_reports", "sensor_states", "silent_until", "snapshot",
+    "stored_reports", "waiting_sensors", "walk", "workers", "write_entries",
 )  # fmt: skip

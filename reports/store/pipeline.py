@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from reports.report import iso
 from reports.store.errors import as_store_errors
 from reports.store.items import PIPELINE, READ_WITHIN_S, dynamodb
+from reports.store.minutes import Minute, minute_of
 from trashsite.names import full_name
 
 #: How long a worker that is gone is remembered.
@@ -22,7 +23,8 @@ class Heartbeat:
     One worker process, as it last said.
 
     name: host:pid. counters: since its start, as stored or set_aside (reports.worker.counters). problem: what it cannot
-    do although it should, "" where nothing is wrong. is_main: False for a process of a prefork pool.
+    do although it should, "" where nothing is wrong. is_main: False for a process of a prefork pool. minute: what
+    it has done in the present minute, which has no row of its own yet.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Heartbeat:
     counters: Mapping[str, int]
     problem: str = ""
     is_main: bool = True
+    minute: Minute | None = None
 
 
 def beat(heartbeat: Heartbeat) -> None:
@@ -46,6 +49,8 @@ def beat(heartbeat: Heartbeat) -> None:
                     "counters": {"S": json.dumps(dict(heartbeat.counters))},
                     "problem": {"S": heartbeat.problem},
                     "is_main": {"BOOL": heartbeat.is_main},
+                    "minute": {"S": heartbeat.minute.key if heartbeat.minute else ""},
+                    "minute_counts": {"S": json.dumps(dict(heartbeat.minute.counts) if heartbeat.minute else {})},
                     "expires_at": {"N": str(int((heartbeat.seen_at + KEPT).timestamp()))},
                 },
             },
@@ -83,6 +88,7 @@ def workers(now: datetime) -> list[Heartbeat]:
             counters=json.loads(item["counters"]["S"]),
             problem=item.get("problem", {}).get("S", ""),
             is_main=item.get("is_main", {}).get("BOOL", True),
+            minute=minute_of(key, item["minute_counts"]["S"]) if (key := item.get("minute", {}).get("S")) else None,
         )
         for item in answer["Items"]
     ]

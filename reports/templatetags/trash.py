@@ -103,6 +103,29 @@ def trend(percents: Sequence[int | None]) -> SafeString:
 
 
 @register.simple_tag
+def minutes(numbers: Sequence[int | None], label: str, unit: str = "") -> SafeString:
+    """Draw an hour's numbers, one a minute, as columns under their greatest; a gap where a number is not known."""
+    known = [number for number in numbers if number is not None]
+    most = max(known, default=0)
+    columns = format_html_join(
+        "",
+        '<rect x="{}" y="{}" width="4" height="{}"/>',
+        (
+            (at * 5, f"{48 - height:.1f}", f"{height:.1f}")
+            for at, number in enumerate(numbers)
+            if number and (height := max(1.0, 46 * number / most))
+        ),
+    )
+    last = f"{known[-1]:,}{unit}" if known else "unknown"
+    return format_html(
+        '<figure class="minutes"><figcaption>{} <b>{}</b> <small>at most {}{}</small></figcaption>'
+        '<svg viewBox="0 0 300 48" preserveAspectRatio="none" role="img" aria-label="{}: {} now, at most {}{} in the'
+        ' last hour">{}</svg></figure>',
+        label, last, f"{most:,}", unit, label, last, f"{most:,}", unit, columns,
+    )  # fmt: skip
+
+
+@register.simple_tag
 def status_pill(status: str) -> SafeString:
     """Show a status as a word on a tint: never by colour alone."""
     return format_html('<span class="pill {}">{}</span>', status.lower(), status.replace("_", " "))

@@ -168,5 +168,22 @@ PIPELINE = _answer(
                 "remedy": "List them, and see why.",
             }
         ],
+        "hour": {
+            "begins_at": "2026-11-24T08:31:00Z",
+            **{name: [0] * 59 + [310] for name in ("received", "stored")},
+            **{name: [None] * 59 + [840] for name in ("oldest_ms", "backlog", "dead")},
+            "totals": {
+                "received": 310,
+                "stored": 309,
+                "older": 2,
+                "repeated": 0,
+                "held": 0,
+                "ignored": 0,
+                "waiting": 0,
+                "set_aside": 1,
+                "again": 0,
+                "unaccounted": 0,
+            },
+        },
     },
 )

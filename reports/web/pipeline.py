@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.utils import timezone
@@ -14,9 +14,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from reports import queue, store
+from reports.insight import pipeline_hour
 from reports.insight.health import SILENT_AFTER, Alert, pipeline_alerts
+from reports.insight.pipeline_hour import MINUTES
 from reports.queue import Depth, QueueUnavailable
-from reports.store import Heartbeat, StoreUnavailable
+from reports.store import Heartbeat, Minute, StoreUnavailable
 from reports.web import examples, schemas
 from reports.web.access import MaySeePipeline
 from reports.web.answers import instant
@@ -51,8 +53,10 @@ class PipelineView(ApiView):
         # What does not answer is among the alerts.
         with suppress(QueueUnavailable):
             depth = queue.depth()
+        rows: list[Minute] | None = None
         with suppress(StoreUnavailable):
             workers = store.workers(now)
+            rows = store.minutes(now - timedelta(minutes=MINUTES))
         alerts = pipeline_alerts(
             waiting=depth.waiting if depth else None,
             in_flight=depth.in_flight if depth else 0,
@@ -61,6 +65,7 @@ class PipelineView(ApiView):
             now=now,
         )
         data = _pipeline(depth, workers, alerts, now)
+        data["hour"] = None if rows is None else _hour(rows, workers or (), now)
         return Response(PipelinePage(data) if self.is_page else data)
 
 
@@ -94,6 +99,20 @@ def _pipeline(
             for worker in workers
         ],
         "troubles": [{"weight": alert.severity, "text": alert.text, "remedy": alert.remedy} for alert in alerts],
+    }
+
+
+def _hour(rows: Sequence[Minute], workers: Sequence[Heartbeat], now: datetime) -> dict[str, Any]:
+    """Return the last hour: rows of the table, and of each process the minute that has no row yet."""
+    hour = pipeline_hour.hour([*rows, *(worker.minute for worker in workers if worker.minute)], now)
+    return {
+        "begins_at": instant(hour.minutes[0]),
+        "received": hour.counts["received"],
+        "stored": hour.counts["stored"],
+        "oldest_ms": hour.levels["lag_ms"],
+        "backlog": hour.levels["backlog"],
+        "dead": hour.levels["dead"],
+        "totals": {**hour.totals, "unaccounted": hour.unaccounted},
     }
 
 

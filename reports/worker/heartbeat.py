@@ -19,6 +19,7 @@ from reports import store
 from reports.store import Heartbeat, StoreUnavailable
 from reports.worker import alive_file, counters
 from reports.worker.batch_log import batch_log
+from reports.worker.minutes import MinuteBook
 from reports.worker.overseer import Overseer
 from trashsite import exposition
 from trashsite.outage import Outage
@@ -58,6 +59,7 @@ class HeartbeatWriter:
         self.host = socket.gethostname()
         self.name = f"{self.host}:{os.getpid()}"
         self.overseer = Overseer(self.name)
+        self.minutes = MinuteBook(self.name, datetime.now(UTC))
         self._ended = threading.Event()
 
     def run(self, find_stalls: Callable[[], list[Stall]]) -> None:
@@ -74,7 +76,7 @@ class HeartbeatWriter:
             problem = "; ".join(stall.text for stall in stalls)
             try:
                 batch_log.flush()
-                store.beat(Heartbeat(self.name, datetime.now(UTC), counters.counters(), problem, is_main=self.is_main))
+                self._beat(problem)
                 missed = 0
                 outage.ended()
             except StoreUnavailable as error:
@@ -86,10 +88,18 @@ class HeartbeatWriter:
                 self.overseer.look()
             self._ended.wait(BEAT_S)
 
+    def _beat(self, problem: str) -> None:
+        now, counts = datetime.now(UTC), counters.counters()
+        minute = self.minutes.note(counts, self.overseer.levels(), now)
+        # Before the heartbeat that tells of the next minute alone; where both tell of one, it counts once.
+        self.minutes.write()
+        store.beat(Heartbeat(self.name, now, counts, problem, is_main=self.is_main, minute=minute))
+
     def end(self) -> None:
         """Delete the heartbeat: a process that stops in order must not count as silent."""
         self._ended.set()
         batch_log.flush()
+        self.minutes.end(counters.counters())
         with suppress(StoreUnavailable):
             store.leave(self.name)
 

@@ -69,6 +69,11 @@ class Overseer:
         found = self._found
         return found if found and time.monotonic() - found.at_s < 3 * EVERY_S else None
 
+    def levels(self) -> dict[str, int]:
+        """Return the depth of the queues by the names that the pipeline page has; nothing where that is not known."""
+        found = self.found
+        return {"backlog": found.depth.waiting, "dead": found.depth.dead} if found and found.depth else {}
+
     def collect(self) -> Iterator[Metric]:
         """Yield it as metrics."""
         if found := self.found:

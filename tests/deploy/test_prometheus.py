@@ -1,10 +1,12 @@
-"""Alerts name metrics that there are, and Prometheus's own tool takes the rules and their tests."""
+"""Alerts and dashboard name metrics that there are, and Prometheus's own tool takes the rules and their tests."""
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from tests.support.servers import ROOT
 from trashsite import telemetry
 
 RULES = ROOT / "deploy/prometheus/rules.yml"
+DASHBOARD = json.loads((ROOT / "deploy/grafana/trashsite.json").read_text())
 PROMTOOL = shutil.which("promtool")
 #: As Prometheus is asked for them: a counter, and each part of a histogram, by a name of its own.
 KNOWN = {
@@ -28,10 +31,16 @@ def alerts() -> list[dict[str, Any]]:
     return [rule for group in groups for rule in group["rules"] if "alert" in rule]
 
 
-def test_every_metric_that_an_alert_asks_for_is_counted() -> None:
-    asked = set(re.findall(r"\btrashsite_\w+", RULES.read_text()))
+def expressions() -> Iterator[str]:
+    """Every expression of the dashboard's panels."""
+    for panel in DASHBOARD["panels"]:
+        yield from (target["expr"] for target in panel.get("targets", ()))
+
+
+def test_every_metric_that_an_alert_or_a_panel_asks_for_is_counted() -> None:
+    asked = set(re.findall(r"\btrashsite_\w+", RULES.read_text() + " ".join(expressions())))
     assert asked - KNOWN == set()
-    assert len(asked) > 10
+    assert len(asked) > 20
 
 
 def test_every_alert_has_a_page_in_the_runbook_and_every_page_an_alert() -> None:

@@ -17,8 +17,8 @@ DECISIONS = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / ".github").rglob("*.md")])
 #: Environment variables that `make run` reads for itself.
 OF_MAKE = {
-    "PORT", "SQS_PORT", "DYNAMODB_PORT", "WORKER_METRICS_PORT", "WEB_METRICS_PORT", "SIMULATE", "STACK", "PYTHON",
-    "DYNOXIDE", "DYNOXIDE_RELEASES",
+    "PORT", "SQS_PORT", "DYNAMODB_PORT", "WORKER_METRICS_PORT", "WEB_METRICS_PORT", "PROMETHEUS_PORT",
+    "SIMULATE", "STACK", "PYTHON", "DYNOXIDE", "DYNOXIDE_RELEASES",
 }  # fmt: skip
 
 

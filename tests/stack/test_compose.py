@@ -53,9 +53,13 @@ def test_every_container_is_confined(compose: dict[str, Any]) -> None:
         assert service["security_opt"] == ["no-new-privileges:true"], name
 
 
-def test_only_the_site_is_published_and_on_this_machine_alone(compose: dict[str, Any]) -> None:
+def test_only_what_people_open_is_published_and_on_this_machine_alone(compose: dict[str, Any]) -> None:
     published = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
-    assert published == {"web": ["127.0.0.1:${PORT:-8000}:8000"]}
+    assert published == {
+        "web": ["127.0.0.1:${PORT:-8000}:8000"],
+        "prometheus": ["127.0.0.1:${PROMETHEUS_PORT:-9090}:9090"],
+        "grafana": ["127.0.0.1:${GRAFANA_PORT:-3000}:3000"],
+    }
 
 
 def test_the_sites_secrets_and_database_are_the_sites_alone(compose: dict[str, Any]) -> None:

@@ -105,23 +105,23 @@ def trend(percents: Sequence[int | None]) -> SafeString:
 @register.simple_tag
 def minutes(numbers: Sequence[int | None], label: str, unit: str = "") -> SafeString:
     """Draw an hour's numbers, one a minute, as columns under their greatest; a gap where a number is not known."""
-    known = [number for number in numbers if number is not None]
+    known = [each for each in numbers if each is not None]
     most = max(known, default=0)
     columns = format_html_join(
         "",
         '<rect x="{}" y="{}" width="4" height="{}"/>',
         (
             (at * 5, f"{48 - height:.1f}", f"{height:.1f}")
-            for at, number in enumerate(numbers)
-            if number and (height := max(1.0, 46 * number / most))
+            for at, each in enumerate(numbers)
+            if each and (height := max(1.0, 46 * each / most))
         ),
     )
-    last = f"{known[-1]:,}{unit}" if known else "unknown"
+    last, highest = (f"{number(each)}{unit}" for each in (known[-1], most)) if known else ("unknown", "unknown")
     return format_html(
-        '<figure class="minutes"><figcaption>{} <b>{}</b> <small>at most {}{}</small></figcaption>'
-        '<svg viewBox="0 0 300 48" preserveAspectRatio="none" role="img" aria-label="{}: {} now, at most {}{} in the'
+        '<figure class="minutes"><figcaption>{} <b>{}</b> <small>at most {}</small></figcaption>'
+        '<svg viewBox="0 0 300 48" preserveAspectRatio="none" role="img" aria-label="{}: {} now, at most {} in the'
         ' last hour">{}</svg></figure>',
-        label, last, f"{most:,}", unit, label, last, f"{most:,}", unit, columns,
+        label, last, highest, label, last, highest, columns,
     )  # fmt: skip
 
 

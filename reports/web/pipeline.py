@@ -19,9 +19,10 @@ from reports.insight.health import SILENT_AFTER, Alert, pipeline_alerts
 from reports.insight.pipeline_hour import MINUTES
 from reports.queue import Depth, QueueUnavailable
 from reports.store import Heartbeat, Minute, StoreUnavailable
-from reports.web import examples, schemas
+from reports.web import examples
 from reports.web.access import MaySeePipeline
 from reports.web.answers import instant
+from reports.web.pipeline_schemas import PipelineAnswer
 from reports.web.rendering import Page
 from reports.web.view import REFUSALS, ApiView
 
@@ -41,7 +42,7 @@ class PipelineView(ApiView):
 
     @extend_schema(
         operation_id="pipeline",
-        responses={200: schemas.PipelineAnswer, **REFUSALS},
+        responses={200: PipelineAnswer, **REFUSALS},
         examples=[examples.PIPELINE],
         tags=["pipeline"],
     )

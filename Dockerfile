@@ -8,9 +8,11 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
 COPY stack/bootstrap.txt ./
 RUN pip install --quiet --no-cache-dir --require-hashes -r bootstrap.txt
-COPY requirements.txt ./
+COPY requirements.txt requirements-tracing.txt ./
+# requirements-tracing.txt: with OpenTelemetry's packages.
+ARG REQUIREMENTS=requirements.txt
 RUN python -m venv --without-pip /venv \
-    && uv pip sync --quiet --no-cache --require-hashes --compile-bytecode --python /venv/bin/python requirements.txt
+    && uv pip sync --quiet --no-cache --require-hashes --compile-bytecode --python /venv/bin/python ${REQUIREMENTS}
 
 FROM ${BASE}
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 TRASH_DATA=/data TRASH_LOG=json

@@ -79,6 +79,7 @@ upgrade: $(UV) stack/.node/.done ## Take the newest releases of every dependency
 	$(COMPILE) stack/cloudformation.in -o stack/cloudformation.txt
 	$(COMPILE) stack/sbom.in -o stack/sbom.txt
 	$(COMPILE) requirements.in -o requirements.txt
+	$(COMPILE) requirements-tracing.in -o requirements-tracing.txt
 	$(COMPILE) requirements-dev.in -o requirements-dev.txt
 	$(NPM) update --package-lock-only
 

@@ -27,7 +27,7 @@ from reports.worker.batch_log import batch_log
 from reports.worker.counters import BatchCounts
 from reports.worker.dead_letter_limit import DeadLetterLimit, RateLimit, invisible_s
 from reports.worker.new_can_limit import RULE, NewCanLimit, Turns
-from trashsite import logs, telemetry
+from trashsite import logs, telemetry, tracing
 from trashsite.outage import Outage
 from trashsite.sqs.delivery import Delivery
 
@@ -88,8 +88,13 @@ def store_messages(batch: Sequence[Sequence[Any]]) -> None:
     deliveries = [Delivery(*fields) for fields in batch]
     telemetry.BATCH_MESSAGES.observe(len(deliveries))
     context = logs.context.set({"batch_id": current_task.request.id or ""} if current_task else {})
+    queue_name = queue.full_name(queue.REPORTS)
     try:
-        _store(deliveries)
+        with tracing.span(
+            f"process {queue_name}", "CONSUMER", tracing.messaging("process", queue_name, len(deliveries)),
+            created=(each.trace for each in deliveries),
+        ):  # fmt: skip
+            _store(deliveries)
         outcome = "done"
     except (StoreUnavailable, QueueUnavailable) as error:
         outcome = "unavailable"

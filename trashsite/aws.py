@@ -32,6 +32,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.httpsession import get_cert_path
 
+from trashsite import tracing
 from trashsite.telemetry import DYNAMODB_UNITS, AwsRequest, count_aws_request
 
 #: Error codes of throttling, whatever the HTTP status.
@@ -81,6 +82,8 @@ _PRICED = re.compile(r"(?P<read>(Batch)?GetItem|Query|Scan)|(Batch)?(Put|Update|
 #: Whether DynamoDB is asked for the units that each request takes: where metrics are served (trashsite.exposition).
 asks_for_units = False
 
+#: How spans name a service.
+SPAN_NAMES = {"dynamodb": "DynamoDB", "sqs": "SQS"}
 #: Each is called after each request that was sent, in the thread that sent it; it must not raise.
 subscribers: list[Callable[[AwsRequest], None]] = [count_aws_request]
 
@@ -158,6 +161,14 @@ class Client:
         kept open has been closed meanwhile.
         Raises AwsUnavailable where asking again may help, AwsError where it will not.
         """
+        if not tracing.is_on() or operation == "ReceiveMessage":
+            return self._call(operation, request, timeout_s, retry)
+        kind = "db.collection.name" if self.service == "dynamodb" else "messaging.destination.name"
+        attributes = {"rpc.system.name": "aws-api", "rpc.method": operation, kind: resource_of(request)}
+        with tracing.span(f"{SPAN_NAMES[self.service]}.{operation}", "CLIENT", attributes):
+            return self._call(operation, request, timeout_s, retry)
+
+    def _call(self, operation: str, request: Mapping[str, Any], timeout_s: float, retry: int) -> Answer:
         asks = asks_for_units and self.service == "dynamodb" and _PRICED.fullmatch(operation)
         body = _written({**request, "ReturnConsumedCapacity": "TOTAL"} if asks else request)
         curl = self._prepared(operation, body, timeout_s)

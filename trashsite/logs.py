@@ -21,7 +21,7 @@ from http import HTTPStatus
 from logging.handlers import WatchedFileHandler
 from types import MappingProxyType
 
-from trashsite import telemetry
+from trashsite import telemetry, tracing
 
 # With the marks that change the direction of writing: they could make a terminal show another text.
 _UNPRINTABLE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -34,7 +34,7 @@ context: ContextVar[Mapping[str, str]] = ContextVar("log_context", default=Mappi
 
 
 def _ids(record: logging.LogRecord) -> dict[str, str]:
-    known = context.get()
+    known = {**context.get(), "trace_id": tracing.trace_id()}
     return {name: value for name in IDS if (value := getattr(record, name, "") or known.get(name, ""))}
 
 

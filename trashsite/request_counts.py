@@ -1,4 +1,4 @@
-"""Counts each request that Django answers, by its route."""
+"""Counts each request that Django answers, by its route, and makes its span where traces are on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
-from trashsite import telemetry
+from trashsite import telemetry, tracing
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 ADMIN = "admin/"
@@ -22,11 +22,24 @@ class CountRequests:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         began = time.perf_counter()
-        response = self._get_response(request)
-        route = _route(request)
+        if tracing.is_on():
+            response, route = self._traced(request)
+        else:
+            response = self._get_response(request)
+            route = _route(request)
         telemetry.WEB_SECONDS.observe(time.perf_counter() - began, route)
         telemetry.WEB_REQUESTS.add(1, method(request.method), route, str(response.status_code))
         return response
+
+    def _traced(self, request: HttpRequest) -> tuple[HttpResponseBase, str]:
+        verb = method(request.method)
+        parent = request.headers.get(tracing.TRACEPARENT, "")
+        with tracing.span(verb, "SERVER", {"http.request.method": verb}, parent=parent) as span:
+            response = self._get_response(request)
+            route = _route(request)
+            span.update_name(f"{verb} {route}")
+            span.set_attributes({"http.route": route, "http.response.status_code": response.status_code})
+        return response, route
 
 
 def method(name: str | None) -> str:

@@ -106,6 +106,9 @@ TRASH_BRAKE_WITHIN_S = _whole("TRASH_BRAKE_WITHIN_S", 60, 1, 3600)
 TRASH_BRAKE_PERCENT = _whole("TRASH_BRAKE_PERCENT", 90, 1, 100)
 #: New cans that a worker takes in a minute; reports of more wait in the queue for their turn. 0: no limit.
 TRASH_NEW_CANS = _whole("TRASH_NEW_CANS", 0 if TRASH_LOCAL else 1000, 0, 1_000_000)
+#: Whether traces are made, and of how many in a hundred; OpenTelemetry itself reads where they go.
+TRASH_TRACES = bool(os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"))
+TRASH_TRACE_PERCENT = _whole("TRASH_TRACE_PERCENT", 1, 0, 100)
 #: The form of the log: lines for people, or JSON objects for programs, as in containers.
 TRASH_LOG = _choice("TRASH_LOG", ("text", "json"), "text")
 #: A file that a worker touches every five seconds while it receives and stores as it should; empty: none.

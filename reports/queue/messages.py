@@ -23,7 +23,7 @@ from reports.queue.requests import (
     url_of,
 )
 from reports.report import InvalidReport
-from trashsite import aws, telemetry
+from trashsite import aws, telemetry, tracing
 from trashsite.names import full_name
 from trashsite.outage import Outage
 from trashsite.sqs.delivery import Delivery
@@ -62,8 +62,14 @@ def publish(bodies: Sequence[str]) -> list[str]:
     not accept.
     """
     ids: list[str] = []
-    entries = [{"MessageBody": body} for body in bodies]
-    with as_queue_errors() as failure:
+    entries: list[dict[str, Any]] = [{"MessageBody": body} for body in bodies]
+    queue = full_name(REPORTS)
+    with (
+        tracing.span(f"send {queue}", "PRODUCER", tracing.messaging("send", queue, len(bodies))),
+        as_queue_errors() as failure,
+    ):
+        # A message of the greatest size has no room for more.
+        tracing.inject(entry for entry in entries if size_bytes(entry) < MAX_BYTES - 1024)
         for batch in in_batches(entries):
             rest = failure.unsent = bodies[len(ids) :]
             results = request_entries("SendMessageBatch", url_of(REPORTS), batch)

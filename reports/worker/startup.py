@@ -14,11 +14,12 @@ import click
 from celery import signals
 from celery.concurrency import get_implementation
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 from reports import queue, store
 from reports.queue import QueueUnavailable
 from reports.store import StoreUnavailable
-from trashsite import exposition, logs
+from trashsite import exposition, logs, tracing
 from trashsite.aws import pause_s
 from trashsite.outage import Outage
 
@@ -53,6 +54,10 @@ def speak_json(instance: Any, **_: Any) -> None:
 def prepare(sender: Any, **_: Any) -> None:
     """Refuse settings that could lose reports, wait for AWS, and only then let the worker start."""
     try:
+        tracing.start("worker")
+    except ImproperlyConfigured as error:
+        _refuse(str(error))
+    try:
         exposition.share()
     except OSError as error:
         _refuse(f"TRASH_METRICS_PORT is set, and the counts cannot be kept: {error}")
@@ -84,6 +89,19 @@ def prepare(sender: Any, **_: Any) -> None:
     # A pool process that ends waits for its last results to be read, 0.1 s a time and 30 s in all; after SIGTERM nobody
     # reads them (billiard 4.3). They only free a slot: the process has deleted its messages already.
     billiard.pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 10
+
+
+@signals.worker_process_init.connect
+def trace_pool_process(**_: Any) -> None:
+    """Make spans in a process of a prefork pool by itself: the thread that sends them is not forked."""
+    tracing.start("worker")
+
+
+@signals.worker_process_shutdown.connect
+@signals.worker_shutdown.connect
+def send_spans(**_: Any) -> None:
+    """Send what was recorded last."""
+    tracing.stop()
 
 
 def _finish_half_written_batches(worker: Any) -> None:

@@ -24,7 +24,7 @@ OF_MAKE = {
 
 def settings_read() -> set[str]:
     source = (ROOT / "trashsite/settings.py").read_text()
-    return set(re.findall(r'"((?:TRASH|DJANGO)_[A-Z_]+|DATABASE_URL)"', source))
+    return set(re.findall(r'"((?:TRASH|DJANGO|OTEL)_[A-Z_]+|DATABASE_URL)"', source))
 
 
 def settings_documented() -> set[str]:

@@ -14,6 +14,7 @@ import threading
 from asyncio.tasks import _enter_task, _leave_task
 from collections.abc import Callable
 from functools import partial
+from multiprocessing.util import Finalize
 from typing import Any
 
 from granian import Granian
@@ -45,7 +46,7 @@ def _scheduler(
     # Only now the working directory is on the path, and Django may be loaded.
     from django.conf import settings
 
-    from trashsite import exposition, logs
+    from trashsite import exposition, logs, tracing
     from trashsite.server.connections import Connections
     from trashsite.server.exchange import Exchanges
     from trashsite.wsgi import application
@@ -53,6 +54,9 @@ def _scheduler(
     if settings.TRASH_LOG == "json":
         logs.take_over()
     exposition.share()
+    tracing.start("web")
+    # A process that multiprocessing started ends without Python's usual last steps.
+    Finalize(None, tracing.stop, exitpriority=0)
     connections = Connections(port, most_connections)
     exchanges = Exchanges(application, loop, connections, threads)
     threading.Thread(target=connections.watch, name="connections", daemon=True).start()

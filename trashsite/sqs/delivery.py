@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from trashsite import tracing
 from trashsite.sqs import origin
 from trashsite.sqs.origin import Origin
 
@@ -21,7 +22,8 @@ class Delivery:
 
     sent_at_ms: when the queue first received it, in epoch milliseconds. receive_count: 1 for the first delivery.
     why_unreadable: why it cannot be read although it names our task, "" for all others. sender_id: who first sent it,
-    by AWS's id: "" where SQS did not tell, ANY_SENDER where it was redriven and nobody had asked.
+    by AWS's id: "" where SQS did not tell, ANY_SENDER where it was redriven and nobody had asked. trace: the
+    context that created it (trashsite.tracing), "" where it tells none.
     """
 
     queue_url: str
@@ -33,6 +35,7 @@ class Delivery:
     sent_at_ms: int
     why_unreadable: str = ""
     sender_id: str = ""
+    trace: str = ""
 
     @classmethod
     def received(cls, queue_url: str, message: Mapping[str, Any], *, is_ours: bool = False) -> Delivery:
@@ -58,6 +61,7 @@ class Delivery:
             body=message["Body"],
             receive_count=int(attributes.get("ApproximateReceiveCount", 1)),
             sent_at_ms=first.sent_at_ms,
+            trace=tracing.context_of(message),
             sender_id=first.sender_id,
         )
 

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from trashsite import aws, telemetry
+from trashsite import aws, telemetry, tracing
 from trashsite.outage import Outage
 from trashsite.sqs import origin
 from trashsite.sqs.delivery import Delivery
@@ -230,14 +230,20 @@ class Receiver:
                 "MaxNumberOfMessages": MESSAGES_PER_REQUEST,
                 "WaitTimeSeconds": WAIT_S,
                 "VisibilityTimeout": VISIBILITY_S,
-                "MessageSystemAttributeNames": ["ApproximateReceiveCount", "SentTimestamp", "SenderId"],
-                "MessageAttributeNames": list(origin.NAMES),
+                "MessageSystemAttributeNames": [
+                    "ApproximateReceiveCount",
+                    "SentTimestamp",
+                    "SenderId",
+                    tracing.AWS_HEADER,
+                ],
+                "MessageAttributeNames": [*origin.NAMES, tracing.TRACEPARENT],
             },
             timeout_s=RECEIVE_TIMEOUT_S,
         )
         messages = [Delivery.received(self._url, message) for message in answer.get("Messages") or ()]
         if messages:
             telemetry.MESSAGES_RECEIVED.add(len(messages))
+            tracing.received(self.queue, len(messages), time.time() - (time.monotonic() - began))
         self._outage.ended(began)
         return messages
 

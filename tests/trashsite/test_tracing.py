@@ -1,0 +1,138 @@
+"""Traces: a real receiver of OTLP decodes one report's way, from who sent it to who reads it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from pytest_django.fixtures import Settings
+
+from reports import queue, store
+from tests.support.servers import Site, Worker, eventually
+from tests.support.trace_picture import drawn
+from trashsite import tracing
+from trashsite.sqs.delivery import Delivery
+
+TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+
+
+class Receiver(ThreadingHTTPServer):
+    """Takes spans as OTLP over HTTP, as a collector does."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.spans: dict[str, Any] = {}
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def named(self, name: str) -> Any:
+        return self.spans.get(name)
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        sent = ExportTraceServiceRequest.FromString(self.rfile.read(int(self.headers["Content-Length"])))
+        for resource in sent.resource_spans:
+            for scope in resource.scope_spans:
+                self.server.spans.update((span.name, span) for span in scope.spans)
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def receiver(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Iterator[Receiver]:
+    with Receiver() as receiver:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{receiver.server_port}")
+        monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
+        monkeypatch.setenv("TRASH_TRACE_PERCENT", "100")
+        settings.TRASH_TRACES, settings.TRASH_TRACE_PERCENT = True, 100
+        yield receiver
+        tracing.stop()
+        receiver.shutdown()
+
+
+@pytest.mark.parametrize("pool", ["threads", "prefork"])
+def test_one_reports_way_is_one_trace_with_links(
+    pool: str, suffix: str, receiver: Receiver, worker: Callable[..., Worker], tmp_path: Path
+) -> None:
+    running = worker("-P", pool).ready()
+    tracing.start("publisher")
+    with tracing.span("device", "INTERNAL", {}):
+        trace_id, device, _ = tracing.current() or ("", "", False)
+        queue.publish(['{"can_id":"432","level":"70"}'])
+    tracing.stop()
+    assert eventually(lambda: store.latest("432"))
+    assert running.stop() == 0
+    site = Site(tmp_path / "log")
+    try:
+        asked = Request(f"{site.url}/reports/432", headers={"traceparent": f"00-{trace_id}-{device}-01"})  # noqa: S310
+        urlopen(asked, timeout=10).close()  # noqa: S310
+        assert site.stop() in (0, 1)
+    finally:
+        site.close()
+
+    names = (f"send trash-level-{suffix}", f"process trash-level-{suffix}", "DynamoDB.BatchWriteItem",
+             "SQS.DeleteMessageBatch", "GET /reports/<str:can_id>", "DynamoDB.GetItem")  # fmt: skip
+    eventually(lambda: all(map(receiver.named, names)), 10)
+    send, process, stored, settled, request, read = map(receiver.named, names)
+    for span in (send, process, stored, settled, request, read):
+        assert span.trace_id.hex() == trace_id, span.name
+    kinds = (send.SPAN_KIND_PRODUCER, send.SPAN_KIND_CONSUMER, send.SPAN_KIND_SERVER)
+    assert (send.kind, process.kind, request.kind) == kinds
+    assert [link.span_id for link in process.links] == [send.span_id]
+    assert {stored.parent_span_id, settled.parent_span_id} == {process.span_id}
+    assert (request.parent_span_id.hex(), read.parent_span_id) == (device, request.span_id)
+    assert receiver.named(f"receive trash-level-{suffix}")
+    if picture := os.environ.get("TRACE_PICTURE"):
+        ours = (span for span in receiver.spans.values() if span.trace_id.hex() == trace_id)
+        Path(picture).write_text(drawn(ours).replace(f"-{suffix}", ""))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "system", "context"),
+    [
+        (f"00-{TRACE}-{SPAN}-01", "", f"00-{TRACE}-{SPAN}-01"),
+        ("", f"Root=1-{TRACE[:8]}-{TRACE[8:]};Parent={SPAN};Sampled=1", f"00-{TRACE}-{SPAN}-01"),
+        ("", f"Root=1-{TRACE[:8]}-{TRACE[8:]};Parent={SPAN}", f"00-{TRACE}-{SPAN}-00"),
+        (f"00-{'0' * 32}-{SPAN}-01", "", ""),
+        ("01-x\n", "Root=<script>", ""),
+        (f"00-{TRACE}-{SPAN}-01" + "x" * 10_000, "", ""),
+    ],
+)
+def test_a_messages_context_is_taken_where_it_is_one(attributes: str, system: str, context: str) -> None:
+    message = {
+        "MessageId": "1", "ReceiptHandle": "1", "Body": "{}", "Attributes": {"AWSTraceHeader": system},
+        "MessageAttributes": {"traceparent": {"StringValue": attributes, "DataType": "String"}},
+    }  # fmt: skip
+    delivery = Delivery.received("url", message)
+    assert delivery.trace == context
+    assert Delivery(*delivery.fields()) == delivery
+
+
+def test_without_an_endpoint_nothing_is_made_or_loaded(settings: Settings) -> None:
+    settings.TRASH_TRACES = False
+    tracing.start("worker")
+    assert not tracing.is_on()
+    with tracing.span("any", "INTERNAL", {}) as span:
+        assert span is None
+        assert tracing.trace_id() == ""
+
+
+def test_without_the_packages_it_says_which(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.TRASH_TRACES = True
+    monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
+    with pytest.raises(ImproperlyConfigured, match=r"requirements-tracing\.txt"):
+        tracing.start("worker")

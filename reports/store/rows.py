@@ -20,7 +20,17 @@ from reports.formats import native
 from reports.insight.cycles import Reading
 from reports.insight.fold import ALL, Row, caught_up, fold, fold_again, reading_in, trend_begins, without_late
 from reports.report import Report
-from reports.store.batches import WRITES, Result, Statement, error_code, execute_once, get_items, is_throttled, pause
+from reports.store.batches import (
+    READS,
+    WRITES,
+    Result,
+    Statement,
+    error_code,
+    execute_once,
+    get_items,
+    is_throttled,
+    pause,
+)
 from reports.store.emptying_rows import Decided, Decisions, before_late, put_emptyings, reconciled
 from reports.store.errors import DEFECTS, StoreUnavailable, as_store_errors
 from reports.store.items import LEVELS, Item, Keyed, instant_key, report_of, row_of, row_values
@@ -128,8 +138,8 @@ def put_rows(
                 reasons.append(reason)
             elif reason is None:
                 judged.append(Judged(_order_key(items[can_id]), mine, items[can_id] is None))
-        if unknown:
-            throttled |= read_rows(unknown, items, consistent=True)
+        for at in range(0, len(unknown), READS):
+            throttled |= read_rows(unknown[at : at + READS], items, consistent=True)
         for can_id in throttled:
             del waiting[can_id]
         if not waiting:

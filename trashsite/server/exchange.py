@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http import HTTPStatus
@@ -30,8 +30,10 @@ logger = logging.getLogger(__name__)
 
 #: The places of a process that are kept for what must be answered whatever else goes on; the others have all the rest.
 KEPT = {"live": 4, "health": 4, "sign-in": 4}
+#: Files of the whole fleet that are begun at once: each reads hundreds of rows at a time, whoever will read them.
+MOST_EXPORTS = 4
 #: Threads for requests whose body the loop has collected. Each keeps connections to the stores.
-THREADS = {"live": 1, "health": 1, "sign-in": 4, "other": 16}
+THREADS = {"live": 1, "health": 1, "sign-in": 4, "export": 1, "other": 16}
 #: Requests that may wait for one of these places: some seconds of work. More are told to come again.
 WAITING = 1000
 #: An answer of more is sent at its reader's pace; of less, all of it fits into what the kernel holds for its reader.
@@ -46,14 +48,17 @@ BROKEN_WITHIN_S = 5.0
 Headers = list[tuple[bytes, bytes]]
 
 
-def kind_of(path: str) -> str:
-    """Return which places a request for this path takes."""
+def kind_of(environ: Mapping[str, str]) -> str:
+    """Return which places a request takes."""
+    path = environ["PATH_INFO"]
     if path == "/health/live":
         # It asks nobody; the others ask AWS, which may keep them waiting.
         return "live"
     if path.startswith("/health/"):
         return "health"
-    return "sign-in" if path in _SIGN_IN else "other"
+    if path in _SIGN_IN:
+        return "sign-in"
+    return "export" if "csv" in environ["QUERY_STRING"] or "csv" in environ.get("HTTP_ACCEPT", "") else "other"
 
 
 class HTTPProtocol(Protocol):
@@ -100,7 +105,7 @@ class Exchanges:
         self.connections = connections
         self.bodies = Bodies()
         self.streams = Streams()
-        places = {**KEPT, "other": threads - sum(KEPT.values())}
+        places = {**KEPT, "export": MOST_EXPORTS, "other": threads - sum(KEPT.values()) - MOST_EXPORTS}
         self.places = {kind: Places(count, waiting=WAITING) for kind, count in places.items()}
         self.threads = {kind: ThreadPoolExecutor(count, kind) for kind, count in THREADS.items()}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -150,7 +155,7 @@ class Exchange:
         self.environ = environ
         self.client = client
         self.visitor = visitor_of(environ)
-        self.kind = kind_of(environ["PATH_INFO"])
+        self.kind = kind_of(environ)
 
     async def with_body(self, size: int) -> None:
         """Collect the body, then run in a thread."""

@@ -49,6 +49,7 @@ def _scheduler(
     from trashsite import exposition, logs, tracing
     from trashsite.server.connections import Connections
     from trashsite.server.exchange import Exchanges
+    from trashsite.server.threads import watch
     from trashsite.wsgi import application
 
     if settings.TRASH_LOG == "json":
@@ -59,6 +60,7 @@ def _scheduler(
     Finalize(None, tracing.stop, exitpriority=0)
     connections = Connections(port, most_connections)
     exchanges = Exchanges(application, loop, connections, threads)
+    threading.Thread(target=watch, name="database", daemon=True).start()
     threading.Thread(target=connections.watch, name="connections", daemon=True).start()
 
     def begin(request: Any) -> None:

@@ -1,0 +1,56 @@
+"""A thread that ends leaves no file of the database open."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from django.db import connections
+
+from trashsite.server import threads
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="open files are counted in /proc")
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def open_files(database: Path) -> int:
+    found = 0
+    for descriptor in os.listdir("/proc/self/fd"):
+        with suppress(OSError):
+            found += os.readlink(f"/proc/self/fd/{descriptor}").startswith(str(database))
+    return found
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("no_collector")
+def test_the_database_of_a_thread_is_closed_with_it(tmp_path: Path) -> None:
+    database = tmp_path / "db.sqlite3"
+    opened: list[int] = []
+
+    def work() -> None:
+        connection = connections.create_connection("default")
+        connection.settings_dict = {**connection.settings_dict, "ENGINE": "", "NAME": str(database), "OPTIONS": {}}
+        connection.connect()
+        # As Django's own do, it refers to itself.
+        connection.myself = connection  # type: ignore[attr-defined]
+        opened.append(open_files(database))
+
+    for _ in range(2):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        threads.close_ended()
+        assert open_files(database) == 0
+    assert all(opened)

@@ -33,7 +33,7 @@ from tests.support.slow_clients import Target, attacked, credentials, phase
 
 #: Their export has 2.4 MB, since their ids are long.
 CANS = [f"{number:0100d}" for number in range(12_000)]
-#: After the attack: the server's threads, and connections that nobody needs, end after half a minute.
+#: After the attack: the server's threads end half a minute after their last request, with what they hold.
 REST_S = 40.0
 
 

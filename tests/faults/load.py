@@ -102,6 +102,10 @@ class Load:
         self.send_body(f'{{"can_id":"{can_id}","level":"50.5","measured_at":"{_iso(datetime.now(UTC))}"}}')
         return can_id
 
+    def change(self, can_id: str, level: str) -> None:
+        """Send a report of a can that has reported before."""
+        self.send_body(f'{{"can_id":"{can_id}","level":"{level}","measured_at":"{_iso(datetime.now(UTC))}"}}')
+
     def send_body(self, body: str) -> None:
         """Send a message of good reports."""
         self._publish([(body, ())])

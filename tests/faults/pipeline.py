@@ -97,15 +97,19 @@ class Pipeline:
             TableName=f"trash-levels-{self.suffix}", Key={"id": {"S": can_id}}, ConsistentRead=True
         )
 
-    def readable(self, can_ids: Sequence[str]) -> set[str]:
-        """Return which of these cans have a level."""
+    def readable(self, can_ids: Sequence[str], level: str = "") -> set[str]:
+        """Return which of these cans have a level, or this one."""
         found: set[str] = set()
         table = f"trash-levels-{self.suffix}"
         for at in range(0, len(can_ids), 100):
             keys = [{"id": {"S": can_id}} for can_id in can_ids[at : at + 100]]
-            wanted = {"Keys": keys, "ProjectionExpression": "id", "ConsistentRead": True}
+            wanted = {
+                "Keys": keys, "ProjectionExpression": "id, #level", "ExpressionAttributeNames": {"#level": "level"},
+                "ConsistentRead": True,
+            }  # fmt: skip
             answer = self._tables.batch_get_item(RequestItems={table: wanted})
-            found.update(item["id"]["S"] for item in answer["Responses"].get(table, ()))
+            items = answer["Responses"].get(table, ())
+            found.update(item["id"]["S"] for item in items if level in ("", item["level"]["S"]))
         return found
 
     def depth(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults import crowding, deaths, disorder, faults
+from tests.faults import crowding, deaths, disorder, faults, visitors
 from tests.faults.faults import black_hole, once, outage, trickle, while_store_is_down
 from tests.faults.load import Mix
 from tests.faults.run import Scenario
@@ -149,5 +149,6 @@ GROUPS = {
     "server": deaths.servers,
     "order": disorder.orders,
     "crowd": crowding.crowds,
+    "visitors": visitors.visitors,
 }
 SCENARIOS: dict[str, Scenario] = {each.name: each for made in GROUPS.values() for each in made()}

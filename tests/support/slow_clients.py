@@ -28,20 +28,23 @@ from urllib.parse import urlencode
 from stack.servers import LOOPBACK
 
 READERS, SENDERS, HEADS = 64, 64, 4_300
-#: How long an honest visitor waits.
-PATIENCE_S = 10.0
 #: Requests a second of each kind.
 RATES = {"health": 5.0, "GET /reports/<id>": 20.0, "POST /reports/": 5.0, "sign-in": 0.5}
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A web server, and what its visitors know. secrets: the token, and the password of the user operator."""
+    """
+    A web server, and what its visitors know.
+
+    secrets: the token, and the password of the user operator. patience_s: how long an honest visitor waits.
+    """
 
     pid: int
     port: int
     can_ids: Sequence[str]
     secrets: dict[str, str]
+    patience_s: float = 10.0
 
 
 # -- the slow ones ---------------------------------------------------------------------------------------
@@ -117,10 +120,10 @@ class Visits:
     failed: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
 
-async def visit(port: int, request: bytes, wanted: bytes) -> None:
+async def visit(target: Target, request: bytes, wanted: bytes) -> None:
     """Send one request over a connection of its own. Raises OSError or TimeoutError where it is not answered so."""
-    async with asyncio.timeout(PATIENCE_S):
-        reader, writer = await asyncio.open_connection(LOOPBACK, port)
+    async with asyncio.timeout(target.patience_s):
+        reader, writer = await asyncio.open_connection(LOOPBACK, target.port)
         try:
             writer.write(request)
             answer = await reader.read()
@@ -158,7 +161,7 @@ async def visits(target: Target, seconds: float) -> Visits:
     async def one(kind: str) -> None:
         started = time.monotonic()
         try:
-            await visit(target.port, *make(kind))
+            await visit(target, *make(kind))
         except (OSError, TimeoutError) as error:
             found.failed[kind].append(str(error) or "no answer")
         found.took_s[kind].append(time.monotonic() - started)

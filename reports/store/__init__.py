@@ -29,15 +29,26 @@ from reports.store.sensors import (
 from reports.store.snapshot import MAX_BYTES, Claim, keep_snapshot, snapshot
 from reports.store.summaries import HourlyHistory, hourly_history
 from reports.store.tables import missing, provision
-from reports.store.walking import KeyRange, Met, Stretch, count, every_can, from_level, mend, silent_until, walk
+from reports.store.walking import (
+    KeyRange,
+    Met,
+    Stretch,
+    count,
+    every_can,
+    from_level,
+    id_begins,
+    mend,
+    silent_until,
+    walk,
+)
 from reports.store.writing import TRIES, put_reports, replace_reports
 
 __all__ = (
     "BUDGET", "LEVELS", "MAX_BYTES", "TRIES", "Claim", "Emptyings", "Heartbeat", "HourlyHistory", "KeptMessage",
     "KeyRange", "Met", "Minute", "Order", "Outcome", "Page", "Ranked", "StoreUnavailable", "StoredState",
     "Stretch", "Waiting", "beat", "bucket_of", "change_states", "count", "emptyings", "every_can",
-    "fold_can_again", "forget_waiting", "from_level", "history", "hourly_history", "keep_messages",
-    "keep_snapshot", "kept_messages", "latest", "latest_row", "latest_rows", "leave", "mend", "minutes",
+    "fold_can_again", "forget_waiting", "from_level", "history", "hourly_history", "id_begins",
+    "keep_messages", "keep_snapshot", "kept_messages", "latest", "latest_row", "latest_rows", "leave", "mend", "minutes",
     "missing", "past_levels", "ping", "provision", "put_minute", "put_reports", "put_waiting", "ranked",
     "register_entries", "register_versions", "replace_reports", "sensor_states", "silent_until", "snapshot",
     "stored_reports", "waiting_sensors", "walk", "workers", "write_entries",

@@ -66,6 +66,11 @@ def from_level(level: int) -> KeyRange:
     return KeyRange("by-level", f"{level_part(level)}#")
 
 
+def id_begins(text: str) -> KeyRange:
+    """Return the range of those whose ids begin so."""
+    return KeyRange("by-id", text, text + LAST)
+
+
 def silent_until(instant: datetime) -> KeyRange:
     """Return the range of those whose last report may be from then or before: right to half a day."""
     return KeyRange("by-heard", most=f"{minute_part(instant)}$")

@@ -168,7 +168,10 @@ class FleetView(ApiView):
         )
         # What has no place for the next page's address in its body has it in a header.
         headers = {"Link": f'<{listing.next}>; rel="next"'} if listing.next else None
-        return Response(_page(request, query, listing) if self.is_page else listing, headers=headers)
+        if not self.is_page:
+            return Response(listing, headers=headers)
+        found = None if _is_whole(listing) else fleet.about()
+        return Response(_page(request, query, listing, found=found), headers=headers)
 
     @extend_schema(
         operation_id="post_reports",
@@ -244,8 +247,13 @@ def _form_again(typed: QueryDict, error: InvalidReports) -> PostPage:
 
 
 def _page(
-    request: Request, query: FleetQuery, answer: Any, wrong: Mapping[str, str] = MappingProxyType({})
+    request: Request,
+    query: FleetQuery,
+    answer: Any,
+    wrong: Mapping[str, str] = MappingProxyType({}),
+    found: int | None = None,
 ) -> FleetPage:
+    """Return the page; found: about how many cans a search finds, None where that is not counted."""
     # The counts are beside the list: it does not wait for those of a large fleet.
     count = fleet_count.current(patience_s=0.2)
     rows = answer.rows if isinstance(answer, Listing) else ()
@@ -274,8 +282,8 @@ def _page(
         has_other_stream=query.stream.casefold() not in {"", *map(str.casefold, by_stream)},
         typed={name: str(value) for name, value in request.query_params.items()},
         wrong=wrong,
-        matching=_matching(query, answer, count, by_stream) if not wrong else None,
-        is_about=bool(count and not count.overview.exact and not _is_whole(answer)),
+        matching=None if wrong else _matching(query, answer, count, by_stream) if found is None else found,
+        is_about=found is not None or bool(count and not count.overview.exact and not _is_whole(answer)),
         is_counted=_is_whole(answer),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 
 from reports import store
 from reports.insight.fold import Row as StoredRow
@@ -17,6 +18,8 @@ from reports.web.answers import NeverRow, Row
 from reports.web.never_reported import NeverReported
 from reports.web.queries import FleetQuery
 
+#: Requests, at most, by which it is counted how many ids begin with what is searched: 5,000 ids each.
+COUNTED_BY = 16
 #: The rows of a page, the positions of the pages after and before, and whether it stopped before it was full.
 _Page = tuple[list[Row | NeverRow], str | None, str | None, bool]
 
@@ -40,6 +43,19 @@ class FleetListing:
 
     def __post_init__(self) -> None:
         self.found = found_by_words(self.query.search)
+
+    def about(self) -> int | None:
+        """
+        Return about how many cans a search finds: those out of service are counted too.
+
+        None where it filters in other ways as well, and where too many ids begin so. Raises StoreUnavailable.
+        """
+        query = self.query
+        if not query.search or query.status or query.stream or query.has_level or query.silent_h:
+            return None
+        counts = list(islice(store.count(store.id_begins(query.search)), COUNTED_BY + 1))
+        others = sum(not can_id.startswith(query.search) for can_id in self.found.can_ids)
+        return sum(counts) + others if len(counts) <= COUNTED_BY else None
 
     def page(self) -> tuple[list[Row | NeverRow], str | None, str | None, bool]:
         """

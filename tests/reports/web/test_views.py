@@ -23,7 +23,7 @@ from reports.insight.fleet_counts import Count, Urgent, Walked
 from reports.models import Can, index_words
 from reports.report import Report
 from reports.store import walking
-from reports.web import cursors, fleet, fleet_count, fleet_csv, never_reported
+from reports.web import cursors, fleet, fleet_count, fleet_csv, fleet_listing, never_reported
 from reports.web.csv_cells import as_it_was, harmless
 from reports.web.fleet_count import FleetCount
 from reports.web.problems import InvalidQuery
@@ -899,3 +899,17 @@ def test_a_cans_page_shows_each_attribute_as_it_was_sent_last(client: Client) ->
     ]
     assert [age.split()[1:] for *_, age in listed] == [["min", "ago"], ["h", "ago"], ["h", "ago"]]
     assert client.get("/reports/known").json()["attributes"] == {"temperature": 21.5}
+
+
+def test_a_search_of_several_pages_says_about_how_many_it_finds(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        put(f"about-{number}")
+    put("9-about")
+    Can.objects.create(can_id="9-about", name="About street")
+    address = "/reports/?q=about&page_size=2"
+
+    assert b"About 6 cans match" in client.get(address, headers={"Accept": "text/html"}).content
+    monkeypatch.setattr(fleet_listing, "COUNTED_BY", 2)
+    assert b"How many match is not counted" in client.get(address, headers={"Accept": "text/html"}).content

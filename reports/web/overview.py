@@ -88,7 +88,7 @@ def _page(data: Mapping[str, Any], count: FleetCount | None, rows: Sequence[Urge
     return OverviewPage(
         data,
         counted_at=count.counted_at if count else None,
-        is_outdated=bool(count and now - count.counted_at > fleet_count.MAX_AGE),
+        is_outdated=bool(count and count.is_outdated(now)),
         statuses=REPORTED,
         urgent=rows,
         has_facts=all(row.has_facts for row in rows),

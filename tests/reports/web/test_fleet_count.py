@@ -28,7 +28,7 @@ def large(suffix: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(fleet_walk, "PACE", 1e6)
     monkeypatch.setattr(fleet_walk, "SHARE", 1)
     monkeypatch.setattr(fleet_count, "RENEWED_AFTER", timedelta(0))
-    monkeypatch.setattr(fleet_count, "MAX_AGE", timedelta(0))
+    monkeypatch.setattr(fleet_count, "MAX_AGE_OF_LARGE", timedelta(0))
     monkeypatch.setattr(walking, "ROWS", 7)
     fleet_count.forget()
     now = datetime.now(UTC)

@@ -27,80 +27,102 @@ def packed(state: CanState, rules: Rules) -> bytes:
         state.at, state.course, state.rhythm, state.signs, state.emptied, state.watch.fall,
     )  # fmt: skip
     levels, readings = state.watch.levels, fall.readings if fall else ()
-    figures: list[float] = [at, _tenths(state.level), state.count, *map(_tenths, levels)]
+    figures: list[float] = [at, round(state.level * 10), state.count, *[round(level * 10) for level in levels]]
     if fall:
-        figures.append(_tenths(fall.before))
+        figures.append(round(fall.before * 10))
         for was_at, level in readings:
-            figures += (_before(at, was_at), _tenths(level))
+            figures += (_before(at, was_at), round(level * 10))
     figures += (
-        _before(at, course.started_at), _tenths(course.after), _tenths(course.peak), _before(at, course.peak_at),
-        *(min(passed, _LONGEST_S) for passed in course.passed), _before(at, course.last[0]), _tenths(course.last[1]),
+        _before(at, course.started_at), round(course.after * 10), round(course.peak * 10), _before(at, course.peak_at)
     )  # fmt: skip
+    figures += [min(passed, _LONGEST_S) for passed in course.passed]
+    figures += (_before(at, course.last[0]), round(course.last[1] * 10))
     if emptied:
-        figures += (_before(at, emptied.at), _tenths(emptied.before), _tenths(emptied.after))
+        figures += (_before(at, emptied.at), round(emptied.before * 10), round(emptied.after * 10))
         figures.append(_before(at, emptied.known_at))
     figures += (rhythm.count, *rhythm.longest, *rhythm.before, rhythm.typical_s)
     if signs.same_level is not None:
-        figures += (_tenths(signs.same_level), _before(at, signs.same_since))
-    figures += (_tenths(signs.step), signs.reversals)
+        figures += (round(signs.same_level * 10), _before(at, signs.same_since))
+    figures += (round(signs.step * 10), signs.reversals)
     if signs.blocked_since is not None:
-        figures += (_before(at, signs.blocked_since), _tenths(signs.blocked_from))
+        figures += (_before(at, signs.blocked_since), round(signs.blocked_from * 10))
     counts = len(levels) | len(readings) << 4 | len(course.passed) << 7 | len(rhythm.longest) << 10
     flags = state.full | course.seen << 1 | (emptied is not None) << 2 | (signs.same_level is not None) << 3
     flags |= (signs.blocked_since is not None) << 4
     shape = counts | len(rhythm.before) << 12 | flags << 14
     return b"".join(
-        (_made_by(rules), shape.to_bytes(3), _form(shape).pack(*figures, state.fills.grown), state.fills.data)
+        (
+            _made_by(rules.name, rules.full_from),
+            shape.to_bytes(3),
+            _form(shape).pack(*figures, state.fills.grown),
+            state.fills.data,
+        )
     )
 
 
 def unpacked(data: bytes, rules: Rules) -> CanState | None:
     """Return the state that was packed; None where it was made by other rules, or packed by another version."""
-    made_by = _made_by(rules)
+    made_by = _made_by(rules.name, rules.full_from)
     if not data.startswith(made_by):
         return None
     begin = len(made_by) + 3
     shape = int.from_bytes(data[len(made_by) : begin])
     form = _form(shape)
-    figures = iter(form.unpack_from(data, begin))
-    take = figures.__next__
-    at, level, count = take(), take() / 10, take()
-    levels = tuple(take() / 10 for _ in range(shape & 15))
-    fall = None
+    figures = form.unpack_from(data, begin)
+    at = figures[0]
+    place = 3 + (shape & 15)
+    levels, fall, emptied = tuple([level / 10 for level in figures[3:place]]), None, None
     if falling := shape >> 4 & 7:
-        before = take() / 10
-        fall = Fall(before, tuple((at - take(), take() / 10) for _ in range(falling)))
-    started_at, after, peak, peak_at = at - take(), take() / 10, take() / 10, at - take()
-    passed = tuple(take() for _ in range(shape >> 7 & 7))
-    last = (at - take(), take() / 10)
-    emptied = None
-    if shape >> 16 & 1:
-        emptied = Emptied(at - take(), take() / 10, take() / 10, Stage.CONFIRMED, at - take())
-    gaps = take()
-    longest = tuple(take() for _ in range(shape >> 10 & 3))
-    longest_before = tuple(take() for _ in range(shape >> 12 & 3))
-    rhythm = Rhythm(gaps, longest, longest_before, take())
-    same_level, same_since = (take() / 10, at - take()) if shape >> 17 & 1 else (None, 0)
-    step, reversals = take() / 10, take()
-    blocked_since, blocked_from = (at - take(), take() / 10) if shape >> 18 & 1 else (None, 0.0)
-    grown = take()
+        readings = figures[place + 1 : place + 1 + 2 * falling]
+        fall = Fall(
+            figures[place] / 10,
+            tuple((at - before, level / 10) for before, level in zip(readings[::2], readings[1::2], strict=True)),
+        )
+        place += 1 + 2 * falling
+    started, after, peak, peaked = figures[place : place + 4]
+    last = place + 4 + (shape >> 7 & 7)
+    course = Course(
+        at - started,
+        after / 10,
+        bool(shape & 1 << 15),
+        peak / 10,
+        at - peaked,
+        figures[place + 4 : last],
+        (at - figures[last], figures[last + 1] / 10),
+    )
+    place = last + 2
+    if shape & 1 << 16:
+        was, before, then, known = figures[place : place + 4]
+        emptied = Emptied(at - was, before / 10, then / 10, Stage.CONFIRMED, at - known)
+        place += 4
+    longest = place + 1 + (shape >> 10 & 3)
+    typical = longest + (shape >> 12 & 3)
+    rhythm = Rhythm(figures[place], figures[place + 1 : longest], figures[longest:typical], figures[typical])
+    place = typical + 1
+    same_level, same_since, blocked_since, blocked_from = None, 0, None, 0.0
+    if shape & 1 << 17:
+        same_level, same_since = figures[place] / 10, at - figures[place + 1]
+        place += 2
+    step, reversals = figures[place] / 10, figures[place + 1]
+    if shape & 1 << 18:
+        blocked_since, blocked_from = at - figures[place + 2], figures[place + 3] / 10
     return CanState(
         at,
-        level,
-        count,
-        bool(shape >> 14 & 1),
+        figures[1] / 10,
+        figures[2],
+        bool(shape & 1 << 14),
         Watch(levels, fall),
-        Course(started_at, after, bool(shape >> 15 & 1), peak, peak_at, passed, last),
+        course,
         emptied,
-        Fills(data[begin + form.size :], grown),
+        Fills(data[begin + form.size :], figures[-1]),
         rhythm,
         Signs(same_level, same_since, step, reversals, blocked_since, blocked_from),
     )
 
 
-@lru_cache(maxsize=64)
-def _made_by(rules: Rules) -> bytes:
-    text = f"{VERSION} {rules.name} {rules.full_from:g}".encode()
+@lru_cache(maxsize=1000)
+def _made_by(name: str, full_from: float) -> bytes:
+    text = f"{VERSION} {name} {full_from:g}".encode()
     return len(text).to_bytes(1) + text
 
 
@@ -119,10 +141,6 @@ def _form(shape: int) -> struct.Struct:
         + "IH" * (shape >> 18 & 1)
         + "d"
     )
-
-
-def _tenths(level: float) -> int:
-    return round(level * 10)
 
 
 def _before(at: int, earlier: int) -> int:

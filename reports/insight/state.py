@@ -38,6 +38,7 @@ class Rules:
     name: str = ""
 
 
+@lru_cache(maxsize=1000)
 def rules_for(stream: str | None, full_from: float = float(FULL_FROM)) -> Rules:
     """Return the rules of a stream, those for plastic where there are none of its own."""
     name = (stream or "").lower()

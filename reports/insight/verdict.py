@@ -14,6 +14,7 @@ from reports.report import percent
 
 #: Fewer reports than this are too few to say more of a can than that it is new.
 NEW_READINGS = 10
+_FILLING_SHARE = float(FILLING_SHARE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,13 @@ def verdict(state: CanState | None, now: float, rules: Rules, displaced: str = "
 
 def outlook(state: CanState, rules: Rules, displaced: str = "") -> Outlook:
     """Return which status the can has from when on while no report comes: all that its row need keep of a status."""
-    steps = [(state.at, _status(state, state.at, rules, displaced))]
-    turns = {state.silent_at}
-    if state.signs.blocked_since is not None:
-        turns.add(state.signs.blocked_since + BLOCKED_S)
-    for after in sorted(turns):
+    first = _status(state, state.at, rules, displaced)
+    if state.signs.blocked_since is None:
+        # The usual case: but for a full can, it is silence that comes.
+        silent = () if first is Status.FULL else ((state.silent_at, Status.SILENT),)
+        return Outlook(state.silent_at, ((state.at, first), *silent))
+    steps = [(state.at, first)]
+    for after in sorted({state.silent_at, state.signs.blocked_since + BLOCKED_S}):
         if after >= state.at and (then := _status(state, after + 1, rules, displaced)) is not steps[-1][1]:
             steps.append((after, then))
     return Outlook(state.silent_at, tuple(steps))
@@ -94,7 +97,7 @@ def _status(state: CanState, now: float, rules: Rules, displaced: str) -> Status
         return Status.SUSPECT
     if state.count < NEW_READINGS:
         return Status.NEW
-    return Status.FILLING if state.level >= float(FILLING_SHARE) * rules.full_from else Status.OK
+    return Status.FILLING if state.level >= _FILLING_SHARE * rules.full_from else Status.OK
 
 
 def _reason(state: CanState, status: Status, now: float, rules: Rules, displaced: str) -> str:

@@ -70,13 +70,14 @@ def emptyings(
     least, most = emptying_key(math.ceil(since.timestamp())) if since else _FIRST, _LAST
     found = list[tuple[str, Emptied]]()
     with as_store_errors():
-        for answer in query_history(
-            can_id, least, most, now=now, newest_first=True, after=after, limit=size, names=_NAMES
-        ):
+        # One more than is wanted tells whether there is one. The filter may leave an answer short, even empty.
+        answers = query_history(
+            can_id, least, most, now=now, newest_first=True, after=after, limit=size + 1, names=_NAMES
+        )
+        for answer in answers:
             found += [(item["order_key"]["S"], _event(item)) for item in answer["Items"]]
-            if len(found) >= size:
-                more = len(found) > size or "LastEvaluatedKey" in answer
-                return Emptyings([event for _, event in found[:size]], found[size - 1][0] if more else None)
+            if len(found) > size:
+                return Emptyings([event for _, event in found[:size]], found[size - 1][0])
     return Emptyings([event for _, event in found])
 
 

@@ -197,7 +197,7 @@ def _unfolded(row: Row, item: Item, folded: dict[str, Any]) -> Row:
     """Return a row with its state, its trend, and what `_fold_text` wrote beside it."""
     state = state_of(item, row.rules)
     is_whole = folded["of"] in (_check(row.key), row.key)
-    forms = _forms(row) if is_whole else {}
+    forms = _forms(row) if is_whole and "known" in folded else {}
     known = {
         # "" where version 0.1 has written over it.
         name: Sent((forms[name][said] if name in forms else "") if isinstance(said, int) else said, _long_key(key))

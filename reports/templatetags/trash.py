@@ -6,7 +6,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -129,6 +129,25 @@ def minutes(numbers: Sequence[int | None], label: str, unit: str = "") -> SafeSt
 def status_pill(status: str) -> SafeString:
     """Show a status as a word on a tint: never by colour alone."""
     return format_html('<span class="pill {}">{}</span>', status.lower(), status.replace("_", " "))
+
+
+@register.simple_tag
+def stage_pill(stage: str) -> SafeString:
+    """Show how sure an emptying is as a word on a tint."""
+    tint = {"CONFIRMED": "ok", "PROVISIONAL": "filling"}.get(stage, "new")
+    return format_html('<span class="pill {}">{}</span>', tint, stage.replace("_", " "))
+
+
+@register.simple_tag
+def second(at: int) -> SafeString:
+    """Say when, in the site's zone; at: seconds since 1970."""
+    return time(datetime.fromtimestamp(at, UTC))
+
+
+@register.simple_tag
+def second_ago(at: int) -> SafeString:
+    """Say how long ago; at: seconds since 1970."""
+    return ago(datetime.fromtimestamp(at, UTC))
 
 
 @register.simple_tag

@@ -236,7 +236,7 @@ def emptied_json(event: Emptied) -> dict[str, Any]:
 def can_links(root: str, can_id: str) -> dict[str, str]:
     """Return the addresses of one can under the absolute address of the fleet."""
     address = root + quote(can_id, safe="")
-    return {"self": address, "history": address + "/history"}
+    return {"self": address, "history": address + "/history", "emptyings": address + "/emptyings"}
 
 
 def instant(at: datetime | None) -> str | None:

@@ -25,10 +25,11 @@ from reports.insight.hours import by_day
 from reports.insight.standing import expected, standing
 from reports.insight.thinning import thin
 from reports.models import Can, Facts, facts_of_one
-from reports.report import MAX_CAN_ID, Report, percent
+from reports.report import Report, percent
 from reports.web import cursors, database, examples, queries, schemas
 from reports.web.answers import CanRow, ChartPoints, Listing, NeverCanRow, PastRow, can_links
-from reports.web.problems import DatabaseAway, InvalidQuery, UnknownCan, answered
+from reports.web.known_can import check_id, check_known, known_facts
+from reports.web.problems import InvalidQuery, answered
 from reports.web.rendering import FiwareRenderer, JSONRenderer, Page, PageRenderer, SenMLRenderer
 from reports.web.sensor_values import ShownSensor, mountings_in, shown_in
 from reports.web.view import REFUSALS, UNKNOWN, ApiView, page_address, page_parameters, root_address
@@ -58,6 +59,7 @@ class CanPage(Page):
     range: str
     ranges: Sequence[str]
     chart_address: str
+    emptyings_address: str
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,7 @@ def _page(request: Request, stored: StoredRow, range_: str, now: datetime) -> Ca
         range=range_,
         ranges=tuple(queries.RANGES),
         chart_address=f"{reverse('chart', args=[can_id])}?range={range_}",
+        emptyings_address=f"{reverse('emptyings', args=[can_id])}?page_size={cursors.MAX_SIZE}",
     )
 
 
@@ -264,28 +267,6 @@ class HistoryView(ApiView):
             links={"self": links["history"], "can": links["self"]},
         )
         return Response(HistoryPage(listing, can_id=can_id) if self.is_page else listing)
-
-
-def check_id(can_id: str) -> None:
-    """Raise UnknownCan for what can be no can's id: store and database need not be asked, and would refuse it."""
-    if len(can_id) > MAX_CAN_ID or "\x00" in can_id:
-        raise UnknownCan
-
-
-def check_known(can_id: str) -> None:
-    """Raise UnknownCan where neither a report nor facts of a can are stored, DatabaseAway where that is not told."""
-    if store.latest(can_id) is None:
-        known_facts(can_id)
-
-
-def known_facts(can_id: str) -> Facts:
-    """Return the facts of a can without a report. Raises UnknownCan where none are known, DatabaseAway."""
-    facts, is_told = database.ask(lambda: facts_of_one(can_id))
-    if not is_told:
-        raise DatabaseAway
-    if facts is None:
-        raise UnknownCan
-    return facts
 
 
 def unless_known(request: Request, row: CanRow, response: Response) -> Response | HttpResponseBase:

@@ -9,7 +9,7 @@ from drf_spectacular.utils import OpenApiExample
 from reports.web.problems import MEDIA_TYPE, UNKNOWN_CAN, Problem
 
 _ROOT = "https://trash.example.org/reports/"
-_LINKS = {"self": f"{_ROOT}420", "history": f"{_ROOT}420/history"}
+_LINKS = {"self": f"{_ROOT}420", "history": f"{_ROOT}420/history", "emptyings": f"{_ROOT}420/emptyings"}
 _PAST = {
     "level": "93.50",
     "measured_at": "2026-11-24T09:30:00Z",
@@ -111,6 +111,16 @@ HISTORY = _answer(
         "next": f"{_ROOT}420/history?page_size=1&cursor=WyIyMDI2LTExLTI0Il0.9aT1",
         "previous": None,
         "links": {"self": _LINKS["history"], "can": _LINKS["self"]},
+    },
+)
+EMPTYINGS = _answer(
+    "The last emptying",
+    {
+        "can_id": "420",
+        "page_size": 1,
+        "results": [_EMPTIED],
+        "next": None,
+        "links": {"self": _LINKS["emptyings"], "can": _LINKS["self"]},
     },
 )
 CHART = _answer(

@@ -27,7 +27,7 @@ _UNESCAPED_ZONE = re.compile(r" (?=\d\d:?\d\d$)")
 
 @dataclass(frozen=True, slots=True)
 class CansQuery:
-    """Which page of the known cans is asked for: those after this id."""
+    """Which page of a list is asked for: what comes after this position."""
 
     size: int
     scope: str
@@ -269,6 +269,14 @@ def history_query(query: Mapping[str, str], can_id: str) -> HistoryQuery:
     scope = f"history {size} {order} {since} {until} {can_id}"
     after = cursors.unseal(query.get("cursor", ""), scope)
     return HistoryQuery(since, until, order == "newest", size, after, scope)
+
+
+def emptyings_query(query: Mapping[str, str], can_id: str) -> CansQuery:
+    """Return which page of a can's emptyings is asked for. Raises InvalidQuery."""
+    known(query, {"page_size", "cursor"})
+    size = _page_size(query, cursors.MAX_SIZE)
+    scope = f"emptyings {size} {can_id}"
+    return CansQuery(size, scope, cursors.unseal(query.get("cursor", ""), scope))
 
 
 def cans_query(query: Mapping[str, str]) -> CansQuery:

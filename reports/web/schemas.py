@@ -33,6 +33,7 @@ class Strict(serializers.Serializer[Any]):
 class CanLinks(serializers.Serializer[Any]):
     self = serializers.URLField()
     history = serializers.URLField()
+    emptyings = serializers.URLField()
 
 
 class ReportAnswer(serializers.Serializer[Any]):
@@ -120,6 +121,14 @@ class FleetAnswer(serializers.Serializer[Any]):
     results = FleetRowAnswer(many=True)
     next = serializers.URLField(allow_null=True, help_text="The next page, null at the end.")
     previous = serializers.URLField(allow_null=True, help_text="The page before, null at the beginning.")
+    links = serializers.DictField(child=serializers.URLField())
+
+
+class EmptyingsAnswer(serializers.Serializer[Any]):
+    can_id = serializers.CharField()
+    page_size = serializers.IntegerField()
+    results = EmptiedAnswer(many=True)
+    next = serializers.URLField(allow_null=True)
     links = serializers.DictField(child=serializers.URLField())
 
 

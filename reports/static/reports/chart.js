@@ -46,7 +46,8 @@ let marks = new Map();
 
 function markedPoints() {
   marks = new Map();
-  for (const each of chartData.emptyings ?? []) {
+  chartData.emptyings = chartData.emptyings.filter((each) => !chartData.since || each.at >= chartData.since);
+  for (const each of chartData.emptyings) {
     const at = Date.parse(each.at) / 1000;
     let index = chartData.points.findIndex(([point]) => point >= at - 1);
     // A point of an hour or a day stands at its begin, and for what came after it.
@@ -56,7 +57,6 @@ function markedPoints() {
 }
 
 function told(each) {
-  if (each.stage === "ADDED") return "emptied, as a person entered it";
   const sure = each.stage === "PROVISIONAL" ? ", if the next report confirms it" : "";
   return `emptied, from ${each.before} to ${each.after} %${sure}`;
 }
@@ -70,7 +70,7 @@ const forecast = box?.dataset.fullAt ? {
 function summary() {
   const count = chartData.reports.toLocaleString("en-GB");
   const parts = [`${count} report${chartData.reports === 1 ? "" : "s"}`];
-  const emptied = chartData.emptyings?.length ?? 0;
+  const emptied = chartData.emptyings.length;
   if (emptied) parts.push(`${emptied} emptying${emptied === 1 ? " is" : "s are"} marked by a triangle`);
   if (forecast) parts.push(`the shaded part on the right says when it may reach ${forecast.level} %`);
   const points = chartData.points.length.toLocaleString("en-GB");
@@ -149,7 +149,7 @@ function drawForecast(plot, y, band, stroke) {
 function drawMarks(plot, ink) {
   const { ctx, bbox } = plot, size = 5 * devicePixelRatio, bottom = bbox.top + bbox.height;
   ctx.fillStyle = ctx.strokeStyle = ink;
-  for (const each of chartData.emptyings ?? []) {
+  for (const each of chartData.emptyings) {
     const x = plot.valToPos(Date.parse(each.at) / 1000, "x", true);
     ctx.beginPath(); ctx.moveTo(x, bottom - 2 * size); ctx.lineTo(x - size, bottom); ctx.lineTo(x + size, bottom); ctx.closePath();
     if (each.stage === "PROVISIONAL") ctx.stroke(); else ctx.fill();
@@ -194,11 +194,21 @@ function point(index) {
   say(index);
 }
 
+// The newest emptyings; where they cannot be had, the chart is drawn without them.
+async function emptyings() {
+  try {
+    const answer = await fetch(box.dataset.emptyings, { headers: { Accept: "application/json" } });
+    return answer.ok ? (await answer.json()).results.filter((each) => each.stage !== "TAKEN_BACK") : [];
+  } catch {
+    return [];
+  }
+}
+
 async function load() {
   try {
     const answer = await fetch(box.dataset.drawn, { headers: { Accept: "application/json" } });
     if (!answer.ok) throw new Error((await answer.json()).detail);
-    chartData = await answer.json();
+    chartData = { ...await answer.json(), emptyings: await emptyings() };
   } catch (error) {
     const failed = document.createElement("p");
     failed.className = "waiting";

@@ -913,3 +913,57 @@ def test_a_search_of_several_pages_says_about_how_many_it_finds(
     assert b"About 6 cans match" in client.get(address, headers={"Accept": "text/html"}).content
     monkeypatch.setattr(fleet_listing, "COUNTED_BY", 2)
     assert b"How many match is not counted" in client.get(address, headers={"Accept": "text/html"}).content
+
+
+def an_emptied_can(can_id: str) -> None:
+    """Filled twice, emptied once an hour ago, and now falling again: with glass's patience it would not be decided."""
+    levels = [30, 45, 60, 75, 84, 3, 9, 20, 40, 60, 72, 2]
+    reports = [
+        Report(can_id, str(level), NOW - timedelta(minutes=20 * turn), NOW, "{}")
+        for turn, level in enumerate(reversed(levels))
+    ]
+    store.put_reports(reports, now=NOW)
+
+
+def test_a_cans_emptyings_are_listed_marked_and_told(client: Client) -> None:
+    an_emptied_can("emptied")
+
+    answer = client.get("/reports/emptied/emptyings").json()
+    told = [(each["before"], each["after"], each["stage"]) for each in answer["results"]]
+    assert told == [(60.0, 2.0, "PROVISIONAL"), (75.0, 3.0, "CONFIRMED")]
+    assert answer["results"][1]["at"] < answer["results"][1]["known_at"]
+    rows = list(csv.DictReader(io.StringIO(client.get("/reports/emptied/emptyings?format=csv").content.decode())))
+    assert [(row["before"], row["stage"]) for row in rows] == [("60.0", "PROVISIONAL"), ("75.0", "CONFIRMED")]
+    can = client.get("/reports/emptied").json()
+    assert can["emptied"] == answer["results"][0]
+
+    page = client.get("/reports/emptied", headers={"Accept": "text/html"}).content.decode()
+    assert "if the next report confirms it" in page and "/reports/emptied/emptyings" in page
+    page = client.get("/reports/emptied/emptyings", headers={"Accept": "text/html"}).content.decode()
+    assert "PROVISIONAL" in page and "75.0 %" in page
+
+
+def test_emptyings_come_in_pages(client: Client) -> None:
+    an_emptied_can("paged")
+    # One that is not decided yet is on the first page beyond its size.
+    first = client.get("/reports/paged/emptyings?page_size=1").json()
+    assert [each["stage"] for each in first["results"]] == ["PROVISIONAL", "CONFIRMED"]
+    assert first["next"] is None
+    assert client.get("/reports/nobody/emptyings").status_code == 404
+    assert client.get("/reports/paged/emptyings?page_size=0").status_code == 400
+
+
+def test_a_forecast_is_told_with_its_interval_or_why_not(client: Client) -> None:
+    for turn in range(12):
+        put("rising", str(5 * turn), ago_s=7200 * (11 - turn))
+    told = client.get("/reports/rising").json()["forecast"]
+    assert told["low"] <= told["full_at"] <= told["high"] and told["reliability"] == "POOR" and told["reason"] is None
+    page = client.get("/reports/rising", headers={"Accept": "text/html"}).content.decode()
+    assert "it reaches 80 % about" in page and 'data-full-at="' in page
+
+    put("brim", "91")
+    assert client.get("/reports/brim").json()["forecast"] == {
+        "threshold": 80.0, "full_at": None, "low": None, "high": None, "reliability": None,
+        "reason": "It is at 91 %, and its threshold is 80 %.",
+    }  # fmt: skip
+    assert "No forecast: It is at 91 %" in client.get("/reports/brim", headers={"Accept": "text/html"}).content.decode()

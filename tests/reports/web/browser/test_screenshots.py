@@ -20,6 +20,7 @@ SHOTS = [
     ("fleet-phone", "/reports/", {"width": 390}),
     ("can", "/reports/420?range=7d", {}),
     ("can-dark", "/reports/420?range=7d", {"dark": True}),
+    ("emptyings", "/reports/420/emptyings", {}),
     ("can-phone", "/reports/420?range=7d", {"width": 390}),
     ("pipeline", "/pipeline/", {}),
     ("dead-letters", "/pipeline/dead-letters/", {}),

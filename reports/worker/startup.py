@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 import time
@@ -89,6 +90,10 @@ def prepare(sender: Any, **_: Any) -> None:
     # A pool process that ends waits for its last results to be read, 0.1 s a time and 30 s in all; after SIGTERM nobody
     # reads them (billiard 4.3). They only free a slot: the process has deleted its messages already.
     billiard.pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 10
+    # What is loaded by now stays for ever. Looking through it for garbage again and again was a fifth of the CPU of a
+    # report: 0.30 ms to store one, 0.23 ms without (26 November 2026).
+    gc.collect()
+    gc.freeze()
 
 
 @signals.worker_process_init.connect

@@ -32,8 +32,6 @@ CAN_ID = RegexValidator(r"^[^/\x00-\x1f]+\Z")
 
 #: Characters of a word that are searched.
 MAX_WORD = 40
-#: Cans that a search by name and address finds at most, and entries of the index of words that it reads.
-MOST_FOUND, MOST_READ = 300, 3_000
 _WORD = re.compile(r"\w+")
 
 #: Sent with `kind` and `ids` once a change is committed whose entries of the register have to be copied again.
@@ -479,33 +477,3 @@ def index_words(cans: Sequence[Can]) -> None:
         words = [CanWord(can=can, word=word) for can in part for word in words_of(f"{can.name} {can.address}")]
         # Another process may have saved the same can meanwhile.
         CanWord.objects.bulk_create(words, batch_size=1000, ignore_conflicts=True)
-
-
-class Found(NamedTuple):
-    """Ids of cans. is_cut: whether there are, or may be, more."""
-
-    can_ids: frozenset[str] = frozenset()
-    is_cut: bool = False
-
-
-def found_by_words(text: str) -> Found:
-    """
-    Return the cans in whose name and address each word of a text begins a word.
-
-    Bounded, however many there are: it reads at most MOST_READ words from an index, and returns MOST_FOUND cans.
-    """
-    words = sorted(words_of(text), key=len, reverse=True)
-    if not words:
-        return Found()
-    read = list(CanWord.objects.filter(begins("word", words[0])).values_list("can_id", flat=True)[: MOST_READ + 1])
-    can_ids = set(read[:MOST_READ])
-    for word in words[1:]:
-        can_ids &= set(CanWord.objects.filter(begins("word", word), can__in=can_ids).values_list("can_id", flat=True))
-    return Found(frozenset(sorted(can_ids)[:MOST_FOUND]), len(read) > MOST_READ or len(can_ids) > MOST_FOUND)
-
-
-def begins(field: str, text: str) -> models.Q:
-    """Return the condition that a field begins so, in this case, in the form for which the database uses its index."""
-    if connection.vendor == "postgresql":
-        return models.Q(**{f"{field}__startswith": text})
-    return models.Q(**{f"{field}__gte": text, f"{field}__lt": text + "\U0010ffff"})

@@ -11,10 +11,11 @@ from reports import store
 from reports.insight.fold import Row as StoredRow
 from reports.insight.fold import trend
 from reports.insight.standing import standing, status_alone
-from reports.models import Can, Found, facts_of, found_by_words
+from reports.models import Can, facts_of
 from reports.report import Report
 from reports.web import cursors, never_reported
 from reports.web.answers import NeverRow, Row
+from reports.web.found_cans import Found, found_by_words
 from reports.web.never_reported import NeverReported
 from reports.web.queries import FleetQuery
 

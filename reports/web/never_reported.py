@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from django.db.models import Q, QuerySet
 
 from reports import store
-from reports.models import Can, Found, begins
+from reports.models import Can
+from reports.web.found_cans import Found, begins
 from reports.web.queries import FleetQuery
 
 #: Cans that are asked after in the store, at most, for one page, and in one request.

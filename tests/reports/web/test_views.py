@@ -18,12 +18,12 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports import models, store
+from reports import store
 from reports.insight.fleet_counts import Count, Urgent, Walked
 from reports.models import Can, index_words
 from reports.report import Report
 from reports.store import walking
-from reports.web import cursors, fleet, fleet_count, fleet_csv, fleet_listing, never_reported
+from reports.web import cursors, fleet, fleet_count, fleet_csv, fleet_listing, found_cans, never_reported
 from reports.web.csv_cells import as_it_was, harmless
 from reports.web.fleet_count import FleetCount
 from reports.web.problems import InvalidQuery
@@ -793,7 +793,7 @@ def test_a_search_that_finds_too_many_says_so(client: Client, monkeypatch: pytes
 
     for limit in ("MOST_FOUND", "MOST_READ"):
         with monkeypatch.context() as patch:
-            patch.setattr(models, limit, 2)
+            patch.setattr(found_cans, limit, 2)
             answer = client.get("/reports/?q=quay").json()
             page = client.get("/reports/?q=quay", headers={"Accept": "text/html"}).content
         assert (answer["cut"], len(answer["results"])) == (True, 2)

@@ -129,6 +129,8 @@ class FleetListing:
                 reports = [can.report for can in stretch.cans]
                 self._facts = {}
                 wanted = self._wanted(reports)
+                # Else each of them would be asked after, one by one, at the end of the list.
+                never_reported.note(self._facts.values())
                 yield [self._row(report) for report in reports if report.can_id in wanted]
             return
         query = replace(self.query, size=cursors.MAX_SIZE)

@@ -25,6 +25,7 @@ from reports.insight.status import FULL_FROM, SILENT_AFTER, Status, status
 from reports.models import Can, facts_of
 from reports.report import Report, iso
 from reports.store import Claim, KeyRange, Stretch
+from reports.web import never_reported
 from trashsite.aws import stopping
 
 #: A fleet of up to so many cans is counted can by can each time: about 500 read units.
@@ -152,6 +153,7 @@ def _add(count: Count, stretch: Stretch, now: datetime) -> None:
     """Count some cans, and bring into the indexes what another service wrote without our keys."""
     ranges = _ranges(now)
     facts = facts_of(can.report.can_id for can in stretch.cans)
+    never_reported.note(facts.values())
     # Between two pages nobody waits for this thread to end its use of the database.
     close_old_connections()
     for can in stretch.cans:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
@@ -52,8 +52,7 @@ def some(
         cans = list(wanted.filter(beyond)[:AT_ONCE])
         begin = begin or (cans[0].can_id if cans else "")
         rows = store.latest_rows(can.can_id for can in cans)
-        if rows:
-            Can.objects.filter(pk__in=rows.keys()).update(has_reported=True)
+        note(can for can in cans if can.can_id in rows)
         shown += [can for can in cans if can.can_id not in rows]
         ended = len(cans) < AT_ONCE
         asked += len(cans)
@@ -66,6 +65,12 @@ def some(
     if backwards:
         return NeverReported(shown[::-1], at, begin, more, stopped)
     return NeverReported(shown, begin, at, more, stopped)
+
+
+def note(cans: Iterable[Can]) -> None:
+    """Let the database know of these cans that they have reported: whoever meets them in the store calls it."""
+    if unknown := [can.can_id for can in cans if not can.has_reported]:
+        Can.objects.filter(pk__in=unknown).update(has_reported=True)
 
 
 def there_may_be_some() -> bool:

@@ -142,7 +142,7 @@ def test_a_page_costs_a_fixed_number_of_requests(
     fleet: dict[str, Report], filters: dict[str, object], most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(aws.Client, "observe", staticmethod(lambda service, operation: asked.append(operation)))
+    monkeypatch.setattr(aws, "subscribers", [lambda sent: asked.append(sent.operation)])
 
     ranked("fullest", size=50, **filters)
 

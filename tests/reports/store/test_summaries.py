@@ -73,7 +73,7 @@ def test_a_second_look_reads_no_report_of_a_day_that_is_over(monkeypatch: pytest
     since = NOW - timedelta(days=30)
     all_of(can_id, since)
     asked: list[str] = []
-    monkeypatch.setattr(aws.Client, "observe", staticmethod(lambda service, operation: asked.append(operation)))
+    monkeypatch.setattr(aws, "subscribers", [lambda sent: asked.append(sent.operation)])
 
     all_of(can_id, since)
 

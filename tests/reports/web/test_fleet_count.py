@@ -74,6 +74,8 @@ def test_a_large_fleet_is_counted_by_index_and_walked_through(client: Client) ->
     assert second["walked"] | {"since": "", "until": ""} == {"cans": CANS, "since": "", "until": "", "complete": True}
     assert (second["by_stream"], second["located"]) == ({"glass": 29, "paper": 29}, CANS - 2)
     assert len(second["places"]) == CANS - 2
+    # What the walk met has reported: no list has to ask the store after it.
+    assert not Can.objects.filter(has_reported=False).exists()
     for address in ("/", "/reports/", "/reports/?status=FULL&page_size=1"):
         assert client.get(address, headers={"Accept": "text/html"}).status_code == 200
 

@@ -2,6 +2,7 @@
 What a large fleet costs: counted by index, walked through, exported, and its pages meanwhile.
 
     python -m bench.fleet fill N FILE    write the rows of N cans into the embedded store's file
+    python -m bench.fleet know N         write facts of them into Django's database
     python -m bench.fleet count          count them and walk through them; print as JSON what each took
 """
 
@@ -21,7 +22,6 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from bench import pages, processes, reading
@@ -43,7 +43,7 @@ def measure(deployment: Deployment, cans: int) -> dict[str, Any]:
     figures: dict[str, Any] = {"cans": cans, **json.loads(_run(deployment, "count"))}
     environ = deployment.environ(TRASH_DATA=str(deployment.scratch))
     subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environ, check=True)
-    _know(deployment.scratch / "db.sqlite3", cans)
+    _run(deployment, "know", str(cans), TRASH_DATA=str(deployment.scratch))
     port = servers.free_port()
     with reading.serving("web", port, deployment) as pid:
         url, tree = f"http://127.0.0.1:{port}", processes.tree(pid)
@@ -53,27 +53,14 @@ def measure(deployment: Deployment, cans: int) -> dict[str, Any]:
     return figures
 
 
-def _run(deployment: Deployment, *arguments: str) -> str:
+def _run(deployment: Deployment, *arguments: str, **environ: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "bench.fleet", *arguments], cwd=ROOT, env=deployment.environ(), text=True,
+        [sys.executable, "-m", "bench.fleet", *arguments], cwd=ROOT, env=deployment.environ(**environ), text=True,
         stdout=subprocess.PIPE, check=False,
     )  # fmt: skip
     if done.returncode:
         raise BenchError(f"bench.fleet {arguments[0]} failed")
     return done.stdout
-
-
-def _know(database: Path, cans: int) -> None:
-    """Write facts of each can, of which each 97th is out of service."""
-    now = datetime.now(UTC).isoformat(sep=" ")
-    with sqlite3.connect(database) as connection:
-        connection.executemany(
-            "INSERT INTO reports_can (can_id, name, address, stream, retired_at) VALUES (?, ?, ?, ?, ?)",
-            (
-                (str(at), f"Can {at}", f"Market square {at}", STREAMS[at % len(STREAMS)], None if at % 97 else now)
-                for at in range(cans)
-            ),
-        )
 
 
 def _pages_while_counted(url: str, tree: list[int]) -> dict[str, Any]:
@@ -181,6 +168,25 @@ def _items(cans: int) -> Iterator[Any]:
         yield {"id": {"S": report.can_id}, **row_values(row), "version": {"N": "1"}}
 
 
+def _know(cans: int) -> None:
+    """Write facts of each can, of which each 97th is out of service."""
+    from reports.models import Can
+
+    now = datetime.now(UTC)
+    for at in range(0, cans, 10_000):
+        Can.objects.bulk_create(
+            Can(
+                can_id=str(number),
+                name=f"Can {number}",
+                address=f"Market square {number}",
+                stream=STREAMS[number % len(STREAMS)],
+                retired_at=None if number % 97 else now,
+                has_reported=True,
+            )
+            for number in range(at, min(cans, at + 10_000))
+        )
+
+
 def _degrees(number: float) -> Decimal:
     return round(Decimal(number), 5)
 
@@ -220,5 +226,7 @@ if __name__ == "__main__":
     django.setup()
     if sys.argv[1] == "fill":
         _fill(int(sys.argv[2]), sys.argv[3])
+    elif sys.argv[1] == "know":
+        _know(int(sys.argv[2]))
     else:
         _count()

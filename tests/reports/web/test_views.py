@@ -822,7 +822,7 @@ def test_a_known_can_that_never_reported_is_in_the_list_and_has_a_page(client: C
 
     reported, never = client.get("/reports/?q=never-").json()["results"]
     page = client.get("/reports/?q=never-", headers={"Accept": "text/html"}).content.decode()
-    file = client.get("/reports/?q=never-&format=csv").content.decode()
+    file = client.get("/reports/?q=never-&format=csv").getvalue().decode()
 
     assert (reported["can_id"], never["can_id"]) == ("never-0", "never-1")
     assert (never["status"], never["level"], never["measured_at"]) == ("NEVER_REPORTED", None, None)

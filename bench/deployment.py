@@ -24,7 +24,7 @@ import boto3
 from bench.cases import Row
 from bench.counts import Watch
 from bench.messages import CANS, Messages
-from stack.servers import LOOPBACK, REGION, Server
+from stack.servers import LOOPBACK, REGION, Server, answers
 from tests.support.servers import ROOT, environment
 
 #: Without any progress for this long, a run has failed.
@@ -213,6 +213,31 @@ class Deployment:
         for name in dynamodb.list_tables()["TableNames"]:
             if name.endswith(self.suffix):
                 dynamodb.delete_table(TableName=name)
+
+
+@contextmanager
+def answering(
+    command: Sequence[str], port: int, log: Path, environ: Mapping[str, str], cwd: Path = ROOT
+) -> Iterator[int]:
+    """
+    Start a web server, wait until it answers for a can on this port, and yield its process id; stop it at the end.
+
+    log: the file for all that it prints. Raises BenchError where it does not answer within 30 s.
+    """
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=cwd, env=environ, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 30
+        while not answers(f"http://{LOOPBACK}:{port}/reports/1"):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise BenchError(f"{log.stem} did not start: {log.read_text()[-500:]}")
+            time.sleep(0.1)
+        yield process.pid
+    finally:
+        stop(process, within_s=8)
 
 
 def stop(process: subprocess.Popen[bytes], within_s: float = 1.0) -> None:

@@ -6,12 +6,11 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bench import processes
-from bench.deployment import ROOT, BenchError, Deployment, stop
+from bench.deployment import ROOT, BenchError, Deployment, answering
 from bench.messages import CANS
 from stack import servers
 from stack.run import Settings, services
@@ -70,20 +69,8 @@ def serving(name: str, port: int, deployment: Deployment) -> Iterator[int]:
             raise BenchError("Express is not installed; run `make bench`, which installs it")
         command = [str(servers.node()), "service.js"]
     log = deployment.scratch / f"{name}.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=ROOT if name == "web" else EXPRESS, env=environ, start_new_session=True,
-            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-    try:
-        deadline = time.monotonic() + 20
-        while not servers.answers(f"http://127.0.0.1:{port}/reports/1"):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise BenchError(f"{name} did not start: {log.read_text()[-500:]}")
-            time.sleep(0.1)
-        yield process.pid
-    finally:
-        stop(process, within_s=6)
+    with answering(command, port, log, environ, ROOT if name == "web" else EXPRESS) as pid:
+        yield pid
 
 
 def _send(url: str, seconds: int) -> tuple[int, float]:

@@ -17,43 +17,21 @@ import json
 import resource
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.__main__ import local_servers
 from bench.cases import ROWS
-from bench.deployment import ROOT, BenchError, Deployment, stop
+from bench.deployment import ROOT, BenchError, Deployment, answering
 from bench.messages import Messages
 from stack import servers
-from stack.servers import LOOPBACK
 from tests.support.slow_clients import Target, attacked, credentials, phase
 
 #: Their export has 2.4 MB, since their ids are long.
 CANS = [f"{number:0100d}" for number in range(12_000)]
 #: After the attack: the server's threads end half a minute after their last request, with what they hold.
 REST_S = 40.0
-
-
-@contextmanager
-def serving(tree: Path, port: int, environ: dict[str, str], log: Path) -> Iterator[int]:
-    """Start the web server of a tree with one process, and yield its process id."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "deploy/web.py", "--port", str(port)], cwd=tree, env=environ, start_new_session=True,
-            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-    try:
-        deadline = time.monotonic() + 30
-        while not servers.answers(f"http://{LOOPBACK}:{port}/reports/1"):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise BenchError(f"the web server did not start: {log.read_text()[-500:]}")
-            time.sleep(0.1)
-        yield process.pid
-    finally:
-        stop(process, within_s=8)
 
 
 async def measure(target: Target, seconds: float) -> dict[str, object]:
@@ -120,7 +98,8 @@ def main() -> int:
         subprocess.run([sys.executable, "-m", "stack.prepare"], cwd=ROOT, env=environ, check=True, stdout=sys.stderr)
         # The soft limit that a shell gives: the server raises its own.
         port, log = servers.free_port(), deployment.scratch / "web.log"
-        with serving(given.tree.absolute(), port, environ, log) as pid:
+        command = [sys.executable, "deploy/web.py", "--port", str(port)]
+        with answering(command, port, log, environ, given.tree.absolute()) as pid:
             target = Target(pid, port, CANS, credentials(deployment.scratch))
             figures = asyncio.run(measure(target, given.seconds))
         print(table(figures))

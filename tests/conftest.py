@@ -21,8 +21,10 @@ from reports import queue, store
 from reports.web import access, database, fleet_count, probes
 from stack.servers import Kind
 from tests.support import aws_calls
+from tests.support.fault_proxy import FaultProxy
 from tests.support.servers import ROOT, Worker, aws_stand_ins
 from trashsite import aws
+from trashsite.sqs import entries
 
 # Tests make AWS clients anew, hundreds of times: what botocore reads from its own folders for each is read once,
 # which takes a client from 82 to 23 ms of CPU.
@@ -105,6 +107,33 @@ def aws_environment(
     aws.forget()
     yield environ
     aws.forget()
+
+
+@pytest.fixture
+def proxy_to(aws_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], FaultProxy]]:
+    """Put a proxy that breaks things between this process and a service: proxy_to("sqs") or proxy_to("dynamodb")."""
+    with ExitStack() as stack:
+
+        def start(service: str) -> FaultProxy:
+            name = f"AWS_ENDPOINT_URL_{service.upper()}"
+            started = stack.enter_context(FaultProxy(aws_environment[name]))
+            monkeypatch.setenv(name, started.url)
+            aws.forget()
+            return started
+
+        yield start
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give up sooner than in earnest, at SQS and DynamoDB: the rules are the same."""
+    # On a busy machine a request of 60 statements takes more than half of that.
+    monkeypatch.setitem(aws.Client.patiently.__kwdefaults__, "within_s", 1.0)
+    monkeypatch.setattr(aws, "SILENCE_S", 0.0)
+    monkeypatch.setitem(entries.request_entries.__kwdefaults__, "within_s", 0.5)
+    monkeypatch.setattr("reports.store.reading.READ_WITHIN_S", 0.5)
+    monkeypatch.setattr("reports.store.writing.TRIES", 2)
+    monkeypatch.setattr("reports.store.batches.pause_s", lambda attempt, first_s, most_s: 0.01)
 
 
 @pytest.fixture

@@ -35,12 +35,9 @@ SECRET = "do-not/tell+anybody="
 
 
 @pytest.fixture
-def proxy(aws_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
-    with FaultProxy(aws_environment["AWS_ENDPOINT_URL_DYNAMODB"]) as started:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", started.url)
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
-        aws.forget()
-        yield started
+def proxy(proxy_to: Callable[[str], FaultProxy], monkeypatch: pytest.MonkeyPatch) -> FaultProxy:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    return proxy_to("dynamodb")
 
 
 def ask(**how: Any) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from tests.support import fault_proxy as faults
 from tests.support import partial_answers
 from tests.support.fault_proxy import Call, Fault, FaultProxy, Reply
 from tests.support.servers import eventually
-from trashsite import aws
 from trashsite.sqs import pacing
 from trashsite.sqs import receiver as module
 from trashsite.sqs.delivery import Delivery
@@ -39,15 +38,12 @@ def url(raw: SQSClient, suffix: str) -> str:
 
 @pytest.fixture
 def proxy(
-    raw: SQSClient, url: str, aws_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[FaultProxy]:
+    raw: SQSClient, url: str, proxy_to: Callable[[str], FaultProxy], monkeypatch: pytest.MonkeyPatch
+) -> FaultProxy:
     """Between the receiver and SQS; `raw` goes past it."""
-    with FaultProxy(aws_environment["AWS_ENDPOINT_URL_SQS"]) as started:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", started.url)
-        monkeypatch.setattr(module, "WAIT_S", 1)
-        monkeypatch.setattr(module, "RECEIVE_TIMEOUT_S", 2.5)
-        aws.forget()
-        yield started
+    monkeypatch.setattr(module, "WAIT_S", 1)
+    monkeypatch.setattr(module, "RECEIVE_TIMEOUT_S", 2.5)
+    return proxy_to("sqs")
 
 
 class Inbox:

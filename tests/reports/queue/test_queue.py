@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +25,7 @@ from tests.support.fault_proxy import FaultProxy
 from tests.support.java import NEEDS_JAVA
 from tests.support.partial_answers import all_of_them, every, failed_entries
 from tests.support.servers import eventually
-from trashsite import aws
 from trashsite.outage import Outage
-from trashsite.sqs import entries
 from trashsite.sqs.delivery import Delivery
 
 if TYPE_CHECKING:
@@ -50,21 +48,8 @@ def raw(suffix: str) -> SQSClient:
 
 
 @pytest.fixture
-def proxy(suffix: str, aws_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
-    """A proxy that breaks things between the queue and SQS."""
-    with FaultProxy(aws_environment["AWS_ENDPOINT_URL_SQS"]) as started:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", started.url)
-        aws.forget()
-        yield started
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give up sooner than in earnest: the rules are the same."""
-    monkeypatch.setitem(aws.Client.patiently.__kwdefaults__, "within_s", 0.5)
-    monkeypatch.setattr(aws, "PATIENCE_S", 0.5)
-    monkeypatch.setattr(aws, "SILENCE_S", 0.0)
-    monkeypatch.setitem(entries.request_entries.__kwdefaults__, "within_s", 0.5)
+def proxy(suffix: str, proxy_to: Callable[[str], FaultProxy]) -> FaultProxy:
+    return proxy_to("sqs")
 
 
 def url(raw: SQSClient, name: str = "trash-level") -> str:

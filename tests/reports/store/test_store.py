@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -370,22 +370,8 @@ def test_keys_sort_as_their_instants_do_and_begin_with_a_digit(instants: list[da
 
 
 @pytest.fixture
-def proxy(suffix: str, aws_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
-    """A proxy that breaks things between the store and DynamoDB."""
-    with FaultProxy(aws_environment["AWS_ENDPOINT_URL_DYNAMODB"]) as started:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", started.url)
-        aws.forget()
-        yield started
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give up sooner than in earnest: the rules are the same."""
-    monkeypatch.setitem(aws.Client.patiently.__kwdefaults__, "within_s", 1.0)
-    monkeypatch.setattr(aws, "SILENCE_S", 0.0)
-    monkeypatch.setattr("reports.store.reading.READ_WITHIN_S", 0.5)
-    monkeypatch.setattr("reports.store.writing.TRIES", 2)
-    monkeypatch.setattr("reports.store.batches.pause_s", lambda attempt, first_s, most_s: 0.01)
+def proxy(suffix: str, proxy_to: Callable[[str], FaultProxy]) -> FaultProxy:
+    return proxy_to("dynamodb")
 
 
 def unsaved(*reports: Report) -> list[Report]:

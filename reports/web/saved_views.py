@@ -66,6 +66,7 @@ class ViewsView(ApiView):
 
     permission_classes = (MaySaveViews,)
     parser_classes = (ChoiceParser, ReportFormParser)
+    samples = MappingProxyType({"POST": '{"name": "Full paper", "query": "status=FULL&stream=paper", "shared": false}'})
 
     @extend_schema(operation_id="views", responses={200: schemas.ViewsAnswer, **REFUSALS}, tags=["reports"])
     def get(self, request: Request) -> Response:
@@ -123,6 +124,7 @@ class SavedViewView(ApiView):
 
     permission_classes = (MaySaveViews,)
     parser_classes = (ChoiceParser, ReportFormParser)
+    samples = MappingProxyType({"POST": ""})
 
     @extend_schema(operation_id="delete_view", responses={204: None, **UNKNOWN, **REFUSALS}, tags=["reports"])
     def delete(self, request: Request, view_id: int) -> Response:

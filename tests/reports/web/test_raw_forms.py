@@ -178,7 +178,7 @@ PAGES = (
     "/", "/reports/", "/reports/?status=FULL", "/reports/420", "/reports/420?range=7d", "/reports/420/history",
     "/reports/420/chart", "/reports/nobody", "/reports/?level_min=low", "/cans", "/cans/420", "/cans/420/changes",
     "/cans/420/facts/", "/cans/import/", "/sensors", "/sensors/waiting", "/sensors/mount/",
-    "/pipeline/", "/pipeline/dead-letters/", "/tokens", "/health/live",
+    "/pipeline/", "/pipeline/dead-letters/", "/tokens", "/views", "/health/live",
 )  # fmt: skip
 
 

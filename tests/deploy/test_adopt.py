@@ -12,8 +12,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from reports import store
-from reports.report import Report
 from tests.conftest import Settings
+from tests.support.cans import a_report
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
@@ -52,14 +52,14 @@ def test_both_services_run_while_the_table_is_taken_over(lab: Any) -> None:
     assert fullest() == {str(at): f"{at}.5" for at in range(40)}
 
     # Ours stores a report; the lab's service puts a level over another can, and one over a can of ours.
-    store.put_reports([Report("7", "70", NOW, NOW), Report("8", "80", NOW, NOW)], now=NOW)
+    store.put_reports([a_report("7", "70", NOW), a_report("8", "80", NOW)], now=NOW)
     lab.put_item(Item={"id": "8", "level": "81.25"})
     lab.put_item(Item={"id": "9", "level": "91.25"})
     assert (latest := store.latest("8")) and latest.level == "81.25"
     assert "40 cans, of these 2 brought into the lists" in adopt(lab.name)
     assert {fullest()[can] for can in "789"} == {"70", "81.25", "91.25"}
 
-    store.put_reports([Report("9", "12", NOW, NOW)], now=NOW)
+    store.put_reports([a_report("9", "12", NOW)], now=NOW)
     assert fullest()["9"] == "12"
     assert "40 cans, of these 0 brought into the lists" in adopt(lab.name)
 

@@ -15,6 +15,7 @@ from reports.insight.fleet_counts import FINE, GRID, PLACES, Count, Overview, Wa
 from reports.insight.status import Outlook, Status, is_old, outlook_of, status
 from reports.insight.thinning import thin
 from reports.report import Report, percent
+from tests.support.cans import a_report
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 DAY = timedelta(hours=24)
@@ -53,7 +54,7 @@ def test_a_row_says_which_status_holds_from_when_on() -> None:
     at = int(NOW.timestamp())
     outlook = Outlook(at + 7200, ((at, Status.SUSPECT), (at + 3600, Status.OK), (at + 7200, Status.SILENT)))
     assert outlook.text(at) == f"{at} 7200 SUSPECT 3600 OK 7200 SILENT"
-    report = Report("1", "99", NOW, NOW, outlook=outlook.text(at))
+    report = a_report("1", "99", NOW, outlook=outlook.text(at))
 
     assert outlook_of(report) == outlook
     seen = [status(report, NOW + timedelta(seconds=seconds)) for seconds in (0, 3600, 3600.5, 7200, 7201)]
@@ -63,7 +64,7 @@ def test_a_row_says_which_status_holds_from_when_on() -> None:
 
 @pytest.mark.parametrize("outlook", ["", "x", "1 2", "1 2 OK 3", "1 2 MERRY", "1 7200 OK 7200 SILENT"])
 def test_an_outlook_that_is_none_or_of_an_earlier_report_is_not_believed(outlook: str) -> None:
-    assert status(Report("1", "99", NOW, NOW, outlook=outlook), NOW) == Status.FULL
+    assert status(a_report("1", "99", NOW, outlook=outlook), NOW) == Status.FULL
 
 
 @given(st.lists(st.floats(0, 100), min_size=3, max_size=400), st.integers(3, 60))
@@ -89,7 +90,7 @@ def counted(*cans: tuple[str, str, timedelta | None]) -> Overview:
     count = Count()
     for can_id, level, age in cans:
         at = None if age is None else NOW - age
-        count.add(Report(can_id, level, at, at), (50.0, 14.0), "paper", NOW)
+        count.add(a_report(can_id, level, at), (50.0, 14.0), "paper", NOW)
     return count.overview(WALKED)
 
 
@@ -139,7 +140,7 @@ def test_what_is_kept_of_a_fleet_always_fits() -> None:
     count = Count()
     for number in range(PLACES):
         can_id = "".join(chr(chance.randrange(0x1F300, 0x1FAFF)) for _ in range(120))
-        report = Report(can_id, str(number % 100), NOW, NOW)
+        report = a_report(can_id, str(number % 100), NOW)
         count.add(report, (chance.uniform(-90, 90), chance.uniform(-180, 180)), f"stream {number}" * 5, NOW)
     overview = count.overview(WALKED)
 

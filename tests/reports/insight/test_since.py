@@ -11,13 +11,14 @@ from reports.insight.since import Since, since
 from reports.insight.status import Status
 from reports.report import Report
 from reports.store.items import order_key
+from tests.support.cans import a_report
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 
 
 def a_row(*levels: tuple[float, str]) -> Row:
     """The row of a can whose levels were so many hours ago: (5, "70")."""
-    reports = [Report("1", level, at, at) for hours, level in levels for at in [NOW - timedelta(hours=hours)]]
+    reports = [a_report("1", level, at) for hours, level in levels for at in [NOW - timedelta(hours=hours)]]
     row = fold_all(None, [(report, order_key(report)) for report in reports])
     assert row
     return row

@@ -18,6 +18,7 @@ from reports.insight.fold import trend
 from reports.report import Report
 from reports.store import Order, Ranked, ranked
 from reports.store.items import heard_part
+from tests.support.cans import a_report
 from trashsite import aws
 
 pytestmark = pytest.mark.usefixtures("shared_suffix")
@@ -153,7 +154,7 @@ def test_what_another_service_wrote_is_found_and_mended(suffix: str) -> None:
     table = f"trash-levels-{settings.TRASH_SUFFIX}"
     for can_id, level in (("lab", "88.81585003341274"), ("odd", "full")):
         boto3.client("dynamodb").put_item(TableName=table, Item={"id": {"S": can_id}, "level": {"S": level}})
-    store.put_reports([Report("ours", "12", NOW, NOW)], now=NOW)
+    store.put_reports([a_report("ours", "12", NOW)], now=NOW)
 
     lacking = lacking_reports()
     assert store.mend(lacking) == 2
@@ -190,7 +191,7 @@ def test_a_row_tells_its_trend_of_a_day(suffix: str) -> None:
         store.put_reports([report], now=NOW)
     # The rest of a backlog comes late, and at once.
     store.put_reports(reports[1::2], now=NOW)
-    store.put_reports([Report("young", "7", NOW, NOW)], now=NOW)
+    store.put_reports([a_report("young", "7", NOW)], now=NOW)
 
     trends = {can_id: trend(row) for can_id, row in ranked("id", size=5, with_rows=True).rows.items()}
 

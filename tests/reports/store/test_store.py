@@ -25,6 +25,7 @@ from reports.store import Heartbeat, Outcome, StoreUnavailable
 from reports.store.items import order_key
 from stack.servers import Kind
 from tests.support import fault_proxy as faults
+from tests.support.cans import a_report
 from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.java import NEEDS_JAVA
 from tests.support.partial_answers import all_of_them, can_of, every, hot, statement_errors, unprocessed, unread
@@ -302,7 +303,7 @@ attributes = st.dictionaries(st.text(max_size=4), attribute, max_size=4)
 
 
 def keyed(text: str) -> str:
-    return order_key(Report("1", "5", NOW, NOW, attributes=text))
+    return order_key(a_report("1", "5", NOW, attributes=text))
 
 
 def shuffled(value: object) -> object:
@@ -346,13 +347,13 @@ def test_a_small_difference_makes_another_report(one: str, other: str) -> None:
 
 
 def test_can_level_and_instant_make_another_report_and_the_time_of_receipt_does_not() -> None:
-    base = Report("1", "5", NOW, NOW)
+    base = a_report("1", "5", NOW)
     assert order_key(base) == order_key(Report("1", "5", NOW, NOW + timedelta(days=3)))
     others = [
-        Report("2", "5", NOW, NOW),
-        Report("1", "5.0", NOW, NOW),
+        a_report("2", "5", NOW),
+        a_report("1", "5.0", NOW),
         Report("1", "5", NOW + timedelta(microseconds=1), NOW),
-        Report("15", "", NOW, NOW),
+        a_report("15", "", NOW),
     ]
     assert len({order_key(each) for each in (base, *others)}) == 5
 

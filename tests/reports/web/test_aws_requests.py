@@ -25,6 +25,7 @@ from reports import queue, store
 from reports.report import Report
 from reports.tasks import store_messages
 from reports.web import fleet_count, ingestion
+from tests.support.cans import a_report
 from tests.support.fault_proxy import FaultProxy
 from tests.support.servers import eventually
 from trashsite import aws
@@ -81,7 +82,7 @@ def test_pages_and_batches_ask_what_is_written_down(
     client: Client, asked: Callable[[Callable[[], object]], dict[str, int]]
 ) -> None:
     now = datetime.now(UTC)
-    put([Report(str(number), f"{number % 100}.5", now, now) for number in range(CANS)], now)
+    put([a_report(str(number), f"{number % 100}.5", now) for number in range(CANS)], now)
     past = [now - timedelta(hours=12 * turn) for turn in range(1, 40)]
     put([Report("420", "50", at, now) for at in [*past, now]], now)
     make_roles()

@@ -13,6 +13,7 @@ from pytest_django.fixtures import Settings
 
 from accounts.roles import give_role, make_roles
 from reports.models import MOST_CHANGES, Can, CanChange, note_changes
+from tests.support.cans import a_can
 
 pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
 
@@ -105,7 +106,7 @@ def test_who_made_a_change_is_told_to_those_who_signed_in(admin: Client, setting
 
 
 def test_a_can_of_which_nothing_was_ever_known_has_no_changes(admin: Client) -> None:
-    Can.objects.create(can_id="before")
+    a_can("before")
 
     assert told(admin, "before") == []
     for can_id in ("nobody", "%0a", "x" * 129):

@@ -13,6 +13,7 @@ from pytest_django.fixtures import Settings
 from accounts.models import Token, digest
 from accounts.roles import give_role, make_roles
 from reports.models import Can
+from tests.support.cans import a_can
 
 pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
 
@@ -115,7 +116,7 @@ def test_all_known_cans_are_listed_in_pages_whether_they_reported_or_not(operato
 
 
 def test_many_are_imported_as_csv_or_none(operator: Client) -> None:
-    Can.objects.create(can_id="1", name="Same")
+    a_can("1", name="Same")
     text = "can_id,name,latitude,longitude,retired\n1,Same,,,\n2,Two,50,14,yes\n"
 
     done = operator.post("/cans", text, content_type="text/csv")

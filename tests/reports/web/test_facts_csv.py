@@ -11,9 +11,9 @@ from django.test import Client
 
 from reports import store
 from reports.models import Can
-from reports.report import Report
 from reports.web import facts_csv
 from reports.web.facts_csv import Change
+from tests.support.cans import a_can, a_report
 
 pytestmark = pytest.mark.django_db
 
@@ -21,7 +21,7 @@ NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 
 
 def test_a_plan_says_what_would_change_and_writes_nothing() -> None:
-    Can.objects.create(can_id="420", name="Old", stream="paper", latitude=Decimal("50.1"))
+    a_can("420", name="Old", stream="paper", latitude=Decimal("50.1"))
     text = '\ufeffcan_id, name ,latitude\r\n420,New,50.10\r\n421,"Bridge, north",\r\n'
 
     plan = facts_csv.plan(text)
@@ -43,7 +43,7 @@ def test_a_plan_says_what_would_change_and_writes_nothing() -> None:
 
 
 def test_an_empty_cell_clears_and_a_missing_column_leaves_alone() -> None:
-    Can.objects.create(can_id="1", name="Name", address="Street", latitude=1, longitude=2)
+    a_can("1", name="Name", address="Street", latitude=1, longitude=2)
 
     facts_csv.apply(facts_csv.plan("can_id,name,latitude\n1,,\n").changes, NOW)
 
@@ -59,10 +59,10 @@ def test_coordinates_finer_than_a_hand_are_rounded() -> None:
 
 def test_cans_are_retired_and_brought_back_by_a_column() -> None:
     before = NOW - timedelta(days=9)
-    Can.objects.create(can_id="gone", retired_at=before)
-    Can.objects.create(can_id="back", retired_at=before)
-    Can.objects.create(can_id="cleared", retired_at=before)
-    Can.objects.create(can_id="here", name="Bridge")
+    a_can("gone", retired_at=before)
+    a_can("back", retired_at=before)
+    a_can("cleared", retired_at=before)
+    a_can("here", name="Bridge")
     text = "can_id,retired\ngone,yes\nback,no\ncleared,\nhere,Yes\nnew,yes\nplain,no\n"
 
     plan = facts_csv.plan(text)
@@ -115,9 +115,9 @@ def test_an_id_that_no_report_can_have_is_refused(can_id: str) -> None:
 @pytest.mark.usefixtures("shared_suffix")
 def test_an_export_can_be_imported_again_and_changes_nothing(client: Client) -> None:
     now = datetime.now(UTC)
-    store.put_reports([Report("=back", "99", now, now)], now=now)
+    store.put_reports([a_report("=back", "99", now)], now=now)
     facts = {"name": "'=1;-2", "address": " a;b", "latitude": Decimal("-33.9"), "longitude": Decimal("18.4")}
-    Can.objects.create(can_id="=back", **{**facts, "address": "a;b"})
+    a_can("=back", **{**facts, "address": "a;b"})
     text = client.get("/reports/?format=csv&q==back").getvalue().decode()
 
     plan = facts_csv.plan(text)

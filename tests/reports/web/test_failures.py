@@ -29,10 +29,11 @@ from pytest_django.fixtures import Settings
 from accounts.models import Token, digest
 from accounts.roles import give_role, make_roles
 from reports import queue, store
-from reports.models import Can, Mounting, SavedView, Sensor, UplinkSource, secret_digest
+from reports.models import Mounting, SavedView, Sensor, UplinkSource, secret_digest
 from reports.report import Report
 from reports.web import access, database, dead_letters, fleet_count, ingestion, probes, urgent
 from tests.reports.web.routes import missing_routes
+from tests.support.cans import a_can, a_report
 from trashsite import aws
 from trashsite.names import full_name
 
@@ -374,7 +375,7 @@ def clients(settings: Settings) -> dict[str, Client]:
     settings.TRASH_READS = "open"
     now = datetime.now(UTC)
     past = [Report("420", "50", now - timedelta(hours=6 * turn), now, stream="paper") for turn in range(30)]
-    store.put_reports([*past, Report("421", "95", now, now)], now=now)
+    store.put_reports([*past, a_report("421", "95", now)], now=now)
     store.beat(store.Heartbeat("host:1", now, {"stored": 7}))
     make_roles()
     sensor = Sensor.objects.create(key="S1")
@@ -389,8 +390,8 @@ def clients(settings: Settings) -> dict[str, Client]:
         clients[role].force_login(user)
     Token.objects.create(user=user, name="test", digest=digest(KEY))
     clients["token"] = Client(raise_request_exception=False, headers={"Authorization": f"Bearer {KEY}"})
-    Can.objects.create(can_id="420", name="Market square")
-    Can.objects.create(can_id="never", name="Bridge")
+    a_can("420", name="Market square")
+    a_can("never", name="Bridge")
     SavedView.objects.create(name="Paper", query="stream=paper")
     return clients
 

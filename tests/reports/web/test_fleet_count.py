@@ -14,6 +14,7 @@ from reports.models import Can
 from reports.report import Report
 from reports.store import Claim, walking
 from reports.web import fleet_count, fleet_walk
+from tests.support.cans import a_can
 
 pytestmark = pytest.mark.django_db
 
@@ -41,7 +42,7 @@ def large(suffix: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     ]  # fmt: skip
     store.put_reports(reports, now=now)
     for number in (5, 6):
-        Can.objects.create(can_id=str(number), retired_at=now + timedelta(hours=1))
+        a_can(str(number), retired_at=now + timedelta(hours=1))
     yield
     fleet_count.forget()
 

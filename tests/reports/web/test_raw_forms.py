@@ -17,8 +17,8 @@ from pytest_django.fixtures import Settings
 from accounts.roles import give_role, make_roles
 from reports import store
 from reports.models import Can
-from reports.report import Report
 from reports.web.view import ApiView
+from tests.support.cans import a_can, a_report
 
 pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
 
@@ -63,7 +63,7 @@ def send(client: Client, address: str, method: str, **changed: str) -> Any:
 
 def test_a_put_replaces_facts_and_begins_with_what_is_known() -> None:
     operator = of_role("operator")
-    Can.objects.create(can_id="420", name="Market", latitude="50.0875", longitude="14.4213")
+    a_can("420", name="Market", latitude="50.0875", longitude="14.4213")
 
     sent = forms(page_of(operator, "/cans/420"))["PUT"]["raw_body"].replace("Market", "Square")
     done = send(operator, "/cans/420", "PUT", raw_body=sent)
@@ -123,7 +123,7 @@ def test_reports_are_sent_and_facts_imported_in_their_own_form() -> None:
 
 def test_a_delete_answers_a_page_instead_of_nothing() -> None:
     admin = of_role("admin")
-    Can.objects.create(can_id="420")
+    a_can("420")
 
     done = send(admin, "/cans/420", "DELETE")
 
@@ -139,7 +139,7 @@ def test_options_tells_anybody_what_an_address_takes() -> None:
 
 
 def test_a_page_offers_the_methods_that_its_visitor_may_use_and_no_others() -> None:
-    Can.objects.create(can_id="420")
+    a_can("420")
     offered = {role: set(forms(page_of(of_role(role), "/cans/420"))) for role in ("viewer", "operator", "admin")}
 
     assert offered == {
@@ -184,8 +184,8 @@ PAGES = (
 
 def test_every_page_links_its_json_and_has_a_key_for_it() -> None:
     now = datetime.now(UTC)
-    store.put_reports([Report("420", "98", now, now)], now=now)
-    Can.objects.create(can_id="420", name="Market")
+    store.put_reports([a_report("420", "98", now)], now=now)
+    a_can("420", name="Market")
     operator = of_role("operator")
     for address in PAGES:
         page = page_of(operator, address)
@@ -198,7 +198,7 @@ def test_every_page_links_its_json_and_has_a_key_for_it() -> None:
 
 def test_a_history_asked_for_wrongly_says_so_beside_the_field() -> None:
     now = datetime.now(UTC)
-    store.put_reports([Report("420", "98", now, now)], now=now)
+    store.put_reports([a_report("420", "98", now)], now=now)
 
     answer = Client().get("/reports/420/history?since=yesterday&until=2026-11-24", headers=HTML)
 

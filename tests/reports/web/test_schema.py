@@ -27,6 +27,7 @@ from reports import queue, store
 from reports.models import Can
 from reports.report import Report
 from reports.web import fleet_count
+from tests.support.cans import a_report
 
 pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
 
@@ -61,7 +62,7 @@ def olga(shared_suffix: str, settings: Settings) -> None:
     Token.objects.create(user=user, name="test", digest=digest(KEY))
     now = datetime.now(UTC)
     store.beat(store.Heartbeat("worker", now, {}))
-    store.put_reports([Report("420", "70.69", now, now), Report("0", "5", now, now)], now=now)
+    store.put_reports([a_report("420", "70.69", now), a_report("0", "5", now)], now=now)
 
 
 schema = schemathesis.openapi.from_dict(SchemaGenerator().get_schema(public=True)).exclude(path="/api/schema/")

@@ -15,9 +15,9 @@ from reports import store
 from reports.formats import sensor_state
 from reports.formats.sensor_state import Fact, SensorState
 from reports.models import Mounting, Sensor
-from reports.report import Report
 from reports.store import StoredState
 from tests.reports.formats.test_uplinks import body
+from tests.support.cans import a_report
 
 pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
 
@@ -116,7 +116,7 @@ def test_who_waits_is_listed_and_mounted_on_the_page(operator: Client) -> None:
 
 
 def test_a_cans_page_shows_its_sensors_state_with_ages(operator: Client) -> None:
-    store.put_reports([Report("777", "50", NOW, NOW)], now=NOW)
+    store.put_reports([a_report("777", "50", NOW)], now=NOW)
     mount(operator, can_id="777", since="2026-11-01T00:00:00Z")
     tell(KEY, battery="3.2 V", temperature="21.5 °C", low=True)
 

@@ -27,6 +27,7 @@ from reports.web import cursors, fleet, fleet_count, fleet_csv, fleet_listing, f
 from reports.web.csv_cells import as_it_was, harmless
 from reports.web.fleet_count import FleetCount
 from reports.web.problems import InvalidQuery
+from tests.support.cans import a_can, a_report
 from trashsite import aws
 
 pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
@@ -271,7 +272,7 @@ def test_an_anonymous_read_asks_the_database_for_the_facts_alone(
 def test_a_can_is_answered_with_the_facts_that_the_list_has(client: Client) -> None:
     put("one-of-facts", attributes='{"stream": "paper"}')
     without = client.get("/reports/one-of-facts")
-    Can.objects.create(can_id="one-of-facts", name="Market square", latitude="50.0875", longitude="14.4213")
+    a_can("one-of-facts", name="Market square", latitude="50.0875", longitude="14.4213")
     with_facts = client.get("/reports/one-of-facts", headers={"If-None-Match": without["ETag"]})
 
     (listed,) = client.get("/reports/?q=one-of-facts").json()["results"]
@@ -473,7 +474,7 @@ def test_csv_is_all_that_matches_and_runs_nothing(client: Client, monkeypatch: p
     monkeypatch.setattr(fleet_csv, "WHOLE_S", 60)
     for can_id in ("=cmd|calc", "+1", "-1", "@sum", " =1+1", 'a,"b"'):
         put(can_id, "97.5")
-    Can.objects.create(can_id='a,"b"', name="=HYPERLINK(1)", address="Market square 3")
+    a_can('a,"b"', name="=HYPERLINK(1)", address="Market square 3")
 
     answer = client.get("/reports/?format=csv&level_min=97&level_max=98&page_size=1")
     rows = list(csv.reader(io.StringIO(answer.content.decode())))
@@ -563,7 +564,7 @@ def test_no_cell_of_a_csv_begins_as_a_formula(cell: str) -> None:
 
 
 def test_a_list_tells_what_is_known_of_each_can(client: Client) -> None:
-    Can.objects.create(can_id="facts-1", name="Market square", stream="glass")
+    a_can("facts-1", name="Market square", stream="glass")
     put("facts-1", attributes='{"stream": "paper"}')
     put("facts-2")
 
@@ -576,7 +577,7 @@ def test_a_list_tells_what_is_known_of_each_can(client: Client) -> None:
 
 def test_a_retired_can_is_gone_until_it_reports_again(client: Client) -> None:
     put("retired", "77", ago_s=60)
-    Can.objects.create(can_id="retired", retired_at=NOW - timedelta(seconds=30))
+    a_can("retired", retired_at=NOW - timedelta(seconds=30))
 
     assert client.get("/reports/?q=retired").json()["results"] == []
     assert client.get("/reports/retired").status_code == 200
@@ -599,7 +600,7 @@ def test_a_can_that_a_client_holds_is_304(client: Client) -> None:
 
 def test_a_chart_is_thinned_and_says_so(client: Client) -> None:
     times = [NOW - timedelta(seconds=40 * turn) for turn in range(1500)]
-    reports = [Report("chart", str(turn % 100), at, at) for turn, at in enumerate(times)]
+    reports = [a_report("chart", str(turn % 100), at) for turn, at in enumerate(times)]
     store.put_reports(reports, now=NOW)
 
     raw = client.get("/reports/chart/chart?range=24h").json()
@@ -709,7 +710,7 @@ def test_a_filter_that_breaks_a_rule_stays_as_it_was_typed(client: Client) -> No
 def test_a_stream_is_found_in_any_case_and_the_page_says_how_many_match(client: Client) -> None:
     for number, stream in enumerate(("Textile", "textile", "TEXTILE")):
         at = datetime.now(UTC)
-        store.put_reports([Report(f"case-{number}", "5", at, at, stream=stream)], now=at)
+        store.put_reports([a_report(f"case-{number}", "5", at, stream=stream)], now=at)
     fleet_count.forget()
 
     found = client.get("/reports/?stream=teXtile").json()["results"]
@@ -729,7 +730,7 @@ def test_the_first_page_says_what_it_shows_and_what_its_words_mean(client: Clien
 def test_the_most_urgent_have_names_addresses_and_since_when(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     for hours, level in ((7, "60"), (5, "85"), (3, "90"), (0, "100")):
         put("urgent", level, ago_s=3600 * hours)
-    Can.objects.create(can_id="urgent", name="Market square", address="Market square 3")
+    a_can("urgent", name="Market square", address="Market square 3")
     counted = Urgent("urgent", "100", "FULL", "", NOW.isoformat())
     overview = replace(Count().overview(Walked(1, None, None, True)), total=1, urgent=[counted])
     monkeypatch.setattr(fleet_count, "current", lambda: FleetCount(overview, datetime.now(UTC)))
@@ -748,7 +749,7 @@ def test_a_search_finds_names_and_addresses_whatever_their_case_and_accents(clie
     known = {"find-a": ("Náměstí Míru", ""), "9-find": ("Old town", "Namesti 3"), "find-b": ("Bridge", "")}
     for can_id, (name, address) in known.items():
         put(can_id, "5")
-        Can.objects.create(can_id=can_id, name=name, address=address)
+        a_can(can_id, name=name, address=address)
     put("namesti-1", "7")
 
     def ids(q: str, order: str = "id") -> list[object]:
@@ -788,7 +789,7 @@ def test_a_search_is_walked_both_ways_and_each_can_met_once(client: Client) -> N
 def test_a_search_that_finds_too_many_says_so(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(4):
         put(f"many-{number}")
-        Can.objects.create(can_id=f"many-{number}", address=f"Quay {number}")
+        a_can(f"many-{number}", address=f"Quay {number}")
     assert client.get("/reports/?q=quay").json()["cut"] is False
 
     for limit in ("MOST_FOUND", "MOST_READ"):
@@ -817,7 +818,7 @@ def test_what_is_found_follows_the_facts(admin_client: Client) -> None:
 
 
 def test_a_known_can_that_never_reported_is_in_the_list_and_has_a_page(client: Client) -> None:
-    Can.objects.create(can_id="never-1", name="New bridge", address="Bridge 1", stream="Glass")
+    a_can("never-1", name="New bridge", address="Bridge 1", stream="Glass")
     put("never-0", "5")
 
     reported, never = client.get("/reports/?q=never-").json()["results"]
@@ -838,8 +839,8 @@ def test_a_known_can_that_never_reported_is_in_the_list_and_has_a_page(client: C
 
 
 def test_those_that_never_reported_obey_the_filter_and_leave_with_their_first_report(client: Client) -> None:
-    Can.objects.create(can_id="new-1", name="Bridge", stream="Glass")
-    Can.objects.create(can_id="new-2", retired_at=NOW)
+    a_can("new-1", name="Bridge", stream="Glass")
+    a_can("new-2", retired_at=NOW)
 
     def ids(**query: str) -> list[object]:
         return [row["can_id"] for row in client.get("/reports/", {"q": "new-", **query}).json()["results"]]

@@ -179,6 +179,8 @@ def new_cans(run: Run) -> None:
     with others_are_readable(run, known=known):
         for number in range(0, NEW, 10):
             run.load.send_messages([(_report(f"{run.load.key}-new{number + each}"), ()) for each in range(10)])
+            # All at once they would be a backlog, behind which others wait on a slow machine.
+            time.sleep(0.1)
         eventually(lambda: "new cans wait" in run.log(worker), 60)
     at = (f"{run.load.key}-new{number}" for number in range(NEW))
     stored = len(run.pipeline.readable(list(at)))

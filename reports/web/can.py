@@ -34,6 +34,7 @@ from reports.web.rendering import FiwareRenderer, JSONRenderer, Page, PageRender
 from reports.web.sensor_values import ShownSensor, mountings_in, shown_in
 from reports.web.view import REFUSALS, UNKNOWN, ApiView, page_address, page_parameters, root_address
 
+_CONDITIONS = frozenset({"HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE"})
 #: Reports in the table of a can's page.
 RECENT = 25
 _HEADERS = {"Cache-Control": "private, no-cache"}
@@ -278,6 +279,9 @@ def unless_known(request: Request, row: CanRow, response: Response) -> Response 
     response["ETag"] = etag
     if at:
         response["Last-Modified"] = http_date(at.timestamp())
+    if _CONDITIONS.isdisjoint(request.META):
+        # Django would parse two empty lists of tags.
+        return response
     not_modified = get_conditional_response(
         request._request, etag=etag, last_modified=int(at.timestamp()) if at else None, response=response
     )

@@ -9,6 +9,9 @@ with each death.) The folder is that of one port and one version: where either c
 
 from __future__ import annotations
 
+# Listening imports this one. A fork in that moment would leave its lock held for ever in the new process, where the
+# first request that needs it waits without end, and all others with it (seen 2026-11-26).
+import encodings.idna  # noqa: F401
 import fcntl
 import os
 import shutil
@@ -85,20 +88,28 @@ def serve(*collectors: Collector) -> None:
         registry.register(collector)
     # In a container the network decides who reaches a port; a laptop has none around it.
     address = "127.0.0.1" if settings.TRASH_LOCAL else "0.0.0.0"  # noqa: S104
-    threading.Thread(target=_listen, args=(port, address, registry), name="metrics", daemon=True).start()
-
-
-def _listen(port: int, address: str, registry: CollectorRegistry) -> None:
     outage = Outage(f"serving metrics on port {port}")
-    while True:
-        try:
-            server, _ = start_http_server(port, address, registry)
-            break
-        except OSError as error:
-            outage.failed(error)
-            time.sleep(AGAIN_S)
+    # The first time before this returns, so that no process is forked meanwhile.
+    if not _listens(port, address, registry, outage):
+        arguments = (port, address, registry, outage)
+        threading.Thread(target=_try_again, args=arguments, name="metrics", daemon=True).start()
+
+
+def _try_again(port: int, address: str, registry: CollectorRegistry, outage: Outage) -> None:
+    time.sleep(AGAIN_S)
+    while not _listens(port, address, registry, outage):
+        time.sleep(AGAIN_S)
+
+
+def _listens(port: int, address: str, registry: CollectorRegistry, outage: Outage) -> bool:
+    try:
+        server, _ = start_http_server(port, address, registry)
+    except OSError as error:
+        outage.failed(error)
+        return False
     outage.ended()
     _process.listening.append(server.socket)
+    return True
 
 
 def _take_slot() -> None:

@@ -45,6 +45,7 @@ def _scheduler(
 ) -> _Scheduler:
     # Only now the working directory is on the path, and Django may be loaded.
     from django.conf import settings
+    from django.urls import get_resolver
 
     from trashsite import exposition, logs, tracing
     from trashsite.server.connections import Connections
@@ -58,6 +59,8 @@ def _scheduler(
     tracing.start("web")
     # A process that multiprocessing started ends without Python's usual last steps.
     Finalize(None, tracing.stop, exitpriority=0)
+    # Else the first requests import all pages, in several threads at once.
+    get_resolver().url_patterns  # noqa: B018
     connections = Connections(port, most_connections)
     exchanges = Exchanges(application, loop, connections, threads)
     threading.Thread(target=watch, name="database", daemon=True).start()

@@ -80,12 +80,19 @@ def works(heartbeats: Iterable[Heartbeat], now: datetime) -> bool:
 
 
 def pipeline_alerts(
-    *, waiting: int | None, in_flight: int, dead: int, workers: Iterable[Heartbeat] | None, now: datetime
+    *,
+    waiting: int | None,
+    in_flight: int,
+    dead: int,
+    workers: Iterable[Heartbeat] | None,
+    knows_hour: bool = True,
+    now: datetime,
 ) -> list[Alert]:
     """
     Return what is wrong, the worst first.
 
-    waiting: messages in the queue, None where SQS does not answer; workers: None where DynamoDB does not.
+    waiting: messages in the queue, None where SQS does not answer; workers: None where DynamoDB does not. knows_hour:
+    whether it told the minutes of the last hour.
     """
     alerts: list[Alert] = []
     workers = None if workers is None else list(workers)
@@ -97,6 +104,9 @@ def pipeline_alerts(
         alerts.append(Alert("bad", "DynamoDB does not answer.", remedy))
     else:
         alerts += worker_alerts(workers, now)
+        if not knows_hour:
+            text = "DynamoDB does not answer for the last hour."
+            alerts.append(Alert("warning", text, "Load the page again in a moment."))
     if in_flight > IN_FLIGHT:
         text = f"{in_flight:,} messages are in flight; at about 120,000 SQS delivers no more."
         alerts.append(Alert("bad", text, "Workers receive messages and do not finish them: look at their logs."))

@@ -63,6 +63,7 @@ class PipelineView(ApiView):
             in_flight=depth.in_flight if depth else 0,
             dead=depth.dead if depth else 0,
             workers=workers,
+            knows_hour=rows is not None,
             now=now,
         )
         data = _pipeline(depth, workers, alerts, now)

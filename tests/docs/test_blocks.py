@@ -21,7 +21,7 @@ TO_RUN = {
     document: [each for each in found if each.language in {"sh", "diff"} and not each.why_not_run]
     for document, found in BLOCKS.items()
 }
-LANGUAGES = {"sh", "text", "diff", "json", "mermaid", "toml"}
+LANGUAGES = {"sh", "text", "diff", "json", "mermaid", "sql", "toml"}
 
 
 def name(document: Path) -> str:

@@ -268,7 +268,7 @@ if (box) {
   });
   new ResizeObserver(() => { if (chart && chart.width !== box.clientWidth) chart.setSize({ width: box.clientWidth, height: 300 }); }).observe(box);
   points.addEventListener("toggle", tabulate);
-  box.addEventListener("news", (event) => redraw(event.detail));
+  box.addEventListener("news", async (event) => redraw({ ...event.detail, emptyings: await emptyings() }));
   document.addEventListener("themechange", () => { if (chartData) draw(); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { if (chartData) draw(); });
 }

@@ -9,5 +9,5 @@ from trashsite.sqs import channel, receiver, transport
 
 receiver.VISIBILITY_S = 6
 receiver.EXTEND_AFTER_S = 2.0
-channel.STALLED_S = transport.STALLED_S = 5.0
+channel.STALLED_S = transport.STALLED_S = 8.0
 heartbeat.BEAT_S = 1.0

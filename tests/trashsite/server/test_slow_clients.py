@@ -6,6 +6,8 @@ import http.client
 import os
 import resource
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -13,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from stack.servers import LOOPBACK
-from tests.support.servers import Site, eventually
+from tests.support.servers import ROOT, Site, eventually
 
 #: Many times the threads of the server, and more than would fit into its patience one after another.
 MANY = 150
@@ -41,12 +43,21 @@ def status(site: Site, path: str) -> int:
         connection.close()
 
 
+def migrated(data: Path) -> None:
+    """Make the database of a site: whether a can is known stands there."""
+    subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, check=True,
+        env={**os.environ, "TRASH_LOCAL": "1", "TRASH_DATA": str(data)},
+    )  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def site(shared_suffix: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     data = tmp_path_factory.mktemp("site")
     # A thousand clients are as many files, here and there.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    migrated(data)
     with closing(Site(data / "log", TRASH_DATA=str(data))) as site:
         yield site
         assert site.stop() == 0
@@ -129,6 +140,7 @@ def test_who_asks_before_sending_a_body_is_told_to_go_on(site: Site) -> None:
 
 
 def test_a_stop_answers_what_is_under_way_and_waits_for_no_idle_client(tmp_path: Path) -> None:
+    migrated(tmp_path)
     account = {"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
     with socket.create_server((LOOPBACK, 0)) as store:
         store.settimeout(30)

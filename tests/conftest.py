@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -60,8 +61,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files whose tests start programs and wait for them, so that none of them is left for the end."""
-    items.sort(key=lambda item: not str(item.path.relative_to(ROOT)).startswith(LONG))
+    """Run the files that wait for programs first, beside as many that compute: so no core is idle, and none is last."""
+    files = dict.fromkeys(item.path for item in items)
+    waiting = [file for file in files if str(file.relative_to(ROOT)).startswith(LONG)]
+    computing = [file for file in files if file not in waiting]
+    in_turn = [file for pair in zip_longest(waiting, computing) for file in pair if file]
+    place = {file: at for at, file in enumerate(in_turn)}
+    items.sort(key=lambda item: place[item.path])
 
 
 _OURS = pytest.StashKey[str]()

@@ -115,7 +115,12 @@ def _opened(
         return _each(opened, own, received_at, registered, tell)
     if tell:
         tell("server", "no server's shape, and no can_id: refused as our own form")
-    return [*own(opened.text[opened.start : opened.end] if opened.envelopes else body)]
+    refused = own(opened.text[opened.start : opened.end] if opened.envelopes else body)
+    for each in refused:
+        # A person who looks at it, and a redrive, need what was sent.
+        if opened.envelopes and isinstance(each, InvalidReport) and each.index is None:
+            each.text = body if isinstance(body, str) else body.decode(errors="replace")
+    return [*refused]
 
 
 def _each(

@@ -53,10 +53,11 @@ def test_an_answer_that_comes_while_messages_gather_makes_them_wait_no_longer() 
     assert pace.receives(100.0 + GATHER_S) == 1
 
 
-def test_a_full_answer_is_followed_by_a_receive_at_once() -> None:
+@pytest.mark.parametrize("count", [10, pytest.param(13, id="some of them twice")])
+def test_a_full_answer_is_followed_by_a_receive_at_once(count: int) -> None:
     pace = Pace()
     for at in range(3):
-        answer(pace, 10, 100.0 + at / 100)
+        answer(pace, count, 100.0 + at / 100)
         assert pace.receives(100.0 + at / 100) == 1
 
 

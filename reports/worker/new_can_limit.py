@@ -55,7 +55,8 @@ class Turns:
         self._at = now
         if self._promised_until > now and not is_again:
             return 0
-        taken = min(wanted, int(self._left))
+        # Who comes just when a place is promised finds it, whatever the sum of fractions lacks.
+        taken = min(wanted, int(self._left + 1e-6))
         self._left -= taken
         return taken
 

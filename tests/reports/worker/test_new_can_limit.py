@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from heapq import heapify, heappop, heappush
+from itertools import accumulate
 
 import boto3
 import pytest
@@ -39,14 +41,17 @@ def test_no_more_places_are_taken_than_there_are(wanted: list[tuple[float, int, 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(1, 40)), min_size=1, max_size=60))
 def test_whoever_waits_has_a_place_at_their_turn_and_none_is_lost(wanted: list[tuple[float, int]]) -> None:
-    turns, now = Turns(LIMIT), 0.0
-    waiting: list[tuple[float, int]] = []
-    for pause, count in wanted:
-        now += pause
-        if left := count - turns.take(count, now, is_again=False):
-            waiting.append((now + turns.wait_s(left, now, is_again=False), left))
-    for at, count in sorted(waiting):
-        assert turns.take(min(count, LIMIT), at + 0.001, is_again=True) == min(count, LIMIT)
+    turns = Turns(LIMIT)
+    times = accumulate(pause for pause, _ in wanted)
+    # In the order of time; who has waited is there before who comes in that moment.
+    coming = [(at, True, count) for at, (_, count) in zip(times, wanted, strict=True)]
+    heapify(coming)
+    while coming:
+        now, is_new, count = heappop(coming)
+        taken = turns.take(count, now, is_again=not is_new)
+        assert is_new or taken == count
+        if taken < count:
+            heappush(coming, (now + turns.wait_s(count - taken, now, is_again=False), False, count - taken))
 
 
 def test_those_who_come_later_stand_behind_those_who_wait() -> None:

@@ -15,9 +15,10 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from reports.store.batches import READS, get_items
+from reports.store.conditions import passes
 from reports.store.errors import StoreUnavailable, as_store_errors
 from reports.store.items import PIPELINE, READ_WITHIN_S, Item, dynamodb
-from trashsite.aws import AwsError, side_by_side
+from trashsite.aws import side_by_side
 from trashsite.names import full_name
 
 BUCKETS = 256
@@ -127,13 +128,7 @@ def _write(kind: str, now: datetime, wanted: tuple[str, str | None, int]) -> boo
         "ExpressionAttributeNames": {"#text": "text"},
         "ExpressionAttributeValues": values,
     }
-    try:
-        dynamodb().patiently("UpdateItem", request)
-    except AwsError as error:
-        if error.code != "ConditionalCheckFailedException":
-            raise
-        return False
-    return True
+    return passes("UpdateItem", request)
 
 
 def _raise_versions(buckets: Collection[int]) -> None:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from reports.store.conditions import passes
 from reports.store.errors import as_store_errors
 from reports.store.items import PIPELINE, READ_WITHIN_S, dynamodb
-from trashsite.aws import AwsError
 from trashsite.names import full_name
 
 #: An item holds 400 KB, and bytes travel as base64 inside JSON only, not in the table.
@@ -95,10 +95,4 @@ class Claim:
 def _passes(operation: str, request: Mapping[str, Any]) -> bool:
     """Send a write, and say whether its condition was met. Raises StoreUnavailable."""
     with as_store_errors():
-        try:
-            dynamodb().patiently(operation, request, within_s=READ_WITHIN_S)
-        except AwsError as error:
-            if error.code != "ConditionalCheckFailedException":
-                raise
-            return False
-    return True
+        return passes(operation, request, within_s=READ_WITHIN_S)

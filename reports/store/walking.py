@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from reports.report import Report, percent
+from reports.store.conditions import passes
 from reports.store.errors import as_store_errors
 from reports.store.items import INDEXES, LEVELS, SHARDS, Item, dynamodb, index_keys, level_part, minute_part, report_of
-from trashsite.aws import Answer, AwsError, side_by_side
+from trashsite.aws import Answer, side_by_side
 from trashsite.names import full_name
 
 #: Rows that one request reads, and keys that one counts. Without a limit the embedded store reads all that is left of
@@ -162,10 +163,4 @@ def _mend(report: Report) -> bool:
             **{f":{at}": value for at, value in enumerate(keys.values())},
         },
     }
-    try:
-        dynamodb().patiently("UpdateItem", request)
-    except AwsError as error:
-        if error.code != "ConditionalCheckFailedException":
-            raise
-        return False
-    return True
+    return passes("UpdateItem", request)

@@ -45,12 +45,14 @@ class Pipeline:
         self.url = self.queue.get_queue_url(QueueName=f"trash-level-{suffix}")["QueueUrl"]
         self.dead_url = self.queue.get_queue_url(QueueName=f"trash-level-dead-{suffix}")["QueueUrl"]
 
-    def start(self, *arguments: str, **environ: str) -> Worker:
-        """Start a worker whose way to AWS leads through the proxies; it need not be ready yet."""
+    def start(self, *arguments: str, modules: Sequence[str] = (), **environ: str) -> Worker:
+        """Start a worker, which loads `modules`; its way to AWS leads through the proxies. It need not be ready yet."""
         self._started += 1
         worker = Worker(
             self.directory / f"worker-{self._started}.log",
             *arguments,
+            "-I",
+            ",".join(["tests.faults.every_batch", *modules]),
             TRASH_SUFFIX=self.suffix,
             AWS_ENDPOINT_URL_SQS=self.sqs.url,
             AWS_ENDPOINT_URL_DYNAMODB=self.dynamodb.url,

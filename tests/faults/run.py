@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -91,16 +91,16 @@ class Run:
         self._marks = {worker.log_path: worker.log_path.stat().st_size for worker in pipeline.workers}
         self._workers: list[Worker] = list(pipeline.workers)
 
-    def start(self, *arguments: str, **environ: str) -> Worker:
+    def start(self, *arguments: str, modules: Sequence[str] = (), **environ: str) -> Worker:
         """Start a worker with the scenario's pool; its log is judged with the others'."""
-        worker = self.pipeline.start("-P", self.pool, *arguments, **environ)
+        worker = self.pipeline.start("-P", self.pool, *arguments, modules=modules, **environ)
         self._workers.append(worker)
         return worker
 
     def preloaded(self, *modules: str) -> Worker:
         """Start a worker that hangs, or whose clock is wrong, as `tell_preload` says."""
         self._preload.mkdir()
-        return self.start("-I", ",".join(["tests.faults.preload", *modules]), PRELOAD_DIR=str(self._preload))
+        return self.start(modules=["tests.faults.preload", *modules], PRELOAD_DIR=str(self._preload))
 
     def tell_preload(self, name: str, text: str | None) -> None:
         """Write a file that tests.faults.preload looks for, or remove it."""

@@ -53,7 +53,7 @@ def executed(pipeline: Pipeline) -> Callable[[Scenario], None]:
         if scenario.starts:
             pipeline.clear()
         elif not pipeline.workers:
-            pipeline.start("-I", "tests.reports.worker.brisk").ready()
+            pipeline.start(modules=["tests.reports.worker.brisk"]).ready()
         result = execute(scenario, pipeline, "threads", scenario.name)
         if scenario.starts:
             # The next scenario may need another kind of worker.

@@ -7,6 +7,8 @@ IMAGE ?= trashsite
 # Options for a target's own program: make test ARGS="-k wire"
 ARGS ?=
 export PORT STACK PYTHON
+# Where nothing keeps compiled modules, each start of a program compiles them anew: 1.1 s of CPU instead of 0.4.
+unexport PYTHONDONTWRITEBYTECODE
 
 UV := stack/.uv/bin/uv
 SYNC = $(UV) pip sync --quiet --require-hashes --python

@@ -6,6 +6,7 @@ import functools
 import os
 import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -26,6 +27,10 @@ from tests.support.fault_proxy import FaultProxy
 from tests.support.servers import ROOT, Worker, aws_stand_ins
 from trashsite import aws
 from trashsite.sqs import entries
+
+# As in the Makefile, for tests that are started by hand: they start some hundred programs.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Tests make AWS clients anew, hundreds of times: what botocore reads from its own folders for each is read once,
 # which takes a client from 82 to 23 ms of CPU.

@@ -51,7 +51,7 @@ class Mounting:
     A sensor, or one channel of it, in a can from an instant on, until another (None: still).
 
     calibration: None where the sensor tells the percent itself. holds_tilted: whether readings of a tilted sensor are
-    held.
+    held; where they are not, it is as it should be.
     """
 
     can_id: str
@@ -60,6 +60,10 @@ class Mounting:
     channel: str | None = None
     calibration: Calibration | None = None
     holds_tilted: bool = True
+
+    def events(self, reading: Reading) -> list[str]:
+        """Return what a reading tells beside its measurement, without a tilt that is as it should be."""
+        return [event for event in reading.events if event != "tilt" or self.holds_tilted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ def to_report(reading: Reading, mounting: Mounting, received_at: datetime) -> Re
         return Held(reading, reading.reason)
     if "lid_open" in reading.events:
         return Held(reading, "the lid is open")
-    if "tilt" in reading.events and mounting.holds_tilted:
+    if "tilt" in mounting.events(reading):
         return Held(reading, "the can or its lid is tilted")
     calibration = mounting.calibration
     told, distance_mm = reading.level_percent, reading.distance_mm
@@ -142,7 +146,7 @@ def _report(
         "temperature_c": _number(reading.temperature_c),
         "tilt_deg": _number(reading.tilt_deg),
         "battery": _battery(battery) if battery else None,
-        "events": list(reading.events) or None,
+        "events": mounting.events(reading) or None,
         "clock": None if reading.clock is Clock.SERVER else str(reading.clock),
     }
     place = reading.location

@@ -20,7 +20,7 @@ from reports.report import EPOCH, Report, iso, percent
 PLACES = 2_000
 #: How many cans are listed as needing attention first, and those of which status, the most urgent first.
 URGENT = 10
-_ATTENTION = (Status.FULL, Status.SILENT, Status.SUSPECT)
+_ATTENTION = (Status.FIRE, Status.TILT, Status.FULL, Status.SILENT, Status.SUSPECT)
 #: Cells across the longer side of the map.
 GRID = 24
 #: While it counts: cells of a finer grid at most, and degrees across one at first, about 40 m.
@@ -228,8 +228,10 @@ class Count:
         if level is not None and not is_old(report, now):
             self.tenths[min(9, max(0, int(level) // 10))] += 1
         if can_status in _ATTENTION:
-            # Of full cans the fullest first, of others the one that reported longest ago.
-            rank = level or Decimal(0) if can_status == Status.FULL else Decimal(-_ATTENTION.index(can_status))
+            # By status; of full cans the fullest first, of others the one that reported longest ago.
+            rank = Decimal(-1000 * _ATTENTION.index(can_status))
+            if can_status == Status.FULL:
+                rank += level or Decimal(0)
             since_s = (report.measured_at - EPOCH).total_seconds() if report.measured_at else 0.0
             self.urgent.append((rank, -since_s, urgent(report, can_status, stream)))
             if len(self.urgent) > 200:
@@ -237,6 +239,10 @@ class Count:
         if place:
             is_full = int(can_status == Status.FULL)
             self.points.add(Place(*place, int(level or 0), str(can_status), report.can_id, full=is_full))
+
+    def alarmed(self) -> list[str]:
+        """Return the ids of up to ten cans that were counted as FIRE or TILT."""
+        return [each.can_id for _, _, each in self._first() if each.status in (Status.FIRE, Status.TILT)]
 
     def _first(self) -> list[tuple[Decimal, float, Urgent]]:
         return heapq.nlargest(URGENT, self.urgent, key=lambda each: (each[0], each[1], each[2].can_id))
@@ -284,7 +290,7 @@ class Count:
         return max(0, in_ranges.get(name, 0) + round((counted - self.in_ranges[name]) * scale))
 
     def packed(self, most_bytes: int, **beside: Any) -> bytes:
-        """Return it as compressed JSON without `urgent`, and something beside it."""
+        """Return it as compressed JSON, and something beside it."""
         body = self._packed(beside)
         if len(body) > most_bytes:
             self.points.to_cells()
@@ -306,6 +312,9 @@ class Count:
                     [*key, cans, round(lat, 5), round(lon, 5), *others]
                     for key, (cans, lat, lon, *others) in points.cells.items()
                 ],
+                "urgent": [[str(rank), since_s, asdict(each)] for rank, since_s, each in self._first()],
+                # Cells name a status by its number.
+                "statuses": _BY_URGENCY,
                 "beside": beside,
             }
         )
@@ -314,6 +323,8 @@ class Count:
     def unpacked(cls, body: bytes) -> tuple[Count, Mapping[str, Any]]:
         """Return what `packed` packed. Raises KeyError, TypeError, ValueError for anything else."""
         read = json.loads(gzip.decompress(body))
+        if read["statuses"] != _BY_URGENCY:
+            raise ValueError("another version of this program counted by other statuses")
         number, bounds, side = read["points"]
         points = Points(
             number,
@@ -324,7 +335,8 @@ class Count:
         )
         by_status = Counter({**dict.fromkeys(REPORTED, 0), **read["by_status"]})
         by_stream, in_ranges = Counter(read["by_stream"]), Counter(read["in_ranges"])
-        count = cls(read["seen"], read["total"], by_status, by_stream, in_ranges, read["tenths"], points)
+        first = [(Decimal(rank), since_s, Urgent(**each)) for rank, since_s, each in read["urgent"]]
+        count = cls(read["seen"], read["total"], by_status, by_stream, in_ranges, read["tenths"], points, first)
         return count, read["beside"]
 
 

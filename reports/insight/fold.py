@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import orjson
 
+from reports.insight.alarms import Told, later, told, told_by
 from reports.insight.cycles import Emptied, Reading, Stage
 from reports.insight.state import CanState, Rules, advance, reading_of, rules_for
 from reports.report import EPOCH, Report, percent
@@ -61,6 +62,7 @@ class Row:
     state: what status, last emptying and forecast follow from; None where nothing of it is known yet. late: the least
     sort key of the reports that came too late for it, "" where it is as if all had come in order; `caught_up` mends it.
     decided: the emptying that the newest report confirmed or took back, so that it can be kept again after a crash.
+    held: what a measurement without a level told that is later than the newest report, None where there is none.
     """
 
     report: Report
@@ -73,6 +75,12 @@ class Row:
     state: CanState | None = None
     late: str = ""
     decided: Emptied | None = None
+    held: Told | None = None
+
+    @property
+    def told(self) -> Told:
+        """What the can's last measurement told of fire and tilt, whether a report came of it or not."""
+        return self.held or Told(self.report.measured_at or EPOCH, told_by(self.report.attributes))
 
     @property
     def rules(self) -> Rules:
@@ -117,7 +125,7 @@ def fold(row: Row | None, report: Report, key: str) -> Row:
     state, late, decided = _moved_on(row, rules_for(stream), report, key)
     return Row(
         newest, max(key, row.key), stream_key, location_key, known, _sampled(row.samples, report), row.is_whole,
-        state, late, decided if is_newest else row.decided,
+        state, late, decided if is_newest else row.decided, _still_held(row.held, newest),
     )  # fmt: skip
 
 
@@ -126,6 +134,15 @@ def fold_all(row: Row | None, reports: Iterable[tuple[Report, str]]) -> Row | No
     for report, key in reports:
         row = fold(row, report, key)
     return row
+
+
+def hold(row: Row, at: datetime, events: Collection[str]) -> Row:
+    """
+    Return the row after a measurement of which no report came: it keeps what that told of fire and tilt.
+
+    Where a later one is known nothing changes, so the order of arrival decides nothing.
+    """
+    return replace(row, held=_still_held(later(row.held, told(at, events)), row.report))
 
 
 def caught_up(
@@ -220,6 +237,11 @@ def _moved_on(row: Row, rules: Rules, report: Report, key: str) -> tuple[CanStat
         return state, min(late or key, key), None
     state, event = advance(state, reading, rules)
     return state, late, event if event is not None and event.stage is not Stage.PROVISIONAL else None
+
+
+def _still_held(held: Told | None, newest: Report) -> Told | None:
+    """Return what a measurement without a level told, where it is later than the newest report."""
+    return held if held and newest.measured_at and held.at > newest.measured_at else None
 
 
 def _sampled(samples: tuple[int, ...], report: Report) -> tuple[int, ...]:

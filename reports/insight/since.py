@@ -24,12 +24,15 @@ class Since:
 
 def since(row: Row, status: Status) -> Since | None:
     """
-    Return since when a can is FULL, SILENT or SUSPECT; None for any other status, and where its row tells no time.
+    Return since when a can is FIRE, TILT, FULL, SILENT or SUSPECT; None for others, and where its row tells no time.
 
-    SILENT: since its last report. status: what the can is held to be.
+    SILENT: since its last report. FIRE and TILT: its row knows the last measurement that said so, not the first.
+    status: what the can is held to be.
     """
     if status == Status.SILENT:
         return Since(row.report.measured_at) if row.report.measured_at else None
+    if status in (Status.FIRE, Status.TILT):
+        return Since(row.told.at, or_earlier=True) if row.told.status == status else None
     if row.state is None:
         return None
     if status == Status.FULL:

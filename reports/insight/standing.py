@@ -10,7 +10,7 @@ from reports.insight.fold import Row
 from reports.insight.forecast import Forecast, NoForecast
 from reports.insight.state import forecast_of
 from reports.insight.status import FULL_FROM, Status, outlook_of
-from reports.insight.verdict import displaced_by, reason_by_level, verdict
+from reports.insight.verdict import alarm_reason, reason_by_level, verdict
 from reports.report import Report
 
 
@@ -34,16 +34,18 @@ class Standing:
 
 def standing(row: Row, now: datetime) -> Standing:
     """Return how a can stands; by its newest report alone where its row knows nothing else."""
-    report, state = row.report, row.state
+    report, state, told = row.report, row.state, row.told
     if state is None:
         outlook = outlook_of(report)
-        status = outlook.at(now)
+        status = told.status or outlook.at(now)
         reason = reason_by_level(report.level, report.measured_at, status, now)
+        if told.status:
+            reason = f"{alarm_reason(told, now.timestamp())} {reason}"
         return Standing(status, reason, outlook.is_old(now), _instant(outlook.silent_at))
-    told = verdict(state, now.timestamp(), row.rules, displaced_by(report.attributes))
+    found = verdict(state, now.timestamp(), row.rules, told)
     is_old = now.timestamp() > state.silent_at
     return Standing(
-        told.status, told.reason, is_old, _instant(state.silent_at), state.last_emptied, row.rules.full_from
+        found.status, found.reason, is_old, _instant(state.silent_at), state.last_emptied, row.rules.full_from
     )
 
 
@@ -63,8 +65,10 @@ def expected(row: Row, status: Status) -> Forecast | NoForecast:
         return NoForecast("Too little is known of it: its next report begins to tell.")
     if status is Status.SILENT:
         return NoForecast("It is silent: how it filled since its last report is not known.")
-    if status is Status.SUSPECT:
+    if status in (Status.TILT, Status.SUSPECT):
         return NoForecast("Its level is not to be trusted.")
+    if status is Status.FIRE:
+        return NoForecast("Its sensor told of a fire: how it fills then is not known.")
     return forecast_of(row.state, row.rules)
 
 

@@ -22,6 +22,8 @@ SILENT_AFTER = timedelta(hours=24)
 class Status(StrEnum):
     """What an operator should know about a can first, the most urgent first."""
 
+    FIRE = "FIRE"
+    TILT = "TILT"
     FULL = "FULL"
     SILENT = "SILENT"
     SUSPECT = "SUSPECT"

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-import orjson
-
+from reports.insight.alarms import Told
 from reports.insight.state import CanState, Rules
 from reports.insight.status import FILLING_SHARE, Outlook, Status
 from reports.insight.suspicion import BLOCKED_S
@@ -15,6 +14,8 @@ from reports.report import percent
 #: Fewer reports than this are too few to say more of a can than that it is new.
 NEW_READINGS = 10
 _FILLING_SHARE = float(FILLING_SHARE)
+#: Of these a can stays what it is while no report comes.
+_LASTING = (Status.FIRE, Status.TILT, Status.FULL, Status.SILENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,49 +32,46 @@ class Verdict:
     until: int | None = None
 
 
-def verdict(state: CanState | None, now: float, rules: Rules, displaced: str = "") -> Verdict:
+def verdict(state: CanState | None, now: float, rules: Rules, told: Told | None = None) -> Verdict:
     """
     Return a can's status at `now`, seconds since 1970, and why.
 
-    In this order: NEVER_REPORTED without a state; SUSPECT where an item seems to be before the sensor; FULL at the
-    threshold, until 5 points below; SILENT by its own rhythm; SUSPECT where the level is stuck or jumps, or the
-    sensor is out of place; NEW below 10 reports; FILLING from three quarters of the threshold on; OK. displaced: in
-    words, what the report says of a sensor that is tilted or moved, "" for nothing (`displaced_by`).
+    In this order: NEVER_REPORTED without a state; FIRE and TILT where its sensor's last measurement told so, whatever
+    the level; SUSPECT where an item seems to be before the sensor; FULL at the threshold, until the hysteresis below;
+    SILENT by its own rhythm; SUSPECT where the level is stuck or jumps; NEW below 10 reports; FILLING from three
+    quarters of the threshold on; OK. told: what that measurement told (reports.insight.alarms), None for nothing.
     Only the instant decides between two calls with the same state, so that silence needs no write.
     """
     if state is None:
         return Verdict(Status.NEVER_REPORTED, "No report was ever received.")
-    status = _status(state, now, rules, displaced)
-    until = None if status in (Status.FULL, Status.SILENT) else state.silent_at
+    status = _status(state, now, rules, told)
+    until = None if status in _LASTING else state.silent_at
     if status is Status.SUSPECT and state.signs.is_blocked(now):
         assert state.signs.blocked_since is not None
         until = state.signs.blocked_since + BLOCKED_S
-    return Verdict(status, _reason(state, status, now, rules, displaced), until)
+    return Verdict(status, _reason(state, status, now, rules, told), until)
 
 
-def outlook(state: CanState, rules: Rules, displaced: str = "") -> Outlook:
+def outlook(state: CanState, rules: Rules, told: Told | None = None) -> Outlook:
     """Return which status the can has from when on while no report comes: all that its row need keep of a status."""
-    first = _status(state, state.at, rules, displaced)
+    first = _status(state, state.at, rules, told)
     if state.signs.blocked_since is None:
-        # The usual case: but for a full can, it is silence that comes.
-        silent = () if first is Status.FULL else ((state.silent_at, Status.SILENT),)
+        # The usual case: but for a can that waits for somebody, it is silence that comes.
+        silent = () if first in _LASTING else ((state.silent_at, Status.SILENT),)
         return Outlook(state.silent_at, ((state.at, first), *silent))
     steps = [(state.at, first)]
     for after in sorted({state.silent_at, state.signs.blocked_since + BLOCKED_S}):
-        if after >= state.at and (then := _status(state, after + 1, rules, displaced)) is not steps[-1][1]:
+        if after >= state.at and (then := _status(state, after + 1, rules, told)) is not steps[-1][1]:
             steps.append((after, then))
     return Outlook(state.silent_at, tuple(steps))
 
 
-def displaced_by(attributes: str) -> str:
-    """Return in words what a report's attributes say of a sensor out of place, "" for nothing: the event `tilt`."""
-    if '"tilt"' not in attributes:
-        return ""
-    try:
-        events = orjson.loads(attributes).get("events")
-    except ValueError:
-        return ""
-    return "it says that it is tilted" if isinstance(events, list) and "tilt" in events else ""
+def alarm_reason(told: Told, now: float) -> str:
+    """Return the reason for FIRE or TILT, a sentence; now: seconds since 1970."""
+    past = duration(now - told.at.timestamp())
+    if told.status is Status.FIRE:
+        return f"Its sensor told of a fire {past} ago, and of no end of it since."
+    return f"Its sensor told {past} ago that it is tilted, so its level is not to be trusted."
 
 
 def reason_by_level(level: str, measured_at: datetime | None, status: Status, now: datetime) -> str:
@@ -85,25 +83,30 @@ def reason_by_level(level: str, measured_at: datetime | None, status: Status, no
     return f"At {shown}."
 
 
-def _status(state: CanState, now: float, rules: Rules, displaced: str) -> Status:
+def _status(state: CanState, now: float, rules: Rules, told: Told | None) -> Status:
     signs = state.signs
+    if told and told.status:
+        return told.status
     if signs.is_blocked(now):
         return Status.SUSPECT
     if state.full:
         return Status.FULL
     if now > state.silent_at:
         return Status.SILENT
-    if displaced or signs.is_stuck(state.at) or signs.is_jumping():
+    if signs.is_stuck(state.at) or signs.is_jumping():
         return Status.SUSPECT
     if state.count < NEW_READINGS:
         return Status.NEW
     return Status.FILLING if state.level >= _FILLING_SHARE * rules.full_from else Status.OK
 
 
-def _reason(state: CanState, status: Status, now: float, rules: Rules, displaced: str) -> str:
+def _reason(state: CanState, status: Status, now: float, rules: Rules, told: Told | None) -> str:
     signs, level = state.signs, f"{state.level:g} %"
     threshold = f"its threshold is {rules.full_from:g} %"
     match status:
+        case Status.FIRE | Status.TILT if told:
+            silent = f" No report for {duration(now - state.at)}." if now > state.silent_at else ""
+            return f"{alarm_reason(told, now)} Last level: {level}.{silent}"
         case Status.FULL:
             return _full(state, level, threshold, now, rules)
         case Status.SILENT:
@@ -120,8 +123,6 @@ def _reason(state: CanState, status: Status, now: float, rules: Rules, displaced
         return (
             f"It rose from {signs.blocked_from:g} % to {level} between two reports: an item may be before the sensor."
         )
-    if displaced:
-        return f"The sensor is out of place: {displaced}."
     if signs.is_stuck(state.at):
         same = duration(state.at - signs.same_since)
         return f"The level has been {level} for {same}, without a change of more than 1 %."

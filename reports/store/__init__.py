@@ -13,7 +13,7 @@ from reports.store.pipeline import Heartbeat, beat, leave, workers
 from reports.store.ranking import BUDGET, Order, Ranked, ranked
 from reports.store.reading import Page, history, latest, latest_row, latest_rows, past_levels, ping, stored_reports
 from reports.store.register import bucket_of, register_entries, register_versions, write_entries
-from reports.store.rows import fold_can_again
+from reports.store.rows import fold_can_again, hold_in_rows
 from reports.store.sensors import (
     KeptMessage,
     StoredState,
@@ -47,7 +47,7 @@ __all__ = (
     "BUDGET", "LEVELS", "MAX_BYTES", "TRIES", "Claim", "Emptyings", "Heartbeat", "HourlyHistory", "KeptMessage",
     "KeyRange", "Met", "Minute", "Order", "Outcome", "Page", "Ranked", "StoreUnavailable", "StoredState",
     "Stretch", "Waiting", "beat", "bucket_of", "change_states", "count", "emptyings", "every_can",
-    "fold_can_again", "forget_waiting", "from_level", "history", "hourly_history", "id_begins",
+    "fold_can_again", "forget_waiting", "from_level", "history", "hold_in_rows", "hourly_history", "id_begins",
     "keep_messages", "keep_snapshot", "kept_messages", "latest", "latest_row", "latest_rows", "leave", "mend",
     "minutes", "missing", "past_levels", "ping", "provision", "put_minute", "put_reports", "put_waiting", "ranked",
     "register_entries", "register_versions", "replace_reports", "sensor_states", "silent_until", "snapshot",

@@ -16,11 +16,13 @@ from typing import Any, NamedTuple
 import orjson
 from django.conf import settings
 
+from reports.insight.alarms import Told
 from reports.insight.cycles import Emptied, Stage
 from reports.insight.fold import ALL, SLOT_S, SLOTS, Row, Sent, slot_of
 from reports.insight.packing import packed, unpacked
 from reports.insight.state import CanState, Rules
-from reports.insight.verdict import displaced_by, outlook
+from reports.insight.status import Outlook
+from reports.insight.verdict import outlook
 from reports.report import EPOCH, Report, iso, percent
 from trashsite import aws
 
@@ -159,9 +161,12 @@ def state_of(item: Item, rules: Rules) -> CanState | None:
 
 def _outlook_text(row: Row) -> str:
     """Return which status the can has from when on, "" where nothing is known but its newest report."""
-    if row.state is None:
-        return ""
-    return outlook(row.state, row.rules, displaced_by(row.report.attributes)).text(row.state.at)
+    if row.state is not None:
+        return outlook(row.state, row.rules, row.told).text(row.state.at)
+    if (status := row.told.status) and row.report.measured_at:
+        at = int(row.report.measured_at.timestamp())
+        return Outlook(None, ((at, status),)).text(at)
+    return ""
 
 
 def _fold_text(row: Row) -> str:
@@ -170,7 +175,8 @@ def _fold_text(row: Row) -> str:
 
     of: a check sum of the sort key up to which it is folded. stream, location: sort keys of the reports that sent them,
     where it was not the newest. known: by sort key, names and texts of attributes; of those two the number of the form
-    (`_forms`). late: the least sort key that the state lacks. decided: what the newest report decided.
+    (`_forms`). late: the least sort key that the state lacks. decided: what the newest report decided. held: when a
+    later measurement without a level was made, and what it told of fire and tilt.
     """
     folded: dict[str, Any] = {"of": _check(row.key)}
     if row.stream_key not in ("", row.key):
@@ -190,6 +196,8 @@ def _fold_text(row: Row) -> str:
     if row.decided is not None:
         event = row.decided
         folded["decided"] = [event.at, event.before, event.after, event.stage, event.known_at]
+    if row.held:
+        folded["held"] = [iso(row.held.at), *row.held.events]
     return orjson.dumps(folded).decode()
 
 
@@ -220,6 +228,7 @@ def _unfolded(row: Row, item: Item, folded: dict[str, Any]) -> Row:
         state,
         folded.get("late", ""),
         decided and Emptied(decided[0], decided[1], decided[2], Stage(decided[3]), decided[4]),
+        Told(datetime.fromisoformat(folded["held"][0]), tuple(folded["held"][1:])) if "held" in folded else None,
     )
 
 

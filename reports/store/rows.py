@@ -17,8 +17,19 @@ from typing import NamedTuple
 from django.conf import settings
 
 from reports.formats import native
+from reports.insight.alarms import Told
 from reports.insight.cycles import Reading
-from reports.insight.fold import ALL, Row, caught_up, fold, fold_again, reading_in, trend_begins, without_late
+from reports.insight.fold import (
+    ALL,
+    Row,
+    caught_up,
+    fold,
+    fold_again,
+    hold,
+    reading_in,
+    trend_begins,
+    without_late,
+)
 from reports.report import Report
 from reports.store.batches import (
     READS,
@@ -324,6 +335,47 @@ def _update(name: str, attributes: tuple[str, ...], there: tuple[str, ...]) -> s
     return f'UPDATE "{name}" SET {assignments} WHERE id=? AND {" AND ".join(is_as_read)}'  # noqa: S608
 
 
+# -- what a measurement told of which no report came -------------------------------------------------------------------
+
+
+def hold_in_rows(told: Mapping[str, Told]) -> None:
+    """
+    Keep in each can's row what a measurement without a level told of fire and tilt, unless a later one is known.
+
+    A can that has no row yet has none for that. Costs half a read unit a can, and a write unit. Safe to call again.
+    Raises StoreUnavailable.
+    """
+    left, items = list(told), dict[str, Item | None]()
+    for attempt in range(1, ROUNDS + 1):
+        with as_store_errors():
+            throttled = _read_all(left, items, consistent=attempt > 1)
+        statements = list[tuple[str, Statement]]()
+        for can_id in left:
+            item = items.get(can_id)
+            stands = row_of(item) if item else None
+            row = hold(stands, told[can_id].at, told[can_id].events) if stands else None
+            if item and row and row != stands:
+                version = {"version": {"N": str(_version(item) + 1)}}
+                statements.append((can_id, _statement(item, {**item, **row_values(row), **version})))
+        left = list(throttled)
+        for can_id, result in _execute(statements):
+            code = error_code(result)
+            if code in _CHANGED or is_throttled(result):
+                left.append(can_id)
+            elif code:
+                raise StoreUnavailable(f"{code} {result['Error'].get('Message')}")
+        if not left:
+            return
+        pause(attempt, CONTENDED)
+    raise StoreUnavailable(f"the rows of {len(left)} cans are written by many at once, or throttled")
+
+
+def _read_all(can_ids: Sequence[str], items: dict[str, Item | None], *, consistent: bool) -> set[str]:
+    """Read any number of rows as `read_rows` does."""
+    parts = [can_ids[at : at + READS] for at in range(0, len(can_ids), READS)]
+    return {can_id for part in parts for can_id in read_rows(part, items, consistent=consistent)}
+
+
 # -- a can's row made anew ---------------------------------------------------------------------------------------------
 
 
@@ -353,7 +405,8 @@ def _is_folded_again(can_id: str, item: Item | None, now: datetime) -> bool:
         return True
     # As if all had come too late: so the emptyings that were kept are compared with those that follow now.
     _caught_up_at.pop(_place(can_id), None)
-    row = replace(row, late=ALL)
+    stood = row_of(item)
+    row = replace(row, late=ALL, held=stood.held if stood else None)
     found = _caught_up(can_id, _Folded(None, row), row, now)
     assert found.row is not None
     version = {"version": {"N": str(_version(item) + 1)}}

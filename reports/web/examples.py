@@ -143,7 +143,7 @@ OVERVIEW = _answer(
     {
         "taken_at": "2026-11-24T09:31:00Z",
         "total": 2,
-        "by_status": {"FULL": 1, "SILENT": 0, "SUSPECT": 0, "FILLING": 0, "OK": 1, "NEW": 0},
+        "by_status": {"FIRE": 0, "TILT": 0, "FULL": 1, "SILENT": 0, "SUSPECT": 0, "FILLING": 0, "OK": 1, "NEW": 0},
         "by_stream": {"paper": 1, "": 1},
         "tenths": [0, 1, 0, 0, 0, 0, 0, 0, 0, 1],
         "places": [_PLACE],

@@ -114,7 +114,7 @@ def count_by_index(claim: Claim) -> Overview:
     }
     now = timezone.now()
     walk = Walk.kept(WALKED) or Walk.kept(WALKING) or Walk(now, now)
-    return walk.count.estimated(walk.walked, in_ranges, _urgent(now))
+    return walk.count.estimated(walk.walked, in_ranges, _urgent(now, walk.count.alarmed()))
 
 
 def walk(claim: Claim) -> None:
@@ -175,8 +175,13 @@ def _place(report: Report, can: Can | None) -> tuple[float, float] | None:
     return (float(report.location[0]), float(report.location[1])) if report.location else None
 
 
-def _urgent(now: datetime) -> list[Urgent]:
-    """Return the fullest cans, and, where these are few, those that have been silent for longest."""
+def _urgent(now: datetime, alarmed: Sequence[str]) -> list[Urgent]:
+    """
+    Return the cans of FIRE and TILT, the fullest, and, where these are few, those that have been silent for longest.
+
+    alarmed: cans that were FIRE or TILT when the walk met them, the most urgent first: no index knows these. They are
+    read again.
+    """
 
     def in_service(reports: Sequence[Report]) -> set[str]:
         facts.update(facts_of(report.can_id for report in reports))
@@ -189,10 +194,16 @@ def _urgent(now: datetime) -> list[Urgent]:
 
     facts: dict[str, Can] = {}
     ask = partial(store.ranked, keep=in_service, selective=False, size=URGENT)
-    found = list(ask("fullest", low=int(FULL_FROM)).items)
-    if len(found) < URGENT:
-        full = {report.can_id for report in found}
-        found += [one for one in ask("silent", until=now - SILENT_AFTER).items if one.can_id not in full]
+    rows = store.latest_rows(alarmed)
+    still = [rows[can_id].report for can_id in alarmed if can_id in rows]
+    still = [one for one in still if status(one, now) in (Status.FIRE, Status.TILT)]
+    kept = in_service(still)
+    found = [one for one in still if one.can_id in kept]
+    full = partial(ask, "fullest", low=int(FULL_FROM))
+    for others in (full, partial(ask, "silent", until=now - SILENT_AFTER)):
+        if len(found) < URGENT:
+            known = {report.can_id for report in found}
+            found += [one for one in others().items if one.can_id not in known]
     streams = {can_id: can.stream for can_id, can in facts.items()}
     return [urgent(one, status(one, now), streams.get(one.can_id) or one.stream) for one in found[:URGENT]]
 

@@ -12,9 +12,9 @@ from reports.insight.status import REPORTED, Status
 from reports.models import FACTS
 
 _STATUS = (
-    "FULL: at its threshold, until 5 points below. SILENT: no report for longer than its own rhythm allows. "
-    "SUSPECT: its level is not to be trusted. FILLING: from three quarters of its threshold on. NEW: fewer than 10 "
-    "reports. NEVER_REPORTED: none. Else OK."
+    "FIRE, TILT: its sensor's last measurement told so. FULL: at its threshold, until 5 points below. SILENT: no "
+    "report for longer than its own rhythm allows. SUSPECT: its level is not to be trusted. FILLING: from three "
+    "quarters of its threshold on. NEW: fewer than 10 reports. NEVER_REPORTED: none. Else OK."
 )
 _LEVEL = "Percent full, 0-100, with the digits that the device sent."
 _FACTS = "Details that an operator entered; null: none."

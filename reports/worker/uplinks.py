@@ -19,6 +19,8 @@ from reports.formats.mounting import NOT_CALIBRATED, Held, mounting_of, to_repor
 from reports.formats.readings import Reading, Verdict
 from reports.formats.registered import Registered
 from reports.formats.sensor_state import SensorState
+from reports.insight.alarms import Told, later
+from reports.insight.alarms import told as told_at
 from reports.report import InvalidReport, Report
 from reports.store import KeptMessage, StoredState
 from reports.worker import senders
@@ -54,6 +56,8 @@ class Judged:
     _stored_states: Mapping[str, StoredState] = field(default_factory=dict)
     _states: dict[str, SensorState | None] = field(default_factory=dict)
     _sightings: dict[str, list[Sighting]] = field(default_factory=lambda: defaultdict(list))
+    #: What mounted sensors told of fire and tilt where no report came of it: the can, and the message.
+    _held: list[tuple[str, Told, Delivery]] = field(default_factory=list)
 
 
 def judge(parsed: Sequence[_Elements]) -> Judged:
@@ -92,8 +96,15 @@ def keep(judged: Judged, now: datetime, *, without: Collection[Delivery] = ()) -
         judged._states = {}
         told = {key: [each for each in mine if each[3] not in without] for key, mine in judged._told.items()}
         judged._told = {key: mine for key, mine in told.items() if mine}
+        judged._held = [each for each in judged._held if each[2] not in without]
     if judged._told:
         store.change_states({key: judged._stored_states[key] for key in judged._told}, partial(_changed, judged))
+    held: dict[str, Told] = {}
+    for can_id, each, _ in judged._held:
+        if (last := later(held.get(can_id), each)) is not None:
+            held[can_id] = last
+    if held:
+        store.hold_in_rows(held)
     return WAITING.add(judged._sightings, now) if judged._sightings else 0
 
 
@@ -107,7 +118,8 @@ def _judge_one(judged: Judged, delivery: Delivery, reading: Reading, entry: Regi
         judged.repeated += 1
         return None
     verdict, reason, report = reading.verdict, reading.reason, None
-    if verdict is Verdict.STORE and (mounting := mounting_of(reading, entry.mountings)) is None:
+    mounting = None if verdict is Verdict.IGNORE else mounting_of(reading, entry.mountings)
+    if verdict is Verdict.STORE and mounting is None:
         verdict, reason = Verdict.HOLD, NOT_MOUNTED
         _note_waiting(judged, delivery, reading)
     elif verdict is Verdict.STORE:
@@ -123,6 +135,8 @@ def _judge_one(judged: Judged, delivery: Delivery, reading: Reading, entry: Regi
         judged.held += 1
     elif verdict is Verdict.IGNORE:
         judged.ignored += 1
+    if report is None and mounting and not reading.is_past:
+        judged._held.append((mounting.can_id, told_at(reading.measured_at, mounting.events(reading)), delivery))
     told = (reading, str(verdict), reason)
     judged._told[key].append((*told, delivery))
     judged._states[key] = sensor_state.folded(judged._states[key], [told], delivery.sent_at)

@@ -27,7 +27,7 @@ async function drawMap() {
   const layer = L.layerGroup().addTo(map);
   const paint = () => {
     layer.clearLayers();
-    const colours = { FULL: tint("full"), SILENT: tint("silent"), SUSPECT: tint("suspect"), FILLING: tint("nearly"), OK: tint("accent"), NEW: tint("accent") };
+    const colours = { FIRE: tint("fire"), TILT: tint("tilt"), FULL: tint("full"), SILENT: tint("silent"), SUSPECT: tint("suspect"), FILLING: tint("nearly"), OK: tint("accent"), NEW: tint("accent") };
     const rim = tint("rim");
     if (cell) {
       const most = Math.max(...places.map((one) => one.count));
@@ -35,7 +35,7 @@ async function drawMap() {
       return;
     }
     // The urgent ones last, so that they lie on top.
-    for (const status of ["NEW", "OK", "FILLING", "SUSPECT", "SILENT", "FULL"]) {
+    for (const status of ["NEW", "OK", "FILLING", "SUSPECT", "SILENT", "FULL", "TILT", "FIRE"]) {
       for (const place of places.filter((one) => one.status === status)) {
         dot(L.circleMarker([place.lat, place.lon], { radius: 6, weight: 1, color: rim, fillColor: colours[status], fillOpacity: 0.85 }), place);
       }
@@ -47,7 +47,9 @@ async function drawMap() {
     const half = cell * 111_320 / 2;
     const radius = half * Math.max(0.3, Math.sqrt(place.count / most));
     const at = [place.lat, place.lon];
-    const colour = place.status === "SILENT" && place.count === 1 ? colours.SILENT : colours.OK;
+    // One burning can must not vanish among a thousand.
+    const told = ["FIRE", "TILT"].includes(place.status) || (place.status === "SILENT" && place.count === 1);
+    const colour = told ? colours[place.status] : colours.OK;
     dot(L.circle(at, { radius, weight: 1, color: rim, fillColor: colour, fillOpacity: 0.7 }), place);
     if (place.full) dot(L.circle(at, { radius: radius * Math.sqrt(place.full / place.count), stroke: false, fillColor: colours.FULL, fillOpacity: 1 }), place);
   };

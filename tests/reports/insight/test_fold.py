@@ -23,6 +23,7 @@ from reports.insight.fold import (
     fold,
     fold_again,
     fold_all,
+    hold,
     last_known,
     reading_in,
     trend,
@@ -86,6 +87,31 @@ def test_the_order_of_arrival_and_repeats_make_no_other_row(sent: list[Keyed], c
     chance.shuffle(arrived)
 
     assert whole(folded(*arrived), sent) == whole(in_order, sent)
+
+
+#: What is sent of a can: reports, and measurements of which no report comes: the minute, and what they tell.
+alarms = st.tuples(minutes, st.sampled_from([(), ("tilt",), ("fire", "reset")]))
+
+
+@hypothesis_settings(deadline=None)
+@given(st.lists(reports, min_size=1, max_size=6), st.lists(alarms, max_size=4), st.randoms(use_true_random=False))
+def test_the_last_measurement_says_whether_there_is_fire_or_tilt_whatever_the_order(
+    sent: list[Keyed], told: list[tuple[float, tuple[str, ...]]], chance: random.Random
+) -> None:
+    first, *others = sorted(sent, key=lambda each: each.key)
+    row = folded(first)
+    for each in chance.sample([*others, *told, *others, *told], k=2 * len(others) + 2 * len(told)):
+        if isinstance(each, Keyed):
+            row = fold(row, each.report, each.key)
+        else:
+            row = hold(row, NOW + timedelta(minutes=each[0]), each[1])
+
+    last = max((NOW + timedelta(minutes=minute), len(events), events) for minute, events in [(-9999, ()), *told])
+    newest = row.report.measured_at
+    assert newest
+    expected = [event for event in ("fire", "tilt") if event in last[2]] if last[0] > newest else []
+    assert list(row.told.events) == expected
+    assert row_of({"id": {"S": "432"}, **row_values(row)}) == row
 
 
 @hypothesis_settings(deadline=None)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from reports.insight.fold import Row, fold_all
+from reports.insight.fold import Row, fold_all, hold
 from reports.insight.since import Since, since
 from reports.insight.status import Status
 from reports.report import Report
@@ -53,6 +53,13 @@ def test_a_suspect_can_is_so_since_its_level_stands_still_or_an_item_is_before_t
 
     assert since(stuck, Status.SUSPECT) == Since(NOW - timedelta(hours=290))
     assert since(blocked, Status.SUSPECT) == Since(NOW - timedelta(hours=10))
+
+
+def test_fire_is_since_the_last_measurement_that_told_so_or_earlier() -> None:
+    row = hold(a_row((9, "20"), (5, "25")), NOW - timedelta(hours=2), ["fire"])
+
+    assert since(row, Status.FIRE) == Since(NOW - timedelta(hours=2), or_earlier=True)
+    assert since(row, Status.TILT) is None
 
 
 def test_where_nothing_is_known_nothing_is_told() -> None:

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reports.insight.alarms import Told, told_by
 from reports.insight.cycles import Reading
 from reports.insight.state import rebuild, rules_for
 from reports.insight.status import Status
-from reports.insight.verdict import Verdict, displaced_by, outlook, verdict
+from reports.insight.verdict import Verdict, outlook, verdict
 from tests.reports.insight import cans
 from tests.reports.insight.cans import HOUR, MONDAY, hourly
 
@@ -20,10 +21,11 @@ RULES = rules_for("paper")
 STEADY = [30.0, 32.0] * 30
 
 
-def told(levels: list[float], *, hours_later: float = 0, displaced: str = "") -> Verdict:
+def told(levels: list[float], *, hours_later: float = 0, events: tuple[str, ...] = ()) -> Verdict:
     readings = hourly(levels)
     state, _ = rebuild(readings, RULES)
-    return verdict(state, readings[-1][0] + round(hours_later * HOUR), RULES, displaced)
+    last = Told(datetime.fromtimestamp(readings[-1][0], UTC), events)
+    return verdict(state, readings[-1][0] + round(hours_later * HOUR), RULES, last)
 
 
 def test_a_can_without_a_report_is_known_and_has_never_reported() -> None:
@@ -54,10 +56,19 @@ def test_the_status_and_its_reason(levels: list[float], hours_later: float, stat
     assert (found.status, words in found.reason) == (status, True), found
 
 
-def test_a_sensor_out_of_place_is_suspect() -> None:
-    said = displaced_by('{"events":["tilt"],"tilt_deg":40}')
-    assert told(STEADY, displaced=said).reason == "The sensor is out of place: it says that it is tilted."
-    assert [displaced_by(text) for text in ("{}", '{"note":"tilt"}', '{"events":"tilt"}', '{"tilt"')] == [""] * 4
+@pytest.mark.parametrize("levels", [STEADY, [30.0], [*STEADY, 70, 80], [*STEADY, 100]])
+def test_fire_and_tilt_come_before_every_level(levels: list[float]) -> None:
+    fire, tilt = told(levels, events=("fire", "tilt")), told(levels, events=("tilt",), hours_later=3)
+
+    assert (fire.status, tilt.status) == (Status.FIRE, Status.TILT)
+    assert fire.reason.startswith("Its sensor told of a fire 0 min ago, and of no end of it since. Last level: ")
+    assert tilt.reason.startswith("Its sensor told 3 h ago that it is tilted, so its level is not to be trusted.")
+
+
+def test_what_reports_tell_of_fire_and_tilt_is_read_from_their_events_alone() -> None:
+    assert told_by('{"tilt_deg":40,"events":["full","tilt","fire"]}') == ("fire", "tilt")
+    others = ("{}", '{"note":"tilt"}', '{"events":"tilt"}', '{"events"', '{"events":[["fire"],{"fire":1},null]}')
+    assert [told_by(text) for text in others] == [()] * 5
 
 
 @given(cans.readings, st.integers(0, 60 * 24 * 60), st.sampled_from(["paper", "glass", None]))
@@ -79,11 +90,11 @@ def test_nothing_but_a_report_changes_it_before_the_instant_that_it_names(
 def test_the_outlook_says_at_each_instant_what_the_verdict_says(
     readings: list[Reading], minutes: int, stream: str | None, tilted: bool
 ) -> None:
-    rules, displaced = rules_for(stream), "it says that it is tilted" if tilted else ""
+    rules, last = rules_for(stream), Told(datetime.now(UTC), ("tilt",) if tilted else ())
     state, _ = rebuild(readings, rules)
     assert state is not None
-    told = outlook(state, rules, displaced)
+    told = outlook(state, rules, last)
     turns = [after + by for after, _ in told.steps for by in (0, 1)]
 
     for now in (*turns, state.at + minutes * 60):
-        assert told.at(datetime.fromtimestamp(now, UTC)) is verdict(state, now, rules, displaced).status
+        assert told.at(datetime.fromtimestamp(now, UTC)) is verdict(state, now, rules, last).status

@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 
 from reports import store
+from reports.insight.alarms import told
 from reports.models import Can
 from reports.report import Report
 from reports.store import Claim, walking
@@ -24,7 +25,7 @@ SILENT = timedelta(days=3)
 
 @pytest.fixture(autouse=True)
 def large(suffix: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Take 60 cans for a large fleet: each fifth full, each sixth silent, one of each out of service."""
+    """Take 60 cans for a large fleet: each fifth full, each sixth silent, one of each out of service, one on fire."""
     monkeypatch.setattr(fleet_walk, "WHOLE", 20)
     monkeypatch.setattr(fleet_walk, "PACE", 1e6)
     monkeypatch.setattr(fleet_walk, "SHARE", 1)
@@ -41,6 +42,7 @@ def large(suffix: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         for number in range(CANS)
     ]  # fmt: skip
     store.put_reports(reports, now=now)
+    store.hold_in_rows({"31": told(now + timedelta(minutes=1), ["fire"])})
     for number in (5, 6):
         a_can(str(number), retired_at=now + timedelta(hours=1))
     yield
@@ -52,7 +54,7 @@ def truth() -> dict[str, int]:
     full = sum(number % 5 == 0 for number in cans)
     silent = sum(number % 6 == 0 and number % 5 != 0 for number in cans)
     # Of each there is one report.
-    return {"FULL": full, "SILENT": silent, "NEW": len(cans) - full - silent}
+    return {"FIRE": 1, "FULL": full, "SILENT": silent, "NEW": len(cans) - full - silent - 1}
 
 
 def test_a_large_fleet_is_counted_by_index_and_walked_through(client: Client) -> None:
@@ -75,6 +77,8 @@ def test_a_large_fleet_is_counted_by_index_and_walked_through(client: Client) ->
     assert second["walked"] | {"since": "", "until": ""} == {"cans": CANS, "since": "", "until": "", "complete": True}
     assert (second["by_stream"], second["located"]) == ({"glass": 29, "paper": 29}, CANS - 2)
     assert len(second["places"]) == CANS - 2
+    # No index knows of a fire: the walk met it.
+    assert (second["urgent"][0]["can_id"], second["urgent"][0]["status"]) == ("31", "FIRE")
     # What the walk met has reported: no list has to ask the store after it.
     assert not Can.objects.filter(has_reported=False).exists()
     for address in ("/", "/reports/", "/reports/?status=FULL&page_size=1"):

@@ -19,6 +19,8 @@ from reports import publishing, queue, store, tasks
 from reports.formats import mounting as mountings
 from reports.formats import registered, sensor_state
 from reports.formats.mounting import Calibration
+from reports.insight.standing import standing
+from reports.insight.status import status
 from reports.models import Mounting, Sensor
 from reports.report import Report
 from reports.tasks import store_messages
@@ -224,6 +226,33 @@ def test_what_is_held_notes_the_sensors_state_and_stores_no_level(batch: Callabl
     assert state.facts["distance"].text == "1200 mm"
     assert state.facts["distance"].at == report.measured_at
     assert queue.depth().dead == 0
+
+
+def test_a_tilted_sensor_is_its_cans_status_until_a_measurement_says_otherwise(
+    batch: Callable[..., None],
+) -> None:
+    can_id = can_of(EM310)
+    upright = mountings.Mounting(can_id=can_id, since=LONG_AGO, calibration=DEEP)
+    text = registered.to_text("", [upright])
+    store.write_entries("sensor", [EM310], lambda _: {EM310: text}, NOW)
+
+    def send(counter: int, **decoded: Any) -> str:
+        message = json.loads(body("tts-em310-udl.json"))
+        message["uplink_message"]["f_cnt"] = counter
+        message["uplink_message"]["decoded_payload"].update(decoded)
+        at = NOW - timedelta(hours=9 - counter)
+        message["received_at"] = message["uplink_message"]["received_at"] = at.isoformat().replace("+00:00", "Z")
+        batch(json.dumps(message))
+        row = store.latest_row(can_id)
+        assert row
+        (same,) = store.ranked("fullest", size=9).items
+        assert status(same, NOW) == standing(row, NOW).status
+        return f"{standing(row, NOW).status} {row.report.level}"
+
+    first = send(1, position="normal")
+    assert first.startswith("NEW ")
+    assert send(2, position="tilt") == first.replace("NEW", "TILT")
+    assert send(3, position="normal") == first
 
 
 def test_a_registered_model_counts_over_what_a_message_looks_like(batch: Callable[..., None]) -> None:

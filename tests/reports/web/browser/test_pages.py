@@ -338,7 +338,7 @@ def test_the_map_shows_the_cans(visit: Visit) -> None:
 
     expect(page.get_by_role("heading", name="Needs attention first")).to_be_visible()
     expect(page.locator(".fleet tbody tr")).to_have_count(10)
-    expect(page.locator(".legend")).to_contain_text("FULL SILENT SUSPECT FILLING OK, NEW")
+    expect(page.locator(".legend")).to_contain_text("FIRE TILT FULL SILENT SUSPECT FILLING OK, NEW")
     expect(page.get_by_role("link", name="glass")).to_have_attribute("href", "/reports/?stream=glass")
 
 

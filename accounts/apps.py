@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.contrib.admin import apps
 
 
 class AccountsConfig(AppConfig):
@@ -7,3 +8,9 @@ class AccountsConfig(AppConfig):
     name = "accounts"
     verbose_name = "Access"
     default_auto_field = "django.db.models.BigAutoField"
+
+
+class AdminConfig(apps.AdminConfig):
+    """Django's admin, with a site of our own."""
+
+    default_site = "accounts.admin_site.AdminSite"

@@ -168,14 +168,14 @@ ALLOWED_HOSTS = _list("DJANGO_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if TRA
 CSRF_TRUSTED_ORIGINS = _list("DJANGO_CSRF_TRUSTED_ORIGINS")
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "accounts.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     # Before the framework: our base.html and Swagger page replace its own.
-    "accounts",
+    "accounts.apps.AccountsConfig",
     "reports",
     "simulator",
     "rest_framework",
@@ -202,6 +202,8 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        # Before those of all apps: the admin's frame.
+        "DIRS": [BASE_DIR / "trashsite/templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

@@ -4,8 +4,6 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-admin.site.site_header = admin.site.site_title = "trashsite"
-
 urlpatterns = [
     path("", include("reports.urls")),
     path("", include("accounts.urls")),

@@ -26,6 +26,7 @@ from rest_framework.response import Response
 from reports.queue import QueueUnavailable, RedriveKeyMissing
 from reports.report import InvalidReport
 from reports.store import StoreUnavailable
+from reports.web import ingestion
 from reports.web.access import DATABASE_DOWN, visitor_of
 
 MEDIA_TYPE = "application/problem+json"
@@ -195,7 +196,8 @@ def plain(
     page = loader.get_template("reports/problem_plain.html")
     context: dict[str, Any] = {"problem": problem, "is_old_form": is_old_form}
     if not safe:
-        context["visitor"] = visitor_of(request)
+        context["visitor"] = visitor = visitor_of(request)
+        context["ingestion"] = ingestion.told_to(visitor)
     return HttpResponse(page.render(context, None if safe else request), status=status)
 
 

@@ -99,7 +99,10 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
         told = PageRenderer() if PageRenderer.media_type in media_type else JSONRenderer()
         request.accepted_renderer, request.accepted_media_type = told, told.media_type
     if isinstance(getattr(request, "accepted_renderer", None), PageRenderer) and not hasattr(request, "visitor"):
+        # Refused before the view prepared the frame of its page.
         request.visitor = visitor_of(request)
+        if getattr(context["view"], "tells_ingestion", False):
+            request.ingestion = ingestion.told_to(request.visitor)
     return answered(error)
 
 

@@ -304,8 +304,10 @@ def test_a_page_says_how_old_the_newest_report_is_and_nothing_where_all_is_well(
         assert b"No report is being stored" not in page
 
 
-@pytest.mark.parametrize("path", ["/login/", "/cans/1/facts/", "/cans/import/", "/api/docs/", "/views/"])
-def test_pages_with_forms_and_the_docs_say_when_no_report_is_stored(admin_client: Client, path: str) -> None:
+@pytest.mark.parametrize(
+    "path", ["/login/", "/cans/1/facts/", "/cans/import/", "/api/docs/", "/views/", "/admin/auth/user/", "/no"]
+)
+def test_pages_beside_the_api_say_when_no_report_is_stored(admin_client: Client, path: str) -> None:
     store.beat(Heartbeat("host:1", NOW - timedelta(hours=3), {}))
     ingestion.forget()
 
@@ -317,11 +319,20 @@ def test_strangers_who_may_not_read_are_told_no_times_and_no_problems(client: Cl
     store.beat(Heartbeat("host:1", datetime.now(UTC), {"last_stored_at_s": 1_700_000_000}, "has answered no receive"))
     ingestion.forget()
 
-    page = client.get("/login/").content.decode()
+    for path in ("/login/", "/reports/1", "/pipeline/", "/no-such/"):
+        page = client.get(path, headers=HTML).content.decode()
+        assert "No report is being stored just now." in page, path
+        assert "<time" not in page
+        assert "no receive" not in page
 
-    assert "No report is being stored just now." in page
-    assert "<time" not in page
-    assert "no receive" not in page
+
+def test_a_refusal_says_when_no_report_is_stored(client: Client) -> None:
+    store.beat(Heartbeat("host:1", NOW - timedelta(hours=3), {}))
+    ingestion.forget()
+
+    refused = client.get("/pipeline/", headers=HTML)
+    assert refused.status_code == 401
+    assert b"No report is being stored since" in refused.content
 
 
 def test_the_figures_stay_under_a_backlog_with_the_time_to_drain_it(

@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from types import MappingProxyType
@@ -133,8 +133,10 @@ class _Batch(NamedTuple):
             return cls(judged.parsed, judged.received, judged)
         return cls(elements, sum(len(sent) for _, sent in elements), None)  # type: ignore[arg-type]
 
-    def without(self, deliveries: Collection[Delivery]) -> list[_Parsed]:
-        return [each for each in self.parsed if each[0] not in deliveries]
+    def without(self, deliveries: Iterable[Delivery]) -> list[_Parsed]:
+        # Not each with each: of a hundred messages that is 5,000 comparisons.
+        left_out = {each.receipt_handle for each in deliveries}
+        return [each for each in self.parsed if each[0].receipt_handle not in left_out]
 
     def readings(self) -> Counter[str]:
         """Count the readings that no report came of, by what became of them."""
@@ -184,7 +186,7 @@ def _store(deliveries: Sequence[Delivery]) -> None:
         queue.postpone(later)
     else:
         _throttling.ended()
-    waiting = batch.without([delivery for delivery, _ in settled])
+    waiting = batch.without(delivery for delivery, _ in settled)
     again = len(_of_these(left, waiting)) + len(_invalid(waiting))
     again += len(_invalid([each for each in settled if each[0] in limited]))
     _count(
@@ -254,6 +256,8 @@ def _without_refused(
 
     Where a message cannot wait any longer, its reports of new cans become invalid ones.
     """
+    if not refused:
+        return list(parsed), {}
     new = {report.can_id for report in refused}
     done, waits = list[_Parsed](), dict[Delivery, int]()
     for delivery, results in parsed:
@@ -298,8 +302,8 @@ def _set_aside_and_delete(parsed: Sequence[_Parsed], now: datetime) -> tuple[int
     set_aside, limited = dead_letter_limit.split(list(rejected), valid=valid, now=now)
     letters = [letter for delivery in set_aside for letter in rejected[delivery]]
     queue.quarantine(letters)
-    waiting = set(limited)
-    queue.delete([delivery for delivery, _ in parsed if delivery not in waiting])
+    waiting = {delivery.receipt_handle for delivery in limited}
+    queue.delete([delivery for delivery, _ in parsed if delivery.receipt_handle not in waiting])
     dead_letter_limit.count(valid=valid, set_aside=len(set_aside), limited=len(limited))
     for each in letters:
         set_aside_logger.warning(
@@ -321,6 +325,8 @@ def _rejected(delivery: Delivery, results: Sequence[Report | InvalidReport]) -> 
 
 def _of(reports: Sequence[Report], parsed: Sequence[_Parsed]) -> list[Delivery]:
     """Return the messages that brought some of these reports."""
+    if not reports:
+        return []
     wanted = {id(report) for report in reports}
     return [delivery for delivery, results in parsed if any(id(result) in wanted for result in results)]
 

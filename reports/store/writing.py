@@ -17,6 +17,7 @@ from reports.store.errors import Outcome, StoreUnavailable, as_store_errors
 from reports.store.items import HISTORY, LEVELS, Item, Keyed, day_key, history_item, instant_key, order_key
 from reports.store.reading import AFTER_ALL
 from reports.store.rows import put_rows, read_rows
+from reports.store.turns import turn
 from trashsite.aws import side_by_side
 from trashsite.names import full_name
 
@@ -55,36 +56,37 @@ def put_reports(reports: Sequence[Report], *, now: datetime, tries: int = TRIES,
     stored = older = new = 0
     for attempt in range(1, tries + 1):
         cans = _by_can(left.values())
-        unread = [can_id for can_id in cans if can_id not in items]
-        # Only where their rows have been read it is clear whether they are new: then comes their history.
-        unknown = {can_id for can_id in unread if admit and not _is_known(can_id)}
-        unsafe = [each for key, each in left.items() if key not in safe]
-        reasons = _run(
-            [
-                *_in_parts(put_history, [each for each in unsafe if each.report.can_id not in unknown], WRITES),
-                *_in_parts(partial(read_rows, items=items), unread, READS),
-            ]
-        )
-        _know(can_id for can_id in unread if items.get(can_id))
-        if admit and unknown:
-            for can_id in _not_admitted([each for each in cans if each in unknown], items, admit):
-                refused |= {key: left.pop(key) for _, key in cans.pop(can_id)}
-            waited = [each for can_id in unknown & cans.keys() & items.keys() for each in cans[can_id]]
-            reasons += _run([*_in_parts(put_history, [each for each in waited if each.key not in safe], WRITES)])
-        ready = {
-            can_id: [each for each in mine if each.key in safe] for can_id, mine in cans.items() if can_id in items
-        }
-        judged, reasons_of_rows = put_rows({can_id: mine for can_id, mine in ready.items() if mine}, items, now)
-        for standing, done, is_new in judged:
-            for each in done:
-                del left[each.key]
-            fresh = sum(each.key != standing for each in done)
-            stored += fresh
-            repeated += len(done) - fresh
-            older += fresh - (done[-1].key > standing)
-            if is_new:
-                new += 1
-                _know([done[0].report.can_id])
+        with turn(cans):
+            unread = [can_id for can_id in cans if can_id not in items]
+            # Only where their rows have been read it is clear whether they are new: then comes their history.
+            unknown = {can_id for can_id in unread if admit and not _is_known(can_id)}
+            unsafe = [each for key, each in left.items() if key not in safe]
+            reasons = _run(
+                [
+                    *_in_parts(put_history, [each for each in unsafe if each.report.can_id not in unknown], WRITES),
+                    *_in_parts(partial(read_rows, items=items), unread, READS),
+                ]
+            )
+            _know(can_id for can_id in unread if items.get(can_id))
+            if admit and unknown:
+                for can_id in _not_admitted([each for each in cans if each in unknown], items, admit):
+                    refused |= {key: left.pop(key) for _, key in cans.pop(can_id)}
+                waited = [each for can_id in unknown & cans.keys() & items.keys() for each in cans[can_id]]
+                reasons += _run([*_in_parts(put_history, [each for each in waited if each.key not in safe], WRITES)])
+            ready = {
+                can_id: [each for each in mine if each.key in safe] for can_id, mine in cans.items() if can_id in items
+            }
+            judged, reasons_of_rows = put_rows({can_id: mine for can_id, mine in ready.items() if mine}, items, now)
+            for standing, done, is_new in judged:
+                for each in done:
+                    del left[each.key]
+                fresh = sum(each.key != standing for each in done)
+                stored += fresh
+                repeated += len(done) - fresh
+                older += fresh - (done[-1].key > standing)
+                if is_new:
+                    new += 1
+                    _know([done[0].report.can_id])
         reasons += reasons_of_rows
         if not left or reasons:
             break

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 
 from trashsite.sqs.delivery import Delivery
 
-#: Messages a batch: two of DynamoDB's 25; 30 would be a request of 25 and one of 5.
-BATCH = 50
+#: Messages a batch: four of DynamoDB's 25, and one BatchGetItem for their cans. What a batch costs once, as the request
+#: that keeps emptyings, is shared by all of them.
+BATCH = 100
 BATCH_BYTES = 512 * 1024
 #: Reports a batch, about: a task of so many takes a second or two, also while the worker stops.
 BATCH_REPORTS = 500
-#: A message of more reports is slow; with those of fewer a full batch has no more than BATCH_REPORTS.
-FEW_REPORTS = BATCH_REPORTS // BATCH
+#: A message of more reports is slow.
+FEW_REPORTS = 10
 #: Objects in an uplink for each of its readings, about.
 UPLINK_OBJECTS = 16
 #: So many batches go before one of slow messages while more wait: that one may take as long as ten of them.

@@ -78,9 +78,10 @@ def test_a_full_batch_waits_for_nothing_and_what_is_over_starts_the_next() -> No
 def test_what_was_received_before_goes_alone_and_waits_for_nothing() -> None:
     dispatcher = Dispatcher()
     good, suspect = messages(2), messages(2, receive_count=2)
-    dispatcher.add(good + suspect, 0.0)
+    dispatcher.add(suspect, 0.0)
     assert dispatcher.next(0.0, more_to_come=True) == suspect[:1]
     assert dispatcher.next(0.0, more_to_come=True) == suspect[1:]
+    dispatcher.add(good, 0.0)
     assert dispatcher.next(0.0, more_to_come=True) is None
     assert dispatcher.next(0.0, more_to_come=False) == good
 
@@ -104,12 +105,17 @@ def test_large_arrays_wait_beside_small_messages_and_a_batch_is_bounded_by_its_r
     assert batches == [small, large[:1], large[1:2], large[2:], medium[:10], medium[10:]]
 
 
-def test_fresh_messages_do_not_linger_longer_because_slow_ones_are_given_meanwhile() -> None:
+def test_no_slow_message_takes_the_slot_of_fresh_ones_that_would_linger() -> None:
     dispatcher = Dispatcher()
-    few, suspect = messages(3), messages(20, receive_count=2)
-    dispatcher.add(few + suspect, 0.0)
-    given = [dispatcher.next(now / 100, more_to_come=True) for now in range(0, 10)]
-    assert given.index(few) == round(LINGER_S * 100)
+    few, large = messages(3), arrays(2, BATCH_REPORTS)
+    dispatcher.add(few + large, 0.0)
+    given = [dispatcher.next(now / 100, more_to_come=True) for now in range(3)]
+    assert given == [few, large[:1], large[1:]]
+    # Where no slow one may be given, they wait for their batch as ever.
+    dispatcher.add(large, 1.0)
+    dispatcher.add(few, 1.0)
+    assert dispatcher.next(1.0, more_to_come=True, slow_too=False) is None
+    assert dispatcher.next(1.0 + LINGER_S, more_to_come=True, slow_too=False) == few
 
 
 def test_large_arrays_leave_a_slot_to_others_where_they_are_told_to() -> None:

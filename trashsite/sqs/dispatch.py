@@ -122,7 +122,9 @@ class Dispatcher:
             self._retrying = True
         if self.to_retry:
             return self.to_retry.popleft()
-        lingers = more_to_come and not self.failures and now < self._linger_until
+        # A slow batch would take the slot instead: where there is one alone, others waited for a second large array.
+        is_contended = slow_too and bool(self.slow.messages)
+        lingers = more_to_come and not self.failures and not is_contended and now < self._linger_until
         is_slow_turn = self._given >= (FRESH_FIRST if self.fresh.messages else 1)
         lanes = (self.slow, self.fresh) if is_slow_turn else (self.fresh, self.slow)
         for lane in lanes:

@@ -15,29 +15,52 @@ raises nothing for what a device can send.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from reports.formats import models, native, servers
 from reports.formats.readings import MAX_READINGS, Frame, Reading, Tell, Verdict
 from reports.formats.servers.server import Server
 from reports.formats.times import server_time
-from reports.formats.unwrap import Opened, unwrap
+from reports.formats.unwrap import Opened, may_be_base64, unwrap
 from reports.report import InvalidReport, Report, iso
+from trashsite import json_slices
 
 __all__ = ["Element", "parse"]
 
 #: What one element of a message becomes.
 Element = Report | Reading | InvalidReport
 
-#: Reads our own form.
-_Own = Callable[[str | bytes], list[Report | InvalidReport]]
 _OWN = '"can_id"'
-_OWN_BYTES = b'"can_id"'
 _CAN_ID = "can_id"
 _MISSING = "is required"
+
+
+@dataclass(slots=True)
+class _Own:
+    """
+    Our own form, asked of a message that has been parsed already.
+
+    text: the body. whole: the JSON value that it is, None where it is none. judged: what it is as our own form, None
+    where that was not asked yet.
+    """
+
+    received_at: datetime
+    check_can_id: Callable[[str], None] | None
+    text: str
+    whole: json_slices.Value | None
+    judged: list[Any] | None
+
+    def judge(self, opened: Opened | None = None) -> list[Any]:
+        """Return what a message, or what its envelopes hold, is as our own form. Raises RecursionError."""
+        if opened and opened.envelopes:
+            text = opened.text[opened.start : opened.end]
+            return [*native.parse(text, self.received_at, check_can_id=self.check_can_id)]
+        if self.judged is None:
+            assert self.whole
+            self.judged = [*native.judge(self.text, self.whole, self.received_at, check_can_id=self.check_can_id)]
+        return self.judged
 
 
 def parse(
@@ -56,47 +79,51 @@ def parse(
     told each step and why; nothing is said where it is None.
     Never raises for what a device can send. At most MAX_READINGS readings, or one InvalidReport in their place.
     """
-    if (_OWN in body) if isinstance(body, str) else (_OWN_BYTES in body):
-        judged: list[Any] = native.parse(body, received_at, check_can_id=check_can_id)
-        # A plain loop: this runs for each message of our own devices.
-        for element in judged:
-            if type(element) is InvalidReport and element.rule == _MISSING and element.field == _CAN_ID:
-                break
-        else:
-            if tell:
-                tell("own", "our own form: it has can_id")
-            return judged
+    judged: list[Any] | None = None
     try:
-        opened = unwrap(body if isinstance(body, str) else body.decode(), tell)
-    except InvalidReport as error:
-        return [_refused(error, body, tell)]
+        text, whole = native.read(body)
+        if _OWN in text:
+            judged = native.judge(text, whole, received_at, check_can_id=check_can_id)
+            # A plain loop: this runs for each message of our own devices.
+            for element in judged:
+                if type(element) is InvalidReport and element.rule == _MISSING and element.field == _CAN_ID:
+                    break
+            else:
+                if tell:
+                    tell("own", "our own form: it has can_id")
+                return [*judged]
+        own = _Own(received_at, check_can_id, text, whole, judged)
     except (ValueError, RecursionError) as error:
-        # No JSON at all: how to say so is our own form's.
+        # How to say so is our own form's, unless this is base64 of something else.
+        refused = native.unreadable(error, body)
+        if not may_be_base64(refused.text):
+            if tell:
+                tell("own", f"no JSON that can be read ({type(error).__name__}): refused as our own form")
+            return [refused]
+        own = _Own(received_at, check_can_id, refused.text, None, [refused])
+    try:
+        opened = unwrap(own.text, own.whole, tell)
+    except InvalidReport as error:
+        return [_refused(error, own.text, tell)]
+    except (ValueError, RecursionError) as error:
         if tell:
             tell("own", f"no JSON that can be read ({type(error).__name__}): refused as our own form")
-        return [*native.parse(body, received_at)]
-    own = partial(native.parse, received_at=received_at, check_can_id=check_can_id)
+        return own.judge()
     try:
-        return _opened(opened, body, own, received_at, registered or {}, tell)
+        return _opened(opened, own, registered or {}, tell)
     except InvalidReport as error:
-        return [_refused(error, body, tell)]
+        return [_refused(error, own.text, tell)]
 
 
-def _refused(error: InvalidReport, body: str | bytes, tell: Tell | None) -> InvalidReport:
+def _refused(error: InvalidReport, text: str, tell: Tell | None) -> InvalidReport:
     if tell:
         tell("refused", str(error))
-    error.text = body if isinstance(body, str) else body.decode(errors="replace")
+    error.text = text
     return error
 
 
-def _opened(
-    opened: Opened,
-    body: str | bytes,
-    own: _Own,
-    received_at: datetime,
-    registered: Mapping[str, str],
-    tell: Tell | None,
-) -> list[Element]:
+def _opened(opened: Opened, own: _Own, registered: Mapping[str, str], tell: Tell | None) -> list[Element]:
+    received_at = own.received_at
     if opened.ignored:
         *outer, name = opened.envelopes
         frame = Frame(server=name, key=None, key_kind=None, ignored=opened.ignored, envelopes=tuple(outer))
@@ -104,33 +131,30 @@ def _opened(
     message = opened.parsed
     if _is_own(message):
         if not opened.envelopes and isinstance(message, list):
-            return _each(opened, own, received_at, registered, tell)
+            return _each(opened, own, registered, tell)
         if tell:
             tell("own", "our own form: it has can_id")
-        return [*own(opened.text[opened.start : opened.end])]
+        return [*own.judge(opened)]
     server = servers.recognise(message)
     if server is not None:
         return _uplink(server, message, opened, received_at, registered, tell)
     if isinstance(message, list) and len(message) > 0:
-        return _each(opened, own, received_at, registered, tell)
+        return _each(opened, own, registered, tell)
     if tell:
         tell("server", "no server's shape, and no can_id: refused as our own form")
-    refused = own(opened.text[opened.start : opened.end] if opened.envelopes else body)
+    refused = own.judge(opened)
     for each in refused:
         # A person who looks at it, and a redrive, need what was sent.
         if opened.envelopes and isinstance(each, InvalidReport) and each.index is None:
-            each.text = body if isinstance(body, str) else body.decode(errors="replace")
-    return [*refused]
+            each.text = own.text
+    return refused
 
 
-def _each(
-    opened: Opened, own: _Own, received_at: datetime, registered: Mapping[str, str], tell: Tell | None
-) -> list[Element]:
+def _each(opened: Opened, own: _Own, registered: Mapping[str, str], tell: Tell | None) -> list[Element]:
     """Judge an array's elements one by one: our own form first, and what it misses a server may know."""
-    text = opened.text[opened.start : opened.end]
     elements: list[Element] = []
     count = 0
-    for index, judged in enumerate(own(text)):
+    for index, judged in enumerate(own.judge(opened)):
         server = None
         if _lacks_can_id(judged) and isinstance(judged, InvalidReport) and judged.index is not None:
             server = servers.recognise(opened.parsed[index])
@@ -139,7 +163,7 @@ def _each(
             continue
         assert isinstance(judged, InvalidReport)
         try:
-            readings = _uplink(server, opened.parsed[index], opened, received_at, registered, tell)
+            readings = _uplink(server, opened.parsed[index], opened, own.received_at, registered, tell)
         except InvalidReport as error:
             readings = [InvalidReport(error.field, error.rule, text=judged.text, index=index)]
         count += len(readings)

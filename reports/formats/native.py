@@ -53,30 +53,51 @@ def parse(
     check_can_id: raises InvalidReport for the id of a can that must not be reported.
     Never raises for what a device can send: a body that is not JSON is one InvalidReport with index None.
     """
-    text = ""
     try:
-        text = body if isinstance(body, str) else body.decode()
-        whole = json_slices.value(text)
-        json_slices.finish(text, whole.end)
-        if not isinstance(whole.parsed, list):
-            return [_report_or_invalid(text, whole, None, received_at, check_can_id)]
-        if not 1 <= len(whole.parsed) <= MAX_REPORTS:
-            raise InvalidReport("message", f"an array must hold 1 to {MAX_REPORTS} reports")
-        return [
-            _report_or_invalid(text, element, index, received_at, check_can_id)
-            for index, element in enumerate(json_slices.elements(text, whole.start))
-        ]
-    except InvalidReport as error:
-        field, rule = error.field, error.rule
-    except UnicodeDecodeError as error:
-        assert isinstance(body, bytes)
-        text = body.decode(errors="replace")
-        field, rule = "message", f"must be UTF-8 (byte {error.start} is not)"
-    except json.JSONDecodeError as error:
-        field, rule = "message", f"must be JSON: {error.msg.lower()} at character {error.pos}"
-    except RecursionError:
-        field, rule = "message", f"must not nest deeper than {MAX_NESTING}"
-    return [InvalidReport(field, rule, text=text)]
+        text, whole = read(body)
+        return judge(text, whole, received_at, check_can_id=check_can_id)
+    except (ValueError, RecursionError) as error:
+        return [unreadable(error, body)]
+
+
+def read(body: str | bytes) -> tuple[str, json_slices.Value]:
+    """Return a body as text, and the one JSON value that it is. Raises ValueError or RecursionError."""
+    text = body if isinstance(body, str) else body.decode()
+    whole = json_slices.value(text)
+    json_slices.finish(text, whole.end)
+    return text, whole
+
+
+def unreadable(error: ValueError | RecursionError, body: str | bytes) -> InvalidReport:
+    """Return why a body cannot be read, given what `read` raised."""
+    rule = f"must not nest deeper than {MAX_NESTING}"
+    if isinstance(error, UnicodeDecodeError):
+        rule = f"must be UTF-8 (byte {error.start} is not)"
+    elif isinstance(error, json.JSONDecodeError):
+        rule = f"must be JSON: {error.msg.lower()} at character {error.pos}"
+    return InvalidReport("message", rule, text=body if isinstance(body, str) else body.decode(errors="replace"))
+
+
+def judge(
+    text: str,
+    whole: json_slices.Value,
+    received_at: datetime,
+    *,
+    check_can_id: Callable[[str], None] | None = None,
+) -> list[Report | InvalidReport]:
+    """
+    Return what `parse` returns of a text, given what `read` made of it. Raises RecursionError.
+
+    So a text that turns out to be a server's, or nobody's, is parsed once.
+    """
+    if not isinstance(whole.parsed, list):
+        return [_report_or_invalid(text, whole, None, received_at, check_can_id)]
+    if not 1 <= len(whole.parsed) <= MAX_REPORTS:
+        return [InvalidReport("message", f"an array must hold 1 to {MAX_REPORTS} reports", text=text)]
+    return [
+        _report_or_invalid(text, element, index, received_at, check_can_id)
+        for index, element in enumerate(json_slices.elements(text, whole.start))
+    ]
 
 
 def dump(report: Report) -> str:

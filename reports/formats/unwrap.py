@@ -17,7 +17,7 @@ from typing import Any
 from reports.formats.readings import Tell
 from reports.report import InvalidReport
 from trashsite import json_slices
-from trashsite.json_slices import Number
+from trashsite.json_slices import Number, Value
 
 MAX_ENVELOPES = 3
 #: The envelope that an AWS IoT rule's useBase64 makes.
@@ -25,6 +25,8 @@ BASE64 = "base64 body"
 
 #: An event's source and detail-type are its sender's own choice: these alone tell an EventBridge event.
 EVENT = frozenset({"version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail"})
+#: In base64, what begins with { or [, or with white space before one of them.
+_FIRST_OF_BASE64 = tuple("eWICD")
 SNS_CONFIRMATIONS = frozenset({"SubscriptionConfirmation", "UnsubscribeConfirmation"})
 
 
@@ -45,15 +47,22 @@ class Opened:
     ignored: str = ""
 
 
-def unwrap(text: str, tell: Tell | None = None) -> Opened:
+def may_be_base64(text: str) -> bool:
+    """Say whether a text that is no JSON may be base64 of an object or array, by its first letter."""
+    return text.lstrip()[:1] in _FIRST_OF_BASE64
+
+
+def unwrap(text: str, whole: Value | None, tell: Tell | None = None) -> Opened:
     """
-    Open the envelopes of a body.
+    Open the envelopes of a body. whole: the JSON value that all of it is, None where it is no JSON.
 
     Raises ValueError (of which InvalidReport is one) where it is no JSON or has more than MAX_ENVELOPES, and
     RecursionError where it nests past the interpreter's limit.
     """
     envelopes: list[str] = []
     found: str | Opened = text
+    if whole and isinstance(whole.parsed, dict | list):
+        found = Opened(text, whole.parsed, whole.start, whole.end)
     while True:
         if isinstance(found, str):
             try:

@@ -49,10 +49,14 @@ SERVERS: tuple[Server, ...] = (
     fiware.ENTITIES,
 )
 
+_MEMBERS = frozenset(server.member for server in SERVERS if server.member)
+_TOLD_OTHERWISE = tuple(server for server in SERVERS if not server.member)
+
 
 def recognise(message: Any) -> Server | None:
     """Return the server that writes messages of this shape, or None."""
-    for server in SERVERS:
+    is_nobodys = not isinstance(message, dict) or _MEMBERS.isdisjoint(message)
+    for server in _TOLD_OTHERWISE if is_nobodys else SERVERS:
         if server.fits(message):
             return server
     return None

@@ -58,6 +58,7 @@ SERVER = Server(
     "`WirelessDeviceId` or `WirelessMetadata`, + `PayloadData`",
     lambda message: has("PayloadData")(message) and ("WirelessMetadata" in message or "WirelessDeviceId" in message),
     _read,
+    member="PayloadData",
 )
 LAMBDA = Server(
     NAME,
@@ -65,4 +66,5 @@ LAMBDA = Server(
     "`transformed_payload` + `lns_payload`",
     has("transformed_payload", "lns_payload"),
     _read_lambda,
+    member="lns_payload",
 )

@@ -125,6 +125,7 @@ V4 = Server(
     "`deviceInfo`; an uplink has `data` or `object`",
     lambda message: has("deviceInfo")(message) and isinstance(message["deviceInfo"], dict),
     _v4,
+    member="deviceInfo",
 )
 MILESIGHT_GATEWAY = Server(
     "milesight-gateway",
@@ -132,6 +133,7 @@ MILESIGHT_GATEWAY = Server(
     "`devEUI` of 16 hex digits + `applicationID`",
     _is_hex,
     lambda message, _: _v3("milesight-gateway", message),
+    member="devEUI",
 )
 V3 = Server(
     "chirpstack-v3",
@@ -139,4 +141,5 @@ V3 = Server(
     "`devEUI` in base64 + `applicationID`",
     has("devEUI", "applicationID"),
     lambda message, _: _v3("chirpstack-v3", message),
+    member="devEUI",
 )

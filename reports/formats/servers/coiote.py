@@ -75,4 +75,4 @@ def _read(message: dict[str, Any], received_at: datetime) -> list[Frame]:
     ]
 
 
-SERVER = Server(NAME, "Coiote, an AWS IoT shadow", "`state.reported`", _fits, _read)
+SERVER = Server(NAME, "Coiote, an AWS IoT shadow", "`state.reported`", _fits, _read, member="state")

@@ -94,6 +94,7 @@ V2 = Server(
     "`subscriptionId` + `data`",
     lambda message: _is_notification(message) and not _is_linked_notification(message),
     lambda message, _: _notified("fiware orion ngsi-v2", message),
+    member="subscriptionId",
 )
 LD = Server(
     "fiware ngsi-ld",
@@ -101,6 +102,7 @@ LD = Server(
     "the same + `type` Notification",
     _is_linked_notification,
     lambda message, _: _notified("fiware ngsi-ld", message),
+    member="subscriptionId",
 )
 ENTITY = Server(
     "fiware ngsi-ld",
@@ -108,6 +110,7 @@ ENTITY = Server(
     "`id` + `type` + `fillingLevel`",
     _is_container,
     lambda message, _: [_entity("fiware ngsi-ld", message, "", None)],
+    member=LEVEL,
 )
 ENTITIES = Server(
     "fiware ngsi-ld",

@@ -64,4 +64,5 @@ SERVER = Server(
     "`reports` + `registrations` + `responses`",
     has("reports", "registrations", "responses"),
     _read,
+    member="registrations",
 )

@@ -40,4 +40,4 @@ def _read(message: dict[str, Any], received_at: datetime) -> list[Frame]:
     ]
 
 
-SERVER = Server(NAME, "LORIOT", "`cmd` + `EUI`; an uplink is `rx` or `gw`", has("cmd", "EUI"), _read)
+SERVER = Server(NAME, "LORIOT", "`cmd` + `EUI`; an uplink is `rx` or `gw`", has("cmd", "EUI"), _read, member="EUI")

@@ -126,6 +126,7 @@ PACK = Server(
     lambda message, received_at: _frames(
         "diwise (senml pack)", message["pack"], received_at, {}, message.get("deviceID")
     ),
+    member="pack",
 )
 JSON = Server(
     "lwm2m json",
@@ -133,4 +134,5 @@ JSON = Server(
     "`e` + `bn` or `bt`",
     lambda message: has("e")(message) and ("bn" in message or "bt" in message),
     lambda message, received_at: _frames("lwm2m json", message["e"], received_at, message, message.get("ep")),
+    member="e",
 )

@@ -40,4 +40,6 @@ def _read(message: dict[str, Any], received_at: datetime) -> list[Frame]:
     ]
 
 
-SERVER = Server(NAME, "Milesight NB-IoT", "`imei` + `frameCnt` + `data`", has("imei", "frameCnt", "data"), _read)
+SERVER = Server(
+    NAME, "Milesight NB-IoT", "`imei` + `frameCnt` + `data`", has("imei", "frameCnt", "data"), _read, member="frameCnt"
+)

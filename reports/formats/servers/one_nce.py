@@ -43,4 +43,6 @@ def _read(message: dict[str, Any], received_at: datetime) -> list[Frame]:
     ]
 
 
-SERVER = Server(NAME, "1NCE OS", "`type` + `device.iccid`; a reading is `TELEMETRY_DATA`", _fits, _read)
+SERVER = Server(
+    NAME, "1NCE OS", "`type` + `device.iccid`; a reading is `TELEMETRY_DATA`", _fits, _read, member="device"
+)

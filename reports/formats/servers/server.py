@@ -18,7 +18,8 @@ class Server:
     One network server's way to write an uplink.
 
     name: as answers show it. title, told_by: for people, in docs/sensors.md. fits: whether a parsed value has its
-    shape. read: its frames, bounded by MAX_READINGS; raises InvalidReport.
+    shape. read: its frames, bounded by MAX_READINGS; raises InvalidReport. member: one that all of its messages have,
+    so that most of what is nobody's is refused by a look at its names; "" where no single one tells it.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Server:
     told_by: str
     fits: Callable[[Any], bool]
     read: Callable[[Any, datetime], list[Frame]]
+    member: str = ""
 
 
 def has(*names: str) -> Callable[[Any], bool]:

@@ -64,4 +64,5 @@ SERVER = Server(
     "`end_device_ids`; an uplink has `uplink_message`",
     lambda message: has("end_device_ids")(message) and isinstance(message["end_device_ids"], dict),
     _read,
+    member="end_device_ids",
 )

@@ -161,8 +161,14 @@ def _report(
 
 
 def _battery(battery: Battery) -> dict[str, Any]:
-    told = {"value": _number(battery.value), "unit": battery.unit}
-    return {**told, "low": True} if battery.is_low else told
+    told = {
+        "value": _number(battery.value),
+        "unit": battery.unit or None,
+        "percent": _number(battery.by_curve),
+        # What says no more than that is not left empty.
+        "low": True if battery.is_low else None if battery.unit else False,
+    }
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def digits(level: Decimal) -> str:

@@ -51,20 +51,45 @@ class Clock(StrEnum):
     QUEUE = "queue"
 
 
-#: At or below, a battery is low. Lithium cells of 3.6 V keep their voltage until little is left.
-LOW_BATTERY = {"%": Decimal(20), "V": Decimal("3.0"), "mV": Decimal(3_000)}
+#: At or below, a battery is low. Volts count where the model's file has no curve: lithium cells of 3.6 V keep their
+#: voltage until little is left.
+LOW_PERCENT, LOW_VOLTS = Decimal(20), Decimal("3.0")
 
 
 @dataclass(frozen=True, slots=True)
 class Battery:
-    """A battery as the sensor states it: unit is %, V or mV. is_low: whether it has to be changed soon."""
+    """
+    A battery as the sensor states it.
 
-    value: Decimal
-    unit: str
+    value, unit: %, V or mV; None and "" where it says no more than low or ok. by_curve: the percent that is left, by
+    the model's curve, about. says_low: what it says itself, which counts over any number; None where it does not.
+    """
+
+    value: Decimal | None
+    unit: str = ""
+    by_curve: Decimal | None = None
+    says_low: bool | None = None
+
+    @property
+    def percent(self) -> Decimal | None:
+        """The percent that is left, None where that is not known."""
+        return self.value if self.unit == "%" else self.by_curve
 
     @property
     def is_low(self) -> bool:
-        return self.value <= LOW_BATTERY[self.unit]
+        """Whether it has to be changed soon."""
+        if self.says_low is not None:
+            return self.says_low
+        if self.percent is not None:
+            return self.percent <= LOW_PERCENT
+        return self.value is not None and self.value <= LOW_VOLTS * (1_000 if self.unit == "mV" else 1)
+
+    @property
+    def text(self) -> str:
+        """The battery as it is stated: "92 %", "3.4 V", "low" or "ok"."""
+        if self.value is None:
+            return "low" if self.is_low else "ok"
+        return f"{self.value.normalize():f} {self.unit}"
 
 
 @dataclass(frozen=True, slots=True)

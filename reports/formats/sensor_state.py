@@ -37,7 +37,8 @@ class SensorState:
     One sensor, as its frames told.
 
     heard_at: when the queue took its last frame. verdict, reason: what became of its last measurement; counter,
-    rssi_dbm: of that frame. facts: battery, temperature, tilt, and what it measured last: distance, its own level.
+    rssi_dbm: of that frame. battery_percent: what is left, as stated or by the model's curve, "" where neither is
+    known. facts: battery, temperature, tilt, and what it measured last: distance, its own level.
     events: by name, when each was told last. active: those of the last measurement. frames: fingerprint and epoch
     milliseconds of the last ones.
     """
@@ -51,6 +52,7 @@ class SensorState:
     verdict: str = ""
     reason: str = ""
     is_battery_low: bool = False
+    battery_percent: str = ""
     facts: Mapping[str, Fact] = field(default_factory=dict)
     events: Mapping[str, datetime] = field(default_factory=dict)
     active: tuple[str, ...] = ()
@@ -80,8 +82,12 @@ def _with_battery(state: SensorState, reading: Reading, at: datetime) -> SensorS
     battery, known = reading.battery, state.facts.get("battery")
     if battery is None or (known and known.at > at):
         return state
-    text = f"{battery.value.normalize():f} {battery.unit}"
-    return replace(state, facts={**state.facts, "battery": Fact(text, at)}, is_battery_low=battery.is_low)
+    return replace(
+        state,
+        facts={**state.facts, "battery": Fact(battery.text, at)},
+        is_battery_low=battery.is_low,
+        battery_percent="" if battery.percent is None else f"{battery.percent.normalize():f}",
+    )
 
 
 def _with_measurement(state: SensorState, reading: Reading, verdict: str, reason: str) -> SensorState:
@@ -145,6 +151,7 @@ def to_text(state: SensorState) -> str:
         "verdict": state.verdict,
         "reason": state.reason,
         "low": state.is_battery_low,
+        "left": state.battery_percent,
         "facts": {name: [fact.text, iso(fact.at)] for name, fact in sorted(state.facts.items())},
         "events": {name: iso(at) for name, at in sorted(state.events.items())},
         "active": list(state.active),
@@ -166,6 +173,7 @@ def from_text(text: str) -> SensorState:
         verdict=members.get("verdict", ""),
         reason=members.get("reason", ""),
         is_battery_low=members.get("low", False),
+        battery_percent=members.get("left", ""),
         facts={name: Fact(said, _instant(at)) for name, (said, at) in members.get("facts", {}).items()},
         events={name: _instant(at) for name, at in members.get("events", {}).items()},
         active=tuple(members.get("active", ())),

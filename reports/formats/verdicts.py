@@ -46,7 +46,7 @@ def as_json(elements: Sequence[Element]) -> dict[str, Any]:
         "distance_mm": _number(first.distance_mm) if has_present else None,
         "level_percent": _number(first.level_percent) if has_present else None,
         "temperature_c": _number(first.temperature_c) if has_present else None,
-        "battery": {"value": _number(battery.value), "unit": battery.unit} if battery else None,
+        "battery": {"value": _number(battery.value), "unit": battery.unit} if battery and battery.unit else None,
         "events": list(first.events) if has_present else [],
         "channel": first.channel if has_present else None,
         "fcnt": frame.counter if frame.counter is not None and not _is_event(first) else None,
@@ -153,7 +153,7 @@ def sentence(element: Element) -> str:
         f"{element.distance_mm.normalize():f} mm" if element.distance_mm is not None else "",
         f"{element.level_percent.normalize():f} %" if element.level_percent is not None else "",
         f"{element.temperature_c.normalize():f} °C" if element.temperature_c is not None else "",
-        f"battery {element.battery.value.normalize():f} {element.battery.unit}" if element.battery else "",
+        f"battery {element.battery.text}" if element.battery else "",
         *element.events,
         f"measured at {iso(element.measured_at)} by the {element.clock}'s clock",
     ]

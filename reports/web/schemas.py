@@ -258,7 +258,10 @@ class SensorState(serializers.Serializer[Any]):
     rssi_dbm = serializers.FloatField(allow_null=True)
     verdict = serializers.ChoiceField(["store", "hold", "ignore"], allow_null=True)
     reason = serializers.CharField(allow_blank=True, help_text="Why its last measurement gave no level.")
-    battery_low = serializers.BooleanField()
+    battery_low = serializers.BooleanField(help_text="Whether it has to be changed soon.")
+    battery_percent = serializers.FloatField(
+        allow_null=True, help_text="What is left, as the sensor states it, or about by its model's curve of volts."
+    )
     facts = serializers.DictField(child=FactAnswer(), help_text="battery, temperature, tilt, distance, level.")
     events = serializers.DictField(child=EventAnswer(), help_text="fire, tilt, lid_open …")
 

@@ -117,6 +117,7 @@ def state_json(state: SensorState | None) -> Mapping[str, Any] | None:
         "verdict": state.verdict or None,
         "reason": state.reason,
         "battery_low": state.is_battery_low,
+        "battery_percent": float(state.battery_percent) if state.battery_percent else None,
         "facts": {name: {"value": fact.text, "at": instant(fact.at)} for name, fact in state.facts.items()},
         "events": {
             name: {"at": instant(at), "active": name in state.active} for name, at in sorted(state.events.items())

@@ -43,6 +43,33 @@ class Quantity:
 
 
 @dataclass(frozen=True, slots=True)
+class BatteryRule:
+    """
+    How a model states its battery: as a quantity, None where it does not, and as a word.
+
+    curve: volts and the percent that is left then, rising; between two points it is straight. status: paths of a word;
+    low, ok: what it means, in lower case.
+    """
+
+    quantity: Quantity | None
+    curve: tuple[tuple[Decimal, Decimal], ...] = ()
+    status: tuple[Path, ...] = ()
+    low: frozenset[str] = frozenset()
+    ok: frozenset[str] = frozenset()
+
+    def percent(self, volts: Decimal) -> Decimal | None:
+        """Return the whole percent that is left at a voltage, None where no curve is known."""
+        if not self.curve:
+            return None
+        (least, empty), (most, full) = self.curve[0], self.curve[-1]
+        if not least < volts < most:
+            return empty if volts <= least else full
+        at = next(index for index, (point, _) in enumerate(self.curve) if point >= volts)
+        (low, below), (high, above) = self.curve[at - 1 : at + 1]
+        return (below + (above - below) * (volts - low) / (high - low)).quantize(Decimal(1))
+
+
+@dataclass(frozen=True, slots=True)
 class EventRule:
     """
     Fields whose values mean an event: those of `values`, or all others where is_other.
@@ -120,7 +147,7 @@ class Family:
     is_empty_percent: bool = False
     is_level_trusted: bool = True
     temperature: Quantity | None = None
-    battery: Quantity | None = None
+    battery: BatteryRule | None = None
     tilt: Quantity | None = None
     latitude: tuple[Path, ...] = ()
     longitude: tuple[Path, ...] = ()

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from reports.formats import sent
-from reports.formats.models.family import EventRule, Family, Quantity
+from reports.formats.models.family import BatteryRule, EventRule, Family
 from reports.formats.models.loading import plain_word
 from reports.formats.models.quantities import Findings, bare, distance_mm, find, get, level_percent, plain, short
 from reports.formats.models.recognition import Chosen
@@ -142,13 +142,33 @@ def _said(rule: EventRule, fields: Mapping[str, Any]) -> Iterator[tuple[str, Any
                 yield f"{'.'.join(outer)}[].{'.'.join(inner)}", value
 
 
-def _battery(quantity: Quantity, fields: Mapping[str, Any], findings: Findings) -> Battery | None:
-    found = find(fields, quantity.paths)
-    if found is None:
-        return None
+def _battery(rule: BatteryRule, fields: Mapping[str, Any], findings: Findings) -> Battery | None:
+    says_low = _says_low(rule, fields, findings)
+    battery = None if says_low is None else Battery(None, says_low=says_low)
+    quantity = rule.quantity
+    found = find(fields, quantity.paths) if quantity else None
+    if quantity is None or found is None:
+        return battery
     unit = quantity.units.get(found[0], quantity.unit)
     value = plain(quantity, fields, MOST_BATTERY[unit], "battery", findings)
-    return None if value is None or value < 0 else Battery(value, unit)
+    if value is None or value < 0:
+        return battery
+    left = None if unit == "%" else rule.percent(value / 1_000 if unit == "mV" else value)
+    if left is not None:
+        findings.say(f"battery: about {left} % by the model's curve")
+    return Battery(value, unit, left, says_low)
+
+
+def _says_low(rule: BatteryRule, fields: Mapping[str, Any], findings: Findings) -> bool | None:
+    found = find(fields, rule.status) if rule.status else None
+    value = bare(found[1]) if found else None
+    if found is None or not isinstance(value, str | bool | Decimal):
+        return None
+    word = plain_word(value)
+    if word not in rule.low | rule.ok:
+        return None
+    findings.say(f"{found[0]} = {short(value)}: the battery is {'low' if word in rule.low else 'ok'}")
+    return word in rule.low
 
 
 def _measurements(

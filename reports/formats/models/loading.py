@@ -7,6 +7,7 @@ import tomllib
 from dataclasses import replace
 from decimal import Decimal
 from functools import cache
+from itertools import pairwise
 from pathlib import Path as File
 from typing import Any
 
@@ -15,6 +16,7 @@ from reports.formats.models.family import (
     CELSIUS,
     LENGTHS,
     PERCENTS,
+    BatteryRule,
     EventRule,
     Example,
     Family,
@@ -151,7 +153,7 @@ def _reading(table: Table, family: Family) -> Family:
         is_empty_percent=is_empty_percent,
         is_level_trusted=is_level_trusted,
         temperature=_optional(table.table("temperature"), CELSIUS, "°C"),
-        battery=_optional(table.table("battery"), BATTERIES),
+        battery=_battery(table.table("battery")),
         tilt=_optional(table.table("tilt"), ("°",), "°"),
         latitude=_paths(place, "latitude", is_required=False),
         longitude=_paths(place, "longitude", is_required=False),
@@ -194,6 +196,41 @@ def _quantity(table: Table, units: Any, default: str | None = None) -> Quantity:
     )
     table.finish()
     return quantity
+
+
+def _battery(table: Table | None) -> BatteryRule | None:
+    if table is None:
+        return None
+    curve = table.take("curve", list, "must be pairs of volts and percent", [])
+    if not all(isinstance(each, list) and len(each) == 2 and all(map(_is_number, each)) for each in curve):
+        raise table.fail("curve", "must be pairs of volts and percent")
+    points = tuple((Decimal(volts), Decimal(percent)) for volts, percent in curve)
+    rises = all(low[0] < high[0] and low[1] <= high[1] for low, high in pairwise(points))
+    if points and not (len(points) > 1 and rises and points[0][1] >= 0 and points[-1][1] <= 100):
+        raise table.fail("curve", "must be two points or more that rise, from 0 to 100 percent")
+    status = table.table("status")
+    rule = BatteryRule(
+        quantity=_quantity(table, BATTERIES) if "fields" in table or not status else None,
+        curve=points,
+        status=_paths(status) if status else (),
+        low=_words(status, "low") if status else frozenset(),
+        ok=_words(status, "ok") if status else frozenset(),
+    )
+    if status:
+        status.finish()
+    table.finish()
+    return rule
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | Decimal) and not isinstance(value, bool)
+
+
+def _words(table: Table, name: str) -> frozenset[str]:
+    values = table.take(name, list, "must be an array", [])
+    if not values or not all(isinstance(each, str | bool | int) for each in values):
+        raise table.fail(name, "must be an array of strings, whole numbers, true or false")
+    return frozenset(plain_word(each) for each in values)
 
 
 def _event(table: Table) -> EventRule:
@@ -364,9 +401,11 @@ def _example(table: Table) -> Example:
 
 def _known(family: Family) -> frozenset[str]:
     """Return the first names of all fields that this family reads: one of them is what makes a message its own."""
-    quantities = [family.distance, family.level, family.temperature, family.battery, family.tilt]
+    battery = family.battery or BatteryRule(None)
+    quantities = [family.distance, family.level, family.temperature, battery.quantity, family.tilt]
     quantities += [quantity for _, quantity in family.channels]
     paths = [path for quantity in quantities if quantity for path in quantity.paths]
+    paths += battery.status
     paths += [path for rule in family.events for path in rule.paths]
     paths += [outer for rule in family.events for outer, _ in rule.listed]
     if family.history:

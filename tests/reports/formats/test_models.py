@@ -11,7 +11,7 @@ import pytest
 
 from reports.formats.models import Family, InvalidModel, choose, interpret, load, read_family
 from reports.formats.models.family import Example
-from reports.formats.readings import Clock, Frame, Reading
+from reports.formats.readings import Battery, Clock, Frame, Reading
 from trashsite import json_slices
 
 NOW = datetime(2026, 11, 26, 18, 0, tzinfo=UTC)
@@ -72,8 +72,7 @@ def test_a_published_example_reads_as_its_maker_reads_it(family: Family, example
         assert first.distance_mm == example.distance_mm
     assert first.level_percent == example.level_percent
     assert first.temperature_c == example.temperature_c
-    battery = f"{first.battery.value.normalize():f} {first.battery.unit}" if first.battery else None
-    assert battery == example.battery
+    assert (first.battery.text if first.battery else None) == example.battery
     assert sorted(first.events) == sorted(example.events)
 
 
@@ -131,3 +130,54 @@ def test_a_wrong_file_is_told_with_file_field_and_rule(old: str, new: str, field
     assert (error.value.file, error.value.field) == ("ab.toml", field)
     assert error.value.rule.startswith(rule)
     assert str(error.value).startswith(f"ab.toml: {field}: ")
+
+
+def battery_of(name: str, **fields: Any) -> Battery | None:
+    (family,) = (each for each in load() if each.file == f"{name}.toml")
+    frame = Frame(server="a server", key="AA", key_kind="imei", sent_at=NOW, fields=as_sent(fields))
+    return interpret(frame, choose(frame, family.models[0].name), NOW, Clock.SERVER)[0].battery
+
+
+@pytest.mark.parametrize(
+    ("volts", "percent", "is_low"),
+    [(3.7, 100, False), (3.6, 100, False), (2.72, 20, True), (2.73, 21, False), (2.4, 0, True)],
+)
+def test_volts_become_percent_by_the_models_curve(volts: float, percent: int, is_low: bool) -> None:
+    battery = battery_of("dragino-dds75", Bat=volts, Distance="1200 mm")
+    assert battery and (battery.percent, battery.is_low) == (percent, is_low)
+    assert isinstance(battery.percent, Decimal)
+
+
+def test_two_alkaline_cells_at_3_volts_are_full_and_a_lithium_cell_without_a_curve_is_low() -> None:
+    mbx = battery_of("decentlab-dl-mbx", distance={"value": 1200}, battery_voltage={"value": 2.993})
+    wilsen = battery_of("wilsen-sonic", proxx=49, fillinglvl=93, battery_vol=2.993)
+    assert mbx and wilsen
+    assert [(each.percent, each.is_low) for each in (mbx, wilsen)] == [(99, False), (None, True)]
+
+
+@pytest.mark.parametrize(
+    ("status", "level", "is_low", "text"),
+    [
+        (4, None, True, "low"),
+        (0, None, False, "ok"),
+        (6, None, None, None),
+        (4, 80, True, "80 %"),
+        (0, 15, False, "15 %"),
+    ],
+)
+def test_a_sensors_own_word_on_its_battery_counts_over_its_number(
+    status: int, level: int | None, is_low: bool | None, text: str | None
+) -> None:
+    fields = {"3435/2": {"value": 40}, "3/20": {"value": status}} | ({"3/9": {"value": level}} if level else {})
+    battery = battery_of("oma-3435", **fields)
+    assert (battery.is_low if battery else None) == is_low
+    assert (battery.text if battery else None) == text
+
+
+@pytest.mark.parametrize(
+    "curve", ["[[3, 0]]", "[[3, 0], [2, 100]]", "[[2, 0], [3, 101]]", '[["2", 0], [3, 100]]', "[2, 3]"]
+)
+def test_a_battery_curve_that_does_not_rise_is_refused(curve: str) -> None:
+    text = PLAIN.replace("[[bytes]]", f'battery = {{ fields = ["b"], unit = "V", curve = {curve} }}\n[[bytes]]')
+    with pytest.raises(InvalidModel, match=r"reading\.battery\.curve: must be"):
+        read_family("ab.toml", text)

@@ -61,11 +61,11 @@ def test_a_published_distance_gives_its_published_level(pair: dict[str, Any]) ->
 
 
 def test_a_report_keeps_the_distance_as_sent_and_the_calibrations_version() -> None:
-    report = report_of(a_reading(901, battery=Battery(Decimal("3.4"), "V"), temperature_c=Decimal("20.5")))
+    report = report_of(a_reading(901, battery=Battery(Decimal("3.4"), "V", Decimal(82)), temperature_c=Decimal("20.5")))
     assert (report.can_id, report.level, report.measured_at, report.received_at) == ("432", "49.916667", AT, NOW)
     assert json.loads(report.attributes) == {
         "sensor": "24E124713B492011", "model": "Milesight EM310-UDL", "frame": 7, "distance_mm": 901, "calibration": 3,
-        "temperature_c": 20.5, "battery": {"value": 3.4, "unit": "V"},
+        "temperature_c": 20.5, "battery": {"value": 3.4, "unit": "V", "percent": 82},
     }  # fmt: skip
 
 

@@ -159,26 +159,26 @@ def _store(deliveries: Sequence[Delivery]) -> None:
         # Messages whose reports are stored need not wait for the rest. The batch comes again whole, so nothing is set
         # aside yet: each try would set it aside again. Nor is anything known of the sensors, so theirs wait.
         unsaved = _of(error.unsaved, batch.parsed)
-        deleted = [] if batch.judged else _delete_valid(batch.without(unsaved))
+        deleted = [] if batch.judged else _valid(batch.without(unsaved))
         again = len(error.unsaved) + len(_invalid(batch.parsed)) + batch.readings().total()
-        _count(batch, error.outcome, again, done=deleted)
+        _count_and_delete(batch, error.outcome, again, done=deleted)
         raise
     settled, waits = _without_refused(batch.without(later), outcome.refused, now)
-    deleted, readings = [], Counter[str]()
+    deleted, readings = list[Delivery](), Counter[str]()
     try:
         # Before anything is set aside or deleted: where this fails, the batch comes again whole.
         unlisted = uplinks.keep(batch.judged, now, without={*later, *waits}) if batch.judged else 0
         readings = batch.readings()
         try:
-            letters, limited = _set_aside_and_delete(settled, now)
+            letters, limited = _set_aside(settled, now)
         except QueueUnavailable:
-            deleted = _delete_valid(settled)
+            deleted = _valid(settled)
             raise
     except (StoreUnavailable, QueueUnavailable):
         again = len(left) + len(_invalid(batch.parsed)) + (batch.readings() - readings).total()
-        _count(batch, outcome, again, done=deleted, readings=readings)
+        _count_and_delete(batch, outcome, again, done=deleted, readings=readings)
         raise
-    # Last, since a batch that has to come again must come again whole.
+    # From here on nothing fails: a batch that has to come again must come again whole.
     queue.postpone(limited, lambda delivery: invisible_s(delivery.receive_count))
     queue.postpone(list(waits), waits.__getitem__)
     if later:
@@ -188,20 +188,22 @@ def _store(deliveries: Sequence[Delivery]) -> None:
         _throttling.ended()
     waiting = batch.without(delivery for delivery, _ in settled)
     again = len(_of_these(left, waiting)) + len(_invalid(waiting))
-    again += len(_invalid([each for each in settled if each[0] in limited]))
-    _count(
+    postponed = {delivery.receipt_handle for delivery in limited}
+    done = [each for each in settled if each[0].receipt_handle not in postponed]
+    again += len(_invalid([each for each in settled if each[0].receipt_handle in postponed]))
+    _count_and_delete(
         batch,
         outcome,
         again,
-        done=[delivery for delivery, _ in settled if delivery not in limited],
+        done=[delivery for delivery, _ in done],
         readings=readings + Counter(unlisted=unlisted),
-        set_aside=_invalid([each for each in settled if each[0] not in limited]),
+        set_aside=_invalid(done),
         letters=letters,
         postponed={"throttled": len(later), "limited": len(limited), "unadmitted": len(waits)},
     )
 
 
-def _count(
+def _count_and_delete(
     batch: _Batch,
     outcome: store.Outcome,
     again: int,
@@ -213,10 +215,13 @@ def _count(
     postponed: Mapping[str, int] | None = None,
 ) -> None:
     """
-    Count and log what became of a batch.
+    Count what became of a batch, delete the messages that are done, and log the counts.
 
-    again: what comes again with its message. done: messages that were deleted. set_aside: in `letters` dead letters.
-    postponed: how many messages come again, by reason; None where the batch failed, and the others come again for that.
+    In this order: a process that is killed before the delete has its messages counted again, as repeated, by whoever
+    receives them next. One that were killed after the delete, and before it counted, would leave no count of them.
+
+    again: what comes again with its message. set_aside: in `letters` dead letters. postponed: how many messages come
+    again, by reason; None where the batch failed, and the others come again for that.
     """
     ages = [max(0.0, time.time() - delivery.sent_at_ms / 1000) for delivery in done]
     for age_s in ages:
@@ -238,6 +243,7 @@ def _count(
     )
     counters.add(counts)
     counters.add_invalid(set_aside)
+    queue.delete(done)
     batch_log.add(counts)
 
 
@@ -290,20 +296,18 @@ def _with_refused(
     return [invalid if isinstance(each, Report) and each.can_id in can_ids else each for each in results]
 
 
-def _set_aside_and_delete(parsed: Sequence[_Parsed], now: datetime) -> tuple[int, Sequence[Delivery]]:
+def _set_aside(parsed: Sequence[_Parsed], now: datetime) -> tuple[int, Sequence[Delivery]]:
     """
-    Set aside invalid reports, and delete the messages, whose other reports are stored.
+    Set aside the invalid reports of messages.
 
     Returns how many dead letters that made, and the messages with invalid reports that have to come again, since dead
-    letters are limited. Raises QueueUnavailable where nothing was deleted, since not all could be set aside.
+    letters are limited. Raises QueueUnavailable where not all could be set aside.
     """
     rejected = {delivery: letters for delivery, results in parsed if (letters := _rejected(delivery, results))}
     valid = len(parsed) - len(rejected)
     set_aside, limited = dead_letter_limit.split(list(rejected), valid=valid, now=now)
     letters = [letter for delivery in set_aside for letter in rejected[delivery]]
     queue.quarantine(letters)
-    waiting = {delivery.receipt_handle for delivery in limited}
-    queue.delete([delivery for delivery, _ in parsed if delivery.receipt_handle not in waiting])
     dead_letter_limit.count(valid=valid, set_aside=len(set_aside), limited=len(limited))
     for each in letters:
         set_aside_logger.warning(
@@ -337,11 +341,9 @@ def _of_these(reports: Sequence[Report], parsed: Sequence[_Parsed]) -> list[Repo
     return [each for each in reports if id(each) in brought]
 
 
-def _delete_valid(parsed: Sequence[_Parsed]) -> list[Delivery]:
-    """Delete the messages without an invalid report, whose reports are stored; return them."""
-    valid = [each[0] for each in parsed if not _invalid([each])]
-    queue.delete(valid)
-    return valid
+def _valid(parsed: Sequence[_Parsed]) -> list[Delivery]:
+    """Return the messages without an invalid report."""
+    return [each[0] for each in parsed if not _invalid([each])]
 
 
 def _invalid(parsed: Sequence[_Parsed]) -> list[InvalidReport]:

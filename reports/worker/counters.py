@@ -1,7 +1,7 @@
 """
 What a worker process has counted since it started, and its latest figures, as the heartbeat writes them.
 
-messages           messages processed and deleted
+messages           messages processed, which are then deleted
 postponed          messages made invisible for a while: their can is throttled, or dead letters or new cans are limited
 received           reports, and readings of sensors, in the messages of all batches; the next seven sum to it
 stored             reports newly stored, whether or not they are their can's newest
@@ -22,7 +22,8 @@ new_cans_wait_until_s  when the last of the new cans that wait has its turn (rep
 
 The log line of a batch uses the same names. An earlier report that comes again, after a newer one of its can, counts
 as stored and older: its row in the history is written over by its equal, unread. A batch that fails by an error of
-ours, or dies with its process, counts nowhere: its messages come again whole. trashsite.telemetry keeps the counts.
+ours, or dies with its process before it is counted, counts nowhere: its messages come again whole. One that dies
+between its counts and the delete counts again. trashsite.telemetry keeps the counts.
 """
 
 from __future__ import annotations

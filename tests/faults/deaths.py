@@ -7,16 +7,19 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from reports import store
+from stack.servers import free_port
 from tests.faults import table_copies
 from tests.faults.faults import Action, black_hole
 from tests.faults.load import Mix
 from tests.faults.run import Run, Scenario
 from tests.support import fault_proxy
+from tests.support.scrape import scraped
 from tests.support.servers import Worker, eventually
+from trashsite import telemetry
 
 KILLS, STOPS = 14, 8
 #: SIGTERM ends a worker within this, and within this the web's health shows one that does nothing.
@@ -44,6 +47,44 @@ def restarts(how: signal.Signals, times: int) -> Action:
             worker = run.start().ready()
 
     return action
+
+
+def counted_restarts(run: Run) -> None:
+    """
+    End the only worker twenty times, every second time by kill -9, and hold Prometheus's counts against what was sent.
+
+    What a worker has counted, and not deleted when it is killed, comes again and counts again.
+    """
+    port = free_port()
+    environ = {"TRASH_METRICS_PORT": str(port), "TRASH_DATA": str(run.pipeline.directory / f"data-{run.load.key}")}
+    worker = run.start(**environ).ready()
+    for turn in range(20):
+        time.sleep(0.3 + 0.2 * (turn % 4))
+        if turn % 2:
+            run.pipeline.forget(worker)
+            run.add("kills")
+        else:
+            _stop(run, worker)
+        run.add("restarts")
+        worker = run.start(**environ).ready()
+    # The load goes on for as long as its thread runs, so the counts are read where all is done.
+    run.load.stop()
+    run.pipeline.drain(run.scenario.drain_s)
+    _expect_counted(run, scraped(port))
+
+
+def _expect_counted(run: Run, found: Mapping[str, float]) -> None:
+    """Expect that each report is counted, no more often than it came, and that what was received is the sum."""
+    counts = {name: int(found.get(f'trashsite_reports_total{{outcome="{name}"}}', 0)) for name in telemetry.OUTCOMES}
+    received, older = (int(found.get(f"trashsite_reports_{name}_total", 0)) for name in ("received", "older"))
+    sent, counted = run.load.sent, counts["stored"] + counts["repeated"]
+    run.result.notes["counted twice"] = counted - sent
+    run.expect(sum(counts.values()) == received, f"{received} reports were received, but counted are {counts}")
+    run.expect(counted >= sent, f"{sent - counted} of {sent} reports were not counted: {counts}")
+    # A kill leaves undeleted what came within a second, at the very most.
+    most = sent + int(run.result.notes["kills"] * run.scenario.mix.rate)
+    run.expect(counted <= most, f"{counted} reports were counted, but {sent} were sent: {counts}")
+    run.expect(counts["stored"] - older <= sent, f"{counts} of {sent}, of the stored {older} older")
 
 
 def kill_children(run: Run) -> None:
@@ -217,6 +258,7 @@ def deaths() -> list[Scenario]:
     return [
         starting("kill -9", restarts(signal.SIGKILL, KILLS), 80),
         starting("SIGTERM", restarts(signal.SIGTERM, STOPS), 90),
+        starting("counts", counted_restarts, 110),
         starting("kill -9 of pool children", kill_children, 60, explained=lost, pools=("prefork",)),
         starting("SIGTERM in a batch", stop_in_a_batch, 40),
         starting("SIGTERM in a long poll", stop_in_a_long_poll, 45),

@@ -8,13 +8,13 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.error import HTTPError
-from urllib.request import urlopen
 
 import pytest
 from django.test import Client
 
 from reports import queue
 from stack.servers import answers, free_port
+from tests.support.scrape import scraped
 from tests.support.servers import ROOT, Site, Worker, eventually
 from trashsite import aws, telemetry
 
@@ -38,13 +38,6 @@ for turn in range(1, 21):
 print("counted", flush=True)
 sys.stdin.read()
 """
-
-
-def scraped(port: int) -> dict[str, float]:
-    """Return what a port tells Prometheus, by name and labels."""
-    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-        lines = answer.read().decode().splitlines()
-    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))}
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults import crowding, deaths, disorder, faults, visitors
+from tests.faults import crowding, database, deaths, disorder, faults, visitors
 from tests.faults.faults import black_hole, once, outage, trickle, while_store_is_down
 from tests.faults.load import Mix
 from tests.faults.run import Scenario
@@ -147,6 +147,7 @@ GROUPS = {
     "once": short,
     "death": deaths.deaths,
     "server": deaths.servers,
+    "database": database.databases,
     "order": disorder.orders,
     "crowd": crowding.crowds,
     "visitors": visitors.visitors,

@@ -41,6 +41,7 @@ class PostgreSQL:
             self._server = subprocess.Popen(
                 [self._programs / "postgres", "-D", self._directory / "data", *settings],
                 user=self._user, cwd=self._directory, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                start_new_session=True,
             )  # fmt: skip
         eventually(lambda: self._server.poll() is not None or self._answers(), 30)
         assert self._server.poll() is None, (self._directory / "log").read_text()
@@ -51,6 +52,11 @@ class PostgreSQL:
             self._server.send_signal(signal.SIGINT)
         self._server.wait(30)
 
+    def kill(self) -> None:
+        """Kill -9 all of its processes at once."""
+        os.killpg(self._server.pid, signal.SIGKILL)
+        self._server.wait(30)
+
     def _answers(self) -> bool:
         try:
             psycopg.connect(self.url, connect_timeout=2).close()
@@ -59,10 +65,19 @@ class PostgreSQL:
         return True
 
 
+def _programs() -> list[Path]:
+    return sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+
+
+def is_installed() -> bool:
+    """Whether this machine has a PostgreSQL."""
+    return bool(_programs())
+
+
 @contextmanager
 def postgresql(*options: str) -> Iterator[PostgreSQL]:
     """Start a server with an empty database; options: as "max_connections=20". Skips where PostgreSQL is missing."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    found = _programs()
     if not found:
         pytest.skip("needs PostgreSQL: apt-get install postgresql")
     # It refuses to run as root, as which the tests of some run.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -23,11 +24,15 @@ STATES = ("working", "problem", "silent")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was found at a moment of the monotonic clock. depth: None where SQS does not answer."""
+    """
+    What was found at a moment of the monotonic clock.
+
+    depth: None where SQS does not answer; workers: None where DynamoDB does not, which keeps the heartbeats.
+    """
 
     at_s: float
     depth: Depth | None
-    workers: Counter[str]
+    workers: Counter[str] | None
 
 
 class Overseer:
@@ -49,23 +54,22 @@ class Overseer:
             return
         self._look_at = time.monotonic() + EVERY_S
         now = datetime.now(UTC)
-        try:
+        workers = None
+        # Without heartbeats nobody knows who is the first, and each tells how many messages wait: that is when they do.
+        with suppress(StoreUnavailable):
             heartbeats = store.workers(now)
-        except StoreUnavailable:
-            self._found = None
-            return
-        if not is_first(self.name, heartbeats, now):
-            self._found = None
-            return
-        try:
+            if not is_first(self.name, heartbeats, now):
+                self._found = None
+                return
+            workers = states(heartbeats, now)
+        depth = None
+        with suppress(QueueUnavailable):
             depth = queue.depth()
-        except QueueUnavailable:
-            depth = None
-        self._found = Found(time.monotonic(), depth, states(heartbeats, now))
+        self._found = Found(time.monotonic(), depth, workers)
 
     @property
     def found(self) -> Found | None:
-        """What was found last, None where another process has to find it out, or the store does not answer."""
+        """What was found last, None where another process has to find it out."""
         found = self._found
         return found if found and time.monotonic() - found.at_s < 3 * EVERY_S else None
 
@@ -77,7 +81,8 @@ class Overseer:
     def collect(self) -> Iterator[Metric]:
         """Yield it as metrics."""
         if found := self.found:
-            yield telemetry.WORKERS.family({(state,): found.workers[state] for state in STATES})
+            if found.workers is not None:
+                yield telemetry.WORKERS.family({(state,): found.workers[state] for state in STATES})
             if depth := found.depth:
                 messages = {"waiting": depth.waiting, "in_flight": depth.in_flight, "dead": depth.dead}
                 yield telemetry.QUEUE_MESSAGES.family({(state,): count for state, count in messages.items()})

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from reports import queue
 from reports.store import Heartbeat
-from reports.worker.overseer import is_first, states
+from reports.worker.overseer import Overseer, is_first, states
+from tests.support.fault_proxy import FaultProxy
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
@@ -24,3 +29,18 @@ def test_the_first_main_process_that_still_beats_is_the_one_that_looks() -> None
 def test_workers_are_counted_by_what_they_last_said() -> None:
     beats = [heartbeat("a:1"), heartbeat("b:1", problem="hangs"), heartbeat("c:1", 60), heartbeat("d:1", 3600)]
     assert states(beats, NOW) == {"working": 1, "problem": 1, "silent": 1}
+
+
+@pytest.mark.usefixtures("impatient", "suffix")
+def test_while_dynamodb_is_away_every_worker_tells_how_many_messages_wait(
+    proxy_to: Callable[[str], FaultProxy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reports.store.pipeline.READ_WITHIN_S", 0.2)
+    queue.publish(['{"can_id":"1","level":"2"}'])
+    proxy_to("dynamodb").refuse()
+    overseer = Overseer("b:1")
+    overseer.look()
+    told = {family.name: {sample.labels["state"]: sample.value for sample in family.samples}
+            for family in overseer.collect()}  # fmt: skip
+    assert told == {"trashsite_queue_messages": {"waiting": 1, "in_flight": 0, "dead": 0}}
+    assert overseer.levels() == {"backlog": 1, "dead": 0}

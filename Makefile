@@ -47,7 +47,7 @@ format: .venv/.dev ## Put the code into its format
 bench: .venv/.run stack/.embedded bench/express/node_modules/.done ## Benchmarks: the worker beside a loop by hand and a stock worker, the site beside Express (ARGS="--all --json FILE")
 	@.venv/bin/python -m bench $(ARGS)
 
-faults: .venv/.dev stack/.embedded ## Break servers and workers on purpose, and count every report (ARGS="--all", --only WORD)
+faults: .venv/.dev stack/.$(STACK) ## Break servers and workers on purpose, and count every report (ARGS="--all", --only WORD; STACK)
 	@TRASH_LOCAL=1 .venv/bin/python -m tests.faults $(ARGS)
 
 rights: .venv/.dev stack/.embedded ## Record anew which rights on AWS are needed, by all tests and faults: hours on a small machine

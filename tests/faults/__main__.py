@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import time
 from collections.abc import Sequence
 from itertools import groupby
 
-from stack.servers import Program
+from stack.servers import Kind, Program
 from tests.faults import plan, runner
 from tests.faults.report import table
 from tests.faults.results import JUDGED, PlannedRun, Results
@@ -18,6 +19,8 @@ from tests.faults.scenarios import SCENARIOS
 from tests.support.code_digest import code_digest
 from tests.support.servers import ROOT
 
+#: Which local servers are broken.
+KIND: Kind = "java" if os.environ.get("STACK") == "java" else "embedded"
 #: Side by side: most of the time a scenario waits.
 PARALLEL = 6
 
@@ -71,7 +74,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if given.portion:
         code, *names = given.portion
-        runner.work([PlannedRun.named(name) for name in names], code)
+        runner.work([PlannedRun.named(name) for name in names], code, KIND)
         return 0
     planned = list(plan.runs(every=given.all, words=given.only, pool=given.pool))
     if given.list:
@@ -79,7 +82,7 @@ def main() -> int:
         return 0
     began = time.monotonic()
     code = code_digest(JUDGED)
-    results = Results(code, fresh=given.fresh)
+    results = Results(code, KIND, fresh=given.fresh)
     kept = {each: results.result(each) for each in planned}
     left = [each for each, result in kept.items() if result is None or (given.retry and result.problems)]
     total_s = sum(map(plan.seconds, left))

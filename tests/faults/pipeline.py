@@ -12,7 +12,7 @@ from typing import Any, Literal
 import boto3
 from botocore.config import Config
 
-from stack.servers import Server, launch, wait_for
+from stack.servers import Kind, Server, launch, wait_for
 from tests.faults import dead_letters
 from tests.faults.dead_letters import Letter
 from tests.support.fault_proxy import FaultProxy
@@ -26,13 +26,16 @@ class Pipeline:
     """
     The queues and tables that end with `suffix`, which must exist.
 
-    servers: SQS and DynamoDB themselves. Workers reach them through the proxies `sqs` and `dynamodb`; what the
-    tests send and read goes straight there.
+    servers: SQS and DynamoDB themselves, of one kind. Workers reach them through the proxies `sqs` and `dynamodb`; what
+    the tests send and read goes straight there.
     """
 
-    def __init__(self, suffix: str, servers: tuple[Server, Server], directory: Path) -> None:
+    def __init__(
+        self, suffix: str, servers: tuple[Server, Server], directory: Path, *, kind: Kind = "embedded"
+    ) -> None:
         self.suffix = suffix
         self.directory = directory
+        self._kind: Kind = kind
         self._servers: dict[str, Server] = {each.name: each for each in servers}
         environ = environment(*servers)
         self.sqs = FaultProxy(environ["AWS_ENDPOINT_URL_SQS"])
@@ -91,7 +94,7 @@ class Pipeline:
     def revive(self, name: Literal["sqs", "dynamodb"]) -> None:
         """Start a server that was killed where it was, with what it has kept."""
         dead = self._servers[name]
-        self._servers[name] = wait_for(launch(name, dead.port, dead.data))
+        self._servers[name] = wait_for(launch(name, dead.port, dead.data, kind=self._kind))
 
     def is_readable(self, can_id: str) -> bool:
         """Whether a can has a level."""

@@ -7,6 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from stack.servers import Kind
 from tests.faults.run import Result
 from tests.support.servers import ROOT
 
@@ -41,10 +42,10 @@ class PlannedRun:
 
 
 class Results:
-    """The results of one state of the code, a file each, and the logs of those that failed."""
+    """The results of one state of the code on servers of one kind, a file each, and the logs of those that failed."""
 
-    def __init__(self, code: str, *, fresh: bool = False) -> None:
-        self.directory = ROOT / "tests/faults/results" / code
+    def __init__(self, code: str, kind: Kind, *, fresh: bool = False) -> None:
+        self.directory = ROOT / "tests/faults/results" / (code if kind == "embedded" else f"{code}-{kind}")
         if fresh:
             shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from stack.servers import start_both
+from stack.servers import Kind, start_both
 from tests.faults.pipeline import Pipeline
 from tests.faults.results import PlannedRun, Results
 from tests.faults.run import execute
@@ -18,15 +18,15 @@ from tests.faults.scenarios import SCENARIOS
 from tests.support.servers import environment
 
 
-def work(planned: Sequence[PlannedRun], code: str) -> None:
-    """Execute these runs, all with the same pool, and keep each result as it is done."""
-    results = Results(code)
+def work(planned: Sequence[PlannedRun], code: str, kind: Kind) -> None:
+    """Execute these runs, all with the same pool, on servers of this kind, and keep each result as it is done."""
+    results = Results(code, kind)
     suffix = secrets.token_hex(4)
     with tempfile.TemporaryDirectory(prefix="faults-") as directory:
-        sqs, dynamodb = start_both(Path(directory))
+        sqs, dynamodb = start_both(Path(directory), kind=kind)
         os.environ.update(environment(sqs, dynamodb), TRASH_LOCAL="1", TRASH_SUFFIX=suffix)
         _provision()
-        pipeline = Pipeline(suffix, (sqs, dynamodb), Path(directory))
+        pipeline = Pipeline(suffix, (sqs, dynamodb), Path(directory), kind=kind)
         try:
             for each in planned:
                 _execute(each, pipeline, results)

@@ -42,7 +42,7 @@ INDEXES: dict[str, tuple[str, ...]] = {
 }
 
 #: Levels below which a band has one key: most of a can's life is there, and each key that moves costs two write units.
-BANDS = (0, 50, 60, 70)
+BANDS = (0, 50, 70)
 EXACT_FROM = 80
 #: For so long a can's key in by-heard stays where it is.
 HEARD_MINUTES = 12 * 60

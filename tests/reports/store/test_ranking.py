@@ -57,7 +57,7 @@ def coarse(order: Order, report: Report) -> Any:
         assert report.measured_at
         return heard_part(report.can_id, report.measured_at)
     level = int(Decimal(report.level))
-    return level if level >= 80 else max(band for band in (0, 50, 60, 70) if band <= level)
+    return level if level >= 80 else max(band for band in (0, 50, 70) if band <= level)
 
 
 @pytest.mark.parametrize("order", ["fullest", "emptiest", "silent", "id"])

@@ -38,6 +38,10 @@ Order = Literal["fullest", "emptiest", "silent", "id"]
 #: Rows that a filtered page looks at before it stops: with eight queries, at most 11 requests.
 BUDGET = 300
 
+#: Rows that are read beyond those wanted where none is filtered out, since some may be out of service: else a page that
+#: lacks one can asks all shards again. More keys than rows, since they cost nothing more.
+SPARE_ROWS, SPARE_KEYS = 3, 10
+
 _INDEX = {"fullest": "by-level", "emptiest": "by-level", "silent": "by-heard", "id": "by-id"}
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -107,9 +111,11 @@ def ranked(
         if room <= 0:
             break
         if not ahead:
-            ahead, beyond = _keys(order, forwards, least, most, looked[-1] if looked else position, room)
-        # Of a filtered page the first hundred may be enough; of another, every row is wanted.
-        batch = ahead[:READS] if is_filtered else ahead
+            at = looked[-1] if looked else position
+            ahead, beyond = _keys(order, forwards, least, most, at, room if is_filtered else room + SPARE_KEYS)
+        # Of a filtered page the first hundred may be enough; of another, every row is wanted, and a few that cost no
+        # request more.
+        batch = ahead[: READS if is_filtered else room + min(SPARE_ROWS, -room % READS)]
         rows = items_of([_can_of(order, key) for key in batch])
         # A row may have gone since its key was read.
         reports = [report for item in rows.values() if (report := report_of(item))]

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from reports.insight.cycles import Emptied
 from reports.insight.forecast import Forecast, NoForecast
@@ -68,6 +68,10 @@ class Row:
         return sum(level is not None for level in self.trend) > 1
 
     @property
+    def path(self) -> str:
+        return can_path(self.root, self.report.can_id)
+
+    @property
     def links(self) -> dict[str, str]:
         return can_links(self.root, self.report.can_id)
 
@@ -122,6 +126,10 @@ class NeverRow:
     @property
     def stream(self) -> str:
         return self.facts.stream
+
+    @property
+    def path(self) -> str:
+        return can_path(self.root, self.can_id)
 
     def json(self) -> dict[str, Any]:
         return {
@@ -231,6 +239,11 @@ def emptied_json(event: Emptied) -> dict[str, Any]:
         "stage": event.stage,
         "known_at": _second(event.known_at),
     }
+
+
+def can_path(root: str, can_id: str) -> str:
+    """Return the path of one can's page, as Django's `reverse` does in ten times the time. root: as in Row."""
+    return urlsplit(root).path + quote(can_id, safe="")
 
 
 def can_links(root: str, can_id: str) -> dict[str, str]:

@@ -72,6 +72,19 @@ def test_each_can_is_met_once_in_its_order(fleet: dict[str, Report], order: Orde
     assert met == sorted(met, reverse=order == "fullest")
 
 
+def test_a_page_that_lacks_a_can_out_of_service_asks_no_shard_again(
+    fleet: dict[str, Report], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, *others = [report.can_id for report in ranked("id", size=51).items]
+    asked: list[str] = []
+    monkeypatch.setattr(aws, "subscribers", [lambda sent: asked.append(sent.operation)])
+
+    page = ranked("id", size=50, selective=False, keep=lambda some: {each.can_id for each in some} - {first})
+
+    assert [report.can_id for report in page.items] == others
+    assert Counter(asked) == {"Query": 8, "BatchGetItem": 1}
+
+
 def test_from_80_percent_on_the_fullest_come_first_across_pages(fleet: dict[str, Report]) -> None:
     met = [int(Decimal(report.level)) for page in walk("fullest", 3) for report in page.items]
 

@@ -5,6 +5,7 @@ Three tables: `trash-levels` holds the newest report of each can, `trash-level-h
 `trash-pipeline` the workers' heartbeats, the count of the fleet, and the register.
 """
 
+from reports.store.batteries import LowBattery, forget_low_batteries, note_low_batteries
 from reports.store.emptying_rows import Emptyings, emptyings
 from reports.store.errors import Outcome, StoreUnavailable
 from reports.store.items import LEVELS
@@ -45,11 +46,12 @@ from reports.store.writing import TRIES, put_reports, replace_reports
 
 __all__ = (
     "BUDGET", "LEVELS", "MAX_BYTES", "TRIES", "Claim", "Emptyings", "Heartbeat", "HourlyHistory", "KeptMessage",
-    "KeyRange", "Met", "Minute", "Order", "Outcome", "Page", "Ranked", "StoreUnavailable", "StoredState",
-    "Stretch", "Waiting", "beat", "bucket_of", "change_states", "count", "emptyings", "every_can",
-    "fold_can_again", "forget_waiting", "from_level", "history", "hold_in_rows", "hourly_history", "id_begins",
-    "keep_messages", "keep_snapshot", "kept_messages", "latest", "latest_row", "latest_rows", "leave", "mend",
-    "minutes", "missing", "past_levels", "ping", "provision", "put_minute", "put_reports", "put_waiting", "ranked",
-    "register_entries", "register_versions", "replace_reports", "sensor_states", "silent_until", "snapshot",
-    "stored_reports", "waiting_sensors", "walk", "workers", "write_entries",
+    "KeyRange", "LowBattery", "Met", "Minute", "Order", "Outcome", "Page", "Ranked", "StoreUnavailable",
+    "StoredState", "Stretch", "Waiting", "beat", "bucket_of", "change_states", "count", "emptyings", "every_can",
+    "fold_can_again", "forget_low_batteries", "forget_waiting", "from_level", "history", "hold_in_rows",
+    "hourly_history", "id_begins", "keep_messages", "keep_snapshot", "kept_messages", "latest", "latest_row",
+    "latest_rows", "leave", "mend", "minutes", "missing", "note_low_batteries", "past_levels", "ping", "provision",
+    "put_minute", "put_reports", "put_waiting", "ranked", "register_entries", "register_versions", "replace_reports",
+    "sensor_states", "silent_until", "snapshot", "stored_reports", "waiting_sensors", "walk", "workers",
+    "write_entries",
 )  # fmt: skip

@@ -183,7 +183,7 @@ def waiting_sensors(now: datetime) -> list[Waiting]:
 
 def put_waiting(sensors: Sequence[Waiting]) -> None:
     """List sensors that wait, over what the list says of them. Raises StoreUnavailable."""
-    _put_all(
+    put_all(
         full_name(PIPELINE),
         [
             {
@@ -220,7 +220,7 @@ def keep_messages(messages: Mapping[str, Sequence[KeptMessage]]) -> None:
         for key, sent in messages.items()
         for each in sent
     }
-    _put_all(full_name(HISTORY), list(items.values()))
+    put_all(full_name(HISTORY), list(items.values()))
 
 
 def kept_messages(key: str, now: datetime) -> Iterator[list[KeptMessage]]:
@@ -249,7 +249,8 @@ def _expires(at: datetime, kept: timedelta) -> dict[str, str]:
     return {"N": str(int((at + kept).timestamp()))}
 
 
-def _put_all(name: str, items: Sequence[Item]) -> None:
+def put_all(name: str, items: Sequence[Item]) -> None:
+    """Write items over what stands there. Raises StoreUnavailable."""
     with as_store_errors():
         for at in range(0, len(items), WRITES):
             if sent_again(items[at : at + WRITES], partial(put_once, name), tries=4):

@@ -118,6 +118,9 @@ class FleetView(ApiView):
                 description="No report for at least so many hours.",
             ),
             OpenApiParameter(
+                "battery", str, enum=[*queries.BATTERIES], description="Cans in which a sensor's battery is low."
+            ),
+            OpenApiParameter(
                 "q",
                 {"type": "string", "maxLength": 128},
                 description="How the id begins, or words of name and address: each begins one; case and accents are "
@@ -318,6 +321,7 @@ def _matching(
         or query.search
         or query.silent_h
         or query.has_level
+        or query.battery
         or (query.status and query.stream)
     ):
         return None

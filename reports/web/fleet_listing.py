@@ -18,6 +18,7 @@ from reports.web.answers import NeverRow, Row
 from reports.web.found_cans import Found, found_by_words
 from reports.web.never_reported import NeverReported
 from reports.web.queries import FleetQuery
+from reports.web.sensor_values import with_low_battery
 
 #: Requests, at most, by which it is counted how many ids begin with what is searched: 5,000 ids each.
 COUNTED_BY = 16
@@ -52,7 +53,7 @@ class FleetListing:
         None where it filters in other ways as well, and where too many ids begin so. Raises StoreUnavailable.
         """
         query = self.query
-        if not query.search or query.status or query.stream or query.has_level or query.silent_h:
+        if not query.search or query.status or query.stream or query.has_level or query.silent_h or query.battery:
             return None
         counts = list(islice(store.count(store.id_begins(query.search)), COUNTED_BY + 1))
         others = sum(not can_id.startswith(query.search) for can_id in self.found.can_ids)
@@ -193,7 +194,8 @@ class FleetListing:
         """Return the ids of those that are in service and asked for."""
         facts = facts_of(report.can_id for report in reports)
         self._facts.update(facts)
-        return {report.can_id for report in reports if self._is_wanted(report, facts.get(report.can_id))}
+        wanted = {report.can_id for report in reports if self._is_wanted(report, facts.get(report.can_id))}
+        return with_low_battery(wanted) if self.query.battery else wanted
 
     def _is_wanted(self, report: Report, can: Can | None) -> bool:
         if can and can.is_retired(report.measured_at):

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from django.db.models import Q, QuerySet
 
 from reports import store
-from reports.models import Can
+from reports.models import Can, Mounting
 from reports.web.found_cans import Found, begins
 from reports.web.queries import FleetQuery
+from reports.web.sensor_values import with_low_battery
 
 #: Cans that are asked after in the store, at most, for one page, and in one request.
 MOST_ASKED, AT_ONCE = 1_000, 100
@@ -53,7 +54,9 @@ def some(
         begin = begin or (cans[0].can_id if cans else "")
         rows = store.latest_rows(can.can_id for can in cans)
         note(can for can in cans if can.can_id in rows)
-        shown += [can for can in cans if can.can_id not in rows]
+        never = [can for can in cans if can.can_id not in rows]
+        low = with_low_battery(can.can_id for can in never) if query.battery else ()
+        shown += [can for can in never if not query.battery or can.can_id in low]
         ended = len(cans) < AT_ONCE
         asked += len(cans)
         at = cans[-1].can_id if cans else at
@@ -82,6 +85,8 @@ def _wanted(query: FleetQuery, found: Found) -> QuerySet[Can]:
     cans = Can.objects.filter(has_reported=False, retired_at=None)
     if query.search:
         cans = cans.filter(begins("can_id", query.search) | Q(can_id__in=found.can_ids))
+    if query.battery:
+        cans = cans.filter(can_id__in=Mounting.objects.filter(until=None).values("can_id"))
     if query.stream:
         # No database knows the case of every alphabet.
         streams = cans.order_by().values_list("stream", flat=True).distinct()

@@ -49,9 +49,10 @@ class FleetQuery:
     """
     Which cans are asked for, in which order, and which page of them.
 
-    level_min, level_max: percent. silent_h: no report for at least so many hours. search: how the id begins, or words
-    of name and address. is_ordered: whether the order was asked for. after, before: the position of another page;
-    is_at_end: it is among the cans that never reported, which follow all others.
+    level_min, level_max: percent. silent_h: no report for at least so many hours. battery: "low" where that of a sensor
+    is to be low, or "". search: how the id begins, or words of name and address. is_ordered: whether the order was
+    asked for. after, before: the position of another page; is_at_end: it is among the cans that never reported, which
+    follow all others.
     """
 
     order: Order
@@ -61,6 +62,7 @@ class FleetQuery:
     level_max: Decimal | None
     silent_h: int | None
     search: str
+    battery: str
     size: int
     scope: str
     is_ordered: bool = False
@@ -82,12 +84,13 @@ class FleetQuery:
     def needs_an_index(self) -> bool:
         """Whether the rows are to come in an order, or a part of an index holds them."""
         has_part = self.search or self.silent_h or self.has_level or self.status in (Status.FULL, Status.SILENT)
+        has_part = has_part or self.battery
         return bool(self.is_ordered or has_part or self.after or self.before)
 
     @property
     def natural(self) -> Order:
         """The order where none is asked for: the one that finds what is, without looking at anything else."""
-        return _natural(self.search, self.status, self.silent_h)
+        return _natural(self.search, self.status, self.silent_h, self.battery)
 
     @property
     def has_level(self) -> bool:
@@ -95,7 +98,7 @@ class FleetQuery:
 
     @property
     def is_filtered(self) -> bool:
-        return bool(self.status or self.stream or self.search or self.silent_h) or self.has_level
+        return bool(self.status or self.stream or self.search or self.silent_h or self.battery) or self.has_level
 
     @property
     def words(self) -> list[str]:
@@ -107,12 +110,13 @@ class FleetQuery:
             "level from {} %": self.level_min,
             "level to {} %": self.level_max,
             "silent for {} hours": self.silent_h,
+            "battery {}": self.battery,
         }
         return [words.format(value) for words, value in said.items() if value not in (None, "")]
 
     def matches(self, report: Report, stream: str, now: datetime) -> bool:
         """
-        Say whether a can is among those asked for, but for `search`: that asks facts that no report has.
+        Say whether a can is among those asked for, but for `search` and `battery`: what these ask, no report has.
 
         stream: the one that it is known under.
         """
@@ -138,7 +142,8 @@ class FleetQuery:
         return self._bounds_of_level()
 
     def _bounds_of_id(self) -> tuple[dict[str, Any], bool]:
-        return {"prefix": self.search}, not (self.status or self.stream or self.has_level or self.silent_h)
+        is_whole = not (self.status or self.stream or self.has_level or self.silent_h or self.battery)
+        return {"prefix": self.search, "low_battery": bool(self.battery)}, is_whole
 
     def _bounds_of_silence(self, now: datetime) -> tuple[dict[str, Any], bool]:
         silence = timedelta(hours=self.silent_h or 0)
@@ -159,7 +164,7 @@ class FleetQuery:
             high = min(FULL_FROM if high is None else high, FULL_FROM)
         # The index knows whole percents: 73 stands for levels up to 73.99, so as an upper bound only 100 is exact.
         is_exact = (low is None or low == int(low)) and high in (None, 100)
-        is_whole = is_exact and not (self.status or self.stream or self.search or self.silent_h)
+        is_whole = is_exact and not (self.status or self.stream or self.search or self.silent_h or self.battery)
         return {"low": None if low is None else int(low), "high": None if high is None else int(high)}, is_whole
 
 
@@ -176,7 +181,9 @@ class HistoryQuery:
 
 
 #: Every parameter of the fleet but the page's own.
-FLEET_FILTERS = ("order", "status", "stream", "level_min", "level_max", "silent_h", "q")
+FLEET_FILTERS = ("order", "status", "stream", "level_min", "level_max", "silent_h", "battery", "q")
+#: What may be asked of a sensor's battery.
+BATTERIES = ("low",)
 #: More than a year.
 MAX_SILENT_H = 9999
 
@@ -188,12 +195,15 @@ def fleet_query(query: Mapping[str, str]) -> FleetQuery:
     if len(search) > MAX_CAN_ID:
         raise InvalidQuery("q", f"must be at most {MAX_CAN_ID} characters long")
     silent_h = _whole(query, "silent_h", MAX_SILENT_H)
-    order = _choice(query, "order", get_args(Order), str.lower) or _natural(search, asked_status, silent_h)
+    battery = _choice(query, "battery", BATTERIES, str.lower)
+    order = _choice(query, "order", get_args(Order), str.lower) or _natural(search, asked_status, silent_h, battery)
     level_min, level_max = _level(query, "level_min"), _level(query, "level_max")
     if level_min is not None and level_max is not None and level_min > level_max:
         raise InvalidQuery("level_max", "must not be below level_min")
     size, stream = _page_size(query, cursors.MAX_FLEET), query.get("stream", "").strip()
-    scope = json.dumps(["fleet", size, order, asked_status, stream, str(level_min), str(level_max), silent_h, search])
+    scope = json.dumps(
+        ["fleet", size, order, asked_status, stream, str(level_min), str(level_max), silent_h, search, battery]
+    )
     position = cursors.unseal(query.get("cursor", ""), scope)
     first_page = FleetQuery(
         order=cast(Order, order),
@@ -203,6 +213,7 @@ def fleet_query(query: Mapping[str, str]) -> FleetQuery:
         level_max=level_max,
         silent_h=silent_h,
         search=search,
+        battery=battery,
         size=size,
         scope=scope,
         is_ordered=bool(query.get("order", "").strip()),
@@ -214,8 +225,8 @@ def fleet_query(query: Mapping[str, str]) -> FleetQuery:
     return replace(page, before=key) if mark in cursors.BACKWARDS else replace(page, after=key)
 
 
-def _natural(search: str, asked_status: str | None, silent_h: int | None) -> Order:
-    return "id" if search else "silent" if silent_h or asked_status == Status.SILENT else "fullest"
+def _natural(search: str, asked_status: str | None, silent_h: int | None, battery: str) -> Order:
+    return "id" if search or battery else "silent" if silent_h or asked_status == Status.SILENT else "fullest"
 
 
 def _is_silent(report: Report, hours: int, now: datetime) -> bool:
@@ -289,9 +300,7 @@ def cans_query(query: Mapping[str, str]) -> CansQuery:
 def sensors_query(query: Mapping[str, str]) -> SensorsQuery:
     """Return which page of the sensors is asked for. Raises InvalidQuery."""
     known(query, {"page_size", "cursor", "battery"})
-    size, battery = _page_size(query, cursors.MAX_SIZE), query.get("battery", "")
-    if battery not in ("", "low"):
-        raise InvalidQuery("battery", "must be low")
+    size, battery = _page_size(query, cursors.MAX_SIZE), _choice(query, "battery", BATTERIES, str.lower)
     scope = f"sensors {size} {battery}"
     return SensorsQuery(size, scope, battery, cursors.unseal(query.get("cursor", ""), scope))
 

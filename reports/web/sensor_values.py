@@ -68,6 +68,17 @@ def mountings_in(can_id: str) -> list[Mounting]:
     return list(Mounting.objects.filter(can_id=can_id, until=None).select_related("sensor").order_by("since"))
 
 
+def with_low_battery(can_ids: Iterable[str]) -> set[str]:
+    """Return those of these cans in which the battery of a sensor is low. Raises StoreUnavailable."""
+    mounted = Mounting.objects.filter(can_id__in=list(can_ids), until=None).values_list("can_id", "sensor__key")
+    keys: dict[str, list[str]] = {}
+    for can_id, key in mounted:
+        keys.setdefault(key, []).append(can_id)
+    states = store.sensor_states(sorted(keys)) if keys else {}
+    low = [key for key, stored in states.items() if (state := state_of(stored.text)) and state.is_battery_low]
+    return {can_id for key in low for can_id in keys[key]}
+
+
 def shown_in(mountings: Sequence[Mounting]) -> list[ShownSensor]:
     """Return the sensor of each of these mountings with that mounting alone. Raises StoreUnavailable."""
     keys = sorted({each.sensor.key for each in mountings})

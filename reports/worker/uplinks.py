@@ -22,7 +22,7 @@ from reports.formats.sensor_state import SensorState
 from reports.insight.alarms import Told, later
 from reports.insight.alarms import told as told_at
 from reports.report import InvalidReport, Report
-from reports.store import KeptMessage, StoredState
+from reports.store import KeptMessage, LowBattery, StoredState
 from reports.worker import senders
 from reports.worker.register import Register
 from reports.worker.waiting import Sighting, WaitingList
@@ -53,7 +53,10 @@ class Judged:
     waiting: int = 0
     #: By key of a registered sensor: its readings, with verdict and reason, and the messages that brought them.
     _told: dict[str, list[_Told]] = field(default_factory=lambda: defaultdict(list))
+    _entries: Mapping[str, Registered] = field(default_factory=dict)
     _stored_states: Mapping[str, StoredState] = field(default_factory=dict)
+    #: Those of these sensors whose battery was low before the batch.
+    _was_low: set[str] = field(default_factory=set)
     _states: dict[str, SensorState | None] = field(default_factory=dict)
     _sightings: dict[str, list[Sighting]] = field(default_factory=lambda: defaultdict(list))
     #: What mounted sensors told of fire and tilt where no report came of it: the can, and the message.
@@ -70,7 +73,9 @@ def judge(parsed: Sequence[_Elements]) -> Judged:
     keys = {each.frame.key for _, elements in parsed for each in _readings(elements) if each.frame.key}
     entries = SENSORS.entries(sorted(keys))
     judged._stored_states = store.sensor_states(sorted(entries)) if entries else {}
+    judged._entries = entries
     judged._states = {key: _state(state.text) for key, state in judged._stored_states.items()}
+    judged._was_low = {key for key, state in judged._states.items() if state and state.is_battery_low}
     for delivery, elements in parsed:
         results: list[Report | InvalidReport] = []
         check_can_id = senders.check_for(delivery.sender_id)
@@ -98,7 +103,13 @@ def keep(judged: Judged, now: datetime, *, without: Collection[Delivery] = ()) -
         judged._told = {key: mine for key, mine in told.items() if mine}
         judged._held = [each for each in judged._held if each[2] not in without]
     if judged._told:
+        low, good = _batteries(judged)
+        # Before the states: a battery that is low by its state is never missing from the list of these.
+        if low:
+            store.note_low_batteries(low, now)
         store.change_states({key: judged._stored_states[key] for key in judged._told}, partial(_changed, judged))
+        if good:
+            store.forget_low_batteries(good)
     held: dict[str, Told] = {}
     for can_id, each, _ in judged._held:
         if (last := later(held.get(can_id), each)) is not None:
@@ -106,6 +117,19 @@ def keep(judged: Judged, now: datetime, *, without: Collection[Delivery] = ()) -
     if held:
         store.hold_in_rows(held)
     return WAITING.add(judged._sightings, now) if judged._sightings else 0
+
+
+def _batteries(judged: Judged) -> tuple[list[LowBattery], list[LowBattery]]:
+    """Return the batteries that are low, each in the cans of its sensor, and those that are not low any more."""
+    low, good = list[LowBattery](), list[LowBattery]()
+    for key, told in judged._told.items():
+        says_low = any(reading.battery and reading.battery.is_low for reading, _, _, _ in told)
+        if says_low or key in judged._was_low:
+            state = _state(_changed(judged, key, judged._stored_states[key].text))
+            cans = {each.can_id for each in judged._entries[key].mountings if each.until is None}
+            found = [LowBattery(can_id, key) for can_id in sorted(cans)]
+            (low if state and state.is_battery_low else good).extend(found)
+    return low, good
 
 
 def _judge_one(judged: Judged, delivery: Delivery, reading: Reading, entry: Registered | None) -> Report | None:

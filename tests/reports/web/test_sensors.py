@@ -14,8 +14,8 @@ from accounts.roles import give_role, make_roles
 from reports import store
 from reports.formats import sensor_state
 from reports.formats.sensor_state import Fact, SensorState
-from reports.models import Mounting, Sensor
-from reports.store import StoredState
+from reports.models import Can, Mounting, Sensor
+from reports.store import LowBattery, StoredState
 from tests.reports.formats.test_uplinks import body
 from tests.support.cans import a_report
 
@@ -137,6 +137,41 @@ def test_sensors_of_low_battery_are_found(operator: Client) -> None:
     first = operator.get("/sensors?page_size=2").json()
     rest = operator.get(first["next"]).json()
     assert [each["key"] for each in [*first["results"], *rest["results"]]] == ["S0", "S1", "S2"]
+
+
+def ids(answer: Any) -> list[str]:
+    return [each["can_id"] for each in answer.json()["results"]]
+
+
+def test_the_fleet_is_filtered_by_low_batteries_from_their_list(operator: Client) -> None:
+    for at in range(6):
+        mount(operator, f"L{at}", can_id=f"low{at}", since="2026-11-01T00:00:00Z")
+        tell(f"L{at}", battery="17 %", low=at != 4)
+    # Two sensors in one can, one taken out of its can, and one in a can that never had a level.
+    mount(operator, "L6", can_id="low0", since="2026-11-01T00:00:00Z")
+    tell("L6", battery="3.7 V")
+    operator.patch(
+        f"/sensors/L5/mountings/{Mounting.objects.get(sensor__key='L5').pk}",
+        json.dumps({"until": "2026-11-20T00:00:00Z"}),
+        content_type="application/json",
+    )
+    Can.objects.create(can_id="low3")
+    store.put_reports([a_report(f"low{at}", f"{10 * at}", NOW) for at in (0, 1, 2, 4, 5)], now=NOW)
+    store.note_low_batteries([LowBattery(f"low{at}", f"L{at}") for at in range(6)], NOW)
+
+    assert ids(operator.get("/reports/?battery=low")) == ["low0", "low1", "low2", "low3"]
+    assert ids(operator.get("/reports/?battery=low&order=fullest")) == ["low2", "low1", "low0", "low3"]
+    assert ids(operator.get("/reports/?battery=low&level_min=10&q=low")) == ["low1", "low2"]
+    lines = operator.get("/reports/?battery=low&format=csv").content.decode().splitlines()
+    assert [line.partition(",")[0] for line in lines] == ["can_id", "low0", "low1", "low2", "low3"]
+    assert 'value="low" selected' in operator.get("/reports/?battery=low", headers=HTML).content.decode()
+
+    pages = [operator.get("/reports/?battery=low&page_size=2")]
+    while pages[-1].json()["next"]:
+        pages.append(operator.get(pages[-1].json()["next"]))
+    assert [can_id for page in pages for can_id in ids(page)] == ["low0", "low1", "low2", "low3"]
+    assert ids(operator.get(pages[1].json()["previous"])) == ["low0", "low1"]
+    assert operator.get("/reports/?battery=full").json()["errors"][0]["rule"] == "must be one of low"
 
 
 def test_a_mounting_in_the_past_ends_before_the_next(operator: Client) -> None:

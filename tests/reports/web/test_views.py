@@ -321,7 +321,8 @@ def test_a_store_out_of_reach_is_503_with_retry_after(client: Client, monkeypatc
 def test_options_tells_what_can_be_asked_and_sent(client: Client, slash: str) -> None:
     fleet = client.options("/reports" + slash).json()
     names = [parameter["name"] for parameter in fleet["methods"]["GET"]["parameters"]]
-    assert {"order", "status", "stream", "level_min", "level_max", "silent_h", "q", "page_size", "cursor"} == set(names)
+    filters = {"order", "status", "stream", "level_min", "level_max", "silent_h", "battery", "q"}
+    assert {*filters, "page_size", "cursor"} == set(names)
     assert fleet["methods"]["POST"]["examples"][0] == {"can_id": "420", "level": "70.69237046207665"}
     assert "202" in fleet["methods"]["POST"]["answers"]
 

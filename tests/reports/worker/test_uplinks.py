@@ -255,6 +255,28 @@ def test_a_tilted_sensor_is_its_cans_status_until_a_measurement_says_otherwise(
     assert send(3, position="normal") == first
 
 
+def test_a_low_battery_is_listed_until_a_frame_says_that_it_was_changed(batch: Callable[..., None]) -> None:
+    def frame(hour: int, percent: int) -> str:
+        fields = {"battery": percent, "distance": 2116, "position": "normal"}
+        return uplink(
+            "tts-em310-udl.json", received_at=f"2026-11-24T{hour:02}:00:00Z", f_cnt=hour, decoded_payload=fields
+        )
+
+    def listed() -> list[str]:
+        return [report.can_id for report in store.ranked("id", low_battery=True, size=10).items]
+
+    mount(EM310)
+    batch(frame(6, 92))
+    assert listed() == []
+    batch(frame(8, 20))
+    assert listed() == [can_of(EM310)]
+    # An older frame that comes late tells nothing of the battery as it is now.
+    batch(frame(7, 92))
+    assert listed() == [can_of(EM310)]
+    batch(frame(9, 100))
+    assert listed() == []
+
+
 def test_a_registered_model_counts_over_what_a_message_looks_like(batch: Callable[..., None]) -> None:
     mount(EM310, model="Decentlab DL-MBX")
     batch(uplink("tts-em310-udl.json"))

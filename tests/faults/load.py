@@ -121,6 +121,17 @@ class Load:
             self.ledger.sent_poison(*bad)
         self._post([body])
 
+    def note_poison(self, texts: Sequence[str]) -> None:
+        """Note texts that must be set aside, of a message that somebody else sends."""
+        with self._noting:
+            self.ledger.sent_poison(*texts)
+
+    def send_uplinks(self, messages: Sequence[tuple[str, tuple[str, ...]]]) -> None:
+        """Send messages of sensors, each with its texts that must be set aside; the rest is the scenario's to judge."""
+        for _, texts in messages:
+            self.note_poison(texts)
+        self._post([body for body, _ in messages])
+
     def send_messages(self, messages: Sequence[tuple[str, tuple[str, ...]]]) -> None:
         """Send messages, each with the texts of it that must be set aside: none where all of it is good."""
         self._publish(messages)

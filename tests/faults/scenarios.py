@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults import crowding, database, deaths, disorder, faults, visitors
+from tests.faults import crowding, database, deaths, disorder, faults, mutations, visitors
 from tests.faults.faults import black_hole, once, outage, trickle, while_store_is_down
 from tests.faults.load import Mix
 from tests.faults.run import Scenario
@@ -151,5 +151,6 @@ GROUPS = {
     "order": disorder.orders,
     "crowd": crowding.crowds,
     "visitors": visitors.visitors,
+    "mutations": mutations.hostile,
 }
 SCENARIOS: dict[str, Scenario] = {each.name: each for made in GROUPS.values() for each in made()}

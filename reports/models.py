@@ -26,7 +26,7 @@ from django.db import connection, models, transaction
 from django.dispatch import Signal
 
 from reports.formats import models as formats_models
-from reports.report import iso
+from reports.report import Report, iso
 
 CAN_ID = RegexValidator(r"^[^/\x00-\x1f]+\Z")
 
@@ -388,6 +388,13 @@ class SavedView(models.Model):
 def facts_of(can_ids: Iterable[str]) -> Mapping[str, Can]:
     """Return what is known of these cans, by id, in one query."""
     return Can.objects.in_bulk(list(can_ids))
+
+
+def place_of(report: Report, can: Can | None) -> tuple[float, float] | None:
+    """Return where a can is, latitude and longitude: what is known of it, else what its device sent."""
+    if can and can.latitude is not None and can.longitude is not None:
+        return float(can.latitude), float(can.longitude)
+    return (float(report.location[0]), float(report.location[1])) if report.location else None
 
 
 def facts_of_one(can_id: str) -> Facts | None:

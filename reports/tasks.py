@@ -234,6 +234,7 @@ def _count_and_delete(
         stored=outcome.stored,
         older=outcome.older,
         new_cans=outcome.new,
+        emptied=outcome.emptied,
         set_aside=len(set_aside),
         again=again,
         letters=letters,

@@ -16,7 +16,9 @@ from reports.web import (
     facts_api,
     fleet,
     fleet_count,
+    hour_keeper,
     mounting_forms,
+    over_time,
     overview,
     pipeline,
     probes,
@@ -25,11 +27,14 @@ from reports.web import (
     uplinks,
 )
 from trashsite.routes import either
+from trashsite.server.started import when_started
 
 urlpatterns = [
     # First what is asked for most.
     *either("reports/<str:can_id>", can.CanView.as_view(), "can"),
     path("", overview.OverviewView.as_view(), name="home"),
+    *either("over-time", over_time.OverTimeView.as_view(), "over-time"),
+    *either("over-time/map", over_time.ReplayView.as_view(), "replay"),
     path("pipeline/", pipeline.PipelineView.as_view(), name="pipeline"),
     path("pipeline/dead-letters/", dead_letters.DeadLettersView.as_view(), name="dead_letters"),
     path("reports/", fleet.FleetView.as_view(), name="fleet"),
@@ -64,3 +69,4 @@ urlpatterns = [
 
 # Where metrics are served, whoever serves these addresses counts the fleet now and then.
 fleet_count.keep_counted()
+when_started(hour_keeper.start_keeping)

@@ -163,6 +163,7 @@ MESSAGES_UNLISTED = Counter(
     "messages_unlisted", "Messages of sensors that nobody has registered, not kept since their list is full."
 )
 NEW_CANS = Counter("new_cans", "Cans of which a report was stored for the first time.")
+EMPTYINGS = Counter("emptyings", "Emptyings of cans that reports which came in order have confirmed.")
 REPORTS_RECEIVED = Counter(
     "reports_received", "Reports, and readings of sensors, in the messages of batches that were processed."
 )

@@ -89,6 +89,7 @@ class Overview:
     tenths: how many cans have a level of 0-9 %, 10-19 %, ..., 90-100 %. located: how many cans the places represent.
     cell: the height of a cell in degrees of latitude, 0 where each place is a can. exact: whether each can was read for
     total and by_status; else they were counted by index. walked: what was read for by_stream, tenths and places.
+    full_by_stream: how many cans of those streams are full.
     """
 
     total: int
@@ -101,6 +102,7 @@ class Overview:
     cell: float = 0
     exact: bool = True
     walked: Walked = Walked(0, None, None, True)
+    full_by_stream: Mapping[str, int] = field(default_factory=dict)
 
     def packed(self, most_bytes: int) -> bytes:
         """Return it as compressed JSON; where it would be too long, cans are gathered into cells."""
@@ -196,6 +198,7 @@ class Count:
     total: int = 0
     by_status: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(REPORTED, 0)))
     by_stream: Counter[str] = field(default_factory=Counter)
+    full_by_stream: Counter[str] = field(default_factory=Counter)
     in_ranges: Counter[str] = field(default_factory=Counter)
     tenths: list[int] = field(default_factory=lambda: [0] * 10)
     points: Points = field(default_factory=Points)
@@ -221,9 +224,12 @@ class Count:
         self.total += 1
         self.by_status[can_status] += 1
         self.by_stream[stream or ""] += 1
+        if can_status == Status.FULL:
+            self.full_by_stream[stream or ""] += 1
         self.in_ranges.update(ranges)
         if len(self.by_stream) > STREAMS_COUNTED:
             self.by_stream = Counter(dict(self.by_stream.most_common(STREAMS_COUNTED // 2)))
+            self.full_by_stream = Counter({name: self.full_by_stream[name] for name in self.by_stream})
         # A level that is too old to be trusted says nothing about now.
         if level is not None and not is_old(report, now):
             self.tenths[min(9, max(0, int(level) // 10))] += 1
@@ -250,16 +256,18 @@ class Count:
     def overview(self, walked: Walked) -> Overview:
         """Return the counts so far, of a fleet of which each can was counted just now."""
         cell, places = self.points.places()
+        by_stream = dict(self.by_stream.most_common(STREAMS))
         return Overview(
             total=self.total,
             by_status={str(name): cans for name, cans in self.by_status.items()},
-            by_stream=dict(self.by_stream.most_common(STREAMS)),
+            by_stream=by_stream,
             tenths=list(self.tenths),
             places=places,
             located=self.points.count,
             urgent=[first for _, _, first in self._first()],
             cell=cell,
             walked=walked,
+            full_by_stream={name: self.full_by_stream[name] for name in by_stream},
         )
 
     def estimated(self, walked: Walked, in_ranges: Mapping[str, int], urgent: Sequence[Urgent]) -> Overview:
@@ -306,6 +314,9 @@ class Count:
             {
                 **kept,
                 "by_stream": dict(self.by_stream.most_common(STREAMS_KEPT)),
+                "full_by_stream": {
+                    name: self.full_by_stream[name] for name, _ in self.by_stream.most_common(STREAMS_KEPT)
+                },
                 "points": [points.count, points.bounds, points.side],
                 "cans": [asdict(place) for place in points.cans],
                 "cells": [
@@ -335,8 +346,9 @@ class Count:
         )
         by_status = Counter({**dict.fromkeys(REPORTED, 0), **read["by_status"]})
         by_stream, in_ranges = Counter(read["by_stream"]), Counter(read["in_ranges"])
+        full = Counter(read["full_by_stream"])
         first = [(Decimal(rank), since_s, Urgent(**each)) for rank, since_s, each in read["urgent"]]
-        count = cls(read["seen"], read["total"], by_status, by_stream, in_ranges, read["tenths"], points, first)
+        count = cls(read["seen"], read["total"], by_status, by_stream, full, in_ranges, read["tenths"], points, first)
         return count, read["beside"]
 
 

@@ -9,8 +9,9 @@ a late report costs no second look at the whole history. What is not decided yet
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -81,11 +82,22 @@ def emptyings(
     return Emptyings([event for _, event in found])
 
 
-def put_emptyings(cans: Mapping[str, Decisions]) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """
+    What became of emptyings. failed: of the cans of which not all is kept, why: "" where DynamoDB throttles. confirmed:
+    by can, how many confirmed ones are kept that were not there before.
+    """
+
+    failed: dict[str, str] = field(default_factory=dict)
+    confirmed: Counter[str] = field(default_factory=Counter)
+
+
+def put_emptyings(cans: Mapping[str, Decisions]) -> Kept:
     """
     Keep what was decided, 25 a request; where a later write of the can's row has said otherwise, that stands.
 
-    Returns, of the cans of which not all is kept, why: "" where DynamoDB throttles. Safe to call again.
+    Safe to call again: what is there already is no more counted as confirmed.
     """
     waiting = [
         (can_id, _item(can_id, each, decisions))
@@ -93,13 +105,13 @@ def put_emptyings(cans: Mapping[str, Decisions]) -> dict[str, str]:
         # DynamoDB refuses a request that names an item twice.
         for each in {each.event.at: each for each in decisions.decided}.values()
     ]
-    failed: dict[str, str] = {}
+    kept = Kept()
     for statement in (_insert, _update):
         there = list[tuple[str, Item]]()
         for at in range(0, len(waiting), WRITES):
-            there += _sent(waiting[at : at + WRITES], statement, failed)
+            there += _sent(waiting[at : at + WRITES], statement, kept)
         waiting = there
-    return failed
+    return kept
 
 
 def before_late(can_id: str, key: str, rules: Rules) -> tuple[CanState | None, list[Emptied]]:
@@ -159,8 +171,8 @@ def _item(can_id: str, decided: Decided, decisions: Decisions) -> Item:
 _Entry = tuple[str, Item]
 
 
-def _sent(entries: Sequence[_Entry], statement: Callable[[Item], Statement], failed: dict[str, str]) -> list[_Entry]:
-    """Run one statement for each of up to 25 emptyings; return those that are there already, and note what failed."""
+def _sent(entries: Sequence[_Entry], statement: Callable[[Item], Statement], kept: Kept) -> list[_Entry]:
+    """Run one statement for each of up to 25 emptyings; return those that are there already, and note the others."""
     there = list[_Entry]()
 
     def send(entries: Sequence[_Entry]) -> Sequence[_Entry]:
@@ -174,17 +186,19 @@ def _sent(entries: Sequence[_Entry], statement: Callable[[Item], Statement], fai
             elif code in DEFECTS:
                 raise AwsError("ValidationException", f"{result['Error'].get('Message')} (can {entry[0]!r})")
             elif code not in ("", "ConditionalCheckFailed"):
-                failed[entry[0]] = f"{code} {result['Error'].get('Message')}"
+                kept.failed[entry[0]] = f"{code} {result['Error'].get('Message')}"
+            elif not code and statement is _insert and entry[1]["stage"]["S"] == Stage.CONFIRMED:
+                kept.confirmed[entry[0]] += 1
         return throttled
 
     try:
         with as_store_errors():
             left = sent_again(entries, send, tries=TRIES)
     except StoreUnavailable as error:
-        failed.update(dict.fromkeys((can_id for can_id, _ in entries), str(error) or "the store is away"))
+        kept.failed.update(dict.fromkeys((can_id for can_id, _ in entries), str(error) or "the store is away"))
         return []
     for can_id, _ in left:
-        failed.setdefault(can_id, "")
+        kept.failed.setdefault(can_id, "")
     return there
 
 

@@ -29,7 +29,8 @@ class Outcome:
     stored: all that are newly stored. older: of these, those older than their can's newest. repeated: those that
     were stored before, as far as can be told: an older one that comes again counts as stored. throttled: those of which
     DynamoDB takes no more for now, as of a can that sends without pause, or whose row too many workers write at once;
-    try them later. refused: those of new cans that were not admitted. new: how many cans had no row before.
+    try them later. refused: those of new cans that were not admitted. new: how many cans had no row before. emptied:
+    how many emptyings were confirmed by reports that came in order.
     """
 
     stored: int = 0
@@ -38,6 +39,7 @@ class Outcome:
     throttled: tuple[Report, ...] = ()
     refused: tuple[Report, ...] = ()
     new: int = 0
+    emptied: int = 0
 
 
 class StoreUnavailable(Exception):

@@ -15,7 +15,7 @@ from trashsite.names import full_name
 
 KEPT = timedelta(hours=3)
 #: Rows that one answer may hold: 100 processes for an hour. More are not read.
-MOST = 6_000
+MOST_MINUTES = 6_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +54,27 @@ def put_minute(minute: Minute) -> None:
         )
 
 
-def minutes(since: datetime) -> list[Minute]:
-    """Return the minutes from `since` on, by time, at most MOST. Raises StoreUnavailable."""
+def minutes(since: datetime, until: datetime | None = None) -> list[Minute]:
+    """Return the minutes from `since` on and before `until`, by time, MOST_MINUTES at most. Raises StoreUnavailable."""
     request: dict[str, Any] = {
         "TableName": full_name(PIPELINE),
-        "KeyConditionExpression": "kind = :kind AND id >= :since",
-        "ExpressionAttributeValues": {":kind": {"S": "minute"}, ":since": {"S": iso(since)[:16]}},
+        "KeyConditionExpression": "kind = :kind AND id BETWEEN :since AND :until",
+        "ExpressionAttributeValues": {
+            ":kind": {"S": "minute"},
+            ":since": {"S": iso(since)[:16]},
+            # A digit sorts before it; a minute's key goes on after its sixteenth character.
+            ":until": {"S": iso(until)[:16] if until else ":"},
+        },
     }
     found: list[Minute] = []
     with as_store_errors():
-        while len(found) < MOST:
+        while len(found) < MOST_MINUTES:
             answer = dynamodb().patiently("Query", request, within_s=READ_WITHIN_S)
             found += [minute_of(item["id"]["S"], item["counts"]["S"]) for item in answer["Items"]]
             if not (last := answer.get("LastEvaluatedKey")):
                 break
             request["ExclusiveStartKey"] = last
-    return found[:MOST]
+    return found[:MOST_MINUTES]
 
 
 def minute_of(key: str, counts: str) -> Minute:

@@ -72,11 +72,16 @@ log = logging.getLogger(__name__)
 
 
 class Judged(NamedTuple):
-    """A can that is done: the sort key that its row held before, "" where there was none, its reports, if it is new."""
+    """
+    A can that is done: the sort key that its row held before, "" where there was none, its reports, if it is new.
+
+    emptied: how many emptyings these have confirmed; not those that reports which came late told of.
+    """
 
     standing: str
     reports: Sequence[Keyed]
     is_new: bool = False
+    emptied: int = 0
 
 
 def read_rows(can_ids: Sequence[str], items: dict[str, Item | None], *, consistent: bool = False) -> set[str]:
@@ -143,17 +148,18 @@ def put_rows(
                 reasons.append(f"{code} {result['Error'].get('Message')}")
                 del waiting[can_id]
         # After the row: who writes it last decides, and who dies here comes again with the same reports.
-        unkept = put_emptyings(
+        kept = put_emptyings(
             {can_id: _decisions(items[can_id], found) for can_id in written if (found := folded[can_id]).decided}
         )
         for can_id in written:
             mine = waiting.pop(can_id)
             if folded[can_id].is_caught_up:
                 _note_catch_up(can_id, now)
-            if reason := unkept.get(can_id):
+            if reason := kept.failed.get(can_id):
                 reasons.append(reason)
             elif reason is None:
-                judged.append(Judged(_order_key(items[can_id]), mine, items[can_id] is None))
+                emptied = 0 if folded[can_id].is_caught_up else kept.confirmed[can_id]
+                judged.append(Judged(_order_key(items[can_id]), mine, items[can_id] is None, emptied))
         for at in range(0, len(unknown), READS):
             throttled |= read_rows(unknown[at : at + READS], items, consistent=True)
         for can_id in throttled:
@@ -417,7 +423,7 @@ def _is_folded_again(can_id: str, item: Item | None, now: datetime) -> bool:
         return False
     if code:
         raise StoreUnavailable(f"{code} {result['Error'].get('Message')}")
-    reason = put_emptyings({can_id: _decisions(item, found)}).get(can_id)
+    reason = put_emptyings({can_id: _decisions(item, found)}).failed.get(can_id)
     if reason:
         raise StoreUnavailable(reason)
     return reason is None

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from reports.store.batches import get_items
 from reports.store.conditions import passes
-from reports.store.errors import as_store_errors
+from reports.store.errors import StoreUnavailable, as_store_errors
 from reports.store.items import PIPELINE, READ_WITHIN_S, dynamodb
 from trashsite.names import full_name
 
@@ -20,6 +21,8 @@ MAX_BYTES = 350_000
 #: How long a claim lasts, and how often it is renewed.
 CLAIMED_S = 10
 RENEWED_EVERY_S = 3.0
+#: Of a BatchGetItem of which DynamoDB leaves items unread: it answers 16 MB.
+TRIES = 5
 
 
 def snapshot(name: str) -> tuple[bytes, datetime] | None:
@@ -30,6 +33,22 @@ def snapshot(name: str) -> tuple[bytes, datetime] | None:
     if "body" not in item:
         return None
     return base64.b64decode(item["body"]["B"]), datetime.fromtimestamp(float(item["taken_at"]["N"]), UTC)
+
+
+def snapshots(names: Sequence[str]) -> dict[str, tuple[bytes, datetime]]:
+    """Return those of up to 100 snapshots that there are, by name, and when each was taken. Raises StoreUnavailable."""
+    keys = [{"kind": {"S": "snapshot"}, "id": {"S": name}} for name in names]
+    with as_store_errors():
+        items, unread = get_items(full_name(PIPELINE), keys, tries=TRIES, pauses=(0.05, 0.5), within_s=READ_WITHIN_S)
+    if unread:
+        raise StoreUnavailable(f"{len(unread)} snapshots are still unread after {TRIES} tries")
+    return {
+        item["id"]["S"]: (
+            base64.b64decode(item["body"]["B"]),
+            datetime.fromtimestamp(float(item["taken_at"]["N"]), UTC),
+        )
+        for item in items
+    }
 
 
 def keep_snapshot(name: str, body: bytes, now: datetime) -> None:

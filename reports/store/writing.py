@@ -53,7 +53,7 @@ def put_reports(reports: Sequence[Report], *, now: datetime, tries: int = TRIES,
     safe, items = set[str]() if settings.TRASH_HISTORY_DAYS else set(left), dict[str, Item | None]()
     put_history = partial(_put_history, safe=safe, over_before=instant_key(now - SETTLED)[:10])
     refused = dict[str, Keyed]()
-    stored = older = new = 0
+    stored = older = new = emptied = 0
     for attempt in range(1, tries + 1):
         cans = _by_can(left.values())
         with turn(cans):
@@ -77,13 +77,14 @@ def put_reports(reports: Sequence[Report], *, now: datetime, tries: int = TRIES,
                 can_id: [each for each in mine if each.key in safe] for can_id, mine in cans.items() if can_id in items
             }
             judged, reasons_of_rows = put_rows({can_id: mine for can_id, mine in ready.items() if mine}, items, now)
-            for standing, done, is_new in judged:
+            for standing, done, is_new, newly_emptied in judged:
                 for each in done:
                     del left[each.key]
                 fresh = sum(each.key != standing for each in done)
                 stored += fresh
                 repeated += len(done) - fresh
                 older += fresh - (done[-1].key > standing)
+                emptied += newly_emptied
                 if is_new:
                     new += 1
                     _know([done[0].report.can_id])
@@ -97,8 +98,10 @@ def put_reports(reports: Sequence[Report], *, now: datetime, tries: int = TRIES,
     # A repeat of what is throttled is throttled, too, and one of what is refused is refused.
     repeated -= len(throttled) - len(left) + len(outside) - len(refused)
     if reasons:
-        raise StoreUnavailable(reasons[0], (*throttled, *outside), Outcome(stored, older, repeated, new=new))
-    return Outcome(stored, older, repeated, throttled, outside, new)
+        raise StoreUnavailable(
+            reasons[0], (*throttled, *outside), Outcome(stored, older, repeated, new=new, emptied=emptied)
+        )
+    return Outcome(stored, older, repeated, throttled, outside, new, emptied)
 
 
 def _not_admitted(unknown: Iterable[str], items: Mapping[str, Item | None], admit: Admit) -> set[str]:

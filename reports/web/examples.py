@@ -145,6 +145,7 @@ OVERVIEW = _answer(
         "total": 2,
         "by_status": {"FIRE": 0, "TILT": 0, "FULL": 1, "SILENT": 0, "SUSPECT": 0, "FILLING": 0, "OK": 1, "NEW": 0},
         "by_stream": {"paper": 1, "": 1},
+        "full_by_stream": {"paper": 1, "": 0},
         "tenths": [0, 1, 0, 0, 0, 0, 0, 0, 0, 1],
         "places": [_PLACE],
         "located": 1,
@@ -152,6 +153,48 @@ OVERVIEW = _answer(
         "cell": 0.0,
         "exact": True,
         "walked": {"cans": 2, "since": "2026-11-24T09:31:00Z", "until": "2026-11-24T09:31:00Z", "complete": True},
+    },
+)
+OVER_TIME = _answer(
+    "The last hour of a day",
+    {
+        "range": "24h",
+        "step_s": 3600,
+        "missing_hours": 23,
+        "points": [
+            {
+                "at": "2026-11-24T08:00:00Z",
+                "expected": 1,
+                "hours": 1,
+                "cans": 500.0,
+                "full": 31.0,
+                "full_percent": 6.2,
+                "silent": 4.0,
+                "silent_percent": 0.8,
+                "full_percent_by_stream": {"paper": 7.3, "glass": 2.9},
+                "reports": 203,
+                "emptied": 12,
+                "overflow_h": 31,
+                "exact": True,
+                "from_history": False,
+            }
+        ],
+    },
+)
+REPLAY = _answer(
+    "Two cans, the first full",
+    {
+        "statuses": ["FIRE", "TILT", "FULL", "SILENT", "SUSPECT", "FILLING", "OK", "NEW"],
+        "cans": [[50.0875, 14.4213, "420"], [50.0871, 14.4209, "421"]],
+        "frames": [
+            {
+                "at": "2026-11-24T09:00:00Z",
+                "read_at": "2026-11-24T09:02:03Z",
+                "cell": 0.0,
+                "digits": "26",
+                "cells": [],
+            }
+        ],
     },
 )
 PIPELINE = _answer(

@@ -22,7 +22,7 @@ from django.utils import timezone
 from reports import store
 from reports.insight.fleet_counts import URGENT, Count, Overview, Urgent, Walked, urgent
 from reports.insight.status import FULL_FROM, SILENT_AFTER, Status, status
-from reports.models import Can, facts_of
+from reports.models import Can, facts_of, place_of
 from reports.report import Report, iso
 from reports.store import Claim, KeyRange, Stretch
 from reports.web import never_reported
@@ -163,16 +163,9 @@ def _add(count: Count, stretch: Stretch, now: datetime) -> None:
             count.pass_over(held_by)
             continue
         stream = (known.stream if known else "") or can.report.stream
-        count.add(can.report, _place(can.report, known), stream, now, held_by)
+        count.add(can.report, place_of(can.report, known), stream, now, held_by)
     if lacking := [can.report for can in stretch.cans if not can.is_indexed]:
         log.info("brought %d cans that another service wrote into the indexes", store.mend(lacking))
-
-
-def _place(report: Report, can: Can | None) -> tuple[float, float] | None:
-    """Return where a can is: what is known of it, else what its device sent."""
-    if can and can.latitude is not None and can.longitude is not None:
-        return float(can.latitude), float(can.longitude)
-    return (float(report.location[0]), float(report.location[1])) if report.location else None
 
 
 def _urgent(now: datetime, alarmed: Sequence[str]) -> list[Urgent]:

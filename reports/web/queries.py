@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -312,13 +312,18 @@ RANGES_BY_REPORT = ("24h", "7d")
 
 
 def chart_range(query: Mapping[str, str], default: str = "24h") -> str:
-    """Return the name of the chart's range that is asked for, which is all that may be. Raises InvalidQuery."""
+    """Return the name of the range of a can's chart. Raises InvalidQuery."""
+    return named_range(query, RANGES, default)
+
+
+def named_range(query: Mapping[str, str], ranges: Collection[str], default: str) -> str:
+    """Return which of these ranges is asked for, which is all that may be. Raises InvalidQuery."""
     if not query:
         return default
     known(query, {"range"})
     name = query.get("range") or default
-    if name not in RANGES:
-        raise InvalidQuery("range", f"must be one of {', '.join(RANGES)}")
+    if name not in ranges:
+        raise InvalidQuery("range", f"must be one of {', '.join(ranges)}")
     return name
 
 

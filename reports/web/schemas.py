@@ -436,6 +436,9 @@ class OverviewAnswer(serializers.Serializer[Any]):
     total = serializers.IntegerField(required=False)
     by_status = serializers.DictField(child=serializers.IntegerField(), required=False)
     by_stream = serializers.DictField(child=serializers.IntegerField(), required=False)
+    full_by_stream = serializers.DictField(
+        child=serializers.IntegerField(), required=False, help_text="Of the cans of a stream those that are full."
+    )
     tenths = serializers.ListField(child=serializers.IntegerField(), required=False)
     urgent = UrgentAnswer(many=True, required=False)
     places = PlaceAnswer(many=True, required=False)

@@ -14,6 +14,7 @@ set_aside          reports that can never be stored, now dead letters; one lette
 again              reports whose message comes again: of postponed messages, and what an outage left unstored
 unlisted           messages of waiting sensors that were not kept, since the list of waiting sensors is full
 new_cans           cans of which a report was stored for the first time
+emptied            emptyings that reports which came in order have confirmed
 older              those of the stored that are older than their can's newest, so in the history only
 stored_per_minute  reports stored in the last minute
 lag_ms             how old the oldest message of the last batch was when its reports were stored
@@ -66,6 +67,7 @@ class BatchCounts:
     waiting: int = 0
     unlisted: int = 0
     new_cans: int = 0
+    emptied: int = 0
     set_aside: int = 0
     again: int = 0
     letters: int = 0
@@ -110,6 +112,8 @@ def add(batch: BatchCounts) -> None:
         telemetry.MESSAGES_UNLISTED.add(batch.unlisted)
     if batch.new_cans:
         telemetry.NEW_CANS.add(batch.new_cans)
+    if batch.emptied:
+        telemetry.EMPTYINGS.add(batch.emptied)
     if batch.letters:
         telemetry.LETTERS.add(batch.letters)
     if batch.ages_s:
@@ -149,6 +153,7 @@ def counters() -> dict[str, int]:
             "older": telemetry.REPORTS_OLDER.counted(),
             "unlisted": telemetry.MESSAGES_UNLISTED.counted(),
             "new_cans": telemetry.NEW_CANS.counted(),
+            "emptied": telemetry.EMPTYINGS.counted(),
             **_gauges,
             "stored_per_minute": sum(stored for _, stored in _stored),
         }

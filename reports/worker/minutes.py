@@ -13,7 +13,7 @@ from reports.store import Minute, StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
-COUNTS = ("received", "older", *OUTCOMES)
+COUNTS = ("received", "older", "emptied", *OUTCOMES)
 #: Minutes that wait for an outage of the store to end.
 MOST_WAITING = 60
 

@@ -45,7 +45,7 @@ ROLES = (
         re.compile(r"reports/tasks\.py:record_reports|trashsite/sqs/channel\.py:_put|simulator/sending\.py"),
         ("publisher",),
     ),
-    (re.compile(r"reports/(web/|publishing\.py|management/commands/publish\.py)"), ("web",)),
+    (re.compile(r"reports/(web/|publishing\.py|management/commands/(publish|fill-hours)\.py)"), ("web",)),
     # What sends entries of a batch, sends them for whoever calls it.
     # It writes what workers write, and runs with their rights.
     (re.compile(r"reports/management/commands/recalibrate\.py"), ("worker",)),

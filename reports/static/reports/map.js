@@ -56,25 +56,91 @@ async function drawMap() {
   map.fitBounds(L.latLngBounds(places.map((one) => [one.lat, one.lon])).pad(0.05), { animate: false, maxZoom: 16 });
   paint();
   document.addEventListener("themechange", paint);
+  let isPast = false, present = { places, cell };
+  const show = (shown) => {
+    ({ places, cell } = shown);
+    paint();
+  };
   ground.addEventListener("news", (event) => {
     // A popup that somebody reads would close; the next news are as good.
     if (!event.detail.places || map.getPane("popupPane").childElementCount) return;
-    ({ places, cell } = event.detail);
-    paint();
+    present = event.detail;
+    if (!isPast) show(present);
+  });
+  offerReplay((frame) => {
+    map.closePopup();
+    isPast = frame !== null;
+    show(frame ?? present);
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
+}
+
+// A slider over the last 24 hours; at its right end is the present. show: draws a frame, the present for null.
+function offerReplay(show) {
+  const replay = document.querySelector("[data-replay]");
+  const [button, slider, said] = ["button", "input", "output"].map((name) => replay.querySelector(name));
+  const hour = new Intl.DateTimeFormat("en-GB", { timeZone: replay.dataset.zone, dateStyle: "medium", timeStyle: "short" });
+  let told = null, timer = null;
+  const at = (index) => {
+    if (index >= told.frames.length) {
+      said.textContent = "now";
+      show(null);
+      return;
+    }
+    const frame = told.frames[index], when = `${hour.format(Date.parse(frame.at))} ${replay.dataset.zone}`;
+    said.textContent = frame.cell === null ? `${when}: not counted` : when;
+    slider.setAttribute("aria-valuetext", said.textContent);
+    show(framePlaces(told, frame));
+  };
+  const stop = () => {
+    clearInterval(timer);
+    timer = null;
+    button.textContent = "Replay the last day";
+  };
+  const play = () => {
+    if (Number(slider.value) >= told.frames.length) slider.value = 0;
+    at(Number(slider.value));
+    button.textContent = "Stop";
+    timer = setInterval(() => {
+      slider.value = Number(slider.value) + 1;
+      at(Number(slider.value));
+      if (Number(slider.value) >= told.frames.length) stop();
+    }, 600);
+  };
+  button.addEventListener("click", async () => {
+    if (timer) return stop();
+    if (!told) {
+      const answer = await fetch(replay.dataset.replay, { headers: { Accept: "application/json" } });
+      if (!answer.ok) { said.textContent = "The last day cannot be shown just now."; return; }
+      told = await answer.json();
+      slider.hidden = false;
+    }
+    play();
+  });
+  slider.addEventListener("input", () => { stop(); at(Number(slider.value)); });
+  replay.hidden = false;
+}
+
+// A frame as the overview tells places; of a can in the past only its status is known.
+function framePlaces({ statuses, cans }, frame) {
+  if (frame.cell) {
+    return { cell: frame.cell, places: frame.cells.map(([lat, lon, count, full]) => ({ lat, lon, count, full, status: "OK" })) };
+  }
+  const there = [...frame.digits].map((digit, index) => [digit, cans[index]]).filter(([digit]) => digit !== "-");
+  return { cell: 0, places: there.map(([digit, [lat, lon, can_id]]) => ({ lat, lon, can_id, count: 1, status: statuses[digit] })) };
 }
 
 function popup(place) {
   const box = document.createElement("div");
   if (place.count > 1) {
-    box.textContent = `${place.count} cans, ${place.full} of them full, the fullest at ${place.level} %`;
+    const fullest = place.level === undefined ? "" : `, the fullest at ${place.level} %`;
+    box.textContent = `${place.count} cans, ${place.full} of them full${fullest}`;
   } else {
     const link = document.createElement("a");
     link.href = `/reports/${encodeURIComponent(place.can_id)}`;
     // As pages write it: what nobody sees, and what turns the direction, as its escape.
     link.textContent = place.can_id.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (one) => `\\u${one.codePointAt(0).toString(16).padStart(4, "0")}`);
-    box.append(link, ` ${place.level} %, ${place.status}`);
+    box.append(link, place.level === undefined ? ` was ${place.status}` : ` ${place.level} %, ${place.status}`);
   }
   return box;
 }

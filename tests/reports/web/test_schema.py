@@ -24,9 +24,12 @@ from schemathesis import Case
 from accounts.models import Token, digest
 from accounts.roles import give_role, make_roles
 from reports import queue, store
+from reports.insight.fleet_counts import Place
+from reports.insight.over_time import HOUR, FleetHour, begin_of
+from reports.insight.replay import Frame
 from reports.models import Can
 from reports.report import Report
-from reports.web import fleet_count
+from reports.web import fleet_count, over_time
 from tests.support.cans import a_report
 
 pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
@@ -125,6 +128,14 @@ def test_each_example_of_an_answer_is_as_real_ones_are(
     lately = {"messages": 9000, "stored": 88123, "last_stored_at_s": int(now.timestamp())}
     store.beat(store.Heartbeat("worker", now, {**lately, "lag_ms": 840, "stored_per_minute": 310}))
     fleet_count.forget()
+    # The first hour of the longest range by hours, and of the map's day.
+    for back in (168, 24):
+        begins_at = begin_of(now, HOUR) - HOUR * back
+        hour = FleetHour(begins_at, now, {"FULL": 1, "OK": 1}, {"paper": (1, 1)}, reports=2, emptied=0)
+        store.put_fleet_hour(hour)
+        frame = Frame(begins_at, 0.0, [Place(50.0875, 14.4213, 93, "FULL", "420")], (now, now))
+        store.keep_snapshot(frame.name, frame.packed(store.MAX_BYTES), now)
+    over_time.forget()
     path = path.replace("{can_id}", "nobody" if status == "404" else "420")
     if "page_size" in value:
         path += "?page_size=1"
@@ -141,7 +152,7 @@ def test_each_example_of_an_answer_is_as_real_ones_are(
 def shape(value: Any) -> Any:
     """What an answer is made of: names and kinds, all the way down; what a device or a worker named may differ."""
     if isinstance(value, dict):
-        named = ("attributes", "counters", "by_stream")
+        named = ("attributes", "counters", "by_stream", "full_by_stream", "full_percent_by_stream")
         return {name: "..." if name in named else shape(inner) for name, inner in value.items()}
     if isinstance(value, list):
         return [shape(inner) for inner in value[:1]]

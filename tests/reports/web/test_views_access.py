@@ -63,6 +63,8 @@ MATRIX: dict[str, Row] = {
     "reports/<str:can_id>/history": row(UNKNOWN, OPTIONS=READ),
     "reports/<str:can_id>/chart": row(UNKNOWN, OPTIONS=READ),
     "reports/<str:can_id>/emptyings": row(UNKNOWN, OPTIONS=READ),
+    "over-time": row(READ),
+    "over-time/map": row(READ),
     "pipeline/": row(STAFF, POST=SETTLE[405]),
     "pipeline/dead-letters/": row(STAFF, POST=SETTLE[400]),
     # Django's form views take PUT for POST.

@@ -15,7 +15,10 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from playwright.sync_api import Page, Route, expect
 
-from reports import queue
+from reports import queue, store
+from reports.insight.fleet_counts import Place
+from reports.insight.over_time import HOUR, begin_of
+from reports.insight.replay import Frame
 from reports.report import Report
 from reports.web import queries
 from tests.reports.web.browser.conftest import AXE
@@ -29,6 +32,11 @@ PAGES = {
     "/reports/420": "operator",
     "/reports/420?range=all": None,
     "/reports/420/history": None,
+    "/reports/420/emptyings": None,
+    "/over-time": None,
+    "/sensors": "operator",
+    "/sensors/explain/": "operator",
+    "/sensors/mount/": "operator",
     "/reports/nobody": None,
     "/reports/?level_min=low": None,
     "/pipeline/": "operator",
@@ -277,17 +285,14 @@ def test_the_theme_is_switched_and_remembered(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("path", [path for path in PAGES if path not in EXPECTED_FAILURES])
-def test_a_phone_shows_every_page_without_scrolling_sideways(visit: Visit, path: str) -> None:
-    page = visit(path, user=PAGES[path], width=390)
-
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-
-
-@pytest.mark.parametrize("path", [path for path in PAGES if path not in EXPECTED_FAILURES])
-def test_axe_finds_nothing_serious(visit: Visit, dead_letter: str, path: str) -> None:
+def test_axe_finds_nothing_serious_and_a_phone_scrolls_no_page_sideways(
+    visit: Visit, dead_letter: str, path: str
+) -> None:
     page = visit(path, user=PAGES[path])
     for details in page.locator("details").all():
         details.evaluate("one => { one.open = true; }")
+    if page.locator(".series").count():
+        expect(page.locator("#series-note")).to_contain_text("arrow keys")
     if page.locator(".chart").count():
         expect(page.locator("#chart-note")).to_contain_text("report")
 
@@ -304,6 +309,7 @@ def test_axe_finds_nothing_serious(visit: Visit, dead_letter: str, path: str) ->
             for node in one["nodes"]
         ]
         assert serious == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_what_a_device_sent_does_nothing(visit: Visit) -> None:
@@ -340,6 +346,31 @@ def test_the_map_shows_the_cans(visit: Visit) -> None:
     expect(page.locator(".fleet tbody tr")).to_have_count(10)
     expect(page.locator(".legend")).to_contain_text("FIRE TILT FULL SILENT SUSPECT FILLING OK, NEW")
     expect(page.get_by_role("link", name="glass")).to_have_attribute("href", "/reports/?stream=glass")
+
+
+def test_the_last_day_is_replayed_on_the_map_by_keyboard(visit: Visit) -> None:
+    begins_at = begin_of(datetime.now(UTC), HOUR) - 3 * HOUR
+    frame = Frame(begins_at, 0.0, [Place(50.08, 14.42, 90, "FULL", "420", full=1)], (begins_at, begins_at))
+    store.keep_snapshot(frame.name, frame.packed(store.MAX_BYTES), begins_at)
+    page = visit("/")
+    canvas = page.locator("#map canvas")
+    expect(canvas).to_be_visible()
+    page.get_by_role("button", name="Replay the last day").press("Enter")
+    slider = page.get_by_role("slider", name="Hour of the last day")
+    slider.press("End")
+    expect(page.locator(".replay output")).to_have_text("now")
+    now = canvas.evaluate("one => one.toDataURL()")
+
+    # Three hours back, of which two were counted by nobody.
+    slider.press("ArrowLeft")
+    expect(page.locator(".replay output")).to_contain_text("not counted")
+    slider.press("ArrowLeft")
+    slider.press("ArrowLeft")
+
+    expect(page.locator(".replay output")).to_contain_text(re.compile(r"\d\d:00 UTC$"))
+    page.wait_for_function("was => document.querySelector('#map canvas').toDataURL() !== was", arg=now)
+    page.get_by_role("button", name="Replay the last day").press("Enter")
+    expect(page.get_by_role("button", name="Stop")).to_be_focused()
 
 
 def test_the_map_follows_the_counts_unless_the_tab_is_hidden(visit: Visit) -> None:

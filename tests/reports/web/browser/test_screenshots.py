@@ -16,6 +16,7 @@ pytestmark = pytest.mark.skipif(not FOLDER, reason="make screenshots draws them"
 SHOTS = [
     ("overview", "/", {}),
     ("overview-dark", "/", {"dark": True}),
+    ("over-time", "/over-time", {}),
     ("fleet", "/reports/", {}),
     ("fleet-phone", "/reports/", {"width": 390}),
     ("can", "/reports/420?range=7d", {}),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,7 +14,7 @@ _LOW, _HIGH = 0.1, 0.9
 #: Added to hours before the logarithm is taken: below half an hour, nearer means nothing.
 _SOFT_H = 0.5
 #: Fewer past fills than this tell little; so many tell enough.
-_FEW, _ENOUGH = 3, 10
+FEW, _ENOUGH = 3, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,21 +103,12 @@ def forecast(fills: Fills, now: Now, rule: ForecastRule) -> Forecast | NoForecas
     kind of day are; the present pace is one more. The answer is where these, each as wide as rule.width, are
     densest, but not before the next report; the interval holds the middle 80 % of them. Reads no clock.
     """
-    samples = _past(fills, now, rule)
-    since = max(hours_between(now.started_at, now.at), 0.5)
-    risen = now.share - now.started_share
-    if risen > 0.02 and rule.pace:
-        pace = since * (1 - now.share) / max(risen, 0.1)
-        samples.append((math.log(max(pace, now.gap_h) + _SOFT_H), rule.pace))
+    samples = _samples(fills, now, rule)
     if not samples:
         return NoForecast("It was not yet seen to get full, and has not risen since it was emptied.")
-    # What counts for nothing beside the rest is left out: it is most of them where the hour matters.
-    least = max(weight for _, weight in samples) * 0.01
-    samples = [(value, weight) for value, weight in samples if weight > least]
     total = sum(weight for _, weight in samples)
     point = max(math.exp(_densest(samples, rule.width)) - _SOFT_H, now.gap_h)
-    # One or two fills do not show how much fills differ: their intervals held 4 truths of 10 before they were doubled.
-    spread = rule.spread * (1 if len(fills) >= _FEW else 2)
+    spread = _spread(fills, rule)
     low, high = (max(math.exp(_quantile(samples, spread, share * total)) - _SOFT_H, 0) for share in (_LOW, _HIGH))
     low, high = min(low, point), max(high, point)
     return Forecast(
@@ -126,6 +117,40 @@ def forecast(fills: Fills, now: Now, rule: ForecastRule) -> Forecast | NoForecas
         now.at + round(high * 3600),
         _reliability(len(fills), low, high),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Chances:
+    """
+    With which probability the can is full by an instant if nobody empties it before, as told at its newest reading.
+
+    told_at: that reading, seconds since 1970. samples: the logarithm of the hours that are left, and a weight; each is
+    as wide as `spread`. It is the distribution whose middle 80 % are the interval of `forecast`.
+    """
+
+    told_at: int
+    samples: Sequence[tuple[float, float]]
+    spread: float
+
+    def by(self, instant: int) -> float:
+        """Return the probability for an instant in seconds since 1970: 0 to 1, and 0 up to `told_at`."""
+        if instant <= self.told_at:
+            return 0.0
+        value = math.log(hours_between(self.told_at, instant) + _SOFT_H)
+        return _below(self.samples, self.spread, value) / sum(weight for _, weight in self.samples)
+
+    def hours_full(self, begin: int, end: int) -> float:
+        """Return how many hours between two instants it is expected to be full: the integral of `by`."""
+        steps = 24
+        length = hours_between(begin, end) / steps
+        ends = (self.by(begin) + self.by(end)) / 2
+        return length * (ends + sum(self.by(begin + (end - begin) * step // steps) for step in range(1, steps)))
+
+
+def chances(fills: Fills, now: Now, rule: ForecastRule) -> Chances | None:
+    """Return with which probability the can is full by when; None where `forecast` gives no answer."""
+    samples = _samples(fills, now, rule)
+    return Chances(now.at, samples, _spread(fills, rule)) if samples else None
 
 
 def hours_between(start: int, end: int) -> float:
@@ -141,6 +166,24 @@ def hour_of_day(at: float) -> float:
 def is_weekend(at: float) -> bool:
     """Say whether an instant in seconds since 1970 is on a Saturday or Sunday (UTC); 1 January 1970 was a Thursday."""
     return (at // 86400 + 3) % 7 >= 5
+
+
+def _samples(fills: Fills, now: Now, rule: ForecastRule) -> list[tuple[float, float]]:
+    """Return what the past fills and the present pace say: the logarithm of the hours that are left, and its weight."""
+    samples = _past(fills, now, rule)
+    since = max(hours_between(now.started_at, now.at), 0.5)
+    risen = now.share - now.started_share
+    if risen > 0.02 and rule.pace:
+        pace = since * (1 - now.share) / max(risen, 0.1)
+        samples.append((math.log(max(pace, now.gap_h) + _SOFT_H), rule.pace))
+    # What counts for nothing beside the rest is left out: it is most of them where the hour matters.
+    least = max((weight for _, weight in samples), default=0) * 0.01
+    return [(value, weight) for value, weight in samples if weight > least]
+
+
+def _spread(fills: Fills, rule: ForecastRule) -> float:
+    # One or two fills do not show how much fills differ: their intervals held 4 truths of 10 before they were doubled.
+    return rule.spread * (1 if len(fills) >= FEW else 2)
 
 
 def _past(fills: Fills, now: Now, rule: ForecastRule) -> list[tuple[float, float]]:
@@ -180,17 +223,21 @@ def _densest(samples: list[tuple[float, float]], width: float) -> float:
 def _quantile(samples: list[tuple[float, float]], width: float, weight: float) -> float:
     """Return below which value this weight of the samples lies, each as wide as `width`."""
     low, high = min(samples)[0] - 3 * width, max(samples)[0] + 3 * width
-    erf, scale = math.erf, 1 / (width * math.sqrt(2))
     # Ten halvings of at most ten units of the logarithm: to about 1 % of the hours.
     for _ in range(10):
         middle = (low + high) / 2
-        below = sum(each * (0.5 + 0.5 * erf((middle - value) * scale)) for value, each in samples)
-        low, high = (middle, high) if below < weight else (low, middle)
+        low, high = (middle, high) if _below(samples, width, middle) < weight else (low, middle)
     return (low + high) / 2
 
 
+def _below(samples: Sequence[tuple[float, float]], width: float, at: float) -> float:
+    """Return the weight of the samples that lies below a value, each as wide as `width`."""
+    erf, scale = math.erf, 1 / (width * math.sqrt(2))
+    return sum(weight * (0.5 + 0.5 * erf((at - value) * scale)) for value, weight in samples)
+
+
 def _reliability(fills: int, low: float, high: float) -> Reliability:
-    if fills < _FEW:
+    if fills < FEW:
         return Reliability.POOR
     # The end of a GOOD interval is at most four times as far away as its beginning.
     return Reliability.GOOD if fills >= _ENOUGH and high <= 4 * max(low, 0.5) else Reliability.FAIR

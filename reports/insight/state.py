@@ -12,7 +12,7 @@ from functools import lru_cache
 from reports.insight import cycles, forecast, suspicion
 from reports.insight.cycles import Emptied, EmptiedRule, Reading, Stage, Watch
 from reports.insight.fills import Fill, Fills
-from reports.insight.forecast import Forecast, ForecastRule, NoForecast, Now
+from reports.insight.forecast import Chances, Forecast, ForecastRule, NoForecast, Now
 from reports.insight.rhythm import Rhythm
 from reports.insight.status import FULL_FROM, HYSTERESIS
 from reports.insight.suspicion import Signs
@@ -167,14 +167,23 @@ def rebuild(readings: Iterable[Reading], rules: Rules) -> tuple[CanState | None,
 
 def forecast_of(state: CanState, rules: Rules) -> Forecast | NoForecast:
     """Return when the can reaches its threshold, as told at its newest reading."""
-    share = state.level / rules.full_from
-    if share >= 1:
+    if state.level >= rules.full_from:
         return NoForecast(f"It is at {state.level:g} %, and its threshold is {rules.full_from:g} %.")
+    return forecast.forecast(state.fills, _now(state, rules), rules.forecast)
+
+
+def chances_of(state: CanState, rules: Rules) -> Chances | None:
+    """Return with which probability the can is full by when, as told at its newest reading; None: full, or unknown."""
+    if state.level >= rules.full_from:
+        return None
+    return forecast.chances(state.fills, _now(state, rules), rules.forecast)
+
+
+def _now(state: CanState, rules: Rules) -> Now:
     fall = state.watch.fall
     started_at, started = fall.readings[0] if fall else (state.course.started_at, state.course.after)
-    gap_h = state.rhythm.typical_s / 3600
-    now = Now(state.at, share, started_at, min(started / rules.full_from, 1), gap_h)
-    return forecast.forecast(state.fills, now, rules.forecast)
+    share, started_share = state.level / rules.full_from, min(started / rules.full_from, 1)
+    return Now(state.at, share, started_at, started_share, state.rhythm.typical_s / 3600)
 
 
 def _followed(course: Course, fills: Fills, reading: Reading, rules: Rules) -> tuple[Course, Fills]:

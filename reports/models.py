@@ -123,7 +123,10 @@ class Can(models.Model):
 
     class Meta:
         ordering = ("can_id",)
-        indexes = (models.Index(fields=("can_id",), name="can_never_reported", condition=models.Q(has_reported=False)),)
+        indexes = (
+            models.Index(fields=("can_id",), name="can_never_reported", condition=models.Q(has_reported=False)),
+            models.Index(fields=("latitude", "longitude"), name="can_place"),
+        )
 
     def __str__(self) -> str:
         return f"{self.can_id} {self.name}".strip()

@@ -8,6 +8,7 @@ from drf_spectacular.views import SpectacularAPIView
 from reports.web import (
     can,
     changes,
+    collections,
     dead_letters,
     docs,
     emptyings,
@@ -25,6 +26,7 @@ from reports.web import (
     saved_views,
     sensors,
     uplinks,
+    what_if,
 )
 from trashsite.routes import either
 from trashsite.server.started import when_started
@@ -35,6 +37,8 @@ urlpatterns = [
     path("", overview.OverviewView.as_view(), name="home"),
     *either("over-time", over_time.OverTimeView.as_view(), "over-time"),
     *either("over-time/map", over_time.ReplayView.as_view(), "replay"),
+    *either("collections", collections.CollectionsView.as_view(), "collections"),
+    *either("collections/what-if", what_if.WhatIfView.as_view(), "what-if"),
     path("pipeline/", pipeline.PipelineView.as_view(), name="pipeline"),
     path("pipeline/dead-letters/", dead_letters.DeadLettersView.as_view(), name="dead_letters"),
     path("reports/", fleet.FleetView.as_view(), name="fleet"),

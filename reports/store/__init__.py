@@ -12,7 +12,7 @@ from reports.store.fleet_hours import fleet_hours, put_fleet_hour
 from reports.store.items import LEVELS
 from reports.store.minutes import MOST_MINUTES, Minute, minutes, put_minute
 from reports.store.pipeline import Heartbeat, beat, leave, workers
-from reports.store.ranking import BUDGET, Order, Ranked, ranked
+from reports.store.ranking import BUDGET, Order, Ranked, ranked, whole_from
 from reports.store.reading import Page, history, latest, latest_row, latest_rows, past_levels, ping, stored_reports
 from reports.store.register import bucket_of, register_entries, register_versions, write_entries
 from reports.store.rows import fold_can_again, hold_in_rows
@@ -55,5 +55,5 @@ __all__ = (
     "missing", "note_low_batteries", "past_levels", "ping", "provision", "put_fleet_hour", "put_minute",
     "put_reports", "put_waiting", "ranked", "register_entries", "register_versions", "replace_reports",
     "sensor_states", "silent_until", "snapshot", "snapshots", "stored_reports", "waiting_sensors", "walk",
-    "workers", "write_entries",
+    "whole_from", "workers", "write_entries",
 )  # fmt: skip

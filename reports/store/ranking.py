@@ -15,6 +15,8 @@ from reports.store.batches import READS
 from reports.store.batteries import low_battery_cans
 from reports.store.errors import as_store_errors
 from reports.store.items import (
+    BANDS,
+    EXACT_FROM,
     INDEXES,
     LEVELS,
     READ_WITHIN_S,
@@ -143,6 +145,18 @@ def ranked(
         stopped=more and len(found) < size,
         rows=_rows(item for _, item in found) if with_rows else {},
     )
+
+
+def whole_from(fullest: Ranked) -> int:
+    """
+    Return the percent from which on every can was looked at, given a first page of the fullest; 0: all were.
+
+    The index knows bands below 80 %: of the band in which the page ends, some may not have been looked at.
+    """
+    if not fullest.more or fullest.last is None:
+        return 0
+    reached = int(fullest.last.partition("#")[0])
+    return reached + 1 if reached >= EXACT_FROM else min(band for band in (*BANDS, EXACT_FROM) if band > reached)
 
 
 def _exactly(

@@ -14,12 +14,14 @@ from zoneinfo import ZoneInfo
 
 from django import template
 from django.conf import settings
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from reports.insight.fold import LastKnown
 from reports.insight.status import FULL_FROM
+from reports.insight.stop_map import StopMap
 from reports.report import percent as parsed
 
 register = template.Library()
@@ -116,6 +118,30 @@ def minutes(numbers: Sequence[int | None], label: str, unit: str = "") -> SafeSt
         '<svg viewBox="0 0 300 48" preserveAspectRatio="none" role="img" aria-label="{}: {} now, at most {} in the'
         ' last hour">{}</svg></figure>',
         label, last, highest, label, last, highest, columns,
+    )  # fmt: skip
+
+
+@register.simple_tag
+def stop_map(drawn: StopMap) -> SafeString:
+    """Draw the stops of a way, and the way, without tiles; each mark leads to its first can."""
+    marks = format_html_join(
+        "",
+        '<a href="{}"><title>{}</title><rect class="{}" x="{}" y="{}" width="{}" height="18" rx="9"/>'
+        '<text x="{}" y="{}">{}</text></a>',
+        (
+            (
+                reverse("can", args=[mark.can_id]), visible(mark.title), mark.why.lower(), mark.left, mark.top,
+                mark.width, mark.x, mark.text_y, mark.label,
+            )
+            for mark in drawn.marks
+        ),
+    )  # fmt: skip
+    start = format_html('<circle class="start" cx="{}" cy="{}" r="6"/>', *drawn.start) if drawn.start else ""
+    return format_html(
+        '<svg viewBox="0 0 {} {}" role="group" aria-label="Map of the stops, north at the top, no roads">'
+        '<polyline points="{}"/>{}{}<g class="scale"><path d="M12 {}h{}"/><text x="12" y="{}">{}</text></g></svg>',
+        drawn.width, drawn.height, drawn.line, start, marks, drawn.scale_y, drawn.scale, drawn.scale_y - 5,
+        drawn.scale_text,
     )  # fmt: skip
 
 

@@ -123,6 +123,94 @@ EMPTYINGS = _answer(
         "links": {"self": _LINKS["emptyings"], "can": _LINKS["self"]},
     },
 )
+COLLECTIONS = _answer(
+    "A full can",
+    {
+        "made_at": "2026-11-24T09:31:00Z",
+        "by": "2026-11-25T06:00:00Z",
+        "next": "2026-11-26T06:00:00Z",
+        "counts": {"FULL": 1, "FORECAST": 0, "SUSPECT": 0, "AGE": 0},
+        "overflow_h_avoided": None,
+        "overflow_untold": 1,
+        "way": {
+            "method": "nearest stop first, then 2-opt; great-circle distances, no roads",
+            "length_km": 0.0,
+            "back_km": None,
+            "start": None,
+            "unplaced": 0,
+        },
+        "looked_at": 2,
+        "complete": True,
+        "complete_from": 0,
+        "results": [
+            {
+                "can_id": "420",
+                "why": "FULL",
+                "reason": "At 93.5 %; its threshold is 80 %.",
+                "status": "FULL",
+                "level": "93.50",
+                "threshold": 80.0,
+                "measured_at": _PAST["measured_at"],
+                "full_since": _PAST["measured_at"],
+                "full_at": None,
+                "low": None,
+                "high": None,
+                "reliability": None,
+                "chance": 1.0,
+                "overflow_h_avoided": None,
+                "stop": 1,
+                "leg_km": 0.0,
+                "latitude": 50.0875,
+                "longitude": 14.4213,
+                "stream": "paper",
+                "facts": _FACTS,
+                "links": _LINKS,
+            }
+        ],
+        "left": [
+            {
+                "why": "UNKNOWN",
+                "count": 1,
+                "cans": [
+                    {
+                        "can_id": "0",
+                        "reason": "It was not yet seen to get full, and has not risen since it was emptied.",
+                        "status": "NEW",
+                        "level": "5",
+                        "chance": None,
+                        "links": {name: link.replace("420", "0") for name, link in _LINKS.items()},
+                    }
+                ],
+            }
+        ],
+        "links": {"self": "https://trash.example.org/collections"},
+    },
+)
+_HAPPENED = {"collections": 9, "overflow_h": 61.5}
+_INSTEAD = {"collections": 12, "overflow_h": 20.0}
+WHAT_IF = _answer(
+    "One can",
+    {
+        "threshold": 70.0,
+        "days": ["mon", "thu"],
+        "hour": 6,
+        "since": "2026-09-25T09:31:00Z",
+        "until": "2026-11-24T09:31:00Z",
+        "rounds": 17,
+        "cans": 1,
+        "chosen_from": 1,
+        "complete": True,
+        "known_h": 1439.5,
+        "shortened": 0,
+        "happened": _HAPPENED,
+        "instead": _INSTEAD,
+        "results": [{"can_id": "420", "known_h": 1439.5, "happened": _HAPPENED, "instead": _INSTEAD, "links": _LINKS}],
+        "links": {
+            "self": "https://trash.example.org/collections/what-if",
+            "list": "https://trash.example.org/collections",
+        },
+    },
+)
 CHART = _answer(
     "Two reports of a day",
     {

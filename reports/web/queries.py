@@ -190,14 +190,14 @@ MAX_SILENT_H = 9999
 
 def fleet_query(query: Mapping[str, str]) -> FleetQuery:
     known(query, {*FLEET_FILTERS, "page_size", "cursor"})
-    asked_status = _choice(query, "status", tuple(Status), str.upper)
+    asked_status = choice(query, "status", tuple(Status), str.upper)
     search = query.get("q", "").strip()
     if len(search) > MAX_CAN_ID:
         raise InvalidQuery("q", f"must be at most {MAX_CAN_ID} characters long")
-    silent_h = _whole(query, "silent_h", MAX_SILENT_H)
-    battery = _choice(query, "battery", BATTERIES, str.lower)
-    order = _choice(query, "order", get_args(Order), str.lower) or _natural(search, asked_status, silent_h, battery)
-    level_min, level_max = _level(query, "level_min"), _level(query, "level_max")
+    silent_h = whole(query, "silent_h", MAX_SILENT_H)
+    battery = choice(query, "battery", BATTERIES, str.lower)
+    order = choice(query, "order", get_args(Order), str.lower) or _natural(search, asked_status, silent_h, battery)
+    level_min, level_max = level(query, "level_min"), level(query, "level_max")
     if level_min is not None and level_max is not None and level_min > level_max:
         raise InvalidQuery("level_max", "must not be below level_min")
     size, stream = _page_size(query, cursors.MAX_FLEET), query.get("stream", "").strip()
@@ -233,7 +233,7 @@ def _is_silent(report: Report, hours: int, now: datetime) -> bool:
     return report.measured_at is not None and now - report.measured_at >= timedelta(hours=hours)
 
 
-def _choice(query: Mapping[str, str], name: str, allowed: Sequence[str], fold: Callable[[str], str]) -> str:
+def choice(query: Mapping[str, str], name: str, allowed: Sequence[str], fold: Callable[[str], str]) -> str:
     """Return one of the allowed words, "" where the parameter is missing or empty. Raises InvalidQuery."""
     text = fold(query.get(name, "").strip())
     if text and text not in allowed:
@@ -241,7 +241,7 @@ def _choice(query: Mapping[str, str], name: str, allowed: Sequence[str], fold: C
     return text
 
 
-def _level(query: Mapping[str, str], name: str) -> Decimal | None:
+def level(query: Mapping[str, str], name: str) -> Decimal | None:
     """Return a level asked for, None where the parameter is missing or empty. Raises InvalidQuery."""
     text = query.get(name, "").strip()
     if not text:
@@ -253,17 +253,17 @@ def _level(query: Mapping[str, str], name: str) -> Decimal | None:
 
 
 def _page_size(query: Mapping[str, str], most: int) -> int:
-    return _whole(query, "page_size", most) or cursors.DEFAULT_SIZE
+    return whole(query, "page_size", most) or cursors.DEFAULT_SIZE
 
 
-def _whole(query: Mapping[str, str], name: str, most: int) -> int | None:
+def whole(query: Mapping[str, str], name: str, most: int, *, least: int = 1) -> int | None:
     """Return a whole number asked for, None where the parameter is missing or empty. Raises InvalidQuery."""
     text = query.get(name, "").strip()
     if not text:
         return None
     # isdecimal alone would let through digits of other scripts.
-    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and 1 <= int(text) <= most):
-        raise InvalidQuery(name, f"must be a whole number from 1 to {most}")
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and least <= int(text) <= most):
+        raise InvalidQuery(name, f"must be a whole number from {least} to {most}")
     return int(text)
 
 
@@ -300,7 +300,7 @@ def cans_query(query: Mapping[str, str]) -> CansQuery:
 def sensors_query(query: Mapping[str, str]) -> SensorsQuery:
     """Return which page of the sensors is asked for. Raises InvalidQuery."""
     known(query, {"page_size", "cursor", "battery"})
-    size, battery = _page_size(query, cursors.MAX_SIZE), _choice(query, "battery", BATTERIES, str.lower)
+    size, battery = _page_size(query, cursors.MAX_SIZE), choice(query, "battery", BATTERIES, str.lower)
     scope = f"sensors {size} {battery}"
     return SensorsQuery(size, scope, battery, cursors.unseal(query.get("cursor", ""), scope))
 

@@ -65,6 +65,8 @@ MATRIX: dict[str, Row] = {
     "reports/<str:can_id>/emptyings": row(UNKNOWN, OPTIONS=READ),
     "over-time": row(READ),
     "over-time/map": row(READ),
+    "collections": row(READ),
+    "collections/what-if": row(READ),
     "pipeline/": row(STAFF, POST=SETTLE[405]),
     "pipeline/dead-letters/": row(STAFF, POST=SETTLE[400]),
     # Django's form views take PUT for POST.

@@ -49,7 +49,8 @@ class InvalidReport(ValueError):
     A report that can never be stored: which field broke which rule.
 
     text: exactly what was sent, of this report or, where index is None, of the whole message. summary: where it stands
-    for many reports of an array, how many those are and which fields broke rules; "" otherwise.
+    for many reports of an array, how many those are and which fields broke rules; "" otherwise. can_id: the can that it
+    names, "" where it names none by the rules.
     """
 
     def __init__(self, field: str, rule: str, *, text: str = "", index: int | None = None, summary: str = "") -> None:
@@ -59,6 +60,7 @@ class InvalidReport(ValueError):
         self.text = text
         self.index = index
         self.summary = summary
+        self.can_id = ""
 
     @classmethod
     def of_array(cls, invalid: Sequence[InvalidReport], *, reports: int, text: str) -> InvalidReport:

@@ -314,7 +314,7 @@ def _set_aside(parsed: Sequence[_Parsed], now: datetime) -> tuple[int, Sequence[
         set_aside_logger.warning(
             "set aside message %s: %s",
             each.delivery.first_message_id, str(each.error)[:MOST_SAID],
-            extra={"message_id": each.delivery.first_message_id},
+            extra={"message_id": each.delivery.first_message_id, "can_id": each.error.can_id},
         )  # fmt: skip
     return len(letters), limited
 

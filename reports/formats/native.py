@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -124,6 +125,9 @@ def _report_or_invalid(
     except InvalidReport as error:
         error.index = index
         error.text = text if index is None else text[sent.start : sent.end]
+        if isinstance(sent.parsed, dict):
+            with suppress(InvalidReport):
+                error.can_id = _can_id(sent.parsed)
         return error
 
 

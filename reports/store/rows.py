@@ -200,7 +200,10 @@ def _caught_up(can_id: str, found: _Folded, row: Row, now: datetime) -> _Folded:
     start, stood = before_late(can_id, row.late, row.rules)
     readings = _readings(can_id, start.at if start else None, row.key)
     if readings is None or (start is None and row.state is not None and len(set(readings)) < row.state.count):
-        log.warning("can %r: the history is too long or too short to take in a report that came late", can_id)
+        log.warning(
+            "can %r: the history is too long or too short to take in a report that came late", can_id,
+            extra={"can_id": can_id},
+        )  # fmt: skip
         return _Folded(None, without_late(row), found.decided, is_caught_up=True)
     whole, decided = caught_up(row, start, readings)
     known_at = whole.state.at if whole.state else 0

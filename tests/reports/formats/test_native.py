@@ -478,7 +478,8 @@ def test_one_bad_report_among_499_good_ones_is_found_in_its_place() -> None:
     texts = [f'{{"can_id": {at}, "level": {at % 101}}}' for at in range(500)]
     texts[250] = '{ "can_id" : 250 , "level" : "x" }'
     results = parse("[ " + " ,\n".join(texts) + " ]", NOW)
-    assert [getattr(each, "can_id", None) for each in results] == [None if at == 250 else str(at) for at in range(500)]
+    assert [each.can_id for each in results] == [str(at) for at in range(500)]
+    assert [at for at, each in enumerate(results) if not isinstance(each, Report)] == [250]
     bad = results[250]
     assert isinstance(bad, InvalidReport)
     assert (bad.field, bad.index, bad.text) == ("level", 250, texts[250])

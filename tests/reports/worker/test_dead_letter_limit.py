@@ -233,6 +233,14 @@ def test_a_field_with_a_long_name_fills_neither_the_log_nor_a_summary(suffix: st
     assert max(len(record.getMessage()) for record in caplog.records) < 500
 
 
+@pytest.mark.usefixtures("suffix")
+def test_the_line_of_a_report_that_is_set_aside_names_its_can_where_it_names_one(caplog: LogCaptureFixture) -> None:
+    work('{"can_id":" 432 ","level":"140"}', '{"can_id":"4/2","level":"5"}', "7")
+    assert sorted(record.__dict__["can_id"] for record in caplog.records if "set aside message" in record.msg) == [
+        "", "", "432",
+    ]  # fmt: skip
+
+
 def work(*bodies: str) -> None:
     """Send messages, and do with them what a worker does."""
     queue.publish(bodies)

@@ -50,6 +50,9 @@ bench: .venv/.run stack/.embedded bench/express/node_modules/.done ## Benchmarks
 faults: .venv/.dev stack/.$(STACK) ## Break servers and workers on purpose, and count every report (ARGS="--all", --only WORD; STACK)
 	@TRASH_LOCAL=1 .venv/bin/python -m tests.faults $(ARGS)
 
+alerts: .venv/.dev stack/.embedded ## Walk through each alert with its real fault (needs prometheus; ten minutes; ARGS="NoWorker")
+	@TRASH_LOCAL=1 .venv/bin/python -m tests.deploy.alerts $(ARGS)
+
 rights: .venv/.dev stack/.embedded ## Record anew which rights on AWS are needed, by all tests and faults: hours on a small machine
 	@rm -rf .aws-calls && mkdir .aws-calls
 	TRASH_LOCAL=1 AWS_CALLS=$(CURDIR)/.aws-calls PYTHONPATH=$(CURDIR)/tests/support/recording .venv/bin/python -m pytest -q -n 2 --dist loadfile $(ARGS)
@@ -104,7 +107,7 @@ help: ## Show this
 	@awk -F ':.*## ' '/^#: / { printf "\n%s\n", substr($$0, 4) } \
 	  /^[a-z-]+:.*## / { gsub(/\$$\$$/, "$$", $$2); printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: run observe env test lint format bench faults rights screenshots image sbom audit upgrade environments aws-cli servers clean help
+.PHONY: run observe env test lint format bench faults alerts rights screenshots image sbom audit upgrade environments aws-cli servers clean help
 
 # -- environments: each made anew when the file that locks it has changed ----------------------------------
 

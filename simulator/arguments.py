@@ -10,6 +10,8 @@ from math import isfinite
 from typing import Any
 
 DAYS = 7
+#: How far back a demonstration begins; all but every twentieth can were added DAYS ago.
+DEMO_DAYS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,7 @@ class Arguments:
     The arguments of a run; None where one was not given.
 
     rate: reports a second. speedup: simulated seconds a second. days: how far back to begin. check: send nothing.
-    mountings: print which sensor is in which can, and send nothing.
+    demo: a long past of some cans, and faults. mountings: print which sensor is in which can, and send nothing.
     """
 
     cans: int = 500
@@ -32,6 +34,7 @@ class Arguments:
     format: str = "device"
     json: bool = False
     check: bool = False
+    demo: bool = False
     mountings: bool = False
 
     @property
@@ -48,7 +51,7 @@ class Arguments:
         """
         if self.days is None:
             now_only = self.speedup is None and (self.rate is not None or self.lab_format)
-            return timedelta(0 if now_only else DAYS)
+            return timedelta(0 if now_only else DEMO_DAYS if self.demo else DAYS)
         return timedelta(self.days)
 
     @property
@@ -104,6 +107,11 @@ def add_to(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--mountings", action="store_true",
         help="print which sensor of --format uplinks is in which can, for `manage.py mount`, and send nothing",
+    )  # fmt: skip
+    parser.add_argument(
+        "--demo", action="store_true",
+        help=f"{DEMO_DAYS} past days of every twentieth can, {DAYS} of the others, and some cans with faults: silent, "
+        "stuck, jumping, tilted, and reports that are invalid",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print only one JSON object, at the end")
     parser.add_argument("--check", action="store_true", help="check the arguments, and send nothing")

@@ -18,7 +18,8 @@ from math import exp, log
 from typing import NamedTuple
 
 from reports.report import EPOCH
-from simulator import town
+from simulator import faults, town
+from simulator.faults import Fault
 from simulator.town import Can, draws, normal
 
 #: Cans fill up to a little more than the sensor's 100 percent.
@@ -46,11 +47,16 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What a can's sensor measured: a level in percent, 0-100, with the digits that the device sends."""
+    """
+    What a can's sensor measured: a level in percent, 0-100, with the digits that the device sends.
+
+    events: what it tells beside it, as that it is tilted. With the fault POISON its level may be a word.
+    """
 
     can: Can
     level: str
     measured_at: datetime
+    events: tuple[str, ...] = ()
 
     @property
     def place(self) -> Place:
@@ -106,12 +112,14 @@ class Fleet:
     """
     `size` cans of the town that `seed` makes.
 
-    zone: the time zone of the town's hours and weekdays.
+    zone: the time zone of the town's hours and weekdays. new_since: of a demonstration: then some cans have faults
+    (simulator.faults), and all but every twentieth were added at that instant.
     """
 
     seed: int = 1
     size: int = 500
     zone: tzinfo = UTC
+    new_since: datetime | None = None
     # A cache: each entry follows from seed, can and day.
     _days: dict[int, tuple[int, _Day]] = field(default_factory=dict, repr=False, compare=False)
 
@@ -132,8 +140,8 @@ class Fleet:
         while turns:
             turn = turns[0]
             can, at = self.cans[turn.number], EPOCH + timedelta(seconds=turn.at_s)
-            if Place(at, can.number) > after and not self._silent(can, turn.nth):
-                yield Measurement(can, self._reading(can, at, turn.noise), at)
+            if Place(at, can.number) > after and not self._silent(can, turn.nth) and self._reports(can, at):
+                yield self._measured(can, at, turn.noise)
             heapreplace(turns, self._turn(can, turn.nth + 1))
 
     def newest(self, at: datetime) -> list[Measurement]:
@@ -141,10 +149,13 @@ class Fleet:
         newest = []
         for can in self.cans:
             index = _index_before(can, _seconds(at)) + 2
-            while (turn := self._turn(can, index)).at_s > _seconds(at) or self._silent(can, index):
+            while (
+                (turn := self._turn(can, index)).at_s > _seconds(at)
+                or self._silent(can, index)
+                or self._is_silenced(can, EPOCH + timedelta(seconds=turn.at_s))
+            ):
                 index -= 1
-            measured_at = EPOCH + timedelta(seconds=turn.at_s)
-            newest.append(Measurement(can, self._reading(can, measured_at, turn.noise), measured_at))
+            newest.append(self._measured(can, EPOCH + timedelta(seconds=turn.at_s), turn.noise))
         return sorted(newest, key=lambda measurement: measurement.place)
 
     def at_rate(self, per_second: float, since: datetime) -> Iterator[Measurement]:
@@ -160,7 +171,7 @@ class Fleet:
             for _, number in order[position:]:
                 at = EPOCH + timedelta(microseconds=round(nth / per_second * 1e6))
                 noise = draws(3, self.seed, "rate", turn, number)
-                yield Measurement(self.cans[number], self._reading(self.cans[number], at, noise), at)
+                yield self._measured(self.cans[number], at, noise)
                 nth += 1
 
     def end_of(self, instant: datetime) -> Place:
@@ -169,8 +180,17 @@ class Fleet:
 
     def expected(self, since: datetime, until: datetime) -> int:
         """Return about how many measurements the fleet makes between these instants."""
-        duration_s = max((until - since).total_seconds(), 0)
-        return round(sum(duration_s / can.every_s for can in self.cans) * (1 - SILENT))
+        parts = (
+            max(
+                (
+                    until - (since if self._is_there(can, since) else max(since, self.new_since or since))
+                ).total_seconds(),
+                0,
+            )
+            / can.every_s
+            for can in self.cans
+        )
+        return round(sum(parts) * (1 - SILENT))
 
     def level(self, can: Can, at: datetime) -> float:
         """Return the can's true level in percent, without the errors of its sensor."""
@@ -232,6 +252,32 @@ class Fleet:
         run, position = divmod(index, RUN)
         silent, length = draws(2, self.seed, "silent", can.number, run)
         return silent < SILENT_RUNS and position <= int(length * RUN)
+
+    def _is_there(self, can: Can, at: datetime) -> bool:
+        """Say whether a can is a part of the fleet at an instant."""
+        return self.new_since is None or at >= self.new_since or faults.is_old(can)
+
+    def _is_silenced(self, can: Can, at: datetime) -> bool:
+        """Say whether a fault keeps a can from reporting."""
+        return self.new_since is not None and faults.fault_of(can, at) is Fault.SILENT
+
+    def _reports(self, can: Can, at: datetime) -> bool:
+        return self._is_there(can, at) and not self._is_silenced(can, at)
+
+    def _measured(self, can: Can, at: datetime, noise: tuple[float, ...]) -> Measurement:
+        fault = None if self.new_since is None else faults.fault_of(can, at)
+        chance = noise[2]
+        match fault:
+            case Fault.STUCK:
+                day = at.replace(hour=0, minute=0, second=0, microsecond=0)
+                return Measurement(can, digits(self.level(can, day - timedelta(days=faults.stuck_day(can, at)))), at)
+            case Fault.JUMPING if chance < 0.5:
+                return Measurement(can, "100" if chance < 0.25 else "0", at)
+            case Fault.TILTED:
+                return Measurement(can, self._reading(can, at, noise), at, ("tilt",))
+            case Fault.POISON if chance < faults.POISONED:
+                return Measurement(can, "error", at)
+        return Measurement(can, self._reading(can, at, noise), at)
 
     def _reading(self, can: Can, at: datetime, noise: tuple[float, ...]) -> str:
         blur, dip, depth = noise

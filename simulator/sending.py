@@ -37,7 +37,8 @@ def of_measurement(measured: Measurement) -> Sending:
     """Return a measurement as its device sends it: with stream and location as attributes."""
     can, at = measured.can, measured.measured_at
     lat, lon = can.location
-    attributes = f'{{"stream":{json.dumps(can.stream)},"location":{{"lat":{lat},"lon":{lon}}}}}'
+    events = f',"events":{json.dumps(measured.events)}' if measured.events else ""
+    attributes = f'{{"stream":{json.dumps(can.stream)},"location":{{"lat":{lat},"lon":{lon}}}{events}}}'
     body = native.dump(Report(can.can_id, measured.level, at, at, attributes))
     return Sending(at, at, body, lab(can.can_id, measured.level), measured.place)
 

@@ -120,6 +120,27 @@ class Can:
     phase_s: int
 
 
+#: Of the groups of cans. The town is made up, and so are these.
+STREETS = (
+    "Acacia Street", "Baobab Avenue", "Bridge Road", "Cedar Lane", "Chapel Street", "Clock Tower Road", "Cocoa Street",
+    "Court Road", "Garden Street", "Harmony Avenue", "High Street", "Hill Road", "Library Street", "Market Street",
+    "Mill Lane", "Museum Road", "Orchard Street", "Palm Avenue", "Park Road", "River Street", "School Lane",
+    "Station Road", "Theatre Square", "Weavers Street",
+)  # fmt: skip
+
+
+PLACES = (
+    "Bakery", "Bus stop", "Car park", "Church", "Clinic", "Fire station", "Football ground", "Library", "Market hall",
+    "Mosque", "Museum", "Petrol station", "Playground", "Post office", "School", "Supermarket", "Town hall", "Workshop",
+)  # fmt: skip
+
+
+def name_and_address(seed: int, number: int) -> tuple[str, str]:
+    """Return where a can is, in words: beside what its group stands, and the address of that."""
+    place, street, house = draws(3, seed, "address", number // CANS_PER_SITE)
+    return PLACES[int(place * len(PLACES))], f"{STREETS[int(street * len(STREETS))]} {1 + int(house * 90)}"
+
+
 def can(seed: int, number: int) -> Can:
     """Return can number `number`, from 0, of the town that this seed makes."""
     site = number // CANS_PER_SITE

@@ -3,7 +3,7 @@ Make what the stack needs before its worker starts: queues, tables, database, us
 
     python -m stack.prepare [SENSORS]   as `make run` does, in one process: each command of its own would cost 0.7 s
 
-SENSORS: so many simulated sensors of `simulate --format uplinks` are mounted in cans.
+SENSORS: so many simulated sensors of `simulate --format uplinks` are mounted in cans, and the simulated cans get names.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if __name__ == "__main__":
     call_command("migrate", verbosity=0)
     call_command("people", local=True)
     if len(sys.argv) > 1:
+        call_command("name-cans")
         mountings = StringIO()
         call_command("simulate", "--format", "uplinks", "--cans", sys.argv[1], "--mountings", stdout=mountings)
         file = Path(settings.TRASH_DATA) / "sensors.csv"

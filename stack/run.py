@@ -46,6 +46,8 @@ FOREIGN = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPO
 WITHOUT_SECRETS = {"DJANGO_SECRET_KEY": "", "DATABASE_URL": ""}
 #: Simulated sensors of bought models that are shown beside the simulated fleet.
 SENSORS = "10"
+#: How far back the simulated past reaches.
+PAST_DAYS = "60"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,9 @@ def services(settings: Settings, dynamodb_port: int | None = None) -> list[Servi
         ),
         Service(
             "simulator",
-            Program([python, "manage.py", "simulate", *shlex.split(settings.simulate)], WITHOUT_SECRETS),
+            Program(
+                [python, "manage.py", "simulate", *(shlex.split(settings.simulate) or ["--demo"])], WITHOUT_SECRETS
+            ),
             # Asked for a number of reports, it ends.
             may_end=True,
             stop_within_s=1,
@@ -186,8 +190,17 @@ def services(settings: Settings, dynamodb_port: int | None = None) -> list[Servi
             may_end=True,
             stop_within_s=1,
         ),
+        Service(
+            "hours",
+            # The past was sent at once: nobody counted the fleet then.
+            Program([python, "manage.py", "fill-hours", "--wait", "--days", PAST_DAYS]),
+            may_end=True,
+            stop_within_s=1,
+        ),
     ]
-    left_out = {"simulator": settings.simulate == "off", "sensors": not shows_sensors}
+    left_out = {
+        "simulator": settings.simulate == "off", "sensors": not shows_sensors, "hours": not shows_sensors,
+    }  # fmt: skip
     return [service for service in everything if not left_out.get(service.name)]
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from itertools import islice, pairwise, takewhile
+from itertools import groupby, islice, pairwise, takewhile
 from math import ceil
 from statistics import mean
 from zoneinfo import ZoneInfo
@@ -234,3 +235,31 @@ def test_some_cans_overflow_and_most_do_not() -> None:
 
     assert 0.01 < sum(level >= 99 for level in levels) / len(levels) < 0.15
     assert 30 < mean(levels) < 55
+
+
+def test_a_demonstration_has_cans_with_faults_and_some_that_have_been_there_for_long() -> None:
+    now = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    fleet = Fleet(1, 100, new_since=now - timedelta(days=7))
+    since = now - timedelta(days=20)
+
+    taken = list(takewhile(lambda each: each.measured_at <= now, fleet.measurements(Place(since))))
+
+    old = {each.can.number for each in taken if each.measured_at < now - timedelta(days=7)}
+    assert old == {0, 20, 40, 60, 80}
+    assert fleet.expected(since, now) == pytest.approx(len(taken), rel=0.05)
+    by_can: dict[int, list[Measurement]] = {}
+    for each in taken:
+        by_can.setdefault(each.can.number, []).append(each)
+    # One is silent for three days in six, one stands still for twelve days, others are tilted or send no level.
+    gaps = [later.measured_at - one.measured_at for one, later in pairwise(by_can[3])]
+    assert max(gaps) > timedelta(days=2.5) or now - by_can[3][-1].measured_at > timedelta(days=1)
+    still = [len(list(run)) for _, run in groupby(by_can[40], key=lambda each: each.level)]
+    assert max(still) > 40
+    assert {each.events for each in by_can[12]} == {(), ("tilt",)}
+    assert "error" in {each.level for each in by_can[16]}
+    assert {each.level for each in by_can[27]} > {"0", "100"}
+    # A run that goes on later, and the newest of each can, say the same.
+    middle = taken[len(taken) // 2].place
+    again = takewhile(lambda each: each.measured_at <= now, replace(fleet).measurements(middle))
+    assert list(again) == [each for each in taken if each.place > middle]
+    assert fleet.newest(now) == sorted((mine[-1] for mine in by_can.values()), key=lambda each: each.place)

@@ -1,5 +1,6 @@
 """`manage.py simulate`: send the reports of a simulated fleet, or the rows of a file, to the queue."""
 
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -35,7 +36,8 @@ class Command(BaseCommand):
         run = Run(asked, queue.publish, WallClock(), screen, count_unstored=count_unstored)
         try:
             if asked.replay is None:
-                fleet = Fleet(asked.seed, asked.cans, ZoneInfo(settings.TRASH_TIME_ZONE))
+                new_since = run.clock.now() - timedelta(arguments.DAYS) if asked.demo else None
+                fleet = Fleet(asked.seed, asked.cans, ZoneInfo(settings.TRASH_TIME_ZONE), new_since)
                 run.bookmark = Bookmark.of(fleet, settings.TRASH_DATA, form=asked.format) if asked.resumes else None
                 screen.end(asked, run.fleet(fleet))
             else:

@@ -94,10 +94,16 @@ def walk(after: str | None = None) -> Iterator[Stretch]:
         with as_store_errors():
             answer = dynamodb().patiently("Scan", {**request, "ExclusiveStartKey": start} if start else request)
         start = answer.get("LastEvaluatedKey")
-        cans = [Met(report, _keys(item)) for item in answer["Items"] if (report := report_of(item))]
-        yield Stretch(cans, start["id"]["S"] if start else None)
+        made = [_stretch(answer["Items"], start["id"]["S"] if start else None)]
+        # 2 MB, and the rows made of them 1 MB, would be held while a slow reader takes what follows from them.
+        del answer
+        yield made.pop()
         if not start:
             return
+
+
+def _stretch(items: Sequence[Item], position: str | None) -> Stretch:
+    return Stretch([Met(report, _keys(item)) for item in items if (report := report_of(item))], position)
 
 
 def count(keys: KeyRange) -> Iterator[int]:

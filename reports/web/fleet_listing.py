@@ -127,20 +127,31 @@ class FleetListing:
     def _all_reported(self) -> Iterator[Sequence[Row]]:
         if not self.query.needs_an_index:
             for stretch in store.walk():
-                reports = [can.report for can in stretch.cans]
-                self._facts = {}
-                wanted = self._wanted(reports)
-                # Else each of them would be asked after, one by one, at the end of the list.
-                never_reported.note(self._facts.values())
-                yield [self._row(report) for report in reports if report.can_id in wanted]
+                made = [self._made_of(stretch)]
+                # While a slow reader takes what follows from them, they are not held.
+                del stretch
+                yield made.pop()
             return
         query = replace(self.query, size=cursors.MAX_SIZE)
         while True:
             ranked = self._ranked(query)
-            yield self._rows(ranked)
-            if not ranked.more:
+            made, more, last = [self._rows(ranked)], ranked.more, ranked.last
+            self._facts = {}
+            del ranked
+            yield made.pop()
+            if not more:
                 return
-            query = replace(query, after=ranked.last)
+            query = replace(query, after=last)
+
+    def _made_of(self, stretch: store.Stretch) -> list[Row]:
+        """Return the rows of those cans of a walk that are wanted."""
+        reports = [can.report for can in stretch.cans]
+        wanted = self._wanted(reports)
+        # Else each of them would be asked after, one by one, at the end of the list.
+        never_reported.note(self._facts.values())
+        rows = [self._row(report) for report in reports if report.can_id in wanted]
+        self._facts = {}
+        return rows
 
     def _never(self, size: int, *, after: str | None = None, before: str | None = None) -> NeverReported:
         return never_reported.some(self.query, self.found, size, after=after, before=before)

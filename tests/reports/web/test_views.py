@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import json
 import re
@@ -539,6 +540,25 @@ def test_a_large_csv_file_is_made_as_it_is_read_and_breaks_off_where_it_fails(
     # The server breaks the connection then: tests/trashsite/server/test_server.py.
     with pytest.raises(store.StoreUnavailable):
         b"".join(broken)
+
+
+@pytest.mark.parametrize("order", ["", "&order=id"])
+def test_a_large_csv_file_holds_no_rows_while_its_reader_is_slow(
+    client: Client, monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    for number in range(5):
+        put(f"slow-{number}")
+    monkeypatch.setattr(fleet_csv, "WHOLE_S", 0)
+    monkeypatch.setattr(walking, "ROWS", 2)
+    monkeypatch.setattr(cursors, "MAX_SIZE", 2)
+
+    file = client.get(f"/reports/?format=csv{order}").streaming_content
+    begun = next(file) + next(file)
+    held = {each.can_id for each in gc.get_objects() if type(each) is Report}
+    rest = b"".join(file)
+
+    assert (begun + rest).count(b"\nslow-") == 5
+    assert not [can_id for can_id in held if can_id.startswith("slow-")]
 
 
 def unavailable(*_: object, **__: object) -> aws.Answer:

@@ -69,30 +69,37 @@ def folded(
     """
     state = state or SensorState(EPOCH)
     for reading, verdict, reason in readings:
+        # Collected, since each copy of a state costs as much as all else that is done here.
+        new: dict[str, Any] = {}
         frame = reading.frame
         if received_at >= state.heard_at:
-            state = replace(state, heard_at=received_at, server=frame.server, model=reading.model or state.model)
-        state = _with_battery(state, reading, received_at if reading.is_past else reading.measured_at)
+            new = {"heard_at": received_at, "server": frame.server, "model": reading.model or state.model}
+        facts = dict(state.facts)
+        new |= _battery(facts, reading, received_at if reading.is_past else reading.measured_at)
         if not reading.is_past and reading.verdict is not Verdict.IGNORE:
-            state = _with_measurement(state, reading, verdict, reason)
+            new |= _measurement(state, facts, reading, verdict, reason)
+        state = replace(state, facts=facts, **new)
     return state
 
 
-def _with_battery(state: SensorState, reading: Reading, at: datetime) -> SensorState:
-    battery, known = reading.battery, state.facts.get("battery")
+def _battery(facts: dict[str, Fact], reading: Reading, at: datetime) -> dict[str, Any]:
+    """Put the battery into the facts; return what else of the state it changes."""
+    battery, known = reading.battery, facts.get("battery")
     if battery is None or (known and known.at > at):
-        return state
-    return replace(
-        state,
-        facts={**state.facts, "battery": Fact(battery.text, at)},
-        is_battery_low=battery.is_low,
-        battery_percent="" if battery.percent is None else f"{battery.percent.normalize():f}",
-    )
+        return {}
+    facts["battery"] = Fact(battery.text, at)
+    percent = battery.percent
+    return {
+        "is_battery_low": battery.is_low,
+        "battery_percent": "" if percent is None else f"{percent.normalize():f}",
+    }
 
 
-def _with_measurement(state: SensorState, reading: Reading, verdict: str, reason: str) -> SensorState:
-    at = reading.measured_at
-    facts = dict(state.facts)
+def _measurement(
+    state: SensorState, facts: dict[str, Fact], reading: Reading, verdict: str, reason: str
+) -> dict[str, Any]:
+    """Put what was measured into the facts; return what else of the state it changes."""
+    at, new = reading.measured_at, dict[str, Any]()
     told = (
         ("distance", reading.distance_mm, "mm"),
         ("level", reading.level_percent, "%"),
@@ -102,28 +109,24 @@ def _with_measurement(state: SensorState, reading: Reading, verdict: str, reason
     for name, value, unit in told:
         if value is not None and (name not in facts or facts[name].at <= at):
             facts[name] = Fact(f"{value.normalize():f} {unit}", at)
-    events = dict(state.events)
-    for event in reading.events:
-        events[event] = max(events.get(event, at), at)
-    known = {frame for frame, _ in state.frames}
+    if reading.events:
+        new["events"] = {**state.events, **{name: max(state.events.get(name, at), at) for name in reading.events}}
     mark = fingerprint(reading)
-    frames = state.frames
-    if mark not in known:
-        frames = tuple(sorted((*frames, (mark, _ms(at))), key=lambda each: each[1])[-FRAMES:])
-    state = replace(state, facts=facts, events=events, frames=frames)
+    if all(mark != known for known, _ in state.frames):
+        new["frames"] = tuple(sorted((*state.frames, (mark, _ms(at))), key=lambda each: each[1])[-FRAMES:])
     if at >= state.measured_at:
         # Of what came together after an outage, the frame that was measured last, not the one that came last.
         frame = reading.frame
-        state = replace(
-            state,
-            measured_at=at,
-            verdict=verdict,
-            reason=reason[:MAX_REASON],
-            active=tuple(reading.events),
-            counter=frame.counter,
-            rssi_dbm=state.rssi_dbm if frame.rssi_dbm is None else f"{frame.rssi_dbm.normalize():f}",
-        )
-    return state
+        new |= {
+            "measured_at": at,
+            "verdict": verdict,
+            "reason": reason[:MAX_REASON],
+            "active": tuple(reading.events),
+            "counter": frame.counter,
+        }
+        if frame.rssi_dbm is not None:
+            new["rssi_dbm"] = f"{frame.rssi_dbm.normalize():f}"
+    return new
 
 
 def is_known(state: SensorState | None, reading: Reading) -> bool:

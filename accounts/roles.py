@@ -24,6 +24,10 @@ OPERATOR = frozenset(
         "reports.change_sensor",
         "reports.delete_sensor",
         "reports.view_sensor",
+        "reports.add_streamlimits",
+        "reports.change_streamlimits",
+        "reports.delete_streamlimits",
+        "reports.view_streamlimits",
     }
 )
 #: The role admin has every permission of these applications.

@@ -15,7 +15,17 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from reports.models import Can, Mounting, Pair, SavedView, Sensor, UplinkSource, model_names, note_changes
+from reports.entered_models import StreamLimits
+from reports.models import (
+    Can,
+    Mounting,
+    Pair,
+    SavedView,
+    Sensor,
+    UplinkSource,
+    model_names,
+    note_changes,
+)
 from trashsite.admin_lookups import ListedLookups
 
 
@@ -89,6 +99,15 @@ class SensorAdmin(ListedLookups, admin.ModelAdmin):  # type: ignore[type-arg]
     def get_readonly_fields(self, request: HttpRequest, obj: Sensor | None = None) -> tuple[str, ...]:
         # Another key is another sensor.
         return ("key", "channel") if obj else ()
+
+
+@admin.register(StreamLimits)
+class StreamLimitsAdmin(ListedLookups, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("stream", "full_from", "hysteresis")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: StreamLimits | None = None) -> tuple[str, ...]:
+        # With another name it would be saved as another stream, and stay the first one, too.
+        return ("stream",) if obj else ()
 
 
 @admin.register(SavedView)

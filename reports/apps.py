@@ -10,7 +10,7 @@ class ReportsConfig(AppConfig):
 
     def ready(self) -> None:
         """Copy what workers must know whenever it changes, and look for what was not copied in each web process."""
-        from reports.models import register_changed
+        from reports.pending_entries import register_changed
         from reports.publishing import publish_changed, start_repair
         from trashsite.server.started import web_started
 

@@ -11,11 +11,10 @@ import hashlib
 import re
 import secrets
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -23,9 +22,11 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import connection, models, transaction
-from django.dispatch import Signal
 
+from reports.entered_models import CAN, Correction, StreamLimits
 from reports.formats import models as formats_models
+from reports.insight.entered import DEFAULT, Spread
+from reports.pending_entries import Registered, note_change, note_deleted
 from reports.report import Report, iso
 
 CAN_ID = RegexValidator(r"^[^/\x00-\x1f]+\Z")
@@ -33,59 +34,6 @@ CAN_ID = RegexValidator(r"^[^/\x00-\x1f]+\Z")
 #: Characters of a word that are searched.
 MAX_WORD = 40
 _WORD = re.compile(r"\w+")
-
-#: Sent with `kind` and `ids` once a change is committed whose entries of the register have to be copied again.
-register_changed = Signal()
-
-
-class PendingEntry(models.Model):
-    """An entry of the register that has to be copied again; removed when that is done."""
-
-    kind = models.CharField(max_length=32)
-    entry_id = models.CharField(max_length=128)
-
-    class Meta:
-        default_permissions = ()
-        indexes = (models.Index(fields=("kind", "entry_id"), name="pending_entry"),)
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.entry_id}"
-
-
-def note_change(kind: str, ids: Collection[str]) -> None:
-    """
-    Note that entries of the register have to be copied again; call it in the transaction of the change.
-
-    Once that is committed they are copied at once, and by the next repair where that fails.
-    """
-    PendingEntry.objects.bulk_create([PendingEntry(kind=kind, entry_id=id_) for id_ in ids], batch_size=500)
-    transaction.on_commit(partial(register_changed.send, PendingEntry, kind=kind, ids=ids))
-
-
-class Registered(models.Model):
-    """A row of which workers must know. `QuerySet.update` and `bulk_create` need a `note_change` of their own."""
-
-    #: The kind of its entries, and how the id of its entry is found.
-    register_kind: ClassVar[str]
-
-    class Meta:
-        abstract = True
-
-    @property
-    def register_id(self) -> str:
-        """The id of the entry that tells of this row."""
-        raise NotImplementedError
-
-    def save(self, *args: Any, **named: Any) -> None:
-        """Save the row, and note its entry in the same transaction."""
-        with transaction.atomic():
-            super().save(*args, **named)
-            note_change(self.register_kind, [self.register_id])
-
-
-def note_deleted(instance: Registered, **_: Any) -> None:
-    """Note the entry of a row that is deleted, alone or with many."""
-    note_change(instance.register_kind, [instance.register_id])
 
 
 class Facts(NamedTuple):
@@ -96,6 +44,10 @@ class Facts(NamedTuple):
     stream: str
     latitude: str | None
     longitude: str | None
+
+
+#: Cans of which limits of their own are entered.
+HAS_LIMITS = models.Q(full_from__isnull=False) | models.Q(hysteresis__isnull=False)
 
 
 class Can(models.Model):
@@ -118,6 +70,14 @@ class Can(models.Model):
         validators=[MinValueValidator(-180), MaxValueValidator(180)],
     )  # fmt: skip
     retired_at = models.DateTimeField(null=True, blank=True, help_text="out of service from then on")
+    full_from = models.PositiveSmallIntegerField(
+        "full from", null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(100)],
+        help_text="percent; empty: as its stream",
+    )  # fmt: skip
+    hysteresis = models.PositiveSmallIntegerField(
+        null=True, blank=True, validators=[MaxValueValidator(50)],
+        help_text="points below that from which it is no longer full; empty: as its stream",
+    )  # fmt: skip
     #: False says nothing: who lists the cans that never reported asks the store, and notes here which have.
     has_reported = models.BooleanField(default=False, editable=False)
 
@@ -126,6 +86,7 @@ class Can(models.Model):
         indexes = (
             models.Index(fields=("can_id",), name="can_never_reported", condition=models.Q(has_reported=False)),
             models.Index(fields=("latitude", "longitude"), name="can_place"),
+            models.Index(fields=("full_from", "hysteresis"), name="can_with_limits", condition=HAS_LIMITS),
         )
 
     def __str__(self) -> str:
@@ -140,8 +101,12 @@ class Can(models.Model):
     def save(self, *args: Any, **named: Any) -> None:
         """Save the facts, and the words by which they are found."""
         with transaction.atomic():
+            before = Can.objects.filter(pk=self.pk).values_list("stream", "full_from", "hysteresis").first()
             super().save(*args, **named)
             index_words([self])
+            stream, *limits = before or ("", None, None)
+            if limits != [self.full_from, self.hysteresis] or (stream != self.stream and StreamLimits.objects.exists()):
+                note_change(CAN, [self.pk])
 
     @property
     def facts(self) -> Facts:
@@ -150,6 +115,17 @@ class Can(models.Model):
     def is_retired(self, measured_at: datetime | None) -> bool:
         """Say whether it is out of service, given when its newest report was measured."""
         return self.retired_at is not None and (measured_at is None or measured_at <= self.retired_at)
+
+
+def note_cans_of(instance: StreamLimits, **_: Any) -> None:
+    """Note the cans of which this stream is entered: the others follow by what they send."""
+    names = [name for name in streams_entered() if name.casefold() == instance.stream]
+    note_change(CAN, list(Can.objects.filter(stream__in=names).values_list("pk", flat=True)))
+
+
+def streams_entered() -> list[str]:
+    """Return the streams that are entered of cans; no database knows the case of every alphabet."""
+    return list(Can.objects.exclude(stream="").order_by().values_list("stream", flat=True).distinct())
 
 
 class CanWord(models.Model):
@@ -289,7 +265,17 @@ class Mounting(Registered):
         return others.filter(models.Q(until=None) | models.Q(until__gt=self.since)).first()
 
 
-for registered in (Sensor, Mounting):
+def note_deleted_can(instance: Can, **_: Any) -> None:
+    """Note the entry of a can whose facts are deleted."""
+    has_limits = (instance.full_from, instance.hysteresis) != (None, None)
+    if has_limits or (instance.stream and StreamLimits.objects.exists()):
+        note_change(CAN, [instance.pk])
+
+
+models.signals.post_delete.connect(note_deleted_can, sender=Can)
+for changed in (models.signals.post_save, models.signals.post_delete):
+    changed.connect(note_cans_of, sender=StreamLimits)
+for registered in (Sensor, Mounting, StreamLimits, Correction):
     models.signals.post_delete.connect(note_deleted, sender=registered)
 
 
@@ -324,7 +310,9 @@ def secret_digest(secret: str) -> str:
 
 
 #: The facts of a can, as a change names them.
-FACTS = ("name", "address", "stream", "latitude", "longitude", "retired_at")
+FACTS = ("name", "address", "stream", "latitude", "longitude", "retired_at", "full_from", "hysteresis")
+#: What else a change may name: an emptying that was added or struck, or is so no longer.
+EMPTYING = "emptying"
 #: Changes kept of one can: of more, the oldest are deleted.
 MOST_CHANGES = 100
 
@@ -334,7 +322,8 @@ class CanChange(models.Model):
     One change of a can's facts.
 
     kind: "added", "changed" or "deleted". by: the user's name at that time. via: "form", "API", "CSV" or "admin".
-    facts: by name, what stood there before and what after, as text; "" for nothing. retired_at is ISO 8601.
+    facts: by name, what stood there before and what after, as text; "" for nothing. retired_at is ISO 8601. An emptying
+    that was added or struck is one of them, with its note.
     """
 
     can_id = models.CharField(max_length=128)
@@ -388,6 +377,15 @@ class SavedView(models.Model):
         return self.name
 
 
+def limits_spread() -> Spread:
+    """Return between which limits those of all cans lie, as they are entered."""
+    pairs = [*Can.objects.filter(HAS_LIMITS).order_by().values_list("full_from", "hysteresis").distinct()]
+    pairs += StreamLimits.objects.order_by().values_list("full_from", "hysteresis")
+    full_from = [DEFAULT.full_from, *(float(each) for each, _ in pairs if each is not None)]
+    hysteresis = [DEFAULT.hysteresis, *(float(each) for _, each in pairs if each is not None)]
+    return Spread(min(full_from), max(full_from), max(hysteresis))
+
+
 def facts_of(can_ids: Iterable[str]) -> Mapping[str, Can]:
     """Return what is known of these cans, by id, in one query."""
     return Can.objects.in_bulk(list(can_ids))
@@ -439,6 +437,16 @@ def note_changes(pairs: Iterable[Pair], *, by: str, via: str, now: datetime) -> 
     Call it in the transaction that makes the change.
     """
     changes = [change for before, after in pairs if (change := _change(before, after, by, via, now))]
+    return _kept(changes)
+
+
+def note_emptying(can_id: str, before: str, after: str, *, by: str, via: str, now: datetime) -> None:
+    """Keep that an emptying of a can was added or struck. Call it in the transaction that makes the change."""
+    facts = {EMPTYING: [before, after]}
+    _kept([CanChange(can_id=can_id, at=now, kind="changed", by=by, via=via, facts=facts)])
+
+
+def _kept(changes: list[CanChange]) -> Sequence[CanChange]:
     CanChange.objects.bulk_create(changes, batch_size=500)
     can_ids = [change.can_id for change in changes]
     for start in range(0, len(can_ids), 500):

@@ -11,21 +11,28 @@ A new mounting also notes that its sensor may have waited for it: what that sent
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.db.models import Q
 from django.utils import timezone
 
 from reports import queue, store
+from reports.entered_models import ALL_STREAMS, CAN, Correction, StreamLimits
 from reports.formats import mounting, registered
-from reports.models import Mounting, PendingEntry, Sensor, note_change
+from reports.insight import entered
+from reports.insight.entered import Entered, Limits
+from reports.models import HAS_LIMITS, Can, Mounting, Sensor, streams_entered
+from reports.pending_entries import PendingEntry, note_change
 from reports.queue import Origin, QueueUnavailable, RedriveKeyMissing
 from reports.report import EPOCH
 from reports.store import StoreUnavailable
@@ -36,6 +43,8 @@ logger = logging.getLogger(__name__)
 REPAIR_S = 5.0
 #: Entries that whoever made a change waits for; more are copied by the next repair.
 MOST_AT_ONCE = 100
+#: Of cans fewer: the state of each is made again from its history.
+MOST_CANS_AT_ONCE = 3
 #: Notes looked at together.
 NOTES = 1_000
 #: What Django raises while its database is out of reach.
@@ -119,8 +128,57 @@ def send_kept(keys: Collection[str]) -> int:
     return count
 
 
+def can_texts(can_ids: Sequence[str]) -> dict[str, str]:
+    """Return the entries of what was entered of cans: their limits, and their emptyings added and struck."""
+    return {can_id: entered.to_text(each) for can_id, each in _entered(can_ids).items() if each != entered.NOTHING}
+
+
+def _entered(can_ids: Sequence[str]) -> dict[str, Entered]:
+    limits = by_stream()
+    found = dict.fromkeys(can_ids, entered.NOTHING)
+    for can in Can.objects.filter(can_id__in=can_ids):
+        # The stream that is entered counts over the one that the device sends.
+        of_stream = limits.get(can.stream.casefold()) if can.stream else None
+        full_from = of_stream.full_from if can.full_from is None and of_stream else can.full_from
+        hysteresis = of_stream.hysteresis if can.hysteresis is None and of_stream else can.hysteresis
+        found[can.can_id] = Entered(_number(full_from), _number(hysteresis))
+    for can_id in can_ids:
+        instants: dict[bool, list[int]] = {False: [], True: []}
+        for each in Correction.objects.filter(can_id=can_id).order_by("at"):
+            instants[each.is_struck].append(math.floor(each.at.timestamp()))
+        found[can_id] = replace(found[can_id], added=tuple(instants[False]), struck=tuple(instants[True]))
+    return found
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def by_stream() -> dict[str, Limits]:
+    """Return the limits that were entered of streams, by their names without case."""
+    found = StreamLimits.objects.all()
+    return {each.stream: Limits(float(each.full_from), float(each.hysteresis)) for each in found}
+
+
+def _limits_texts(ids: Sequence[str]) -> dict[str, str]:
+    return dict.fromkeys(ids, entered.limits_to_text(by_stream()))
+
+
+def _cans_entered() -> Iterator[str]:
+    corrected = set(Correction.objects.values_list("can_id", flat=True).distinct())
+    yield from corrected
+    names = [name for name in streams_entered() if name.casefold() in by_stream()]
+    for can_id in Can.objects.filter(HAS_LIMITS | Q(stream__in=names)).values_list("pk", flat=True).iterator():
+        if can_id not in corrected:
+            yield can_id
+
+
 #: By kind. Another kind needs a line here, a Registered model, and a Register in the worker.
-SOURCES: Mapping[str, Source] = {"sensor": Source(sensor_texts, _sensor_keys)}
+SOURCES: Mapping[str, Source] = {
+    "sensor": Source(sensor_texts, _sensor_keys),
+    CAN: Source(can_texts, _cans_entered),
+    StreamLimits.register_kind: Source(_limits_texts, lambda: [ALL_STREAMS]),
+}
 
 
 def publish_changed(*, kind: str, ids: Collection[str], **_: Any) -> None:
@@ -132,7 +190,8 @@ def publish_changed(*, kind: str, ids: Collection[str], **_: Any) -> None:
     if kind not in SOURCES:
         return
     try:
-        _publish(PendingEntry.objects.filter(kind=kind, entry_id__in=sorted(ids)[:MOST_AT_ONCE]))
+        most = MOST_CANS_AT_ONCE if kind == CAN else MOST_AT_ONCE
+        _publish(PendingEntry.objects.filter(kind=kind, entry_id__in=sorted(ids)[:most]))
     except (StoreUnavailable, *_DATABASE_DOWN) as error:
         _publishing.failed(error)
 
@@ -175,10 +234,17 @@ def _publish(notes: Any) -> int:
         by_kind[kind].add(id_)
     for kind, ids in by_kind.items():
         store.write_entries(kind, ids, SOURCES[kind].texts, timezone.now())
+        # A can's row says by what was entered it was made. Its entry comes first: what has no row yet asks for it.
+        for can_id in ids if kind == CAN else ():
+            store.put_entered(can_id, partial(_entered_of, can_id), by_stream, timezone.now())
     _forget(seen)
     if seen:
         _publishing.ended(began)
     return len(seen)
+
+
+def _entered_of(can_id: str) -> Entered:
+    return _entered([can_id])[can_id]
 
 
 def _forget(notes: Sequence[int]) -> None:

@@ -22,7 +22,7 @@ from reports.formats.readings import Reading
 from reports.queue import QueueUnavailable, Rejected
 from reports.report import InvalidReport, Report
 from reports.store import StoreUnavailable
-from reports.worker import counters, senders, uplinks
+from reports.worker import counters, limits, senders, uplinks
 from reports.worker.batch_log import batch_log
 from reports.worker.counters import BatchCounts
 from reports.worker.dead_letter_limit import DeadLetterLimit, RateLimit, invisible_s
@@ -147,10 +147,13 @@ def _store(deliveries: Sequence[Delivery]) -> None:
     now = datetime.now(UTC)
     batch = _Batch.of(deliveries)
     reports = [each for _, results in batch.parsed for each in results if isinstance(each, Report)]
+    # Outside of what follows: where this fails nothing is stored, and the batch comes again whole.
+    by_stream = limits.by_stream() if reports else {}
     try:
         is_again = deliveries[0].receive_count > 1
         admit = partial(new_can_limit.admit, is_again=is_again) if new_can_limit.turns.limit else None
-        outcome = store.put_reports(reports, now=now, tries=1 if is_again else store.TRIES, admit=admit)
+        tries = 1 if is_again else store.TRIES
+        outcome = store.put_reports(reports, now=now, tries=tries, admit=admit, by_stream=by_stream)
         left = (*outcome.throttled, *outcome.refused)
         later = _of(outcome.throttled, batch.parsed)
         if any(delivery.receive_count > MOST_POSTPONED for delivery in later):

@@ -345,6 +345,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "CanStatus": "reports.insight.status.Status",
         "ReportedStatus": "reports.insight.status.REPORTED",
+        "EmptyingAction": "reports.web.schemas.EMPTYING_ACTIONS",
+        "LetterAction": "reports.web.schemas.LETTER_ACTIONS",
         "ServiceAnswers": "reports.web.schemas.SERVICE_ANSWERS",
     },
 }

@@ -58,7 +58,8 @@ class Emptied:
     One emptying, and how sure it is.
 
     at: the first reading after it. before, after: the trusted level before it and the first after it, percent.
-    known_at: the reading that brought it to this stage. Both in seconds since 1970.
+    known_at: the reading that brought it to this stage. Both in seconds since 1970. by_operator: it is CONFIRMED or
+    TAKEN_BACK because somebody entered so, whatever the levels show.
     """
 
     at: int
@@ -66,6 +67,7 @@ class Emptied:
     after: float
     stage: Stage
     known_at: int
+    by_operator: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 #: So many typical fills are kept of a can. 40 cost paper 0.02 of relative error, 64 gain nothing (docs/insight.md).
 MOST = 52
@@ -77,6 +79,34 @@ class Fills:
             nearest = min(range(MOST), key=lambda place: _distance(known[place], new))
             numbers[nearest] = _number(_merged(known[nearest], new), grown)
         return Fills(b"".join(number.to_bytes(_LENGTH) for number in numbers), grown)
+
+    def rescaled(self, ratio: float) -> Fills:
+        """Return the fills as they would be were the threshold so many times as high; beyond it, by their last pace."""
+        numbers = []
+        for fill in self.read():
+            times = [0.0]
+            for hours in fill.hours:
+                times.append(times[-1] + hours)
+            known = list(zip(range(5), times, strict=True))
+            marks = [interpolated(known, ratio * at) for at in range(5)]
+            ways = [later - before for before, later in pairwise(marks)]
+            hour = (fill.hour + marks[2] - times[2]) % 24
+            new = Fill(hour, fill.weekend, (ways[0], ways[1], ways[2], ways[3]), fill.weight)
+            numbers.append(_number(new, self.grown))
+        return Fills(b"".join(number.to_bytes(_LENGTH) for number in numbers), self.grown)
+
+
+def interpolated(known: Sequence[tuple[float, float]], at: float) -> float:
+    """Return the value at a place on a line through known points, ascending; beyond the last as before it."""
+    before = (0.0, 0.0)
+    slope = 0.0
+    for place, value in known:
+        if place > before[0]:
+            slope = (value - before[1]) / (place - before[0])
+        if place >= at:
+            return value - slope * (place - at) if place > at else value
+        before = (place, value)
+    return before[1] + slope * (at - before[0])
 
 
 def _numbers(data: bytes) -> list[int]:

@@ -12,15 +12,17 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 import orjson
 
 from reports.insight.alarms import Told, later, told, told_by
 from reports.insight.cycles import Emptied, Reading, Stage
-from reports.insight.state import CanState, Rules, advance, reading_of, rules_for
+from reports.insight.entered import DEFAULT, NOTHING, Entered, Limits, limits_of
+from reports.insight.state import CanState, Rules, advance, reading_of, relimited, rules_for
 from reports.report import EPOCH, Report, percent
 from trashsite import json_slices
 
@@ -35,6 +37,9 @@ MAX_TEXT = 40
 
 #: Sorts before every sort key: a state that lacks all reports.
 ALL = "0"
+
+#: No limits were entered of any stream.
+NO_LIMITS: Mapping[str, Limits] = MappingProxyType({})
 
 _SECOND = timedelta(seconds=1)
 _attributes = json.JSONDecoder(parse_int=str, parse_float=str)
@@ -63,6 +68,8 @@ class Row:
     sort key of the reports that came too late for it, "" where it is as if all had come in order; `caught_up` mends it.
     decided: the emptying that the newest report confirmed or took back, so that it can be kept again after a crash.
     held: what a measurement without a level told that is later than the newest report, None where there is none.
+    entered: what operators entered of the can, and limits: the thresholds that follow from it and from the stream; by
+    these the state was made. asks: whether the register has to be asked what was entered, since the row is new.
     """
 
     report: Report
@@ -76,6 +83,9 @@ class Row:
     late: str = ""
     decided: Emptied | None = None
     held: Told | None = None
+    entered: Entered = NOTHING
+    limits: Limits = DEFAULT
+    asks: bool = False
 
     @property
     def told(self) -> Told:
@@ -84,8 +94,13 @@ class Row:
 
     @property
     def rules(self) -> Rules:
-        """The rules of the can's stream: its state is made by them."""
-        return rules_for(self.report.stream)
+        """The rules of the can: its state is made by them."""
+        return self.rules_as(self.report.stream, self.limits)
+
+    def rules_as(self, stream: str | None, limits: Limits) -> Rules:
+        """The rules of the can, were it of this stream, and had it these limits."""
+        entered = self.entered
+        return rules_for(stream, limits.full_from, limits.hysteresis, entered.added, entered.struck)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +112,20 @@ class LastKnown:
     measured_at: datetime
 
 
-def fold(row: Row | None, report: Report, key: str) -> Row:
+def fold(row: Row | None, report: Report, key: str, by_stream: Mapping[str, Limits] = NO_LIMITS) -> Row:
     """
     Return the row that follows from a report; an equal one where it changes nothing.
 
-    row: None where there is none. key: the report's sort key (reports.store.items.order_key). The result is the same in
-    whatever order, and how often ever, reports are folded in; of the state only once it has caught up.
+    row: None where there is none. key: the report's sort key (reports.store.items.order_key). by_stream: the limits
+    that were entered of streams. The result is the same in whatever order, and how often ever, reports are folded in;
+    of the state only once it has caught up.
     """
     if row is None or not row.key:
         # What another service wrote tells no time: ours wins.
-        first = Row(report, key, key if report.stream else "", key if report.location else "", {}, _sampled((), report))
+        first = Row(
+            report, key, key if report.stream else "", key if report.location else "", {}, _sampled((), report),
+            limits=limits_of(report.stream, by_stream), asks=True,
+        )  # fmt: skip
         reading = _reading(report)
         state = None if reading is None else advance(None, reading, first.rules)[0]
         # What another service wrote over may have a history.
@@ -122,18 +141,41 @@ def fold(row: Row | None, report: Report, key: str) -> Row:
     if newest.stream != stream or newest.location != location:
         newest = replace(newest, stream=stream, location=location)
     known = _known_before(report, row) if is_newest else _known_with(row, report, key)
-    state, late, decided = _moved_on(row, rules_for(stream), report, key)
+    limits = row.entered.limits(limits_of(stream, by_stream))
+    state, late, decided = _moved_on(row, row.rules_as(stream, limits), report, key)
     return Row(
         newest, max(key, row.key), stream_key, location_key, known, _sampled(row.samples, report), row.is_whole,
         state, late, decided if is_newest else row.decided, _still_held(row.held, newest),
+        row.entered, limits, row.asks,
     )  # fmt: skip
 
 
-def fold_all(row: Row | None, reports: Iterable[tuple[Report, str]]) -> Row | None:
+def fold_all(
+    row: Row | None, reports: Iterable[tuple[Report, str]], by_stream: Mapping[str, Limits] = NO_LIMITS
+) -> Row | None:
     """Return the row that follows from several reports, each with its sort key; `row` where there are none."""
     for report, key in reports:
-        row = fold(row, report, key)
+        row = fold(row, report, key, by_stream)
     return row
+
+
+def enter(row: Row, entered: Entered, by_stream: Mapping[str, Limits], late_key: Callable[[int], str]) -> Row:
+    """
+    Return the row once this was entered of the can; its state has to catch up from the history then.
+
+    late_key: returns the least sort key of an instant in seconds since 1970.
+    """
+    limits = entered.limits(limits_of(row.report.stream, by_stream))
+    since = entered.changed_from(row.entered)
+    new = replace(row, entered=entered, limits=limits, asks=False)
+    if row.state is None:
+        return new
+    if limits != row.limits:
+        return replace(new, state=relimited(row.state, row.rules, new.rules), late=ALL, decided=None)
+    if since is None:
+        return new
+    key = late_key(since)
+    return replace(new, late=min(row.late or key, key), decided=None)
 
 
 def hold(row: Row, at: datetime, events: Collection[str]) -> Row:
@@ -228,7 +270,10 @@ def _moved_on(row: Row, rules: Rules, report: Report, key: str) -> tuple[CanStat
     if reading is None:
         return row.state, row.late, None
     state, late = row.state, row.late
-    if state is None or rules != row.rules:
+    if state is not None and rules != row.rules and rules.name == row.rules.name:
+        # Other thresholds: what follows from the state until it is made again.
+        state, late = relimited(state, row.rules, rules), ALL
+    elif state is None or rules != row.rules:
         # Of an older form, or of a can that turns out to be of another stream: all of it is to be made again.
         return advance(None, reading, rules)[0] if key > row.key else None, ALL, None
     if reading == (state.at, state.level):

@@ -9,6 +9,7 @@ from reports.insight.cycles import Emptied, Fall, Stage, Watch
 from reports.insight.fills import Fills
 from reports.insight.rhythm import Rhythm
 from reports.insight.state import CanState, Course, Rules
+from reports.insight.status import HYSTERESIS
 from reports.insight.suspicion import Signs
 
 #: A change to what is kept, or to a rule, raises it: a row of another version is made again from the history.
@@ -48,11 +49,11 @@ def packed(state: CanState, rules: Rules) -> bytes:
         figures += (_before(at, signs.blocked_since), round(signs.blocked_from * 10))
     counts = len(levels) | len(readings) << 4 | len(course.passed) << 7 | len(rhythm.longest) << 10
     flags = state.full | course.seen << 1 | (emptied is not None) << 2 | (signs.same_level is not None) << 3
-    flags |= (signs.blocked_since is not None) << 4
+    flags |= (signs.blocked_since is not None) << 4 | (emptied is not None and emptied.by_operator) << 5
     shape = counts | len(rhythm.before) << 12 | flags << 14
     return b"".join(
         (
-            _made_by(rules.name, rules.full_from),
+            _made_by(rules.name, rules.full_from, rules.hysteresis),
             shape.to_bytes(3),
             _form(shape).pack(*figures, state.fills.grown),
             state.fills.data,
@@ -62,7 +63,7 @@ def packed(state: CanState, rules: Rules) -> bytes:
 
 def unpacked(data: bytes, rules: Rules) -> CanState | None:
     """Return the state that was packed; None where it was made by other rules, or packed by another version."""
-    made_by = _made_by(rules.name, rules.full_from)
+    made_by = _made_by(rules.name, rules.full_from, rules.hysteresis)
     if not data.startswith(made_by):
         return None
     begin = len(made_by) + 3
@@ -93,7 +94,8 @@ def unpacked(data: bytes, rules: Rules) -> CanState | None:
     place = last + 2
     if shape & 1 << 16:
         was, before, then, known = figures[place : place + 4]
-        emptied = Emptied(at - was, before / 10, then / 10, Stage.CONFIRMED, at - known)
+        by_operator = bool(shape & 1 << 19)
+        emptied = Emptied(at - was, before / 10, then / 10, Stage.CONFIRMED, at - known, by_operator)
         place += 4
     longest = place + 1 + (shape >> 10 & 3)
     typical = longest + (shape >> 12 & 3)
@@ -121,8 +123,9 @@ def unpacked(data: bytes, rules: Rules) -> CanState | None:
 
 
 @lru_cache(maxsize=1000)
-def _made_by(name: str, full_from: float) -> bytes:
-    text = f"{VERSION} {name} {full_from:g}".encode()
+def _made_by(name: str, full_from: float, hysteresis: float) -> bytes:
+    # What operators entered of emptyings is left out: a state of before the first of them is the same.
+    text = f"{VERSION} {name} {full_from:g}{'' if hysteresis == HYSTERESIS else f' {hysteresis:g}'}".encode()
     return len(text).to_bytes(1) + text
 
 

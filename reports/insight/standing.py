@@ -45,7 +45,12 @@ def standing(row: Row, now: datetime) -> Standing:
     found = verdict(state, now.timestamp(), row.rules, told)
     is_old = now.timestamp() > state.silent_at
     return Standing(
-        found.status, found.reason, is_old, _instant(state.silent_at), state.last_emptied, row.rules.full_from
+        found.status,
+        found.reason,
+        is_old,
+        _instant(state.silent_at),
+        state.last_emptied(row.rules),
+        row.rules.full_from,
     )
 
 

@@ -10,8 +10,8 @@ from decimal import Decimal
 from functools import lru_cache
 
 from reports.insight import cycles, forecast, suspicion
-from reports.insight.cycles import Emptied, EmptiedRule, Reading, Stage, Watch
-from reports.insight.fills import Fill, Fills
+from reports.insight.cycles import Emptied, EmptiedRule, Fall, Reading, Stage, Watch
+from reports.insight.fills import Fill, Fills, interpolated
 from reports.insight.forecast import Chances, Forecast, ForecastRule, NoForecast, Now
 from reports.insight.rhythm import Rhythm
 from reports.insight.status import FULL_FROM, HYSTERESIS
@@ -28,7 +28,8 @@ class Rules:
     What is told of a can by which rule.
 
     name: of the stream that has rules of its own, "" for the others'. full_from: percent from which on it is full; it
-    stays so until it falls `hysteresis` points below.
+    stays so until it falls `hysteresis` points below. added, struck: what operators entered of its emptyings
+    (reports.insight.entered).
     """
 
     emptied: EmptiedRule = cycles.OTHERS
@@ -36,22 +37,34 @@ class Rules:
     full_from: float = float(FULL_FROM)
     hysteresis: float = float(HYSTERESIS)
     name: str = ""
+    added: tuple[int, ...] = ()
+    struck: tuple[int, ...] = ()
 
 
 @lru_cache(maxsize=1000)
-def rules_for(stream: str | None, full_from: float = float(FULL_FROM)) -> Rules:
-    """Return the rules of a stream, those for plastic where there are none of its own."""
+def rules_for(
+    stream: str | None,
+    full_from: float = float(FULL_FROM),
+    hysteresis: float = float(HYSTERESIS),
+    added: tuple[int, ...] = (),
+    struck: tuple[int, ...] = (),
+) -> Rules:
+    """Return the rules of a stream, those for plastic where there are none of its own; the others as in Rules."""
     name = (stream or "").lower()
-    return _rules(name if name in cycles.EMPTIED or name in forecast.FORECAST else "", full_from)
+    name = name if name in cycles.EMPTIED or name in forecast.FORECAST else ""
+    return _rules(name, float(full_from), float(hysteresis), added, struck)
 
 
 @lru_cache(maxsize=1000)
-def _rules(name: str, full_from: float) -> Rules:
+def _rules(name: str, full_from: float, hysteresis: float, added: tuple[int, ...], struck: tuple[int, ...]) -> Rules:
     return Rules(
         cycles.EMPTIED.get(name, cycles.OTHERS),
         forecast.FORECAST.get(name, forecast.OTHERS),
-        full_from=full_from,
-        name=name,
+        full_from,
+        hysteresis,
+        name,
+        added,
+        struck,
     )
 
 
@@ -94,13 +107,21 @@ class CanState:
     rhythm: Rhythm = field(default_factory=Rhythm)
     signs: Signs = field(default_factory=Signs)
 
-    @property
-    def last_emptied(self) -> Emptied | None:
-        """Return the last emptying: a provisional one where a fall is under way, else the last that was confirmed."""
-        if self.watch.fall is None:
+    def last_emptied(self, rules: Rules) -> Emptied | None:
+        """
+        Return the last emptying: a provisional one where a fall is under way, else the last that was confirmed.
+
+        rules: those by which the state was made: an emptying that was struck is none.
+        """
+        fall = self.fall(rules)
+        if fall is None:
             return self.emptied
-        at, after = self.watch.fall.readings[0]
-        return Emptied(at, self.watch.fall.before, after, Stage.PROVISIONAL, at)
+        at, after = fall.readings[0]
+        return Emptied(at, fall.before, after, Stage.PROVISIONAL, at)
+
+    def fall(self, rules: Rules) -> Fall | None:
+        """Return the fall under way, None where there is none, or it was struck."""
+        return None if _is_struck(rules, self.course.last[0], self.at) else self.watch.fall
 
     @property
     def silent_at(self) -> int:
@@ -129,7 +150,7 @@ def advance(state: CanState | None, reading: Reading, rules: Rules) -> tuple[Can
         return state, None
     if reading < (state.at, state.level):
         raise LateReading(f"a reading of {at} came after one of {state.at}")
-    watched, event, decided = cycles.watch(state.watch, reading, rules.emptied)
+    watched, event, decided = _watched(state, reading, rules)
     emptied, course, fills = state.emptied, state.course, state.fills
     if event is not None and event.stage is Stage.CONFIRMED:
         emptied = event
@@ -153,6 +174,30 @@ def advance(state: CanState | None, reading: Reading, rules: Rules) -> tuple[Can
         ),
         event,
     )
+
+
+def relimited(state: CanState, before: Rules, rules: Rules) -> CanState:
+    """
+    Return a state that was made by other thresholds as these would have it, as well as it tells.
+
+    When a mark of the new threshold was passed is interpolated: so the state is to be made again from the history.
+    """
+    was_full = state.full and rules.full_from <= before.full_from
+    is_full = state.level >= rules.full_from - (rules.hysteresis if was_full else 0)
+    if rules.full_from == before.full_from:
+        return replace(state, full=is_full)
+    course, ratio = state.course, rules.full_from / before.full_from
+    marks = [(before.full_from * at / 4, float(after_s)) for at, after_s in enumerate(course.passed, 1)]
+    known = sorted(
+        {(min(course.after, course.peak), 0.0), *marks, (course.peak, float(course.peak_at - course.started_at))}
+    )
+    passed = [
+        round(interpolated(known, rules.full_from * at / 4))
+        for at in range(1, 5)
+        if rules.full_from * at / 4 <= course.peak
+    ]
+    fills = state.fills.rescaled(ratio)
+    return replace(state, full=is_full, course=replace(course, passed=tuple(passed)), fills=fills)
 
 
 def rebuild(readings: Iterable[Reading], rules: Rules) -> tuple[CanState | None, list[Emptied]]:
@@ -180,10 +225,29 @@ def chances_of(state: CanState, rules: Rules) -> Chances | None:
 
 
 def _now(state: CanState, rules: Rules) -> Now:
-    fall = state.watch.fall
+    fall = state.fall(rules)
     started_at, started = fall.readings[0] if fall else (state.course.started_at, state.course.after)
     share, started_share = state.level / rules.full_from, min(started / rules.full_from, 1)
     return Now(state.at, share, started_at, started_share, state.rhythm.typical_s / 3600)
+
+
+def _watched(state: CanState, reading: Reading, rules: Rules) -> tuple[Watch, Emptied | None, tuple[Reading, ...]]:
+    """Return what `cycles.watch` does of a reading, corrected by what operators entered."""
+    at, level = reading
+    if rules.added and any(state.at < each <= at for each in rules.added):
+        # What was undecided until here is none: somebody knows better.
+        added = Emptied(at, state.level, level, Stage.CONFIRMED, at, by_operator=True)
+        return Watch((level,)), added, (reading,)
+    watched, event, decided = cycles.watch(state.watch, reading, rules.emptied)
+    is_confirmed = event is not None and event.stage is Stage.CONFIRMED
+    if event is not None and is_confirmed and _is_struck(rules, state.course.last[0], event.known_at):
+        event = replace(event, stage=Stage.TAKEN_BACK, by_operator=True)
+    return watched, event, decided
+
+
+def _is_struck(rules: Rules, after: int, until: int) -> bool:
+    """Say whether an emptying after an instant, up to another, was struck; a late report may move its first reading."""
+    return bool(rules.struck) and any(after < each <= until for each in rules.struck)
 
 
 def _followed(course: Course, fills: Fills, reading: Reading, rules: Rules) -> tuple[Course, Fills]:

@@ -6,7 +6,7 @@ Three tables: `trash-levels` holds the newest report of each can, `trash-level-h
 """
 
 from reports.store.batteries import LowBattery, forget_low_batteries, note_low_batteries
-from reports.store.emptying_rows import Emptyings, emptyings
+from reports.store.emptying_rows import Emptyings, emptyings, kept_emptyings
 from reports.store.errors import Outcome, StoreUnavailable
 from reports.store.fleet_hours import fleet_hours, put_fleet_hour
 from reports.store.items import LEVELS
@@ -15,7 +15,8 @@ from reports.store.pipeline import Heartbeat, beat, leave, workers
 from reports.store.ranking import BUDGET, Order, Ranked, ranked, whole_from
 from reports.store.reading import Page, history, latest, latest_row, latest_rows, past_levels, ping, stored_reports
 from reports.store.register import bucket_of, register_entries, register_versions, write_entries
-from reports.store.rows import fold_can_again, hold_in_rows
+from reports.store.rows import ENTERED
+from reports.store.rows_again import fold_can_again, hold_in_rows, put_entered
 from reports.store.sensors import (
     KeptMessage,
     StoredState,
@@ -46,14 +47,14 @@ from reports.store.walking import (
 from reports.store.writing import TRIES, put_reports, replace_reports
 
 __all__ = (
-    "BUDGET", "LEVELS", "MAX_BYTES", "MOST_MINUTES", "TRIES", "Claim", "Emptyings", "Heartbeat",
+    "BUDGET", "ENTERED", "LEVELS", "MAX_BYTES", "MOST_MINUTES", "TRIES", "Claim", "Emptyings", "Heartbeat",
     "HourlyHistory", "KeptMessage", "KeyRange", "LowBattery", "Met", "Minute", "Order", "Outcome", "Page",
     "Ranked", "StoreUnavailable", "StoredState", "Stretch", "Waiting", "beat", "bucket_of", "change_states",
     "count", "emptyings", "every_can", "fleet_hours", "fold_can_again", "forget_low_batteries",
     "forget_waiting", "from_level", "history", "hold_in_rows", "hourly_history", "id_begins", "keep_messages",
-    "keep_snapshot", "kept_messages", "latest", "latest_row", "latest_rows", "leave", "mend", "minutes",
-    "missing", "note_low_batteries", "past_levels", "ping", "provision", "put_fleet_hour", "put_minute",
-    "put_reports", "put_waiting", "ranked", "register_entries", "register_versions", "replace_reports",
-    "sensor_states", "silent_until", "snapshot", "snapshots", "stored_reports", "waiting_sensors", "walk",
-    "whole_from", "workers", "write_entries",
+    "keep_snapshot", "kept_emptyings", "kept_messages", "latest", "latest_row", "latest_rows", "leave", "mend",
+    "minutes", "missing", "note_low_batteries", "past_levels", "ping", "provision", "put_entered",
+    "put_fleet_hour", "put_minute", "put_reports", "put_waiting", "ranked", "register_entries",
+    "register_versions", "replace_reports", "sensor_states", "silent_until", "snapshot", "snapshots",
+    "stored_reports", "waiting_sensors", "walk", "whole_from", "workers", "write_entries",
 )  # fmt: skip

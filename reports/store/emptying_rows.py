@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
@@ -82,6 +82,14 @@ def emptyings(
     return Emptyings([event for _, event in found])
 
 
+def kept_emptyings(can_id: str, rules: Rules) -> Iterator[Decided]:
+    """Yield all emptyings of a can that were decided on, the newest first, each with the state that is kept with it."""
+    with as_store_errors():
+        for answer in query_history(can_id, _FIRST, _LAST, newest_first=True, consistent=True):
+            for item in answer["Items"]:
+                yield Decided(_event(item), state_of(item, rules))
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """
@@ -146,7 +154,7 @@ def reconciled(decided: Sequence[tuple[Emptied, CanState]], stood: Sequence[Empt
     return [*(Decided(*each) for each in decided), *(Decided(event, None) for event in gone)]
 
 
-_NAMES = ("order_key", "stage", "before", "after", "known_at")
+_NAMES = ("order_key", "stage", "before", "after", "known_at", "operator")
 
 
 def _item(can_id: str, decided: Decided, decisions: Decisions) -> Item:
@@ -158,6 +166,7 @@ def _item(can_id: str, decided: Decided, decisions: Decisions) -> Item:
         "before": {"N": f"{event.before:g}"},
         "after": {"N": f"{event.after:g}"},
         "known_at": {"N": str(event.known_at)},
+        "operator": {"BOOL": event.by_operator},
         "rule": {"N": str(RULE_VERSION)},
         "version": {"N": str(decisions.version)},
         "expires_at": {"N": str(int(decisions.expires_at.timestamp()))},
@@ -205,7 +214,8 @@ def _sent(entries: Sequence[_Entry], statement: Callable[[Item], Statement], kep
 def _event(item: Item) -> Emptied:
     at = int(datetime.fromisoformat(item["order_key"]["S"][2:]).timestamp())
     before, after, known_at = (item[name]["N"] for name in ("before", "after", "known_at"))
-    return Emptied(at, float(before), float(after), Stage(item["stage"]["S"]), int(known_at))
+    by_operator = item.get("operator", {}).get("BOOL", False)
+    return Emptied(at, float(before), float(after), Stage(item["stage"]["S"]), int(known_at), by_operator)
 
 
 def _insert(item: Item) -> Statement:

@@ -18,6 +18,7 @@ from django.conf import settings
 
 from reports.insight.alarms import Told
 from reports.insight.cycles import Emptied, Stage
+from reports.insight.entered import DEFAULT, NOTHING, Limits, of_members
 from reports.insight.fold import ALL, SLOT_S, SLOTS, Row, Sent, slot_of
 from reports.insight.packing import packed, unpacked
 from reports.insight.state import CanState, Rules
@@ -176,7 +177,8 @@ def _fold_text(row: Row) -> str:
     of: a check sum of the sort key up to which it is folded. stream, location: sort keys of the reports that sent them,
     where it was not the newest. known: by sort key, names and texts of attributes; of those two the number of the form
     (`_forms`). late: the least sort key that the state lacks. decided: what the newest report decided. held: when a
-    later measurement without a level was made, and what it told of fire and tilt.
+    later measurement without a level was made, and what it told of fire and tilt. entered, limits: as in Row, where
+    something was entered. asks: the register has to be asked for that.
     """
     folded: dict[str, Any] = {"of": _check(row.key)}
     if row.stream_key not in ("", row.key):
@@ -196,6 +198,14 @@ def _fold_text(row: Row) -> str:
     if row.decided is not None:
         event = row.decided
         folded["decided"] = [event.at, event.before, event.after, event.stage, event.known_at]
+        if event.by_operator:
+            folded["decided"].append(True)
+    if row.entered != NOTHING:
+        folded["entered"] = row.entered.members()
+    if row.limits != DEFAULT:
+        folded["limits"] = [row.limits.full_from, row.limits.hysteresis]
+    if row.asks:
+        folded["asks"] = 1
     if row.held:
         folded["held"] = [iso(row.held.at), *row.held.events]
     return orjson.dumps(folded).decode()
@@ -203,6 +213,9 @@ def _fold_text(row: Row) -> str:
 
 def _unfolded(row: Row, item: Item, folded: dict[str, Any]) -> Row:
     """Return a row with its state, its trend, and what `_fold_text` wrote beside it."""
+    entered = of_members(folded["entered"]) if "entered" in folded else NOTHING
+    limits = Limits(*folded["limits"]) if "limits" in folded else DEFAULT
+    row = replace(row, entered=entered, limits=limits, asks="asks" in folded)
     state = state_of(item, row.rules)
     is_whole = folded["of"] in (_check(row.key), row.key)
     forms = _forms(row) if is_whole and "known" in folded else {}
@@ -227,8 +240,11 @@ def _unfolded(row: Row, item: Item, folded: dict[str, Any]) -> Row:
         True,
         state,
         folded.get("late", ""),
-        decided and Emptied(decided[0], decided[1], decided[2], Stage(decided[3]), decided[4]),
+        decided and Emptied(decided[0], decided[1], decided[2], Stage(decided[3]), *decided[4:]),
         Told(datetime.fromisoformat(folded["held"][0]), tuple(folded["held"][1:])) if "held" in folded else None,
+        entered,
+        limits,
+        row.asks,
     )
 
 

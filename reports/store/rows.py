@@ -17,15 +17,16 @@ from typing import NamedTuple
 from django.conf import settings
 
 from reports.formats import native
-from reports.insight.alarms import Told
+from reports.insight import entered as entering
 from reports.insight.cycles import Reading
+from reports.insight.entered import Entered, Limits
 from reports.insight.fold import (
-    ALL,
+    NO_LIMITS,
     Row,
     caught_up,
+    enter,
     fold,
     fold_again,
-    hold,
     reading_in,
     trend_begins,
     without_late,
@@ -45,7 +46,8 @@ from reports.store.batches import (
 from reports.store.emptying_rows import Decided, Decisions, before_late, put_emptyings, reconciled
 from reports.store.errors import DEFECTS, StoreUnavailable, as_store_errors
 from reports.store.items import LEVELS, Item, Keyed, instant_key, report_of, row_of, row_values
-from reports.store.reading import AFTER_ALL, query_history
+from reports.store.reading import query_history
+from reports.store.register import register_entries
 from trashsite.aws import AwsError, side_by_side
 from trashsite.names import full_name
 
@@ -63,11 +65,13 @@ CATCH_UPS = 3
 MOST_CAUGHT_UP = 20_000
 #: What a write's condition names.
 _CONDITION = ("version", "order_key")
-_CHANGED = {"ConditionalCheckFailed", "DuplicateItem"}
+CHANGED = {"ConditionalCheckFailed", "DuplicateItem"}
 #: By table and can. One that is no more true fails its condition, and is forgotten.
 _written: dict[tuple[str, str], Item] = {}
 #: By table and can: when this process caught it up last.
 _caught_up_at: dict[tuple[str, str], datetime] = {}
+#: The kind of the register's entries of what operators entered of a can (reports.insight.entered).
+ENTERED = "can"
 log = logging.getLogger(__name__)
 
 
@@ -95,7 +99,7 @@ def read_rows(can_ids: Sequence[str], items: dict[str, Item | None], *, consiste
 
 
 @dataclass(slots=True)
-class _Folded:
+class Folded:
     """A can's row after its reports. item: to be written, None where it stands as it is."""
 
     item: Item | None
@@ -105,24 +109,35 @@ class _Folded:
 
 
 def put_rows(
-    cans: Mapping[str, Sequence[Keyed]], items: dict[str, Item | None], now: datetime
+    cans: Mapping[str, Sequence[Keyed]],
+    items: dict[str, Item | None],
+    now: datetime,
+    by_stream: Mapping[str, Limits] = NO_LIMITS,
 ) -> tuple[list[Judged], list[str]]:
     """
     Fold each can's reports into its row, then keep what that decided. In the steady state one request for 25 cans.
 
     cans: each with its reports in the order of measurement; they are in the history already. items: their rows as they
-    were read, replaced where they turn out to have changed. Returns the cans that are done, and why others could not
-    be written; those in neither are throttled, or written by so many at once that they had better wait. Our own write
+    were read, replaced where they turn out to have changed. by_stream: the limits that were entered of streams. Returns
+    the cans that are done, and why others could not be written; those in neither are throttled, or written by so many
+    at once that they had better wait. Our own write
     whose answer was lost is found to stand there.
     """
     waiting, judged, reasons = dict(cans), list[Judged](), list[str]()
+    entered = dict[str, Entered]()
     for attempt in range(1, ROUNDS + 1):
+        try:
+            _ask([can_id for can_id in waiting if can_id not in entered and _asks(items[can_id])], entered)
+        except StoreUnavailable as error:
+            return judged, [*reasons, str(error) or "the register is away"]
         catch_ups = CATCH_UPS
-        folded, statements = dict[str, _Folded](), list[tuple[str, Statement]]()
+        folded, statements = dict[str, Folded](), list[tuple[str, Statement]]()
         written, throttled, unknown = list[str](), set[str](), list[str]()
         for can_id, mine in list(waiting.items()):
             try:
-                found = folded[can_id] = _folded(can_id, items[can_id], mine, now if catch_ups else None)
+                found = folded[can_id] = _folded(
+                    can_id, items[can_id], mine, now if catch_ups else None, entered, by_stream
+                )
             except StoreUnavailable as error:
                 reasons.append(str(error))
                 del waiting[can_id]
@@ -131,13 +146,13 @@ def put_rows(
             if found.item is None:
                 written.append(can_id)
             else:
-                statements.append((can_id, _statement(items[can_id], found.item)))
-        for can_id, result in _execute(statements):
+                statements.append((can_id, statement_of(items[can_id], found.item)))
+        for can_id, result in execute(statements):
             code = error_code(result)
             if not code:
                 written.append(can_id)
                 _remember(folded[can_id].item)
-            elif code in _CHANGED:
+            elif code in CHANGED:
                 items[can_id] = _standing(can_id, items[can_id], result["Error"].get("Item"))
                 if items[can_id] is None:
                     del items[can_id]
@@ -149,7 +164,7 @@ def put_rows(
                 del waiting[can_id]
         # After the row: who writes it last decides, and who dies here comes again with the same reports.
         kept = put_emptyings(
-            {can_id: _decisions(items[can_id], found) for can_id in written if (found := folded[can_id]).decided}
+            {can_id: decisions_of(items[can_id], found) for can_id in written if (found := folded[can_id]).decided}
         )
         for can_id in written:
             mine = waiting.pop(can_id)
@@ -172,29 +187,43 @@ def put_rows(
     return judged, reasons
 
 
-def _folded(can_id: str, item: Item | None, mine: Sequence[Keyed], now: datetime | None) -> _Folded:
-    """Return what follows from a can's reports. now: None where it is not to catch up. Raises StoreUnavailable."""
+def _folded(
+    can_id: str,
+    item: Item | None,
+    mine: Sequence[Keyed],
+    now: datetime | None,
+    entered: Mapping[str, Entered],
+    by_stream: Mapping[str, Limits],
+) -> Folded:
+    """
+    Return what follows from a can's reports.
+
+    now: None where it is not to catch up. entered: by can, where its row asks. Raises StoreUnavailable.
+    """
     stands = row_of(item) if item else None
     row = stands if stands is None or stands.is_whole else _made_whole(stands)
     decided = list[Decided]()
     for report, key in mine:
-        row = fold(row, report, key)
+        before, row = row, fold(row, report, key, by_stream)
+        if row.asks and row is not before and can_id in entered:
+            # A row that is made here asks once more: who enters something meanwhile finds no row, and tells nobody.
+            row = replace(enter(row, entered[can_id], by_stream, least_key), asks=stands is None)
         # Also where it was the newest before: a worker may have died before it kept what was decided.
         if row.decided and key == row.key:
             decided.append(Decided(row.decided, row.state))
-    found = _Folded(None, row, decided)
+    found = Folded(None, row, decided)
     if row is not None and row.late and now:
-        found = _caught_up(can_id, found, row, now)
+        found = catch_up(can_id, found, row, now)
     if found.row is not None and found.row != stands:
-        version = {"version": {"N": str(_version(item) + 1)}}
+        version = {"version": {"N": str(version_of(item) + 1)}}
         found.item = {**(item or {"id": {"S": can_id}}), **row_values(found.row), **version}
     return found
 
 
-def _caught_up(can_id: str, found: _Folded, row: Row, now: datetime) -> _Folded:
+def catch_up(can_id: str, found: Folded, row: Row, now: datetime) -> Folded:
     """Return a can's row with all that came late taken in, where it is time for that. Raises StoreUnavailable."""
     if not settings.TRASH_HISTORY_DAYS:
-        return _Folded(None, without_late(row), found.decided)
+        return Folded(None, without_late(row), found.decided)
     if now - _caught_up_at.get(_place(can_id), datetime.min.replace(tzinfo=UTC)) < CATCH_UP_EVERY:
         return found
     start, stood = before_late(can_id, row.late, row.rules)
@@ -204,14 +233,14 @@ def _caught_up(can_id: str, found: _Folded, row: Row, now: datetime) -> _Folded:
             "can %r: the history is too long or too short to take in a report that came late", can_id,
             extra={"can_id": can_id},
         )  # fmt: skip
-        return _Folded(None, without_late(row), found.decided, is_caught_up=True)
+        return Folded(None, without_late(row), found.decided, is_caught_up=True)
     whole, decided = caught_up(row, start, readings)
     known_at = whole.state.at if whole.state else 0
     last = row.state.emptied if row.state else None
     if last and (start is None or start.emptied is None or last.at > start.emptied.at):
         # Another worker may be about to keep it.
         stood.append(last)
-    return _Folded(None, whole, reconciled(decided, stood, known_at), is_caught_up=True)
+    return Folded(None, whole, reconciled(decided, stood, known_at), is_caught_up=True)
 
 
 def _readings(can_id: str, since: int | None, until_key: str) -> list[Reading] | None:
@@ -228,12 +257,27 @@ def _readings(can_id: str, since: int | None, until_key: str) -> list[Reading] |
     return found
 
 
-def _decisions(item: Item | None, folded: _Folded) -> Decisions:
+def decisions_of(item: Item | None, folded: Folded) -> Decisions:
     """Return what is to be kept of a can whose row is written. item: the one that stood before."""
     row = folded.row
     assert row is not None and row.report.received_at is not None
     expires_at = row.report.received_at + timedelta(days=settings.TRASH_HISTORY_DAYS)
-    return Decisions(folded.decided, row.rules, _version(folded.item or item), expires_at)
+    return Decisions(folded.decided, row.rules, version_of(folded.item or item), expires_at)
+
+
+def _asks(item: Item | None) -> bool:
+    return item is None or '"asks":1' in item.get("fold", {}).get("S", "")
+
+
+def _ask(can_ids: Sequence[str], entered: dict[str, Entered]) -> None:
+    """Put what operators entered of these cans into `entered`, as the register tells. Raises StoreUnavailable."""
+    if can_ids:
+        texts = register_entries(ENTERED, can_ids)
+        entered |= {can_id: entering.from_text(texts.get(can_id, "{}")) for can_id in can_ids}
+
+
+def least_key(at: int) -> str:
+    return instant_key(datetime.fromtimestamp(at, UTC))
 
 
 def _made_whole(row: Row) -> Row:
@@ -242,10 +286,10 @@ def _made_whole(row: Row) -> Row:
         return fold_again(row, None)
     with as_store_errors():
         answers = query_history(row.report.can_id, instant_key(trend_begins(row)), row.key, consistent=True)
-        return fold_again(row, [keyed for answer in answers for item in answer["Items"] for keyed in _sent(item)])
+        return fold_again(row, [keyed for answer in answers for item in answer["Items"] for keyed in sent_in(item)])
 
 
-def _sent(item: Item) -> list[Keyed]:
+def sent_in(item: Item) -> list[Keyed]:
     """Return the report of a row of the history as it was sent: with its stream and location."""
     report = report_of(item)
     if report is None or report.received_at is None:
@@ -270,6 +314,11 @@ def _note_catch_up(can_id: str, now: datetime) -> None:
     _caught_up_at[_place(can_id)] = now
 
 
+def forget_catch_up(can_id: str) -> None:
+    """Let a can catch up at once, though it just did."""
+    _caught_up_at.pop(_place(can_id), None)
+
+
 def _place(can_id: str) -> tuple[str, str]:
     return full_name(LEVELS), can_id
 
@@ -281,13 +330,13 @@ def _standing(can_id: str, tried: Item | None, sent: Item | None) -> Item | None
     tried: the one that was taken to stand there. sent: AWS sends the one along that does; other servers do not.
     """
     written = _written.get(_place(can_id))
-    if sent is None and _version(written) > _version(tried):
+    if sent is None and version_of(written) > version_of(tried):
         return written
     _written.pop(_place(can_id), None)
     return sent
 
 
-def _version(item: Item | None) -> int:
+def version_of(item: Item | None) -> int:
     return int((item or {}).get("version", {}).get("N", "0"))
 
 
@@ -299,7 +348,7 @@ def _order_key(item: Item | None) -> str:
 # -- statements -------------------------------------------------------------------------------------------------------
 
 
-def _execute(statements: Sequence[tuple[str, Statement]]) -> Iterator[tuple[str, Result]]:
+def execute(statements: Sequence[tuple[str, Statement]]) -> Iterator[tuple[str, Result]]:
     """Run one statement a can, 25 a request and all at once; yield what became of each."""
     batches = [statements[at : at + WRITES] for at in range(0, len(statements), WRITES)]
     for batch, results in zip(batches, side_by_side(_execute_batch, batches), strict=True):
@@ -318,7 +367,7 @@ def _execute_batch(batch: Sequence[tuple[str, Statement]]) -> Sequence[Result]:
         return [{"Error": {"Code": "Unavailable", "Message": str(error)}}] * len(batch)
 
 
-def _statement(item: Item | None, new: Item) -> Statement:
+def statement_of(item: Item | None, new: Item) -> Statement:
     """Return the statement that puts an item in the place of the one that was read, if that still stands there."""
     if item is None:
         return {"Statement": _insert(full_name(LEVELS), tuple(new)), "Parameters": list(new.values())}
@@ -342,91 +391,3 @@ def _update(name: str, attributes: tuple[str, ...], there: tuple[str, ...]) -> s
     assignments = ", ".join(f'"{attribute}"=?' for attribute in attributes)
     is_as_read = [f"{each}=?" for each in there] + [f"{each} IS MISSING" for each in _CONDITION if each not in there]
     return f'UPDATE "{name}" SET {assignments} WHERE id=? AND {" AND ".join(is_as_read)}'  # noqa: S608
-
-
-# -- what a measurement told of which no report came -------------------------------------------------------------------
-
-
-def hold_in_rows(told: Mapping[str, Told]) -> None:
-    """
-    Keep in each can's row what a measurement without a level told of fire and tilt, unless a later one is known.
-
-    A can that has no row yet has none for that. Costs half a read unit a can, and a write unit. Safe to call again.
-    Raises StoreUnavailable.
-    """
-    left, items = list(told), dict[str, Item | None]()
-    for attempt in range(1, ROUNDS + 1):
-        with as_store_errors():
-            throttled = _read_all(left, items, consistent=attempt > 1)
-        statements = list[tuple[str, Statement]]()
-        for can_id in left:
-            item = items.get(can_id)
-            stands = row_of(item) if item else None
-            row = hold(stands, told[can_id].at, told[can_id].events) if stands else None
-            if item and row and row != stands:
-                version = {"version": {"N": str(_version(item) + 1)}}
-                statements.append((can_id, _statement(item, {**item, **row_values(row), **version})))
-        left = list(throttled)
-        for can_id, result in _execute(statements):
-            code = error_code(result)
-            if code in _CHANGED or is_throttled(result):
-                left.append(can_id)
-            elif code:
-                raise StoreUnavailable(f"{code} {result['Error'].get('Message')}")
-        if not left:
-            return
-        pause(attempt, CONTENDED)
-    raise StoreUnavailable(f"the rows of {len(left)} cans are written by many at once, or throttled")
-
-
-def _read_all(can_ids: Sequence[str], items: dict[str, Item | None], *, consistent: bool) -> set[str]:
-    """Read any number of rows as `read_rows` does."""
-    parts = [can_ids[at : at + READS] for at in range(0, len(can_ids), READS)]
-    return {can_id for part in parts for can_id in read_rows(part, items, consistent=consistent)}
-
-
-# -- a can's row made anew ---------------------------------------------------------------------------------------------
-
-
-def fold_can_again(can_id: str, now: datetime) -> None:
-    """
-    Make a can's row and its emptyings anew from all of its history, after reports in it were replaced.
-
-    They are as if each report had come in the order of measurement; what only expired reports told is forgotten.
-    Raises StoreUnavailable.
-    """
-    for attempt in range(1, ROUNDS + 1):
-        items: dict[str, Item | None] = {}
-        with as_store_errors():
-            if not read_rows([can_id], items, consistent=True) and _is_folded_again(can_id, items[can_id], now):
-                return
-        pause(attempt, CONTENDED)
-    raise StoreUnavailable(f"the row of can {can_id} is written by many at once, or throttled")
-
-
-def _is_folded_again(can_id: str, item: Item | None, now: datetime) -> bool:
-    """Fold a row again and write it; False where another worker wrote it meanwhile, or it is throttled."""
-    row: Row | None = None
-    for answer in query_history(can_id, "0", AFTER_ALL, consistent=True):
-        for report, key in (keyed for each in answer["Items"] for keyed in _sent(each)):
-            row = fold(row, report, key)
-    if row is None or item is None:
-        return True
-    # As if all had come too late: so the emptyings that were kept are compared with those that follow now.
-    _caught_up_at.pop(_place(can_id), None)
-    stood = row_of(item)
-    row = replace(row, late=ALL, held=stood.held if stood else None)
-    found = _caught_up(can_id, _Folded(None, row), row, now)
-    assert found.row is not None
-    version = {"version": {"N": str(_version(item) + 1)}}
-    found.item = {**item, **row_values(found.row), **version}
-    (result,) = execute_once([_statement(item, found.item)])
-    code = error_code(result)
-    if code in _CHANGED or is_throttled(result):
-        return False
-    if code:
-        raise StoreUnavailable(f"{code} {result['Error'].get('Message')}")
-    reason = put_emptyings({can_id: _decisions(item, found)}).failed.get(can_id)
-    if reason:
-        raise StoreUnavailable(reason)
-    return reason is None

@@ -11,6 +11,8 @@ from typing import Any
 
 from django.conf import settings
 
+from reports.insight.entered import Limits
+from reports.insight.fold import NO_LIMITS
 from reports.report import Report
 from reports.store.batches import READS, WRITES, ask, error_code, execute_once, pause, put_once, sent_again
 from reports.store.errors import Outcome, StoreUnavailable, as_store_errors
@@ -33,16 +35,24 @@ TRIES = 4
 Admit = Callable[[Sequence[str]], Collection[str]]
 
 
-def put_reports(reports: Sequence[Report], *, now: datetime, tries: int = TRIES, admit: Admit | None = None) -> Outcome:
+def put_reports(
+    reports: Sequence[Report],
+    *,
+    now: datetime,
+    tries: int = TRIES,
+    admit: Admit | None = None,
+    by_stream: Mapping[str, Limits] = NO_LIMITS,
+) -> Outcome:
     """
     Store each report once, and keep, per can, the one measured last and what it leaves unsaid (reports.insight.fold).
 
     reports: any number, any order, repeats allowed; `level` in percent, 0-100. now: the time, by which the
     summary of a day that is over is told that a report came late. tries: of what is throttled. admit: asked about cans
-    that have no row; nothing is stored of those that it leaves out.
+    that have no row; nothing is stored of those that it leaves out. by_stream: the limits that were entered of streams.
     Returns counts of which stored, repeated, throttled and refused sum to len(reports). Safe to call again with the
     same ones. Costs, where no other worker writes the same can: half a read unit a can, and of write units one a report
-    for the history, one a can for its row, and two for each index row that moves.
+    for the history, one a can for its row, and two for each index row that moves. A can's first two reports ask the
+    register what was entered of it.
 
     Raises StoreUnavailable; its `unsaved` holds exactly those not yet known to be stored, its `outcome` the others.
     """
@@ -76,7 +86,9 @@ def put_reports(reports: Sequence[Report], *, now: datetime, tries: int = TRIES,
             ready = {
                 can_id: [each for each in mine if each.key in safe] for can_id, mine in cans.items() if can_id in items
             }
-            judged, reasons_of_rows = put_rows({can_id: mine for can_id, mine in ready.items() if mine}, items, now)
+            judged, reasons_of_rows = put_rows(
+                {can_id: mine for can_id, mine in ready.items() if mine}, items, now, by_stream
+            )
             for standing, done, is_new, newly_emptied in judged:
                 for each in done:
                     del left[each.key]

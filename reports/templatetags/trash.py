@@ -22,6 +22,7 @@ from django.utils.safestring import SafeString, mark_safe
 from reports.insight.fold import LastKnown
 from reports.insight.status import FULL_FROM
 from reports.insight.stop_map import StopMap
+from reports.report import iso
 from reports.report import percent as parsed
 
 register = template.Library()
@@ -163,6 +164,12 @@ def stage_pill(stage: str) -> SafeString:
 def second(at: int) -> SafeString:
     """Say when, in the site's zone; at: seconds since 1970."""
     return time(datetime.fromtimestamp(at, UTC))
+
+
+@register.simple_tag
+def iso_second(at: int) -> str:
+    """Write an instant as the API does; at: seconds since 1970."""
+    return iso(datetime.fromtimestamp(at, UTC))
 
 
 @register.simple_tag

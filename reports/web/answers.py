@@ -238,6 +238,7 @@ def emptied_json(event: Emptied) -> dict[str, Any]:
         "after": event.after,
         "stage": event.stage,
         "known_at": _second(event.known_at),
+        "by_operator": event.by_operator,
     }
 
 

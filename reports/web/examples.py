@@ -37,6 +37,7 @@ _EMPTIED = {
     "after": 2.0,
     "stage": "CONFIRMED",
     "known_at": "2026-11-23T09:30:00Z",
+    "by_operator": False,
 }
 _CAN = {
     **_LISTED,
@@ -119,6 +120,7 @@ EMPTYINGS = _answer(
         "can_id": "420",
         "page_size": 1,
         "results": [_EMPTIED],
+        "entered": [],
         "next": None,
         "links": {"self": _LINKS["emptyings"], "can": _LINKS["self"]},
     },

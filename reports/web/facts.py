@@ -36,7 +36,7 @@ class FactsForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Can
-        fields = ("name", "address", "stream", "latitude", "longitude")
+        fields = ("name", "address", "stream", "latitude", "longitude", "full_from", "hysteresis")
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)

@@ -53,6 +53,14 @@ class FactsChange(schemas.Strict):
     latitude = Degrees(90)
     longitude = Degrees(180)
     retired = serializers.BooleanField(default=False, help_text="Out of service, until it reports again.")
+    full_from = serializers.IntegerField(
+        min_value=1, max_value=100, allow_null=True, default=None,
+        help_text="Percent from which on it is full; null: as its stream.",
+    )  # fmt: skip
+    hysteresis = serializers.IntegerField(
+        min_value=0, max_value=50, allow_null=True, default=None,
+        help_text="Points below that from which it is no longer full; null: as its stream.",
+    )  # fmt: skip
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         super().validate(attrs)
@@ -203,5 +211,7 @@ def _shown(can: Can, root: str) -> dict[str, Any]:
         "longitude": None if can.longitude is None else float(can.longitude),
         "retired": can.retired_at is not None,
         "retired_at": instant(can.retired_at),
+        "full_from": can.full_from,
+        "hysteresis": can.hysteresis,
         "links": {"report": can_links(root, can.can_id)["self"]},
     }

@@ -14,7 +14,9 @@ from decimal import Decimal
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 
+from reports.entered_models import CAN, StreamLimits
 from reports.models import Can, Pair, index_words
+from reports.pending_entries import note_change
 from reports.web.csv_cells import as_it_was
 
 COLUMNS = ("can_id", "name", "address", "stream", "latitude", "longitude", "retired")
@@ -119,6 +121,9 @@ def apply(changes: Sequence[Change], now: datetime) -> list[Pair]:
             cans, batch_size=500, update_conflicts=True, unique_fields=["can_id"], update_fields=[*facts, "retired_at"]
         )
         index_words(cans)
+        moved = [change.can_id for change in changes if "stream" in change.columns]
+        if moved and StreamLimits.objects.exists():
+            note_change(CAN, moved)
     return pairs
 
 

@@ -8,10 +8,11 @@ from datetime import datetime
 from itertools import islice
 
 from reports import store
+from reports.insight.entered import Spread
 from reports.insight.fold import Row as StoredRow
 from reports.insight.fold import trend
 from reports.insight.standing import standing, status_alone
-from reports.models import Can, facts_of
+from reports.models import Can, facts_of, limits_spread
 from reports.report import Report
 from reports.web import cursors, never_reported
 from reports.web.answers import NeverRow, Row
@@ -160,7 +161,8 @@ class FleetListing:
         return NeverRow(can.can_id, self.root, can.facts)
 
     def _ranked(self, query: FleetQuery) -> store.Ranked:
-        bounds, is_whole = query.bounds(self.now)
+        spread = limits_spread() if query.has_limits else Spread()
+        bounds, is_whole = query.bounds(self.now, spread)
         self._facts = {}
         ranked = store.ranked(
             query.order, after=query.after, before=query.before, keep=self._wanted, selective=not is_whole,

@@ -48,5 +48,5 @@ def known_facts(can_id: str) -> Facts:
 
 def undecided(row: Row | None) -> list[Emptied]:
     """Return the emptying that no later report has confirmed yet, if there is one: it is in the can's row alone."""
-    newest = row.state.last_emptied if row and row.state else None
+    newest = row.state.last_emptied(row.rules) if row and row.state else None
     return [newest] if newest and newest.stage is Stage.PROVISIONAL else []

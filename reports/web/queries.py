@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.utils.dateparse import parse_date, parse_datetime
 
+from reports.insight.entered import Spread
 from reports.insight.rhythm import SOONEST_S
-from reports.insight.status import FILLING_SHARE, FULL_FROM, HYSTERESIS, Status, status
+from reports.insight.status import FILLING_SHARE, Status, status
 from reports.report import MAX_CAN_ID, MAX_LEVEL, Report, percent
 from reports.store import Order
 from reports.web import cursors
@@ -129,17 +130,23 @@ class FleetQuery:
             and (not self.silent_h or _is_silent(report, self.silent_h, now))
         )
 
-    def bounds(self, now: datetime) -> tuple[dict[str, Any], bool]:
+    @property
+    def has_limits(self) -> bool:
+        """Whether the limits of the cans decide which of them are asked for."""
+        return self.status in (Status.FULL, Status.FILLING, Status.OK)
+
+    def bounds(self, now: datetime, spread: Spread) -> tuple[dict[str, Any], bool]:
         """
         Return the part of the filter that the order's index serves, and whether that is the whole filter.
 
-        The part: keyword arguments of store.ranked. Where it is not the whole, `matches` must judge each row.
+        The part: keyword arguments of store.ranked. Where it is not the whole, `matches` must judge each row. spread:
+        of the limits of all cans, where they decide.
         """
         if self.order == "id":
             return self._bounds_of_id()
         if self.order == "silent":
             return self._bounds_of_silence(now)
-        return self._bounds_of_level()
+        return self._bounds_of_level(spread)
 
     def _bounds_of_id(self) -> tuple[dict[str, Any], bool]:
         is_whole = not (self.status or self.stream or self.has_level or self.silent_h or self.battery)
@@ -153,15 +160,16 @@ class FleetQuery:
         # The index knows the hour, not the minute: of what is filtered each row is judged.
         return {"until": now - silence if silence else None}, not self.is_filtered
 
-    def _bounds_of_level(self) -> tuple[dict[str, Any], bool]:
+    def _bounds_of_level(self, spread: Spread) -> tuple[dict[str, Any], bool]:
         low, high = self.level_min, self.level_max
+        least, most = Decimal(spread.least), Decimal(spread.most)
         if self.status == Status.FULL:
             # A can that was full stays so for some points below its threshold.
-            low = max(low or Decimal(0), FULL_FROM - HYSTERESIS)
+            low = max(low or Decimal(0), least - Decimal(spread.hysteresis))
         elif self.status == Status.FILLING:
-            low = max(low or Decimal(0), FULL_FROM * FILLING_SHARE)
+            low = max(low or Decimal(0), least * FILLING_SHARE)
         if self.status in (Status.FILLING, Status.OK):
-            high = min(FULL_FROM if high is None else high, FULL_FROM)
+            high = min(most if high is None else high, most)
         # The index knows whole percents: 73 stands for levels up to 73.99, so as an upper bound only 100 is exact.
         is_exact = (low is None or low == int(low)) and high in (None, 100)
         is_whole = is_exact and not (self.status or self.stream or self.search or self.silent_h or self.battery)

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from reports.insight.cycles import Stage
 from reports.insight.forecast import Reliability
 from reports.insight.status import REPORTED, Status
-from reports.models import FACTS
+from reports.models import EMPTYING, FACTS
 
 _STATUS = (
     "FIRE, TILT: its sensor's last measurement told so. FULL: at its threshold, until 5 points below. SILENT: no "
@@ -51,6 +51,9 @@ class EmptiedAnswer(serializers.Serializer[Any]):
     after = serializers.FloatField(help_text="Percent, in tenths.")
     stage = serializers.ChoiceField([*Stage])
     known_at = serializers.DateTimeField(help_text="The report that showed, confirmed or took it back.")
+    by_operator = serializers.BooleanField(
+        help_text="True: an operator added it (CONFIRMED), struck it, or took back what was added (TAKEN_BACK)."
+    )
 
 
 class ForecastAnswer(serializers.Serializer[Any]):
@@ -89,7 +92,7 @@ class Unavailable(serializers.ListField):
 
     def __init__(self) -> None:
         super().__init__(
-            child=serializers.ChoiceField(["facts"]),
+            child=serializers.ChoiceField(["facts", "entered"]),
             required=False,
             help_text="Names what is left out, since the database of details does not answer.",
         )
@@ -124,10 +127,25 @@ class FleetAnswer(serializers.Serializer[Any]):
     links = serializers.DictField(child=serializers.URLField())
 
 
+EMPTYING_ACTIONS, LETTER_ACTIONS = ["add", "strike"], ["redrive", "discard"]
+
+
+class CorrectionAnswer(serializers.Serializer[Any]):
+    at = serializers.DateTimeField(help_text="When an added one was; of a struck one the first report after it.")
+    action = serializers.ChoiceField(EMPTYING_ACTIONS)
+    note = serializers.CharField()
+    by = serializers.CharField(allow_null=True, help_text="Name of the user; null for whoever has not signed in.")
+    entered_at = serializers.DateTimeField()
+
+
 class EmptyingsAnswer(serializers.Serializer[Any]):
     can_id = serializers.CharField()
     page_size = serializers.IntegerField()
     results = EmptiedAnswer(many=True)
+    entered = CorrectionAnswer(
+        many=True, required=False, help_text="What operators added and struck, the latest first."
+    )
+    unavailable = Unavailable()
     next = serializers.URLField(allow_null=True)
     links = serializers.DictField(child=serializers.URLField())
 
@@ -205,6 +223,8 @@ class CanFacts(serializers.Serializer[Any]):
     longitude = serializers.FloatField(allow_null=True)
     retired = serializers.BooleanField()
     retired_at = serializers.DateTimeField(allow_null=True, help_text="Out of service from then on.")
+    full_from = serializers.IntegerField(allow_null=True, help_text="Percent; null: as its stream.")
+    hysteresis = serializers.IntegerField(allow_null=True, help_text="Points; null: as its stream.")
     links = serializers.DictField(child=serializers.URLField())
 
 
@@ -215,7 +235,7 @@ class CansAnswer(serializers.Serializer[Any]):
 
 
 class ChangedFact(serializers.Serializer[Any]):
-    name = serializers.ChoiceField(FACTS)
+    name = serializers.ChoiceField([*FACTS, EMPTYING])
     before = serializers.CharField(allow_blank=True, help_text="Empty: nothing was known.")
     after = serializers.CharField(allow_blank=True)
 
@@ -375,18 +395,18 @@ class DeadLettersAnswer(serializers.Serializer[Any]):
 
 class SettledBefore(serializers.Serializer[Any]):
     message_id = serializers.CharField()
-    action = serializers.ChoiceField(["redrive", "discard"])
+    action = serializers.ChoiceField(LETTER_ACTIONS)
     by = serializers.CharField(help_text="Name of the user.")
     at = serializers.DateTimeField()
 
 
 class Settle(serializers.Serializer[Any]):
-    action = serializers.ChoiceField(["redrive", "discard"])
+    action = serializers.ChoiceField(LETTER_ACTIONS)
     letters = serializers.ListField(child=serializers.CharField(), min_length=1, max_length=10)
 
 
 class Settled(serializers.Serializer[Any]):
-    action = serializers.ChoiceField(["redrive", "discard"])
+    action = serializers.ChoiceField(LETTER_ACTIONS)
     done = serializers.ListField(child=serializers.CharField(), help_text="Message ids.")
     again = serializers.ListField(
         child=serializers.CharField(), help_text="Message ids that this request did not settle."

@@ -226,7 +226,7 @@ def test_a_row_of_a_bought_sensor_fits_one_write_unit() -> None:
     turns = [a_report(60 * turn, "41.128205", **said, **({} if turn else {"location": place})) for turn in range(14)]
     row = folded(a_report(-10, stream="glass"), *turns)
     largest, _ = rebuild(a_can(700, every_days=4, per_hour=2), row.rules)
-    row = replace(row, state=largest, late="")
+    row = replace(row, state=largest, late="", asks=False)
 
     assert size_of({"id": {"S": "waste-bin-0123456789"}, **row_values(row), "version": {"N": "123456"}}) < 1024
 

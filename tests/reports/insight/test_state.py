@@ -146,9 +146,9 @@ def test_the_last_emptying_is_provisional_while_a_fall_is_undecided() -> None:
     assert state is not None
     at = MONDAY + 3 * HOUR
 
-    assert state.last_emptied == Emptied(at, 72, 2, Stage.PROVISIONAL, at)
+    assert state.last_emptied(rules) == Emptied(at, 72, 2, Stage.PROVISIONAL, at)
     state, _ = advance(state, (at + HOUR, 74), rules)
-    assert state.last_emptied is None
+    assert state.last_emptied(rules) is None
 
 
 def test_a_report_becomes_whole_seconds_and_tenths() -> None:

@@ -1,0 +1,79 @@
+"""What operators enter that cans' states depend on: thresholds of streams, emptyings added and struck."""
+
+from __future__ import annotations
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+
+from reports.pending_entries import Registered
+from reports.report import iso
+
+#: The kind of the register's entries of what was entered of a can, and the id of the one of all streams' limits.
+CAN, ALL_STREAMS = "can", "streams"
+MOST_STREAMS = 100
+#: Corrections of one can: as many as fit into its entry.
+MOST_CORRECTIONS = 300
+
+
+class StreamLimits(Registered):
+    """From which level on cans of a stream are full, where none is entered of the can itself."""
+
+    register_kind = "limits"
+
+    stream = models.CharField(max_length=64, primary_key=True, help_text="paper, glass, plastic, ...")
+    full_from = models.PositiveSmallIntegerField(
+        "full from", default=80, validators=[MinValueValidator(1), MaxValueValidator(100)], help_text="percent"
+    )
+    hysteresis = models.PositiveSmallIntegerField(
+        default=5, validators=[MaxValueValidator(50)],
+        help_text="points below that from which a can is no longer full",
+    )  # fmt: skip
+
+    class Meta:
+        ordering = ("stream",)
+        verbose_name_plural = "stream limits"
+
+    def __str__(self) -> str:
+        return f"{self.stream}: full from {self.full_from} %"
+
+    @property
+    def register_id(self) -> str:
+        return ALL_STREAMS
+
+    def clean(self) -> None:
+        """Write the stream without case, and refuse one too many. Raises ValidationError by field."""
+        self.stream = self.stream.strip().casefold()
+        if not self.stream:
+            raise ValidationError({"stream": "It must not be empty."})
+        if StreamLimits.objects.exclude(pk=self.pk).count() >= MOST_STREAMS:
+            raise ValidationError({"stream": f"Limits of at most {MOST_STREAMS} streams can be entered."})
+
+
+class Correction(Registered):
+    """
+    An emptying that an operator added, or struck, with the reason.
+
+    at: of an added one when it was; of a struck one the first report after it.
+    """
+
+    register_kind = "can"
+
+    can_id = models.CharField(max_length=128)
+    at = models.DateTimeField()
+    is_struck = models.BooleanField()
+    note = models.CharField(max_length=200)
+    by = models.CharField(max_length=150)
+    entered_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        ordering = ("-at",)
+        constraints = (models.UniqueConstraint(fields=("can_id", "at"), name="correction_once"),)
+
+    def __str__(self) -> str:
+        return f"{'struck' if self.is_struck else 'added'} {iso(self.at)}"
+
+    @property
+    def register_id(self) -> str:
+        return self.can_id

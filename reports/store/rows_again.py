@@ -1,0 +1,161 @@
+"""
+A can's row changed by something else than a report: what an operator entered, what a held measurement told, new levels.
+
+Each is folded into the row that stands, and written on the condition that it still does (reports.store.rows).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from reports.insight.alarms import Told
+from reports.insight.entered import Entered, Limits
+from reports.insight.fold import ALL, NO_LIMITS, Row, enter, fold, hold
+from reports.store.batches import READS, Statement, error_code, execute_once, is_throttled, pause
+from reports.store.emptying_rows import put_emptyings
+from reports.store.errors import StoreUnavailable, as_store_errors
+from reports.store.items import Item, row_of, row_values
+from reports.store.reading import AFTER_ALL, query_history
+from reports.store.rows import (
+    CHANGED,
+    CONTENDED,
+    ROUNDS,
+    Folded,
+    catch_up,
+    decisions_of,
+    execute,
+    forget_catch_up,
+    least_key,
+    read_rows,
+    sent_in,
+    statement_of,
+    version_of,
+)
+
+# -- what a measurement told of which no report came -------------------------------------------------------------------
+
+
+def hold_in_rows(told: Mapping[str, Told]) -> None:
+    """
+    Keep in each can's row what a measurement without a level told of fire and tilt, unless a later one is known.
+
+    A can that has no row yet has none for that. Costs half a read unit a can, and a write unit. Safe to call again.
+    Raises StoreUnavailable.
+    """
+    left, items = list(told), dict[str, Item | None]()
+    for attempt in range(1, ROUNDS + 1):
+        with as_store_errors():
+            throttled = _read_all(left, items, consistent=attempt > 1)
+        statements = list[tuple[str, Statement]]()
+        for can_id in left:
+            item = items.get(can_id)
+            stands = row_of(item) if item else None
+            row = hold(stands, told[can_id].at, told[can_id].events) if stands else None
+            if item and row and row != stands:
+                version = {"version": {"N": str(version_of(item) + 1)}}
+                statements.append((can_id, statement_of(item, {**item, **row_values(row), **version})))
+        left = list(throttled)
+        for can_id, result in execute(statements):
+            code = error_code(result)
+            if code in CHANGED or is_throttled(result):
+                left.append(can_id)
+            elif code:
+                raise StoreUnavailable(f"{code} {result['Error'].get('Message')}")
+        if not left:
+            return
+        pause(attempt, CONTENDED)
+    raise StoreUnavailable(f"the rows of {len(left)} cans are written by many at once, or throttled")
+
+
+def _read_all(can_ids: Sequence[str], items: dict[str, Item | None], *, consistent: bool) -> set[str]:
+    """Read any number of rows as `read_rows` does."""
+    parts = [can_ids[at : at + READS] for at in range(0, len(can_ids), READS)]
+    return {can_id for part in parts for can_id in read_rows(part, items, consistent=consistent)}
+
+
+# -- what operators entered -------------------------------------------------------------------------------------------
+
+
+def put_entered(
+    can_id: str, entered: Callable[[], Entered], by_stream: Callable[[], Mapping[str, Limits]], now: datetime
+) -> None:
+    """
+    Bring a can's row and its emptyings to what was entered of it: its state is made again from the history.
+
+    entered, by_stream: are asked after the row is read, and again where another writer came between: the last word is
+    of whoever read last. A can without a row has its first two reports ask the register, so its entry there comes
+    first. Safe to call again. Raises StoreUnavailable.
+    """
+    for attempt in range(1, ROUNDS + 1):
+        items: dict[str, Item | None] = {}
+        with as_store_errors():
+            if not read_rows([can_id], items, consistent=True):
+                item = items[can_id]
+                stands = row_of(item) if item else None
+                if item is None or stands is None:
+                    return
+                row = enter(stands, entered(), by_stream(), least_key)
+                if row == stands or _is_made_again(can_id, item, row, now):
+                    return
+        pause(attempt, CONTENDED)
+    raise StoreUnavailable(f"the row of can {can_id} is written by many at once, or throttled")
+
+
+# -- a can's row made anew ---------------------------------------------------------------------------------------------
+
+
+def fold_can_again(can_id: str, now: datetime) -> None:
+    """
+    Make a can's row and its emptyings anew from all of its history, after reports in it were replaced.
+
+    They are as if each report had come in the order of measurement; what only expired reports told is forgotten.
+    Raises StoreUnavailable.
+    """
+    for attempt in range(1, ROUNDS + 1):
+        items: dict[str, Item | None] = {}
+        with as_store_errors():
+            if not read_rows([can_id], items, consistent=True) and _is_folded_again(can_id, items[can_id], now):
+                return
+        pause(attempt, CONTENDED)
+    raise StoreUnavailable(f"the row of can {can_id} is written by many at once, or throttled")
+
+
+def _is_folded_again(can_id: str, item: Item | None, now: datetime) -> bool:
+    """Fold a row again and write it; False where another worker wrote it meanwhile, or it is throttled."""
+    row: Row | None = None
+    stood = row_of(item) if item else None
+    # What was entered stays, and the limits that follow from it.
+    by_stream = {(stood.report.stream or "").casefold(): stood.limits} if stood else NO_LIMITS
+    for answer in query_history(can_id, "0", AFTER_ALL, consistent=True):
+        for report, key in (keyed for each in answer["Items"] for keyed in sent_in(each)):
+            row = fold(row, report, key, by_stream)
+            if stood and row.entered != stood.entered:
+                row = enter(row, stood.entered, by_stream, least_key)
+    if row is None or item is None:
+        return True
+    # As if all had come too late: so the emptyings that were kept are compared with those that follow now.
+    row = replace(row, late=ALL)
+    if stood:
+        row = replace(row, held=stood.held, asks=stood.asks)
+    return _is_made_again(can_id, item, row, now)
+
+
+def _is_made_again(can_id: str, item: Item, row: Row, now: datetime) -> bool:
+    """Catch up a row and write it with its emptyings; False where it was written meanwhile, or is throttled."""
+    forget_catch_up(can_id)
+    found = catch_up(can_id, Folded(None, row), row, now) if row.late else Folded(None, row)
+    assert found.row is not None
+    version = {"version": {"N": str(version_of(item) + 1)}}
+    found.item = {**item, **row_values(found.row), **version}
+    (result,) = execute_once([statement_of(item, found.item)])
+    code = error_code(result)
+    if code in CHANGED or is_throttled(result):
+        return False
+    if code:
+        raise StoreUnavailable(f"{code} {result['Error'].get('Message')}")
+    reason = put_emptyings({can_id: decisions_of(item, found)}).failed.get(can_id)
+    if reason:
+        raise StoreUnavailable(reason)
+    return reason is None

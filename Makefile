@@ -47,6 +47,10 @@ format: .venv/.dev ## Put the code into its format
 bench: .venv/.run stack/.embedded bench/express/node_modules/.done ## Benchmarks: the worker beside a loop by hand and a stock worker, the site beside Express (ARGS="--all --json FILE")
 	@.venv/bin/python -m bench $(ARGS)
 
+replay: .venv/.dev stack/.embedded ## Send a file of levels through queue, worker and store, and compare with the rules (FILE=levels.csv.gz ARGS="--rows 1000")
+	@test -n "$(FILE)" || { echo "Name a file: make replay FILE=levels.csv.gz" >&2; exit 2; }
+	@.venv/bin/python -m bench.end_to_end $(FILE) $(ARGS)
+
 faults: .venv/.dev stack/.$(STACK) ## Break servers and workers on purpose, and count every report (ARGS="--all", --only WORD; STACK)
 	@TRASH_LOCAL=1 .venv/bin/python -m tests.faults $(ARGS)
 

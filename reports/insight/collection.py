@@ -9,7 +9,7 @@ demands", Computers & Operations Research 113 (2020): by the probability that a 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -77,8 +77,7 @@ class Judged:
     One can, judged for a round.
 
     reason: a sentence with figures. since: since when it is FULL, None where that is not known. chance: that it is full
-    by then, None where nothing tells it. avoided_h: the overflow hours that its emptying avoids (`avoided_h`), None
-    where they cannot be told.
+    by then, None where nothing tells it. forecast, avoided_h: see `with_figures`.
     """
 
     row: Row
@@ -92,25 +91,30 @@ class Judged:
 
 
 def judged(row: Row, plan: Round) -> Judged:
-    """Judge one can for a round: on the list if `why` is a Why, left if it is a WhyNot."""
+    """Judge one can for a round: on the list if `why` is a Why, left if it is a WhyNot; without `with_figures`."""
     stands = standing(row, plan.now)
+    odds = _odds(row, stands)
+    if stands.status is Status.FULL and not stands.is_old:
+        chance: float | None = 1.0
+    else:
+        chance = odds.by(_s(plan.by)) if odds else None
+    why, reason = _why(row, stands, chance, plan)
+    full = since(row, stands.status) if why is Why.FULL else None
+    return Judged(row, stands, why, reason, since=full.at if full else None, chance=chance)
+
+
+def with_figures(can: Judged, plan: Round) -> Judged:
+    """
+    Return a judged can with its forecast and the overflow hours that its emptying avoids, None where not told.
+
+    It costs several times as much as to judge it, so only what is listed has them.
+    """
+    stands, row = can.standing, can.row
     told = expected(row, stands.status)
-    is_old = stands.is_old or stands.status in (*_DOUBTFUL, Status.FIRE)
-    odds = None if row.state is None or is_old else chances_of(row.state, row.rules)
-    is_full = stands.status is Status.FULL and not is_old
-    chance = 1.0 if is_full else odds.by(_s(plan.by)) if odds else None
-    why, reason = _why(row, stands, told, chance, plan)
-    full = since(row, stands.status) if stands.status is Status.FULL else None
-    return Judged(
-        row,
-        stands,
-        why,
-        reason,
-        since=full.at if full else None,
-        forecast=told if isinstance(told, Forecast) else None,
-        chance=chance,
-        avoided_h=None if is_old or row.state is None else avoided_h(row.state, stands.status, told, odds, plan),
-    )
+    avoided = None
+    if row.state is not None and not _is_doubtful(stands):
+        avoided = avoided_h(row.state, stands.status, told, _odds(row, stands), plan)
+    return replace(can, forecast=told if isinstance(told, Forecast) else None, avoided_h=avoided)
 
 
 def most_urgent_first(cans: Iterable[Judged]) -> list[Judged]:
@@ -155,9 +159,16 @@ def refilled_h(fills: Fills, hours: float) -> float | None:
     return sum(fill.weight * max(hours - sum(fill.hours), 0) for fill in past) / weight
 
 
-def _why(
-    row: Row, stands: Standing, told: Forecast | NoForecast, chance: float | None, plan: Round
-) -> tuple[Why | WhyNot, str]:
+def _is_doubtful(stands: Standing) -> bool:
+    """Say whether a can's level tells nothing of what is in it now."""
+    return stands.is_old or stands.status in (*_DOUBTFUL, Status.FIRE)
+
+
+def _odds(row: Row, stands: Standing) -> Chances | None:
+    return None if row.state is None or _is_doubtful(stands) else chances_of(row.state, row.rules)
+
+
+def _why(row: Row, stands: Standing, chance: float | None, plan: Round) -> tuple[Why | WhyNot, str]:
     if stands.status is Status.FULL:
         return Why.FULL, stands.reason
     if stands.status is Status.FIRE:
@@ -171,6 +182,7 @@ def _why(
     if stands.status is Status.SILENT:
         return WhyNot.SILENT, stands.reason
     if chance is None:
+        told = expected(row, stands.status)
         return WhyNot.UNKNOWN, told.reason if isinstance(told, NoForecast) else stands.reason
     return WhyNot.POSSIBLE if chance >= POSSIBLE_FROM else WhyNot.LATER, _likely(row, chance, plan)
 

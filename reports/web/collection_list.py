@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from reports.insight.collection import Judged, Round, Why, WhyNot, judged, most_urgent_first
+from reports.insight.collection import Judged, Round, Why, WhyNot, judged, most_urgent_first, with_figures
 from reports.insight.status import Status
 from reports.insight.stops import Place, Way, way_through
 from reports.models import Facts
@@ -129,6 +129,11 @@ class CollectionList:
         return sorted((stop for stop in self.stops if stop.number is not None), key=lambda stop: stop.number or 0)
 
     @property
+    def burning(self) -> int:
+        """How many cans tell of a fire: no stops."""
+        return sum(left.count for left in self.left if left.why is WhyNot.FIRE)
+
+    @property
     def unplaced(self) -> int:
         return sum(stop.number is None for stop in self.stops)
 
@@ -164,7 +169,7 @@ def collection_list(query: CollectionQuery, root: str) -> CollectionList:
     wanted = [can for can in every if isinstance(can.why, Why)]
     beyond = [replace(can, why=WhyNot.BEYOND) for can in wanted[query.stops :]]
     left = [*beyond, *(can for can in every if isinstance(can.why, WhyNot))]
-    stops = [_stop(can, found, root) for can in wanted[: query.stops]]
+    stops = [_stop(with_figures(can, query.plan), found, root) for can in wanted[: query.stops]]
     stops, way = _on_their_way(stops, query.start)
     by_why = Counter(stop.judged.why for stop in stops)
     told = [stop.judged.avoided_h for stop in stops if stop.judged.avoided_h is not None]

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from reports.insight import collection
-from reports.insight.collection import Judged, Round, Why, WhyNot, judged, most_urgent_first
+from reports.insight.collection import Judged, Round, Why, WhyNot, judged, most_urgent_first, with_figures
 from reports.insight.fills import Fill, Fills
 from reports.insight.fold import Row
 from reports.insight.forecast import FAST, SLOW, Chances, Forecast, Now, chances, forecast
@@ -37,6 +37,10 @@ def a_round(row: Row, *, in_h: float = 10, next_h: float = 24, chance: float = 0
     now = row.report.measured_at
     by = now + timedelta(hours=in_h)
     return Round(now, by, by + timedelta(hours=next_h), chance, timedelta(days=age_days))
+
+
+def figured(row: Row, plan: Round) -> Judged:
+    return with_figures(judged(row, plan), plan)
 
 
 #: A can that fills by 4 % an hour, and is emptied three times.
@@ -86,7 +90,7 @@ def test_what_is_not_to_be_trusted_is_looked_at_and_what_is_silent_is_left_with_
         replace(row, report=replace(row.report, attributes=f'{{"events":["{event}"]}}')) for event in ("tilt", "fire")
     )
     assert (judged(tilted, plan).why, judged(burning, plan).why) == (Why.SUSPECT, WhyNot.FIRE)
-    told = judged(row, late)
+    told = figured(row, late)
     assert (told.why, told.chance, told.avoided_h) == (WhyNot.SILENT, None, None)
     assert "No report for 48 h" in told.reason
 
@@ -128,11 +132,11 @@ def test_a_full_can_overflows_until_the_next_round_less_the_time_it_needs_to_fil
     assert row.state
     row = replace(row, state=replace(row.state, fills=the_fills(12, 12, 12)))
 
-    told = judged(row, a_round(row, next_h=24))
+    told = figured(row, a_round(row, next_h=24))
 
     # Twelve hours of the 24 it would be full all the same. Durations are kept in steps of 11 %.
     assert told.avoided_h == pytest.approx(12, abs=1)
-    assert judged(row, a_round(row, next_h=6)).avoided_h == 6
+    assert figured(row, a_round(row, next_h=6)).avoided_h == 6
 
 
 def test_what_too_few_fills_tell_is_not_told() -> None:
@@ -141,8 +145,8 @@ def test_what_too_few_fills_tell_is_not_told() -> None:
     few = replace(row, state=replace(row.state, fills=the_fills(12, 12)))
     some = a_row([*range(0, 61, 4)])
 
-    assert judged(few, a_round(few)).avoided_h is None
-    assert judged(some, a_round(some)).avoided_h is None
+    assert figured(few, a_round(few)).avoided_h is None
+    assert figured(some, a_round(some)).avoided_h is None
 
 
 def test_the_interval_of_a_forecast_is_that_of_its_chances() -> None:

@@ -46,17 +46,18 @@ def what_if(
     """
     Return what rounds would have made of a can that is emptied where it is at `threshold` percent or above.
 
-    readings: of the period, in order. emptied_at: the first reading after each emptying. rounds: when the truck comes,
-    in order; it empties the can to 0 %. full_from: percent. Instants in seconds since 1970. Both ways are counted by
-    one rule: full from the report that first says so; what happened ends in the middle between the last report before
-    an emptying and the first after it.
+    readings: of the period, in order. emptied_at: the first reading after each emptying; of one that an operator added
+    its instant. rounds: when the truck comes, in order; it empties the can to 0 %. full_from: percent. Instants in
+    seconds since 1970. Both ways are counted by one rule: full from the report that first says so; what happened ends
+    in the middle between the last report before an emptying and the first after it.
     """
     if len(readings) < 2:
         return WhatIf()
     was, would = _Course(full_from), _Course(full_from)
-    emptied, coming = set(emptied_at), iter([at for at in rounds if readings[0][0] < at <= readings[-1][0]])
+    coming = iter([at for at in rounds if readings[0][0] < at <= readings[-1][0]])
+    emptied = iter(sorted(at for at in emptied_at if readings[0][0] < at <= readings[-1][0]))
     level = height = readings[0][1]
-    come, known_s = next(coming, None), 0
+    come, next_emptied, known_s = next(coming, None), next(emptied, None), 0
     for (begin, before), (end, after) in pairwise(readings):
         is_known = end - begin <= LATEST_S
         known_s += (end - begin) * is_known
@@ -68,9 +69,11 @@ def what_if(
                 level = 0.0
             at, come = come, next(coming, None)
         would.stood(level, (end - at) * is_known)
-        if end in emptied:
+        if next_emptied is not None and next_emptied <= end:
             was.stood(height, (end - begin) / 2 * is_known)
-            was.collections += 1
+            while next_emptied is not None and next_emptied <= end:
+                was.collections += 1
+                next_emptied = next(emptied, None)
             # What came between the emptying and this report.
             level, height = min(level + after, 100.0), after
         else:

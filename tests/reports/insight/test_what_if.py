@@ -27,6 +27,8 @@ def test_what_happened_is_counted_from_the_report_that_says_full_to_the_middle_b
     assert told.happened.collections == 3
     assert told.happened.overflow_h == pytest.approx(3 * 3.5 + 3)
     assert told.known_h == 99
+    # One that an operator added lies between two reports.
+    assert what_if(SAW, [at - 1800 for at in EMPTIED], [], threshold=70, full_from=80) == told
 
 
 def test_rounds_collect_what_is_at_the_threshold_and_leave_the_rest() -> None:

@@ -100,12 +100,20 @@ def read_rows(can_ids: Sequence[str], items: dict[str, Item | None], *, consiste
 
 @dataclass(slots=True)
 class Folded:
-    """A can's row after its reports. item: to be written, None where it stands as it is."""
+    """
+    A can's row after its reports. item: to be written, None where it stands as it is.
+
+    Where a catch-up has decided on emptyings, `row` is still marked as late: the mark goes once they are kept.
+    """
 
     item: Item | None
     row: Row | None
     decided: list[Decided] = field(default_factory=list)
     is_caught_up: bool = False
+
+    @property
+    def has_kept_its_mark(self) -> bool:
+        return self.is_caught_up and self.row is not None and bool(self.row.late)
 
 
 def put_rows(
@@ -175,6 +183,13 @@ def put_rows(
             elif reason is None:
                 emptied = 0 if folded[can_id].is_caught_up else kept.confirmed[can_id]
                 judged.append(Judged(_order_key(items[can_id]), mine, items[can_id] is None, emptied))
+        unmark(
+            [
+                folded[can_id].item or items[can_id]
+                for can_id in written
+                if folded[can_id].has_kept_its_mark and can_id not in kept.failed
+            ]
+        )
         for at in range(0, len(unknown), READS):
             throttled |= read_rows(unknown[at : at + READS], items, consistent=True)
         for can_id in throttled:
@@ -240,7 +255,24 @@ def catch_up(can_id: str, found: Folded, row: Row, now: datetime) -> Folded:
     if last and (start is None or start.emptied is None or last.at > start.emptied.at):
         # Another worker may be about to keep it.
         stood.append(last)
-    return Folded(None, whole, reconciled(decided, stood, known_at), is_caught_up=True)
+    to_keep = reconciled(decided, stood, known_at)
+    # Who dies before these are kept leaves the mark, by which the next one decides on them again.
+    return Folded(None, replace(whole, late=row.late) if to_keep else whole, to_keep, is_caught_up=True)
+
+
+def unmark(items: Sequence[Item | None]) -> None:
+    """Take the mark of late reports from rows whose emptyings are kept. Where that fails they are caught up again."""
+    unmarked = dict[str, Item]()
+    statements = list[tuple[str, Statement]]()
+    for item in items:
+        row = row_of(item) if item else None
+        if item and row:
+            version = {"version": {"N": str(version_of(item) + 1)}}
+            new = unmarked[row.report.can_id] = {**item, **row_values(replace(row, late="")), **version}
+            statements.append((row.report.can_id, statement_of(item, new)))
+    for can_id, result in execute(statements):
+        if not error_code(result):
+            _remember(unmarked[can_id])
 
 
 def _readings(can_id: str, since: int | None, until_key: str) -> list[Reading] | None:

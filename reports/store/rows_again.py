@@ -31,6 +31,7 @@ from reports.store.rows import (
     read_rows,
     sent_in,
     statement_of,
+    unmark,
     version_of,
 )
 
@@ -158,4 +159,6 @@ def _is_made_again(can_id: str, item: Item, row: Row, now: datetime) -> bool:
     reason = put_emptyings({can_id: decisions_of(item, found)}).failed.get(can_id)
     if reason:
         raise StoreUnavailable(reason)
+    if reason is None and found.has_kept_its_mark:
+        unmark([found.item])
     return reason is None

@@ -310,6 +310,29 @@ def test_a_worker_that_dies_before_it_keeps_an_emptying_has_it_kept_by_the_next(
     assert [each.stage for each in store.emptyings(can_id, size=5, now=NOW).items] == [Stage.CONFIRMED]
 
 
+def test_a_worker_that_dies_before_it_keeps_what_a_catch_up_decided_has_it_decided_again() -> None:
+    can_id = f"dead-late-{next(runs)}"
+    seen = [a_report(can_id, *each) for each in ((0, "70"), (10, "72"), (20, "74"), (60, "80"), (30, "75"))]
+    # The first that comes late is caught up at once; these two within a minute of it are not.
+    for report in [*seen, a_report(can_id, 40, "3"), a_report(can_id, 45, "4")]:
+        store.put_reports([report], now=NOW)
+    newest, later = a_report(can_id, 120, "10"), NOW + timedelta(minutes=2)
+
+    def dies(*_: Any) -> Any:
+        raise Crash
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Crash):
+        patch.setattr("reports.store.emptying_rows.execute_once", dies)
+        store.put_reports([newest], now=later)
+    assert not store.emptyings(can_id, size=5, now=NOW).items
+    store.put_reports([newest], now=later)
+
+    (event,) = store.emptyings(can_id, size=5, now=NOW).items
+    assert (event.stage, event.before, event.after) == (Stage.CONFIRMED, 74, 3)
+    row = store.latest_row(can_id)
+    assert row and not row.late
+
+
 def test_an_uneventful_report_takes_two_write_units(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unless an index row moves: one for the history, one for the row, state and all."""
     can_id = f"units-{next(runs)}"

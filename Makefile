@@ -51,6 +51,9 @@ replay: .venv/.dev stack/.embedded ## Send a file of levels through queue, worke
 	@test -n "$(FILE)" || { echo "Name a file: make replay FILE=levels.csv.gz" >&2; exit 2; }
 	@.venv/bin/python -m bench.end_to_end $(FILE) $(ARGS)
 
+thorough: .venv/.dev stack/.embedded ## Tests of which `make test` runs some cases, with all of their cases: minutes
+	THOROUGH=yes TRASH_LOCAL=1 .venv/bin/python -m pytest -q tests/reports/formats/test_hostile.py tests/reports/web/test_schema.py tests/reports/web/test_failures.py
+
 faults: .venv/.dev stack/.$(STACK) ## Break servers and workers on purpose, and count every report (ARGS="--all", --only WORD; STACK)
 	@TRASH_LOCAL=1 .venv/bin/python -m tests.faults $(ARGS)
 
@@ -111,7 +114,7 @@ help: ## Show this
 	@awk -F ':.*## ' '/^#: / { printf "\n%s\n", substr($$0, 4) } \
 	  /^[a-z-]+:.*## / { gsub(/\$$\$$/, "$$", $$2); printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: run observe env test lint format bench faults alerts rights screenshots image sbom audit upgrade environments aws-cli servers clean help
+.PHONY: run observe env test lint format bench thorough faults alerts rights screenshots image sbom audit upgrade environments aws-cli servers clean help
 
 # -- environments: each made anew when the file that locks it has changed ----------------------------------
 

@@ -74,7 +74,7 @@ schema.app = get_wsgi_application()
 
 
 @schema.parametrize()
-@examples(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(max_examples=15 if os.environ.get("THOROUGH") else 5, deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_answer_is_as_the_schema_says(olga: None, case: Case) -> None:
     # No client can make up a cursor; and an empty field of a form is taken as one that is not there.
     skipped = [schemathesis.checks.positive_data_acceptance, schemathesis.checks.negative_data_rejection]

@@ -66,7 +66,7 @@ class Row:
     folded again from the history before anything is folded into it.
     state: what status, last emptying and forecast follow from; None where nothing of it is known yet. late: the least
     sort key of the reports that came too late for it, "" where it is as if all had come in order; `caught_up` mends it.
-    decided: the emptying that the newest report confirmed or took back, so that it can be kept again after a crash.
+    decided: the emptying that the last reading confirmed or took back, so that it can be kept again after a crash.
     held: what a measurement without a level told that is later than the newest report, None where there is none.
     entered: what operators entered of the can, and limits: the thresholds that follow from it and from the stream; by
     these the state was made. asks: whether the register has to be asked what was entered, since the row is new.
@@ -145,7 +145,7 @@ def fold(row: Row | None, report: Report, key: str, by_stream: Mapping[str, Limi
     state, late, decided = _moved_on(row, row.rules_as(stream, limits), report, key)
     return Row(
         newest, max(key, row.key), stream_key, location_key, known, _sampled(row.samples, report), row.is_whole,
-        state, late, decided if is_newest else row.decided, _still_held(row.held, newest),
+        state, late, decided, _still_held(row.held, newest),
         row.entered, limits, row.asks,
     )  # fmt: skip
 
@@ -267,19 +267,21 @@ def _reading(report: Report) -> Reading | None:
 def _moved_on(row: Row, rules: Rules, report: Report, key: str) -> tuple[CanState | None, str, Emptied | None]:
     """Return the state, the mark and what is decided after a report; rules: those that hold with this report."""
     reading = _reading(report)
+    still_decided = None if key > row.key else row.decided
     if reading is None:
-        return row.state, row.late, None
+        return row.state, row.late, still_decided
     state, late = row.state, row.late
     if state is not None and rules != row.rules and rules.name == row.rules.name:
         # Other thresholds: what follows from the state until it is made again.
         state, late = relimited(state, row.rules, rules), ALL
     elif state is None or rules != row.rules:
         # Of an older form, or of a can that turns out to be of another stream: all of it is to be made again.
-        return advance(None, reading, rules)[0] if key > row.key else None, ALL, None
+        return advance(None, reading, rules)[0] if key > row.key else None, ALL, still_decided
     if reading == (state.at, state.level):
         return state, late, row.decided
     if reading < (state.at, state.level):
-        return state, min(late or key, key), None
+        return state, min(late or key, key), still_decided
+    # Of one second the fullest is the last, whatever its key.
     state, event = advance(state, reading, rules)
     return state, late, event if event is not None and event.stage is not Stage.PROVISIONAL else None
 

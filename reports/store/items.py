@@ -176,7 +176,7 @@ def _fold_text(row: Row) -> str:
 
     of: a check sum of the sort key up to which it is folded. stream, location: sort keys of the reports that sent them,
     where it was not the newest. known: by sort key, names and texts of attributes; of those two the number of the form
-    (`_forms`). late: the least sort key that the state lacks. decided: what the newest report decided. held: when a
+    (`_forms`). late: the least sort key that the state lacks. decided: what the last reading decided. held: when a
     later measurement without a level was made, and what it told of fire and tilt. entered, limits: as in Row, where
     something was entered. asks: the register has to be asked for that.
     """

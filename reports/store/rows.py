@@ -223,8 +223,8 @@ def _folded(
         if row.asks and row is not before and can_id in entered:
             # A row that is made here asks once more: who enters something meanwhile finds no row, and tells nobody.
             row = replace(enter(row, entered[can_id], by_stream, least_key), asks=stands is None)
-        # Also where it was the newest before: a worker may have died before it kept what was decided.
-        if row.decided and key == row.key:
+        # Also where it was the last before: a worker may have died before it kept what was decided.
+        if row.decided and (key == row.key or _is_last_reading(report, row)):
             decided.append(Decided(row.decided, row.state))
     found = Folded(None, row, decided)
     if row is not None and row.late and now:
@@ -233,6 +233,13 @@ def _folded(
         version = {"version": {"N": str(version_of(item) + 1)}}
         found.item = {**(item or {"id": {"S": can_id}}), **row_values(found.row), **version}
     return found
+
+
+def _is_last_reading(report: Report, row: Row) -> bool:
+    """Say whether a report is the last that the state knows; of one second that need not be the row's newest."""
+    if row.state is None or report.measured_at is None:
+        return False
+    return reading_in(report.measured_at, report.level) == (row.state.at, row.state.level)
 
 
 def catch_up(can_id: str, found: Folded, row: Row, now: datetime) -> Folded:

@@ -333,6 +333,21 @@ def test_a_worker_that_dies_before_it_keeps_what_a_catch_up_decided_has_it_decid
     assert row and not row.late
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_an_emptying_told_by_two_reports_of_one_second_is_kept_whichever_comes_first(first: int) -> None:
+    can_id = f"second-{first}-{next(runs)}"
+    before = [a_report(can_id, turn, "100") for turn in range(3)]
+    of_one_second = [a_report(can_id, 5.005, "0"), a_report(can_id, 5, "7.5")]
+    sent = [*before, of_one_second[first], of_one_second[1 - first]]
+
+    for report in sent:
+        store.put_reports([report], now=NOW)
+
+    assert store.latest_row(can_id) == folded(sent)
+    (event,) = store.emptyings(can_id, size=5, now=NOW).items
+    assert (event.stage, event.after) == (Stage.CONFIRMED, 0)
+
+
 def test_an_uneventful_report_takes_two_write_units(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unless an index row moves: one for the history, one for the row, state and all."""
     can_id = f"units-{next(runs)}"

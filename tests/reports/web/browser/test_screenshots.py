@@ -23,6 +23,7 @@ SHOTS = [
     ("can-dark", "/reports/420?range=7d", {"dark": True}),
     ("emptyings", "/reports/420/emptyings", {}),
     ("can-phone", "/reports/420?range=7d", {"width": 390}),
+    ("collections", "/collections", {}),
     ("pipeline", "/pipeline/", {}),
     ("dead-letters", "/pipeline/dead-letters/", {}),
     ("api", "/api/docs/", {}),

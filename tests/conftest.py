@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from botocore.loaders import JSONFileLoader, Loader
 from django.test import override_settings
+from hypothesis import settings as hypothesis_settings
 from pytest_django.fixtures import Settings
 
 from reports import queue, store
@@ -74,6 +75,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     place = {file: at for at, file in enumerate(in_turn)}
     items.sort(key=lambda item: place[item.path])
 
+
+# On a busy machine an example of microseconds takes longer than the 200 ms that Hypothesis allows.
+hypothesis_settings.register_profile("without deadline", deadline=None)
+hypothesis_settings.load_profile("without deadline")
 
 _OURS = pytest.StashKey[str]()
 #: Files of half a minute or more, and folders of such files, by `make test`'s list of durations.

@@ -7,6 +7,7 @@ compose-spec.json is the Compose Specification's own schema (github.com/compose-
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -71,6 +72,14 @@ def test_the_sites_secrets_and_database_are_the_sites_alone(compose: dict[str, A
     assert holders("TRASH_REDRIVE_KEY") == {"web", "worker"}
     mounts = {name for name, service in compose["services"].items() if "site:/data" in service.get("volumes", ())}
     assert mounts == {"web", "provision"}
+
+
+def test_what_the_image_copies_is_in_what_the_engine_is_sent() -> None:
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    files = {file for line in copied for file in line.split()} - {"."}
+    sent = set(re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE))
+    assert files
+    assert files - sent == set()
 
 
 def test_containers_never_run_in_local_mode(compose: dict[str, Any]) -> None:

@@ -227,8 +227,7 @@ def _count_and_delete(
     again, by reason; None where the batch failed, and the others come again for that.
     """
     ages = [max(0.0, time.time() - delivery.sent_at_ms / 1000) for delivery in done]
-    for age_s in ages:
-        telemetry.REPORT_AGE_SECONDS.observe(age_s)
+    telemetry.REPORT_AGE_SECONDS.observe_all(ages)
     others = {**readings, "repeated": outcome.repeated + readings.get("repeated", 0)}
     counts = BatchCounts(
         messages=len(done),

@@ -77,6 +77,25 @@ def test_processes_that_are_killed_and_programs_that_start_again_lose_no_count_a
         program.wait()
 
 
+def test_values_that_are_counted_at_once_count_as_they_do_one_by_one() -> None:
+    at_once, one_by_one = (telemetry._Metric.__new__(telemetry.Histogram) for _ in range(2))
+    values = (0.0, 0.25, 0.2500001, 1, 59.9, 60, 86_400, 86_401, 10**9)
+    for histogram in (at_once, one_by_one):
+        histogram.name, histogram.help_text, histogram.labels = "ages", "Ages.", ()
+        histogram._options = {"buckets": telemetry.AGES_S}
+        histogram.forget()
+    at_once.observe_all(values)
+    at_once.observe_all([])
+    for value in values:
+        one_by_one.observe(value)
+    found, expected = (
+        [(each.name, each.labels, each.value) for each in next(iter(histogram._made.collect())).samples
+         if not each.name.endswith("_created")]
+        for histogram in (at_once, one_by_one)
+    )  # fmt: skip
+    assert found == expected
+
+
 def test_every_metric_is_documented_with_its_kind_labels_and_meaning() -> None:
     rows = re.findall(
         r"^\| `(\w+)` \| (\w+) \| (.*?) \| (.*?) \|$", (ROOT / "docs/metrics.md").read_text(), re.MULTILINE

@@ -4,7 +4,8 @@ Walk through each alert with its real fault: `make alerts`. A real Prometheus sc
 Every time of deploy/prometheus/rules.yml is divided by FASTER, and the ten minutes of OldestReport by ten; the tests by
 promtool hold the times themselves. Prints for each alert how long after the fault's begin it spoke, what it said, which
 others spoke with it, and how long after the repair it was silent. Ends with status 1 where one did not speak, or speaks
-on. Takes ten minutes, and needs the programs prometheus and promtool.
+on. Takes ten minutes, and needs the programs prometheus and promtool. DASHBOARD_PICTURE names a file for a picture of
+the dashboard at the end.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from typing import Any
 import yaml
 
 from stack.servers import LOOPBACK, answers, free_port, start_both
+from tests.deploy import panels
 from tests.faults.load import Load, Mix
 from tests.faults.pipeline import Pipeline
 from tests.support import fault_proxy, partial_answers
@@ -347,6 +349,8 @@ def main(words: list[str]) -> int:
         calm = walk.speaking()
         print(f"calm: {calm or 'no alert speaks'}", flush=True)
         done = [walk_through(walk, *each) for each in chosen]
+        if file := os.environ.get("DASHBOARD_PICTURE"):
+            Path(file).write_text(panels.picture(f"http://{LOOPBACK}:{walk.ports['prometheus']}"))
     for name in sorted(unplayed):
         print(f"FAILED: {name} has no fault here")
     return int(bool(calm or unplayed) or not all(done))

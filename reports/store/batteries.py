@@ -3,7 +3,8 @@ The cans in which a sensor's battery is low: an index of the sensors' states, fr
 
 A row for each such sensor in each of its cans, in one partition of the pipeline table, sorted by the can's id. It says
 which cans to look at, not what is so: a row may be left of a sensor that was taken out of its can, so whoever reads it
-asks the sensor's state as well. No low battery is missing from it: its row is written before its state.
+asks the sensor's state as well. No low battery is missing from it: its row is written before its state
+(docs/decisions/0044-a-list-of-low-batteries.md).
 """
 
 from __future__ import annotations

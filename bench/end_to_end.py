@@ -42,6 +42,8 @@ BACKLOG = 2_000
 STALLED_S = 180.0
 #: A can catches up once a minute: so long after it, a repeat of its newest report brings that up.
 CAUGHT_UP_AFTER_S = 61.0
+#: Cans that one batch catches up (reports.store.rows.CATCH_UPS).
+AT_ONCE = 3
 #: Differences that are printed.
 SHOWN = 10
 
@@ -170,8 +172,10 @@ def _catch_up(cans: Mapping[str, tuple[Past, Sequence[Reading]]], worker: Worker
         print(f"{len(left)} cans wait for a minute to catch up", file=sys.stderr)
         time.sleep(CAUGHT_UP_AFTER_S)
         newest = {can_id: _report(can_id, past.stream, readings[-1]) for can_id, (past, readings) in cans.items()}
-        queue.publish([json.dumps(newest[can_id]) for can_id in left])
-        _until(lambda: queue.depth() == queue.Depth(0, 0, 0), worker)
+        # A batch catches up some cans alone.
+        for at in range(0, len(left), AT_ONCE):
+            queue.publish([json.dumps(newest[can_id]) for can_id in left[at : at + AT_ONCE]])
+            _until(lambda: queue.depth() == queue.Depth(0, 0, 0), worker)
 
 
 def _until(check: Callable[[], bool], worker: Worker) -> None:

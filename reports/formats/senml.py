@@ -7,7 +7,7 @@ Sources: RFC 8428 (names, base time), RFC 8798 (the unit /100), OpenMobileAllian
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -21,12 +21,12 @@ ALARMS = (("13", "tilt"), ("21", "lid_open"), ("22", "fire"))
 _ESCAPED = re.compile(r"[^A-Za-z0-9:.-]")
 
 
-def pack(reports: Iterable[Report], *, full_percent: Decimal) -> list[dict[str, Any]]:
+def pack(reports: Iterable[Report], *, is_full: Callable[[Report], bool]) -> list[dict[str, Any]]:
     """
     Return the records of any number of cans.
 
     Each can's base name is its id with `/3435/0/`; characters that a name must not have become _ and their bytes in
-    hex. Resource 2 is the level in percent, 5 whether it is at least full_percent.
+    hex. Resource 2 is the level in percent, 5 whether the can is full: by a threshold of its own.
     """
     records: list[dict[str, Any]] = []
     for report in reports:
@@ -37,7 +37,7 @@ def pack(reports: Iterable[Report], *, full_percent: Decimal) -> list[dict[str, 
         first: dict[str, Any] = {"bn": f"{name}/3435/0/", "n": "2", "u": "/100", "v": _number(level)}
         # Without a time a record says "now": a report that has none is told at 0, which is that as well.
         first["bt"] = (report.measured_at - EPOCH).total_seconds() if report.measured_at else 0
-        records += [first, {"n": "5", "vb": level >= full_percent}]
+        records += [first, {"n": "5", "vb": is_full(report)}]
         told = beside.events(report)
         if told is not None:
             records += [{"n": resource, "vb": event in told} for resource, event in ALARMS]

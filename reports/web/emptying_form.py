@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse
@@ -34,8 +35,8 @@ class EmptyingForm(forms.Form):
     note = forms.CharField(max_length=MAX_NOTE, label="Why", help_text="kept with the can's changes")
 
     def clean_at(self) -> Any:
-        """Take any ISO 8601, as the list shows it; without a zone it is the site's."""
-        found = self.cleaned_data["at"].strip().replace(" ", "T", 1)
+        """Take ISO 8601, or a time as the list shows it; without a zone it is the site's."""
+        found = self.cleaned_data["at"].strip().removesuffix(f" {settings.TRASH_TIME_ZONE}").replace(" ", "T", 1)
         try:
             at = datetime.fromisoformat(found)
             return timezone.make_aware(at) if timezone.is_naive(at) else at

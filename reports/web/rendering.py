@@ -7,6 +7,7 @@ import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -19,8 +20,8 @@ from rest_framework.request import Request
 
 from reports.formats.ngsi_ld import waste_container
 from reports.formats.senml import pack
-from reports.insight.status import FULL_FROM
-from reports.report import Report
+from reports.insight.status import Status
+from reports.report import Report, percent
 from reports.web.access import Visitor
 from reports.web.answers import JsonText, Listing, NeverRow, PastRow, Row
 from reports.web.problems import MEDIA_TYPE, UNKNOWN_CAN, Problem
@@ -119,8 +120,16 @@ class SenMLRenderer(JSONRenderer):
     ) -> bytes:
         if isinstance(data, Listing | Row | NeverRow):
             rows = data.rows if isinstance(data, Listing) else [data]
-            return to_json(pack([_report(row) for row in rows], full_percent=FULL_FROM))
+            full = {row.can_id for row in rows if isinstance(row, Row) and _is_full(row)}
+            return to_json(pack([_report(row) for row in rows], is_full=lambda report: report.can_id in full))
         return super().render(data, accepted_media_type, renderer_context)
+
+
+def _is_full(row: Row) -> bool:
+    """Say whether a can is full, also where something more urgent is its status."""
+    level = percent(row.report.level)
+    is_above = level is not None and level >= Decimal(row.standing.full_from)
+    return row.status is Status.FULL or (is_above and row.status in (Status.FIRE, Status.TILT, Status.SUSPECT))
 
 
 def _report(row: Row | NeverRow | PastRow) -> Report:

@@ -22,6 +22,10 @@ NOW = datetime(2026, 11, 26, 18, 0, tzinfo=UTC)
 AT = datetime(2026, 11, 26, 17, 0, 0, 250_000, tzinfo=UTC)
 
 
+def from_80(report: Report) -> bool:
+    return Decimal(report.level) >= 80
+
+
 def a_report(**others: Any) -> Report:
     return Report(**{"can_id": "432", "level": "70.69", "measured_at": AT, "received_at": NOW, **others})
 
@@ -55,7 +59,7 @@ def test_an_entity_is_a_waste_container_as_the_data_model_writes_it() -> None:
 
 
 def test_a_pack_names_can_object_and_resource() -> None:
-    assert pack([a_report(attributes=sensor(temperature_c=21.5, events=["tilt"]))], full_percent=Decimal(80)) == [
+    assert pack([a_report(attributes=sensor(temperature_c=21.5, events=["tilt"]))], is_full=from_80) == [
         {"bn": "432/3435/0/", "bt": 1795712400.25, "n": "2", "u": "/100", "v": 70.69},
         {"n": "5", "vb": False},
         {"n": "13", "vb": True},
@@ -82,7 +86,7 @@ def test_a_notification_of_entities_reads_as_what_was_written() -> None:
 
 def test_a_pack_of_several_cans_reads_as_what_was_written() -> None:
     reports = [a_report(can_id=str(index), level=str(index)) for index in range(3)]
-    found = again(pack(reports, full_percent=Decimal(80)))
+    found = again(pack(reports, is_full=from_80))
     assert [(each.frame.key, each.level_percent, each.measured_at) for each in found] == [
         (str(index), index, AT) for index in range(3)
     ]
@@ -93,26 +97,26 @@ def test_a_sensors_event_comes_back_from_both(event: str, status: str) -> None:
     report = a_report(attributes=sensor(events=[event]))
     entity = waste_container(report)
     assert entity["status"]["value"] == status
-    for written in (entity, pack([report], full_percent=Decimal(80))):
+    for written in (entity, pack([report], is_full=from_80)):
         (found,) = again(written)
         assert found.events == (event,)
         assert (found.verdict is Verdict.HOLD) == (event == "lid_open")
 
 
 def test_a_full_can_says_so() -> None:
-    (found,) = again(pack([a_report(level="80")], full_percent=Decimal(80)))
+    (found,) = again(pack([a_report(level="80")], is_full=from_80))
     assert found.events == ("full",)
 
 
 def test_no_status_is_said_where_no_sensor_told_one() -> None:
     assert "status" not in waste_container(a_report())
-    assert len(pack([a_report()], full_percent=Decimal(80))) == 2
+    assert len(pack([a_report()], is_full=from_80)) == 2
 
 
 @pytest.mark.parametrize("attributes", ["[]", "7", "{", '{"temperature_c":"warm"}', '{"temperature_c":1e400}', "{}"])
 def test_attributes_of_any_kind_are_left_alone(attributes: str) -> None:
     assert "temperature" not in waste_container(a_report(attributes=attributes))
-    assert len(pack([a_report(attributes=attributes)], full_percent=Decimal(80))) == 2
+    assert len(pack([a_report(attributes=attributes)], is_full=from_80)) == 2
 
 
 @settings(deadline=None, max_examples=200)
@@ -128,7 +132,7 @@ def test_any_can_and_level_come_back(can_id: str, level: Decimal) -> None:
         (found,) = again(entity)
         assert found.frame.key == entity["id"]
         assert found.level_percent is not None and abs(found.level_percent - level) < Decimal("1e-9")
-    records = pack([report], full_percent=Decimal(80))
+    records = pack([report], is_full=from_80)
     if len(records[0]["bn"]) <= 128:
         (found,) = again(records)
         assert found.level_percent is not None and abs(found.level_percent - level) < Decimal("1e-9")

@@ -165,7 +165,9 @@ def test_the_form_enters_as_the_api_does(admin_client: Client, commit: Commit) -
     assert address in page
 
     with commit():
-        sent_form = {"action": "strike", "at": iso(hours_ago(3)), "note": "a wild sample"}
+        # As the list shows it, in the site's zone.
+        shown = f"{hours_ago(3):%Y-%m-%d %H:%M:%S} UTC"
+        sent_form = {"action": "strike", "at": shown, "note": "a wild sample"}
         answer = admin_client.post("/cans/420/emptying/", sent_form)
 
     assert answer.status_code == 302

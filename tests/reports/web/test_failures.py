@@ -161,7 +161,22 @@ VISITS = [
     *both(f"{CANS}/history", "/reports/420/history", who="anonymous"),
     *both(f"{CANS}/history", "/reports/nobody/history", who="anonymous", status=404),
     *both(f"{CANS}/history", "/reports/420/history?since=yesterday", who="anonymous", status=400),
-    *both(f"{CANS}/emptyings", "/reports/420/emptyings", who="anonymous"),
+    *both(
+        f"{CANS}/emptyings", "/reports/423/emptyings", who="anonymous",
+        missing={"database": "cannot be shown just now"}, left_out={"database": r'"unavailable":\["entered"\]'},
+    ),
+    Visit(
+        f"{CANS}/emptyings", "/reports/420/emptyings", JSON, "token", 400, "POST",
+        '{"action": "strike", "at": "2026-01-01T00:00:00Z", "note": "no"}', JSON,
+    ),
+    Visit("cans/<str:can_id>/emptying/", "/cans/420/emptying/", missing={**NO_USER, "dynamodb": NOT_TOLD}),
+    Visit(
+        "cans/<str:can_id>/emptying/", "/cans/420/emptying/", method="POST",
+        body="action=strike&at=2026-01-01&note=no", missing={**NO_USER, "dynamodb": f"{CANNOT_BE_TOLD}|{NOT_TOLD}"},
+    ),
+    *both("streams", "/streams", missing=NO_USER),
+    *both("streams/<str:stream>", "/streams/paper", missing=NO_USER),
+    Visit("streams/<str:stream>", "/streams/paper", JSON, "token", 200, "PUT", '{"full_from": 80}', JSON),
     *both("collections", "/collections?area=50,14.4,9", who="anonymous"),
     Visit("collections", "/collections?area=market&format=gpx", "*/*", who="anonymous"),
     Visit("collections/what-if", "/collections/what-if", who="anonymous", missing={"dynamodb": NOT_TOLD}),
@@ -397,7 +412,10 @@ def clients(settings: Settings) -> dict[str, Client]:
     settings.TRASH_READS = "open"
     now = datetime.now(UTC)
     past = [Report("420", "50", now - timedelta(hours=6 * turn), now, stream="paper") for turn in range(30)]
-    store.put_reports([*past, a_report("421", "95", now)], now=now)
+    emptied = [
+        Report("423", level, now - timedelta(hours=9 - at), now) for at, level in enumerate(("70", "72", "5", "8"))
+    ]
+    store.put_reports([*past, *emptied, a_report("421", "95", now)], now=now)
     store.beat(store.Heartbeat("host:1", now, {"stored": 7}))
     make_roles()
     sensor = Sensor.objects.create(key="S1")

@@ -62,7 +62,20 @@ MATRIX: dict[str, Row] = {
     "reports/<str:can_id>": row(UNKNOWN, OPTIONS=READ),
     "reports/<str:can_id>/history": row(UNKNOWN, OPTIONS=READ),
     "reports/<str:can_id>/chart": row(UNKNOWN, OPTIONS=READ),
-    "reports/<str:can_id>/emptyings": row(UNKNOWN, OPTIONS=READ),
+    # The body that is sent holds members that no correction has.
+    "reports/<str:can_id>/emptyings": row(
+        UNKNOWN,
+        OPTIONS=READ,
+        POST=SETTLE[400],
+        PUT=SETTLE[405],
+        PATCH=SETTLE[405],
+        DELETE=(401, 403, 403, 405, *FORBIDDEN),
+    ),
+    "streams": row(READ),
+    "streams/<str:stream>": row(
+        READ, POST=SETTLE[405], PUT=SETTLE[400], PATCH=SETTLE[405], DELETE=(401, 403, 403, 404, *FORBIDDEN)
+    ),
+    "cans/<str:can_id>/emptying/": row(FORM, POST=FORM, PUT=FORM, otherwise=UNTAKEN),
     "over-time": row(READ),
     "over-time/map": row(READ),
     "collections": row(READ),

@@ -219,8 +219,8 @@ def crowds() -> list[Scenario]:
         Scenario(
             "crowd: 50 messages of 500 reports at once", large_arrays(), starts=True, seconds=120, mix=Mix(rate=20),
             drain_s=120,
-            # A solo worker has one slot: others wait for the task of one array, which takes 4 to 5 s on a machine with
-            # eight times more to do than it can (2026-11-26).
+            # A solo worker has one slot: others wait for the rest of one array's task, and for no second one. On a
+            # machine with seven times more to do than it can, that took 3 to 5 s, and p99 was 5.3 s (2026-11-27).
             pools=("threads", "prefork"),
         ),
         Scenario(

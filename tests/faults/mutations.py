@@ -23,6 +23,7 @@ from tests.faults.load import Mix
 from tests.faults.run import Run, Scenario
 from tests.support.servers import ROOT, Site
 
+MUTATIONS = 10_000
 #: One in so many is sent by HTTP, as servers send that know no queue.
 BY_HTTP = 5
 #: Of the same frame under the same counter, within so long, one is stored (reports.formats.identity).
@@ -54,7 +55,7 @@ def mutations(run: Run) -> None:
     from tests.reports.formats.test_hostile import mutations as mutated
 
     cans = _mount(run.load.key)
-    bodies = [text for _, text, _, _ in mutated()]
+    bodies = [text for _, text, _, _ in mutated(MUTATIONS)]
     run.start(TRASH_BRAKE_SET_ASIDE="0", TRASH_NEW_CANS="0").ready()
     run.load.pause()
     with closing(_site(run)) as site:
@@ -66,6 +67,7 @@ def mutations(run: Run) -> None:
         _visit(run, site, cans)
         run.expect(" ERROR " not in site.log, f"the web server says: {site.log[-300:]}")
     run.result.notes["mutations"] = len(bodies)
+    run.expect(len(bodies) >= MUTATIONS, f"only {len(bodies)} mutations were made")
     run.load.resume()
 
 

@@ -104,12 +104,12 @@ def enveloped(message: Any, envelope: str) -> str:
     return text
 
 
-def mutations() -> Iterator[tuple[str, str, tuple[Any, ...], Any]]:
-    """Yield at least MUTATIONS bodies, each member of each message changed, the same ones at each run."""
+def mutations(least: int = MUTATIONS) -> Iterator[tuple[str, str, tuple[Any, ...], Any]]:
+    """Yield at least so many bodies, each member of each message changed, the same ones at each run."""
     chance = random.Random(SEED)
     messages = sources()
     each = [(name, path) for name, (message, _) in messages.items() for path in places(message)]
-    of_each = -(-MUTATIONS // len(each))
+    of_each = -(-least // len(each))
     rounds = -(-of_each // 2)
     for name, path in each:
         message, envelope = messages[name]

@@ -25,7 +25,7 @@ def _by_service(lines: Sequence[Line]) -> dict[str, list[Line]]:
 def as_text(fleet: Fleet, measured: Measured, prices: Prices, lines: Sequence[Line]) -> Iterator[str]:
     """Yield the bill's lines: services with the largest first, and what they were computed from."""
     yield (
-        f"{fleet.cans:,} cans, one report each every {fleet.every_s:,} s: {fleet.per_s:.3g} reports a second, "
+        f"{fleet.cans:,} cans, one report each every {fleet.every_s:,} s: {_rate(fleet.per_s)} reports a second, "
         f"{fleet.reports:,.0f} in a month of {HOURS} hours"
     )
     yield ""
@@ -67,3 +67,8 @@ def as_json(fleet: Fleet, measured: Measured, prices: Prices, lines: Sequence[Li
         "usd_per_million_reports": _million(fleet, lines),
         "not_counted": NOT_COUNTED,
     }
+
+
+def _rate(per_s: float) -> str:
+    """Return a rate with three digits, or whole: `.3g` alone would write 10,000 as 1e+04."""
+    return f"{per_s:,.0f}" if per_s >= 100 else f"{per_s:.3g}"

@@ -75,7 +75,7 @@ function draw() {
       ],
       series: [{}, ...lines.map(([tint]) => ({
         stroke: painted(tint), width: columns ? 1 : 1.75, spanGaps: false,
-        ...(columns ? { fill: painted(tint), paths: uPlot.paths.bars({ size: [0.8, 24] }), points: { show: false } } : { points: { show: xs.length < 60 } }),
+        ...(columns ? { fill: painted(tint), paths: uPlot.paths.bars({ size: [0.8, 24] }), points: { show: false } } : { points: { show: xs.length < 30 } }),
       }))],
       hooks: { setCursor: [(plot) => { if (plot.cursor.idx != null && plot.cursor.idx !== at) say(plot.cursor.idx); }] },
     }, [xs, ...lines.map(([, value]) => told.points.map(value))], figure);

@@ -749,7 +749,7 @@ def test_the_first_page_says_what_it_shows_and_what_its_words_mean(client: Clien
     page = client.get("/", headers={"Accept": "text/html"}).content.decode()
 
     assert "How full the waste containers (cans) of the fleet are" in page
-    assert "FULL: 80 % or more. SILENT: no report for longer than is usual" in page
+    assert "FULL: 80 % or more, or the threshold entered of the can or its stream. SILENT: no report for" in page
 
 
 def test_the_most_urgent_have_names_addresses_and_since_when(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,7 @@ from reports.worker.new_can_limit import RULE, NewCanLimit, Turns
 from trashsite import logs, telemetry, tracing
 from trashsite.outage import Outage
 from trashsite.sqs.delivery import Delivery
+from trashsite.sqs.dispatch import BATCH
 
 logger = logging.getLogger(__name__)
 #: A logger of its own, since its lines are limited by settings.LOGGING: a flood must not fill the log.
@@ -40,6 +41,8 @@ MOST_LETTERS = 10
 MOST_SAID = 300
 #: A message received more often is kept for a retry here: SQS would move it away after queue.MAX_RECEIVES.
 MOST_POSTPONED = queue.MAX_RECEIVES - 5
+#: For so long a small batch's task goes on to take in what came late, in seconds.
+CATCH_UP_WITHIN_S = 0.3
 #: What becomes of readings that no report comes of.
 READINGS = ("repeated", "held", "ignored", "waiting")
 _outage = Outage("storing reports")
@@ -204,6 +207,9 @@ def _store(deliveries: Sequence[Delivery]) -> None:
         letters=letters,
         postponed={"throttled": len(later), "limited": len(limited), "unadmitted": len(waits)},
     )
+    # A full batch has others behind it. What came late of cans that report seldom would wait for hours.
+    if len(deliveries) < BATCH // 2:
+        store.catch_up_some(now, CATCH_UP_WITHIN_S)
 
 
 def _count_and_delete(
@@ -221,7 +227,7 @@ def _count_and_delete(
     Count what became of a batch, delete the messages that are done, and log the counts.
 
     In this order: a process that is killed before the delete has its messages counted again, as repeated, by whoever
-    receives them next. One that were killed after the delete, and before it counted, would leave no count of them.
+    receives them next. One killed after the delete, and before it counted, would leave no count of them.
 
     again: what comes again with its message. set_aside: in `letters` dead letters. postponed: how many messages come
     again, by reason; None where the batch failed, and the others come again for that.

@@ -16,7 +16,7 @@ from reports.store.ranking import BUDGET, Order, Ranked, ranked, whole_from
 from reports.store.reading import Page, history, latest, latest_row, latest_rows, past_levels, ping, stored_reports
 from reports.store.register import bucket_of, register_entries, register_versions, write_entries
 from reports.store.rows import ENTERED
-from reports.store.rows_again import fold_can_again, hold_in_rows, put_entered
+from reports.store.rows_again import catch_up_some, fold_can_again, hold_in_rows, put_entered
 from reports.store.sensors import (
     KeptMessage,
     StoredState,
@@ -49,7 +49,8 @@ from reports.store.writing import TRIES, put_reports, replace_reports
 __all__ = (
     "BUDGET", "ENTERED", "LEVELS", "MAX_BYTES", "MOST_MINUTES", "TRIES", "Claim", "Emptyings", "Heartbeat",
     "HourlyHistory", "KeptMessage", "KeyRange", "LowBattery", "Met", "Minute", "Order", "Outcome", "Page",
-    "Ranked", "StoreUnavailable", "StoredState", "Stretch", "Waiting", "beat", "bucket_of", "change_states",
+    "Ranked", "StoreUnavailable", "StoredState", "Stretch", "Waiting", "beat", "bucket_of", "catch_up_some",
+    "change_states",
     "count", "emptyings", "every_can", "fleet_hours", "fold_can_again", "forget_low_batteries",
     "forget_waiting", "from_level", "history", "hold_in_rows", "hourly_history", "id_begins", "keep_messages",
     "keep_snapshot", "kept_emptyings", "kept_messages", "latest", "latest_row", "latest_rows", "leave", "mend",

@@ -59,8 +59,10 @@ REMEMBERED = 512
 #: A can whose reports keep coming late is caught up once in this time by a process; until then its row is marked.
 CATCH_UP_EVERY = timedelta(seconds=60)
 #: Cans that a round catches up, each by two Queries in turn: after an outage nearly every can of a batch has late
-#: reports, and a batch took four times as long (2026-11-26). The others' rows stay marked until their next report.
+#: reports, and a batch took four times as long (2026-11-26). The others' rows stay marked until there is time for them.
 CATCH_UPS = 3
+#: Cans that a process knows to be marked, at most; others wait for their next report.
+MOST_BEHIND = 10_000
 #: Reports read to catch up, at most: two or three pages of a megabyte, half a second of CPU.
 MOST_CAUGHT_UP = 20_000
 #: What a write's condition names.
@@ -68,6 +70,8 @@ _CONDITION = ("version", "order_key")
 CHANGED = {"ConditionalCheckFailed", "DuplicateItem"}
 #: By table and can. One that is no more true fails its condition, and is forgotten.
 _written: dict[tuple[str, str], Item] = {}
+#: By table and can: the cans whose rows this process left marked, in the order in which it did.
+_behind: dict[tuple[str, str], None] = {}
 #: By table and can: when this process caught it up last.
 _caught_up_at: dict[tuple[str, str], datetime] = {}
 #: The kind of the register's entries of what operators entered of a can (reports.insight.entered).
@@ -177,7 +181,9 @@ def put_rows(
         for can_id in written:
             mine = waiting.pop(can_id)
             if folded[can_id].is_caught_up:
-                _note_catch_up(can_id, now)
+                note_catch_up(can_id, now)
+            elif (row := folded[can_id].row) and row.late:
+                note_behind(can_id)
             if reason := kept.failed.get(can_id):
                 reasons.append(reason)
             elif reason is None:
@@ -246,7 +252,7 @@ def catch_up(can_id: str, found: Folded, row: Row, now: datetime) -> Folded:
     """Return a can's row with all that came late taken in, where it is time for that. Raises StoreUnavailable."""
     if not settings.TRASH_HISTORY_DAYS:
         return Folded(None, without_late(row), found.decided)
-    if now - _caught_up_at.get(_place(can_id), datetime.min.replace(tzinfo=UTC)) < CATCH_UP_EVERY:
+    if _is_just_caught_up(can_id, now):
         return found
     start, stood = before_late(can_id, row.late, row.rules)
     readings = _readings(can_id, start.at if start else None, row.key)
@@ -347,7 +353,7 @@ def _remember(item: Item | None) -> None:
     _written[_place(item["id"]["S"])] = item
 
 
-def _note_catch_up(can_id: str, now: datetime) -> None:
+def note_catch_up(can_id: str, now: datetime) -> None:
     if len(_caught_up_at) >= REMEMBERED:
         _caught_up_at.clear()
     _caught_up_at[_place(can_id)] = now
@@ -356,6 +362,26 @@ def _note_catch_up(can_id: str, now: datetime) -> None:
 def forget_catch_up(can_id: str) -> None:
     """Let a can catch up at once, though it just did."""
     _caught_up_at.pop(_place(can_id), None)
+
+
+def note_behind(can_id: str) -> None:
+    """Remember that a can's row is marked, for `next_behind`."""
+    if len(_behind) < MOST_BEHIND:
+        _behind[_place(can_id)] = None
+
+
+def next_behind(now: datetime) -> str | None:
+    """Take the can that has been marked for longest from those that this process remembers, and may catch up again."""
+    table = full_name(LEVELS)
+    for place in list(_behind):
+        if place[0] == table and not _is_just_caught_up(place[1], now):
+            _behind.pop(place, None)
+            return place[1]
+    return None
+
+
+def _is_just_caught_up(can_id: str, now: datetime) -> bool:
+    return now - _caught_up_at.get(_place(can_id), datetime.min.replace(tzinfo=UTC)) < CATCH_UP_EVERY
 
 
 def _place(can_id: str) -> tuple[str, str]:

@@ -6,6 +6,7 @@ Each is folded into the row that stands, and written on the condition that it st
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -28,6 +29,9 @@ from reports.store.rows import (
     execute,
     forget_catch_up,
     least_key,
+    next_behind,
+    note_behind,
+    note_catch_up,
     read_rows,
     sent_in,
     statement_of,
@@ -102,6 +106,35 @@ def put_entered(
                     return
         pause(attempt, CONTENDED)
     raise StoreUnavailable(f"the row of can {can_id} is written by many at once, or throttled")
+
+
+# -- what came late, where there is time for it -----------------------------------------------------------------------
+
+
+def catch_up_some(now: datetime, within_s: float) -> int:
+    """
+    Take in what came late of cans whose rows this process left marked, and return of how many.
+
+    within_s: none is begun after that, in seconds. A can costs two Queries of its history at least, and a write of its
+    row. Never raises StoreUnavailable: a can that is not caught up stays marked, for its next report.
+    """
+    until_s, done = time.monotonic() + within_s, 0
+    while time.monotonic() < until_s and (can_id := next_behind(now)):
+        items: dict[str, Item | None] = {}
+        try:
+            with as_store_errors():
+                throttled = read_rows([can_id], items, consistent=True)
+                item = items.get(can_id)
+                row = row_of(item) if item else None
+                if throttled or (item and row and row.late and not _is_made_again(can_id, item, row, now)):
+                    note_behind(can_id)
+                    return done
+        except StoreUnavailable:
+            note_behind(can_id)
+            return done
+        note_catch_up(can_id, now)
+        done += 1
+    return done
 
 
 # -- a can's row made anew ---------------------------------------------------------------------------------------------

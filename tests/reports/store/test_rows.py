@@ -250,6 +250,25 @@ def test_a_can_whose_reports_come_late_is_caught_up_once_a_minute(monkeypatch: p
     assert row and replace(row, asks=True) == folded(reports)
 
 
+def test_what_came_late_of_many_cans_is_taken_in_without_a_further_report() -> None:
+    can_ids = [f"behind-{next(runs)}" for _ in range(6)]
+    reports = [a_report(can_id, -60 * turn, f"{turn * 20}") for can_id in can_ids for turn in range(3)]
+    for turn in range(3):
+        store.put_reports(reports[turn::3], now=NOW)
+
+    def marked() -> list[str]:
+        return [can_id for can_id in can_ids if (row := store.latest_row(can_id)) and row.late]
+
+    assert marked()
+    store.catch_up_some(NOW + timedelta(minutes=2), within_s=30)
+
+    assert not marked()
+    for at, can_id in enumerate(can_ids):
+        row = store.latest_row(can_id)
+        assert row and replace(row, asks=True) == folded(reports[at * 3 : at * 3 + 3])
+    assert store.catch_up_some(NOW + timedelta(minutes=4), within_s=30) == 0
+
+
 def test_late_reports_cost_no_second_look_at_the_whole_history(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "CATCH_UP_EVERY", timedelta())
     can_id = f"long-{next(runs)}"

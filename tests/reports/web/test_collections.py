@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 from xml.etree import ElementTree
 
 import pytest
@@ -57,7 +58,8 @@ def a_town() -> None:
 
 
 def listed(client: Client, query: str = "", **more: str) -> dict[str, Any]:
-    answer = client.get(f"{LISTS}?{query}", more)
+    # The client's own `data` would stand in place of the query.
+    answer = client.get(f"{LISTS}?{query}&{urlencode(more)}")
     assert answer.status_code == 200, answer.content
     found: dict[str, Any] = answer.json()
     return found

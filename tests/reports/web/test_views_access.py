@@ -206,6 +206,7 @@ ADMIN = {
     "reports/can": FORM_OF_STAFF,
     "reports/savedview": FORM_OF_STAFF,
     "reports/sensor": FORM_OF_STAFF,
+    "reports/streamlimits": FORM_OF_STAFF,
 }
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import boto3
 import pytest
+from celery.exceptions import Reject
 from django.core.management import call_command
 from pytest_django.fixtures import Settings
 
@@ -23,6 +24,7 @@ from reports.insight.standing import standing
 from reports.insight.status import status
 from reports.models import Mounting, Sensor
 from reports.report import Report
+from reports.store import StoreUnavailable
 from reports.tasks import store_messages
 from reports.worker import counters, register, uplinks, waiting
 from reports.worker.new_can_limit import RULE, NewCanLimit, Turns
@@ -228,8 +230,12 @@ def test_what_is_held_notes_the_sensors_state_and_stores_no_level(batch: Callabl
     assert queue.depth().dead == 0
 
 
+def refuse(*_: Any) -> None:
+    raise StoreUnavailable("away")
+
+
 def test_a_tilted_sensor_is_its_cans_status_until_a_measurement_says_otherwise(
-    batch: Callable[..., None],
+    batch: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     can_id = can_of(EM310)
     upright = mountings.Mounting(can_id=can_id, since=LONG_AGO, calibration=DEEP)
@@ -251,6 +257,9 @@ def test_a_tilted_sensor_is_its_cans_status_until_a_measurement_says_otherwise(
 
     first = send(1, position="normal")
     assert first.startswith("NEW ")
+    with monkeypatch.context() as patch, pytest.raises(Reject):
+        patch.setattr(uplinks.store, "hold_in_rows", refuse)
+        send(2, position="tilt")
     assert send(2, position="tilt") == first.replace("NEW", "TILT")
     assert send(3, position="normal") == first
 

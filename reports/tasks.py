@@ -41,7 +41,7 @@ MOST_LETTERS = 10
 MOST_SAID = 300
 #: A message received more often is kept for a retry here: SQS would move it away after queue.MAX_RECEIVES.
 MOST_POSTPONED = queue.MAX_RECEIVES - 5
-#: For so long a small batch's task goes on to take in what came late, in seconds.
+#: For so long the task of a small batch, where that took no longer, goes on to take in what came late; in seconds.
 CATCH_UP_WITHIN_S = 0.3
 #: What becomes of readings that no report comes of.
 READINGS = ("repeated", "held", "ignored", "waiting")
@@ -147,7 +147,7 @@ class _Batch(NamedTuple):
 
 
 def _store(deliveries: Sequence[Delivery]) -> None:
-    now = datetime.now(UTC)
+    now, began_s = datetime.now(UTC), time.monotonic()
     batch = _Batch.of(deliveries)
     reports = [each for _, results in batch.parsed for each in results if isinstance(each, Report)]
     # Outside of what follows: where this fails nothing is stored, and the batch comes again whole.
@@ -207,8 +207,9 @@ def _store(deliveries: Sequence[Delivery]) -> None:
         letters=letters,
         postponed={"throttled": len(later), "limited": len(limited), "unadmitted": len(waits)},
     )
-    # A full batch has others behind it. What came late of cans that report seldom would wait for hours.
-    if len(deliveries) < BATCH // 2:
+    # A full batch has others behind it, and a slow store has enough to do, also while the worker stops. What came late
+    # of cans that report seldom would else wait for hours.
+    if len(deliveries) < BATCH // 2 and time.monotonic() - began_s < CATCH_UP_WITHIN_S:
         store.catch_up_some(now, CATCH_UP_WITHIN_S)
 
 

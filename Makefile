@@ -31,7 +31,7 @@ env: .venv/.run ## Print exports with which any AWS tool talks to it: eval "$$(m
 #: Work on it
 
 test: lint stack/.embedded stack/.aws/.done stack/.cloudformation/.done ## Lint, types, layers and all tests (ARGS="-k wire")
-	TRASH_LOCAL=1 .venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=10 $(ARGS)
+	TRASH_LOCAL=1 .venv/bin/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --durations=10 $(ARGS)
 
 lint: .venv/.dev ## Style, types, layers and template alone
 	.venv/bin/ruff check .

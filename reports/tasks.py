@@ -22,7 +22,7 @@ from reports.formats.readings import Reading
 from reports.queue import QueueUnavailable, Rejected
 from reports.report import InvalidReport, Report
 from reports.store import StoreUnavailable
-from reports.worker import counters, limits, senders, uplinks
+from reports.worker import catching_up, counters, limits, senders, uplinks
 from reports.worker.batch_log import batch_log
 from reports.worker.counters import BatchCounts
 from reports.worker.dead_letter_limit import DeadLetterLimit, RateLimit, invisible_s
@@ -30,7 +30,6 @@ from reports.worker.new_can_limit import RULE, NewCanLimit, Turns
 from trashsite import logs, telemetry, tracing
 from trashsite.outage import Outage
 from trashsite.sqs.delivery import Delivery
-from trashsite.sqs.dispatch import BATCH
 
 logger = logging.getLogger(__name__)
 #: A logger of its own, since its lines are limited by settings.LOGGING: a flood must not fill the log.
@@ -41,8 +40,8 @@ MOST_LETTERS = 10
 MOST_SAID = 300
 #: A message received more often is kept for a retry here: SQS would move it away after queue.MAX_RECEIVES.
 MOST_POSTPONED = queue.MAX_RECEIVES - 5
-#: For so long the task of a small batch, where that took no longer, goes on to take in what came late; in seconds.
-CATCH_UP_WITHIN_S = 0.3
+#: Where a batch has more, what came late before it waits.
+MANY_REPORTS = 50
 #: What becomes of readings that no report comes of.
 READINGS = ("repeated", "held", "ignored", "waiting")
 _outage = Outage("storing reports")
@@ -147,9 +146,11 @@ class _Batch(NamedTuple):
 
 
 def _store(deliveries: Sequence[Delivery]) -> None:
-    now, began_s = datetime.now(UTC), time.monotonic()
+    now = datetime.now(UTC)
     batch = _Batch.of(deliveries)
     reports = [each for _, results in batch.parsed for each in results if isinstance(each, Report)]
+    if batch.received > MANY_REPORTS:
+        catching_up.put_off()
     # Outside of what follows: where this fails nothing is stored, and the batch comes again whole.
     by_stream = limits.by_stream() if reports else {}
     try:
@@ -207,10 +208,6 @@ def _store(deliveries: Sequence[Delivery]) -> None:
         letters=letters,
         postponed={"throttled": len(later), "limited": len(limited), "unadmitted": len(waits)},
     )
-    # A full batch has others behind it, and a slow store has enough to do, also while the worker stops. What came late
-    # of cans that report seldom would else wait for hours.
-    if len(deliveries) < BATCH // 2 and time.monotonic() - began_s < CATCH_UP_WITHIN_S:
-        store.catch_up_some(now, CATCH_UP_WITHIN_S)
 
 
 def _count_and_delete(

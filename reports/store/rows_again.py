@@ -93,17 +93,28 @@ def put_entered(
     of whoever read last. A can without a row has its first two reports ask the register, so its entry there comes
     first. Safe to call again. Raises StoreUnavailable.
     """
+
+    def is_done(item: Item | None) -> bool:
+        stands = row_of(item) if item else None
+        if item is None or stands is None:
+            return True
+        row = enter(stands, entered(), by_stream(), least_key)
+        return row == stands or _is_made_again(can_id, item, row, now)
+
+    _until_done(can_id, is_done)
+
+
+def _until_done(can_id: str, is_done: Callable[[Item | None], bool]) -> None:
+    """
+    Read a row and give it to `is_done`, again where that is False: another writer came between, or it is throttled.
+
+    Raises StoreUnavailable.
+    """
     for attempt in range(1, ROUNDS + 1):
         items: dict[str, Item | None] = {}
         with as_store_errors():
-            if not read_rows([can_id], items, consistent=True):
-                item = items[can_id]
-                stands = row_of(item) if item else None
-                if item is None or stands is None:
-                    return
-                row = enter(stands, entered(), by_stream(), least_key)
-                if row == stands or _is_made_again(can_id, item, row, now):
-                    return
+            if not read_rows([can_id], items, consistent=True) and is_done(items[can_id]):
+                return
         pause(attempt, CONTENDED)
     raise StoreUnavailable(f"the row of can {can_id} is written by many at once, or throttled")
 
@@ -147,13 +158,7 @@ def fold_can_again(can_id: str, now: datetime) -> None:
     They are as if each report had come in the order of measurement; what only expired reports told is forgotten.
     Raises StoreUnavailable.
     """
-    for attempt in range(1, ROUNDS + 1):
-        items: dict[str, Item | None] = {}
-        with as_store_errors():
-            if not read_rows([can_id], items, consistent=True) and _is_folded_again(can_id, items[can_id], now):
-                return
-        pause(attempt, CONTENDED)
-    raise StoreUnavailable(f"the row of can {can_id} is written by many at once, or throttled")
+    _until_done(can_id, lambda item: _is_folded_again(can_id, item, now))
 
 
 def _is_folded_again(can_id: str, item: Item | None, now: datetime) -> bool:

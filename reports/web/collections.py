@@ -28,7 +28,7 @@ from reports.web.csv_cells import harmless
 from reports.web.gpx import MEDIA_TYPE, GpxRenderer, gpx_of
 from reports.web.problems import InvalidQuery, answered
 from reports.web.rendering import CSVRenderer, JSONRenderer, Page, PageRenderer
-from reports.web.view import REFUSALS, ApiView, asked, root_address
+from reports.web.view import REFUSALS, ApiView, asked, root_address, whole_number
 
 COLUMNS = (
     "can_id", "name", "address", "stream", "level", "status", "why", "reason", "full_since", "full_at", "low", "high",
@@ -76,21 +76,14 @@ class CollectionsView(ApiView):
             OpenApiParameter("next", datetime, description="When the next round comes; default: a day later."),
             OpenApiParameter("stream", str, description="The waste stream, in any case."),
             OpenApiParameter("area", {"type": "string", "maxLength": 128}, description=AREA),
-            OpenApiParameter(
+            whole_number(
                 "chance",
-                {"type": "integer", "minimum": 1, "maximum": 99},
-                description="Percent: a can is on the list if it is full by then at least so probably (default: 50).",
+                1,
+                99,
+                "Percent: a can is on the list if it is full by then at least so probably (default: 50).",
             ),
-            OpenApiParameter(
-                "age_days",
-                {"type": "integer", "minimum": 1, "maximum": 999},
-                description="A can not emptied for so long is on the list (default: 28).",
-            ),
-            OpenApiParameter(
-                "stops",
-                {"type": "integer", "minimum": 1, "maximum": collection_queries.MOST_STOPS},
-                description="Cans on the list at most (default: 100).",
-            ),
+            whole_number("age_days", 1, 999, "A can not emptied for so long is on the list (default: 28)."),
+            whole_number("stops", 1, collection_queries.MOST_STOPS, "Cans on the list at most (default: 100)."),
             OpenApiParameter("start", str, description="latitude,longitude where the way begins and ends."),
             OpenApiParameter("order", str, enum=[*collection_queries.ORDERS], description="Default: urgency."),
         ],

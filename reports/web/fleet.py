@@ -32,7 +32,7 @@ from reports.web.parsers import ReportFormParser, ReportParser, reports_in
 from reports.web.problems import InvalidQuery, InvalidReports, TooLarge, Unconfirmed, answered
 from reports.web.queries import FleetQuery
 from reports.web.rendering import CSVRenderer, FiwareRenderer, JSONRenderer, Page, PageRenderer, SenMLRenderer
-from reports.web.view import REFUSALS, ApiView, asked, page_address, page_parameters, root_address
+from reports.web.view import REFUSALS, ApiView, asked, page_address, page_parameters, root_address, whole_number
 
 log = logging.getLogger(__name__)
 
@@ -112,11 +112,7 @@ class FleetView(ApiView):
             OpenApiParameter("stream", str, description="The waste stream, as paper or glass, in any case."),
             OpenApiParameter("level_min", _PERCENT),
             OpenApiParameter("level_max", _PERCENT),
-            OpenApiParameter(
-                "silent_h",
-                {"type": "integer", "minimum": 1, "maximum": queries.MAX_SILENT_H},
-                description="No report for at least so many hours.",
-            ),
+            whole_number("silent_h", 1, queries.MAX_SILENT_H, "No report for at least so many hours."),
             OpenApiParameter(
                 "battery", str, enum=[*queries.BATTERIES], description="Cans in which a sensor's battery is low."
             ),

@@ -31,14 +31,15 @@ _CURSOR = OpenApiParameter(
 )
 
 
+def whole_number(name: str, least: int, most: int, description: str) -> OpenApiParameter:
+    """Return the schema of a parameter that takes a whole number within bounds."""
+    bounds = {"type": "integer", "minimum": least, "maximum": most}
+    return OpenApiParameter(name, bounds, description=description)
+
+
 def page_parameters(most: int) -> list[OpenApiParameter]:
-    rows = {"type": "integer", "minimum": 1, "maximum": most}
-    return [
-        OpenApiParameter(
-            "page_size", rows, description="Rows on a page at most (default: 50); fewer where attributes are large."
-        ),
-        _CURSOR,
-    ]
+    rows = whole_number("page_size", 1, most, "Rows on a page at most (default: 50); fewer where attributes are large.")
+    return [rows, _CURSOR]
 
 
 class ApiView(APIView):

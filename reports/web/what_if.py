@@ -27,7 +27,7 @@ from reports.web.collection_queries import WhatIfQuery, what_if_query
 from reports.web.part_of_fleet import LOOKED_AT, cans_of
 from reports.web.problems import InvalidQuery, answered
 from reports.web.rendering import Page
-from reports.web.view import REFUSALS, ApiView, root_address
+from reports.web.view import REFUSALS, ApiView, root_address, whole_number
 from trashsite.aws import side_by_side
 
 #: Reports of one can that are read at most: 60 days of one in half an hour.
@@ -126,23 +126,11 @@ class WhatIfView(ApiView):
                 description="Percent from which on a round empties a can (default: 70).",
             ),
             OpenApiParameter("days", str, description="Days of the rounds, as mon,thu (default)."),
-            OpenApiParameter(
-                "hour",
-                {"type": "integer", "minimum": 0, "maximum": 23},
-                description="Of the rounds, in the site's time zone (default: 6).",
-            ),
-            OpenApiParameter(
-                "days_back",
-                {"type": "integer", "minimum": 1, "maximum": collection_queries.MOST_DAYS_BACK},
-                description="How far to look back (default: 60).",
-            ),
+            whole_number("hour", 0, 23, "Of the rounds, in the site's time zone (default: 6)."),
+            whole_number("days_back", 1, collection_queries.MOST_DAYS_BACK, "How far to look back (default: 60)."),
             OpenApiParameter("stream", str, description="The waste stream, in any case."),
             OpenApiParameter("area", {"type": "string", "maxLength": 128}, description="As in the collection list."),
-            OpenApiParameter(
-                "cans",
-                {"type": "integer", "minimum": 1, "maximum": collection_queries.MOST_CANS},
-                description="Cans of the sample at most (default: 20).",
-            ),
+            whole_number("cans", 1, collection_queries.MOST_CANS, "Cans of the sample at most (default: 20)."),
         ],
         responses={200: collection_schemas.WhatIfAnswer, **REFUSALS},
         examples=[examples.WHAT_IF],

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from reports.insight.collection import Why
 from reports.insight.stops import Place
 
-#: Units of the picture: its width, the bounds of its height, and the room around the stops.
-WIDTH, LEAST, MOST, ROOM = 800.0, 220.0, 640.0, 34.0
+#: Units of the picture: its width, the bounds of its height, and the margin around the stops.
+WIDTH, LEAST, MOST, MARGIN = 800.0, 220.0, 640.0, 34.0
 #: Stops that follow each other within so many units share a mark.
 _SAME = 20.0
 _KM_PER_DEGREE = 111.195
@@ -83,8 +83,8 @@ def stop_map(pins: Sequence[Pin], start: Place | None) -> StopMap | None:
     east, south = max(x for x, _ in points), max(y for _, y in points)
     # A single stop has no extent: it lies in the middle of a map of a kilometre.
     across, down = max(east - west, 0.05), max(south - north, 0.05)
-    per_km = min((WIDTH - 2 * ROOM) / across, (MOST - 2 * ROOM) / down)
-    height = max(LEAST, down * per_km + 2 * ROOM)
+    per_km = min((WIDTH - 2 * MARGIN) / across, (MOST - 2 * MARGIN) / down)
+    height = max(LEAST, down * per_km + 2 * MARGIN)
     shift_x = (WIDTH - (east - west) * per_km) / 2 - west * per_km
     shift_y = (height - (south - north) * per_km) / 2 - north * per_km
     drawn = [(round(x * per_km + shift_x, 1), round(y * per_km + shift_y, 1)) for x, y in points]

@@ -219,9 +219,6 @@ def crowds() -> list[Scenario]:
         Scenario(
             "crowd: 50 messages of 500 reports at once", large_arrays(), starts=True, seconds=120, mix=Mix(rate=20),
             drain_s=120,
-            # A solo worker has one slot: others wait for the rest of one array's task, and for no second one. On a
-            # machine with seven times more to do than it can, that took 3 to 5 s, and p99 was 5.3 s (2026-11-27).
-            pools=("threads", "prefork"),
         ),
         Scenario(
             "crowd: 3,000 new cans at once", new_cans, starts=True, seconds=150, mix=Mix(rate=20), drain_s=150,

@@ -58,6 +58,9 @@ def percent(level: str) -> str:
 @register.filter
 def visible(text: str) -> str:
     """Write characters that nobody sees, and those that change the direction of text, as their escapes."""
+    if text.isascii() and text.isprintable():
+        # As nearly every id is: a list has hundreds.
+        return text
     return "".join(_escaped(one) if _is_unseen(one) else one for one in text)
 
 

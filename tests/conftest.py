@@ -22,9 +22,9 @@ from pytest_django.fixtures import Settings
 
 from reports import queue, store
 from reports.web import access, database, fleet_count, probes
-from stack.servers import Kind
 from tests.support import aws_calls
 from tests.support.fault_proxy import FaultProxy
+from tests.support.kind import KIND
 from tests.support.servers import ROOT, Worker, aws_stand_ins
 from trashsite import aws
 from trashsite.sqs import entries
@@ -89,39 +89,22 @@ LONG = (
 
 
 @pytest.fixture(scope="session")
-def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Kind], dict[str, str]]]:
-    """Start each kind of stand-ins when first asked for; returns the environment that leads to them."""
-    running: dict[Kind, dict[str, str]] = {}
-    with ExitStack() as stack:
-
-        def start(kind: Kind) -> dict[str, str]:
-            if kind not in running:
-                data = tmp_path_factory.mktemp(kind)
-                running[kind] = stack.enter_context(aws_stand_ins(data, kind))
-            return running[kind]
-
-        yield start
+def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Start the stand-ins; yields the environment that leads to them."""
+    with aws_stand_ins(tmp_path_factory.mktemp(KIND), KIND) as environ:
+        yield environ
 
 
 @pytest.fixture
-def kind() -> Kind:
-    """Which stand-ins to use; a suite that runs on both overrides it with parameters."""
-    return "embedded"
-
-
-@pytest.fixture
-def aws_environment(
-    kind: Kind, stand_ins: Callable[[Kind], dict[str, str]], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[dict[str, str]]:
+def aws_environment(stand_ins: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """Lead this process, and those that it starts, to the stand-ins."""
-    environ = stand_ins(kind)
-    for name, value in environ.items():
+    for name, value in stand_ins.items():
         monkeypatch.setenv(name, value)
-    if kind == "java":
+    if KIND == "java":
         # The first statements of a Java server may take seconds where other tests run beside it.
         monkeypatch.setattr(aws, "TIMEOUT_S", aws.PATIENCE_S)
     aws.forget()
-    yield environ
+    yield stand_ins
     aws.forget()
 
 
@@ -164,11 +147,11 @@ def suffix(aws_environment: dict[str, str], settings: Settings, monkeypatch: pyt
 
 
 @pytest.fixture(scope="module")
-def shared_suffix(stand_ins: Callable[[Kind], dict[str, str]]) -> Iterator[str]:
+def shared_suffix(stand_ins: dict[str, str]) -> Iterator[str]:
     """As `suffix`, but one for the whole module: for tests that need no empty tables, and run often."""
     suffix = secrets.token_hex(4)
     with pytest.MonkeyPatch.context() as patch, override_settings(TRASH_SUFFIX=suffix):
-        for name, value in {**stand_ins("embedded"), "TRASH_SUFFIX": suffix}.items():
+        for name, value in {**stand_ins, "TRASH_SUFFIX": suffix}.items():
             patch.setenv(name, value)
         aws.forget()
         list(queue.provision())

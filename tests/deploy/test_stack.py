@@ -8,7 +8,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import pytest
 from django.test import override_settings
 
 from reports import queue, store
-from stack.servers import LOOPBACK, Kind, free_port
+from stack.servers import LOOPBACK, free_port
 from tests.deploy.local_cloudformation import HOST_NAME, PROGRAM, SUFFIX, create_stack, local_cloudformation
 from tests.deploy.template import containers, template
 from tests.support.postgresql import postgresql
@@ -140,15 +140,13 @@ def test_a_message_that_is_received_in_vain_dies_and_is_redriven(outputs: Mappin
 
 
 @pytest.fixture
-def tables(
-    outputs: Mapping[str, str], stand_ins: Callable[[Kind], dict[str, str]], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
+def tables(outputs: Mapping[str, str], stand_ins: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """
     The template's tables in another local DynamoDB, from here on the one that this process and its children use.
 
     MiniStack's own (1.5.33) does not find the key in an UPDATE whose WHERE goes on with a bracket: no level gets in.
     """
-    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", stand_ins("embedded")["AWS_ENDPOINT_URL_DYNAMODB"])
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", stand_ins["AWS_ENDPOINT_URL_DYNAMODB"])
     dynamodb: Any = boto3.client("dynamodb")
     asked = ("AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes", "KeySchema")
     for name in ("Levels", "History", "Pipeline"):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from stack.servers import free_port, is_free
 from tests.docs.blocks import Block
+from tests.support.kind import KIND
 from tests.support.servers import ROOT, eventually
 
 #: What a test's environment has beyond a reader's.
@@ -60,7 +61,7 @@ class Stack:
         eventually(lambda: all(is_free(self.ports[usual]) for usual in (8000, 9324, 9325)))
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
-                ["make", "run"], cwd=ROOT, env=self.environment, start_new_session=True,
+                ["make", "run"], cwd=ROOT, env={**self.environment, "STACK": KIND}, start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
         eventually(self._has_said_where, 90)

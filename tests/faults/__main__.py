@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import subprocess
 import sys
@@ -11,16 +10,15 @@ import time
 from collections.abc import Sequence
 from itertools import groupby
 
-from stack.servers import Kind, Program
+from stack.servers import Program
 from tests.faults import plan, runner
 from tests.faults.report import table
 from tests.faults.results import JUDGED, PlannedRun, Results
 from tests.faults.scenarios import SCENARIOS
 from tests.support.code_digest import code_digest
+from tests.support.kind import KIND
 from tests.support.servers import ROOT
 
-#: Which local servers are broken.
-KIND: Kind = "java" if os.environ.get("STACK") == "java" else "embedded"
 #: Side by side: most of the time a scenario waits.
 PARALLEL = 6
 

@@ -20,6 +20,7 @@ from tests.faults.run import Run, Scenario, execute
 from tests.faults.scenarios import HANGS, WIRE
 from tests.support import fault_proxy
 from tests.support.fault_proxy import Fault
+from tests.support.kind import KIND
 from tests.support.partial_answers import all_of_them, every, failed_entries, statement_errors, unprocessed, unread
 from tests.support.servers import environment, eventually
 from trashsite import aws
@@ -32,14 +33,14 @@ STUCK = "this worker should work and does not"
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     """A pipeline with a proxy before each server, and a worker that has what it holds back in seconds."""
     directory, suffix = tmp_path_factory.mktemp("short"), "short"
-    servers = start_both(directory)
+    servers = start_both(directory, kind=KIND)
     with pytest.MonkeyPatch.context() as patch, override_settings(TRASH_SUFFIX=suffix):
         for name, value in {**environment(*servers), "TRASH_SUFFIX": suffix}.items():
             patch.setenv(name, value)
         aws.forget()
         list(queue.provision())
         list(store.provision())
-        made = Pipeline(suffix, servers, directory)
+        made = Pipeline(suffix, servers, directory, kind=KIND)
         yield made
         made.close()
     aws.forget()

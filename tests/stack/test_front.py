@@ -16,12 +16,13 @@ import pytest
 
 from stack.front import BLOCKED_BY_BROWSERS, blocked_port, front
 from stack.servers import LOOPBACK, REGION, Server, free_port, start_both
+from tests.support.kind import KIND
 from tests.support.servers import eventually
 
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Server]]:
-    sqs, dynamodb = start_both(tmp_path_factory.mktemp("fronts"))
+    sqs, dynamodb = start_both(tmp_path_factory.mktemp("fronts"), kind=KIND)
     yield sqs, dynamodb
     sqs.stop()
     dynamodb.stop()

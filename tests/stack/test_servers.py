@@ -17,8 +17,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from stack.servers import REGION, Kind, Server, StackError, start_both, start_dynamodb, start_sqs
-from tests.support.java import NEEDS_JAVA
+from stack.servers import REGION, Server, StackError, start_both, start_dynamodb, start_sqs
+from tests.support.kind import KIND
 from tests.support.servers import eventually
 
 if TYPE_CHECKING:
@@ -26,15 +26,9 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 
-@pytest.fixture(scope="module", params=["embedded", pytest.param("java", marks=NEEDS_JAVA)])
-def kind(request: pytest.FixtureRequest) -> Kind:
-    kind: Kind = request.param
-    return kind
-
-
 @pytest.fixture(scope="module")
-def servers(kind: Kind, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Server]]:
-    sqs, dynamodb = start_both(tmp_path_factory.mktemp(kind), kind=kind)
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Server]]:
+    sqs, dynamodb = start_both(tmp_path_factory.mktemp("servers"), kind=KIND)
     yield sqs, dynamodb
     sqs.stop()
     dynamodb.stop()
@@ -77,8 +71,8 @@ def test_they_listen_on_127_0_0_1_alone(servers: tuple[Server, Server]) -> None:
             other.connect(("127.0.0.2", server.port))
 
 
-def test_messages_and_items_survive_kill_9(kind: Kind, tmp_path: Path) -> None:
-    sqs, dynamodb = start_both(tmp_path, kind=kind)
+def test_messages_and_items_survive_kill_9(tmp_path: Path) -> None:
+    sqs, dynamodb = start_both(tmp_path, kind=KIND)
     messages, items = sqs_client(sqs), dynamodb_client(dynamodb)
     queue = messages.create_queue(QueueName="survivors")["QueueUrl"]
     make_table(items, "survivors")
@@ -89,8 +83,8 @@ def test_messages_and_items_survive_kill_9(kind: Kind, tmp_path: Path) -> None:
     dynamodb.kill()
 
     again = (
-        start_sqs(sqs.port, sqs.data, kind=kind),
-        start_dynamodb(dynamodb.port, dynamodb.data, kind=kind),
+        start_sqs(sqs.port, sqs.data, kind=KIND),
+        start_dynamodb(dynamodb.port, dynamodb.data, kind=KIND),
     )
     try:
         received = [

@@ -19,10 +19,9 @@ from pytest_django.fixtures import Settings
 from reports import queue
 from reports.queue import Depth, QueueUnavailable, Rejected, requests
 from reports.report import InvalidReport
-from stack.servers import Kind
 from tests.support import fault_proxy as faults
 from tests.support.fault_proxy import FaultProxy
-from tests.support.java import NEEDS_JAVA
+from tests.support.kind import KIND
 from tests.support.partial_answers import all_of_them, every, failed_entries
 from tests.support.servers import eventually
 from trashsite.outage import Outage
@@ -32,13 +31,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 MIB = 1024 * 1024
-on_the_embedded_stack = pytest.mark.parametrize("kind", ["embedded"])
-
-
-@pytest.fixture(params=["embedded", pytest.param("java", marks=NEEDS_JAVA)])
-def kind(request: pytest.FixtureRequest) -> Kind:
-    kind: Kind = request.param
-    return kind
 
 
 @pytest.fixture
@@ -131,7 +123,6 @@ def test_no_batch_is_larger_than_sqs_takes_and_none_is_split_without_need(bodies
         assert len(batch) == 10 or requests.size_bytes(following[0]) > room
 
 
-@on_the_embedded_stack
 def test_entries_that_fail_are_sent_again_alone_and_the_ids_stay_in_order(proxy: FaultProxy, raw: SQSClient) -> None:
     proxy.inject(failed_entries(every(2)), "SendMessageBatch", times=2)
     proxy.inject(failed_entries(all_of_them), "SendMessageBatch", times=1)
@@ -141,7 +132,6 @@ def test_entries_that_fail_are_sent_again_alone_and_the_ids_stay_in_order(proxy:
     assert {each["MessageId"]: each["Body"] for each in found} == dict(zip(ids, bodies, strict=True))
 
 
-@on_the_embedded_stack
 @pytest.mark.parametrize("sender_fault", [True, False])
 def test_only_what_was_not_accepted_is_unsent(
     sender_fault: bool, proxy: FaultProxy, raw: SQSClient, impatient: None
@@ -161,7 +151,6 @@ def test_only_what_was_not_accepted_is_unsent(
     assert sorted(each["Body"] for each in found) == sorted(set(bodies) - set(caught.value.unsent))
 
 
-@on_the_embedded_stack
 def test_while_sqs_does_not_answer_everything_is_unsent(proxy: FaultProxy, impatient: None) -> None:
     proxy.refuse()
     bodies = sent_at(12)
@@ -257,7 +246,6 @@ def test_a_second_copy_of_a_letter_is_recognisable(raw: SQSClient) -> None:
     assert (one["Body"], facts(one)) == (other["Body"], facts(other))
 
 
-@on_the_embedded_stack
 def test_what_could_not_be_set_aside_is_an_error(proxy: FaultProxy, impatient: None) -> None:
     proxy.inject(failed_entries(all_of_them), "SendMessageBatch")
     with pytest.raises(QueueUnavailable, match="did not accept 1 of 1"):
@@ -289,7 +277,6 @@ def test_a_stale_handle_does_no_harm_to_others(raw: SQSClient) -> None:
     queue.delete([stale, good])
 
 
-@on_the_embedded_stack
 def test_deletes_that_fail_are_tried_again(proxy: FaultProxy, raw: SQSClient) -> None:
     queue.publish(sent_at(10))
     received = deliveries(raw, 10)
@@ -299,7 +286,6 @@ def test_deletes_that_fail_are_tried_again(proxy: FaultProxy, raw: SQSClient) ->
     assert queue.depth() == Depth(0, 0, 0)
 
 
-@on_the_embedded_stack
 @pytest.mark.parametrize(
     "fault",
     [
@@ -360,7 +346,7 @@ def test_the_queues_are_as_the_specification_says(suffix: str, raw: SQSClient) -
     assert queue.flaws(queue.full_name("trash-level")) == []
 
 
-@on_the_embedded_stack  # ElasticMQ has no retention, which so is set each time.
+@pytest.mark.skipif(KIND == "java", reason="ElasticMQ has no retention, which so is set each time")
 def test_provisioning_again_finds_both_queues_and_keeps_what_they_hold(suffix: str, raw: SQSClient) -> None:
     queue.publish(["kept"])
     assert list(queue.provision()) == [
@@ -421,7 +407,6 @@ def test_a_queue_that_was_made_anew_is_found_again(suffix: str, raw: SQSClient) 
     assert [each["Body"] for each in messages(raw, "trash-level", 1)] == ["after"]
 
 
-@on_the_embedded_stack
 def test_provision_says_what_to_do_where_aws_does_not_answer(proxy: FaultProxy, impatient: None) -> None:
     proxy.refuse()
     with pytest.raises(CommandError, match="AWS_REGION"):

@@ -23,11 +23,9 @@ from reports.formats.native import dump, parse
 from reports.report import Report, iso
 from reports.store import Heartbeat, Outcome, StoreUnavailable
 from reports.store.items import order_key
-from stack.servers import Kind
 from tests.support import fault_proxy as faults
 from tests.support.cans import a_report
 from tests.support.fault_proxy import Fault, FaultProxy
-from tests.support.java import NEEDS_JAVA
 from tests.support.partial_answers import all_of_them, can_of, every, hot, statement_errors, unprocessed, unread
 from trashsite import aws
 
@@ -35,13 +33,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
-BOTH = ["embedded", pytest.param("java", marks=NEEDS_JAVA)]
-
-
-@pytest.fixture(params=BOTH)
-def kind(request: pytest.FixtureRequest) -> Kind:
-    kind: Kind = request.param
-    return kind
 
 
 @pytest.fixture
@@ -392,7 +383,6 @@ SIXTY = [report(at, 0, str(at)) for at in range(60)]
         faults.error("ProvisionedThroughputExceededException"), faults.answer(200, "["), faults.answer(200, "null"),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("kind", ["embedded"])
 def test_a_fault_that_passes_is_not_even_seen(fault: Fault, proxy: FaultProxy) -> None:
     proxy.inject(fault, "BatchWriteItem", times=2)
     proxy.inject(fault, "BatchExecuteStatement", times=2)
@@ -404,7 +394,6 @@ def test_a_fault_that_passes_is_not_even_seen(fault: Fault, proxy: FaultProxy) -
     assert proxy.spoilt["BatchExecuteStatement"] == 2
 
 
-@pytest.mark.parametrize("kind", ["embedded"])
 def test_while_nothing_answers_nothing_is_saved(proxy: FaultProxy, impatient: None) -> None:
     proxy.refuse()
     assert unsaved(*SIXTY) == SIXTY
@@ -422,7 +411,6 @@ def test_while_nothing_answers_nothing_is_saved(proxy: FaultProxy, impatient: No
     assert put(*SIXTY) == Outcome(stored=60)
 
 
-@pytest.mark.parametrize("kind", ["embedded"])
 def test_only_those_whose_history_failed_are_unsaved(proxy: FaultProxy, impatient: None) -> None:
     # Of 60, the first 25 and the last 10 pass; nothing is in a can's row that is not in the history.
     def of_the_second_batch(call: faults.Call) -> faults.Reply:
@@ -439,7 +427,6 @@ def test_only_those_whose_history_failed_are_unsaved(proxy: FaultProxy, impatien
     assert all(all_history(each.can_id) == [each] for each in SIXTY)
 
 
-@pytest.mark.parametrize("kind", ["embedded"])
 def test_only_cans_whose_row_failed_are_unsaved_with_all_of_their_reports(proxy: FaultProxy, impatient: None) -> None:
     older = [report(at, -1, "0") for at in range(60)]
 
@@ -454,7 +441,6 @@ def test_only_cans_whose_row_failed_are_unsaved_with_all_of_their_reports(proxy:
     assert all(all_history(str(at)) == [older[at], SIXTY[at]] for at in range(60))
 
 
-@pytest.mark.parametrize("kind", ["embedded"])
 def test_a_store_that_cannot_be_read_takes_nothing(proxy: FaultProxy, impatient: None) -> None:
     proxy.inject(faults.unavailable, "BatchGetItem")
     assert unsaved(*SIXTY) == SIXTY
@@ -462,7 +448,6 @@ def test_a_store_that_cannot_be_read_takes_nothing(proxy: FaultProxy, impatient:
     assert put(*SIXTY) == Outcome(stored=60)
 
 
-@pytest.mark.parametrize("kind", ["embedded"])
 def test_rows_that_are_handed_back_unprocessed_are_written_in_the_end(proxy: FaultProxy) -> None:
     proxy.inject(unprocessed(every(3)), "BatchWriteItem", times=2)
     proxy.inject(unprocessed(all_of_them), "BatchWriteItem", times=1)
@@ -470,7 +455,6 @@ def test_rows_that_are_handed_back_unprocessed_are_written_in_the_end(proxy: Fau
     assert all(all_history(each.can_id) == [each] for each in SIXTY[:25])
 
 
-@pytest.mark.parametrize("kind", ["embedded"])
 def test_rows_that_stay_unprocessed_are_exactly_the_throttled_ones(proxy: FaultProxy, impatient: None) -> None:
     def odd_ones(call: faults.Call) -> faults.Reply:
         (items,) = call.request["RequestItems"].values()
@@ -484,7 +468,6 @@ def test_rows_that_stay_unprocessed_are_exactly_the_throttled_ones(proxy: FaultP
 @pytest.mark.parametrize(
     "code", ["ThrottlingError", "ProvisionedThroughputExceeded", "InternalServerError", "TransactionConflict"]
 )
-@pytest.mark.parametrize("kind", ["embedded"])
 def test_statements_that_are_throttled_one_by_one_pass_in_the_end(code: str, proxy: FaultProxy) -> None:
     put(*(report(at, -1, "0") for at in range(20)))
     proxy.inject(statement_errors(every(3), code), "BatchExecuteStatement", times=2)
@@ -493,7 +476,6 @@ def test_statements_that_are_throttled_one_by_one_pass_in_the_end(code: str, pro
     assert [store.latest(each.can_id) for each in SIXTY[:25]] == SIXTY[:25]
 
 
-@pytest.mark.parametrize("kind", ["embedded"])
 def test_statements_that_stay_throttled_are_of_exactly_the_throttled_ones(proxy: FaultProxy, impatient: None) -> None:
     put(*(report(at, -1, "0") for at in range(25)))
 
@@ -506,7 +488,6 @@ def test_statements_that_stay_throttled_are_of_exactly_the_throttled_ones(proxy:
     assert [store.latest(each.can_id) for each in SIXTY[:25:2]] == SIXTY[:25:2]
 
 
-@pytest.mark.parametrize("kind", ["embedded"])
 def test_what_is_throttled_is_told_and_the_rest_is_stored(proxy: FaultProxy) -> None:
     of_hot = [report(7, minute, "1") for minute in range(1, 6)]
     proxy.inject(hot("7"), "BatchWriteItem", "BatchExecuteStatement")
@@ -521,13 +502,11 @@ def test_what_is_throttled_is_told_and_the_rest_is_stored(proxy: FaultProxy) -> 
 
 
 @pytest.mark.parametrize("code", sorted(aws.THROTTLED))
-@pytest.mark.parametrize("kind", ["embedded"])
 def test_what_is_throttled_as_a_whole_is_no_outage(code: str, proxy: FaultProxy, impatient: None) -> None:
     proxy.inject(faults.error(code), "BatchWriteItem", "BatchExecuteStatement")
     assert put(*SIXTY[:3]) == Outcome(throttled=tuple(SIXTY[:3]))
 
 
-@pytest.mark.parametrize("kind", ["embedded"])
 def test_late_reports_are_stored_beside_one_that_is_throttled(proxy: FaultProxy) -> None:
     days_old = [report(at, -3 * 24 * 60, "1") for at in range(12)]
     proxy.inject(hot("7"), "BatchWriteItem", "BatchExecuteStatement")
@@ -559,7 +538,6 @@ def test_lost_answers_to_the_first_writes_of_new_cans_are_known_as_ours(proxy: F
     assert [store.latest(each.can_id) for each in new] == new
 
 
-@pytest.mark.parametrize("kind", ["embedded"])
 def test_keys_that_are_handed_back_unread_are_read_in_the_end(proxy: FaultProxy) -> None:
     put(*SIXTY[:25])
     proxy.inject(unread(every(2)), "BatchGetItem", times=2)
@@ -567,7 +545,6 @@ def test_keys_that_are_handed_back_unread_are_read_in_the_end(proxy: FaultProxy)
     assert put(*(report(at, -1, "0") for at in range(25))) == Outcome(stored=25, older=25)
 
 
-@pytest.mark.parametrize("kind", ["embedded"])
 def test_a_missing_table_is_an_outage_and_its_return_the_end_of_it(
     suffix: str, raw: DynamoDBClient, impatient: None
 ) -> None:

@@ -28,11 +28,11 @@ import boto3
 import botocore.session
 import orjson
 import pycurl
-from botocore.credentials import Credentials
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError
 from botocore.httpsession import get_cert_path
 
 from trashsite import tracing
+from trashsite.aws_keys import Keys, NoKeys
 from trashsite.telemetry import DYNAMODB_UNITS, AwsRequest, count_aws_request
 
 #: Error codes of throttling, whatever the HTTP status.
@@ -59,11 +59,6 @@ EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidClientToke
 #: Where the region stands, as botocore's Session is told it: AWS's containers and other SDKs say AWS_REGION, and
 #: botocore knows the longer name alone.
 REGION = {"region": ("region", ["AWS_DEFAULT_REGION", "AWS_REGION"], None, None)}
-#: What a provider of credentials raises: its own errors, an answer of STS, a token's file that cannot be read.
-#: Whoever issues keys may come round: wait, do not give up.
-NO_KEYS = (BotoCoreError, ClientError, OSError, ValueError)
-#: How long not to look again for credentials that were not found: the metadata service may have been slow to start.
-LOOK_AGAIN_S = 5.0
 
 CONNECT_TIMEOUT_S = 2.0
 TIMEOUT_S = 2.5
@@ -130,8 +125,10 @@ class Client:
         core = botocore.session.Session(REGION)
         session = boto3.Session(botocore_session=core)
         try:
-            model = session.client(service)  # type: ignore[call-overload]
-        except NO_KEYS as error:
+            # With keys of its own it asks nobody for any, which may take seconds, under the lock of all clients.
+            keys = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
+            model = session.client(service, **keys)  # type: ignore[call-overload]
+        except (BotoCoreError, OSError, ValueError) as error:
             raise AwsUnavailable(f"{service}: {error}") from error
         metadata = model.meta.service_model.metadata
         self.service = service
@@ -142,9 +139,7 @@ class Client:
         self._type = f"application/x-amz-json-{metadata['jsonVersion']}"
         signing_name = metadata.get("signingName", metadata["endpointPrefix"])
         self._signing = f"aws:amz:{model.meta.region_name}:{signing_name}"
-        self._find_credentials = session.get_credentials
-        self._credentials: Credentials | None = None
-        self._look_at = 0.0
+        self._keys = Keys(session.get_credentials)
         # The certificates that botocore would trust, AWS_CA_BUNDLE included.
         self._authorities = get_cert_path(core.get_config_variable("ca_bundle") or True)
         #: Connections in no use, and since when; the one used last is last, and is used next.
@@ -223,15 +218,12 @@ class Client:
 
     def _prepared(self, operation: str, body: bytes, timeout_s: float) -> pycurl.Curl:
         """Return a connection with a request to send. Raises AwsUnavailable where there is nothing to sign it with."""
+        began = time.monotonic()
         try:
-            if self._credentials is None and time.monotonic() >= self._look_at:
-                self._look_at = time.monotonic() + LOOK_AGAIN_S
-                self._credentials = self._find_credentials()
-            if self._credentials is None:
-                raise AwsUnavailable(f"{self.service}: no AWS credentials found; set AWS_ACCESS_KEY_ID or a role")
-            keys = self._credentials.get_frozen_credentials()
-        except NO_KEYS as error:
-            raise AwsSilent(f"{self.service} {operation}: {type(error).__name__}: {error}") from error
+            keys = self._keys.current(timeout_s)
+        except NoKeys as error:
+            raise AwsSilent(f"{self.service} {operation}: {error}") from error
+        left_s = timeout_s - (time.monotonic() - began)
         # An empty Expect stops libcurl from sending "Expect: 100-continue" before a large body.
         headers = [f"Content-Type: {self._type}", f"X-Amz-Target: {self._target}.{operation}", "Expect:"]
         if keys.token:
@@ -244,7 +236,7 @@ class Client:
         curl.setopt(pycurl.PASSWORD, keys.secret_key)
         curl.setopt(pycurl.HTTPHEADER, headers)
         curl.setopt(pycurl.POSTFIELDS, body)
-        curl.setopt(pycurl.TIMEOUT_MS, max(1, int(timeout_s * 1000)))
+        curl.setopt(pycurl.TIMEOUT_MS, max(1, int(left_s * 1000)))
         return curl
 
     def patiently(

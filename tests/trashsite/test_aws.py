@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Barrier, Event, Thread
+from threading import enumerate as enumerate_threads
 from typing import Any
 
 import pytest
@@ -23,12 +24,13 @@ import trustme
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from botocore.utils import ContainerMetadataFetcher
 
 from stack.servers import REGION
 from tests.support import fault_proxy as faults
 from tests.support.fault_proxy import Call, Cut, Fault, FaultProxy, Reply
 from tests.support.servers import eventually
-from trashsite import aws
+from trashsite import aws, aws_keys
 from trashsite.aws import AwsError, AwsSilent, AwsUnavailable
 
 SECRET = "do-not/tell+anybody="
@@ -228,8 +230,10 @@ def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def issuer(no_keys: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
-    """Issues another key each time it is asked, as the agent of a container does; each lasts a minute."""
+    """Issues another key each time, as a container's agent does; each lasts a minute, so that the next is due."""
     issued = iter(range(1, 1000))
+    monkeypatch.setattr(aws_keys, "AGAIN_S", 0.0)
+    monkeypatch.setattr(ContainerMetadataFetcher, "SLEEP_TIME", 0)
 
     def issue(call: Call) -> Reply:
         expires = datetime.now(UTC) + timedelta(minutes=1)
@@ -240,26 +244,54 @@ def issuer(no_keys: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProx
         started.inject(issue)
         monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", started.url + "/")
         yield started
+    # Whatever asks still, is refused now; then it logs that, which is to be of this test.
+    assert eventually(lambda: "aws-keys" not in {each.name for each in enumerate_threads()})
 
 
-def test_keys_that_are_issued_anew_are_used_at_once(proxy: FaultProxy, issuer: FaultProxy) -> None:
+def key_of(call: Call) -> str:
+    return call.headers["Authorization"].partition("Credential=")[2].partition("/")[0]
+
+
+def test_keys_near_their_end_are_renewed_beside_the_requests_and_used_while_nobody_issues_any(
+    proxy: FaultProxy, issuer: FaultProxy
+) -> None:
     aws.forget()
     used: list[str] = []
 
     def note_the_key(call: Call) -> Reply:
         assert call.headers["X-Amz-Security-Token"] == "token"
         assert SECRET not in str(call.headers)
-        used.append(call.headers["Authorization"].partition("Credential=")[2].partition("/")[0])
+        used.append(key_of(call))
         return call.forward()
 
     proxy.inject(note_the_key)
-    for _ in range(3):
-        ask()
-    assert len(set(used)) == 3
-    # While nobody issues keys, the request is not sent: and later it is, by itself.
-    issuer.refuse()
-    with pytest.raises(AwsUnavailable):
-        ask()
+    assert eventually(lambda: ask() and len(set(used)) >= 3)
+    # While whoever issues keys is silent, nobody waits for that.
+    asked = Event()
+
+    def be_silent(call: Call) -> Reply:
+        asked.set()
+        return faults.never(call)
+
+    issuer.heal()
+    issuer.inject(be_silent)
+    assert eventually(lambda: ask() and asked.is_set())
+    ask()
+    last = used[-1]
+    began = time.monotonic()
+    with ThreadPoolExecutor(4) as threads:
+        assert all("TableNames" in answer for answer in threads.map(lambda _: ask(), range(8)))
+    assert time.monotonic() - began < SLACK_S
+    assert set(used[-8:]) == {last}
+
+
+def test_without_keys_none_waits_for_another_and_all_end_in_time(proxy: FaultProxy, issuer: FaultProxy) -> None:
+    issuer.heal()
+    issuer.inject(faults.never)
+    aws.forget()
+    with ThreadPoolExecutor(4) as threads:
+        assert max(threads.map(lambda _: took(lambda: ask(timeout_s=0.5)), range(4))) < 0.5 + SLACK_S
+    assert proxy.seen.total() == 0
 
 
 def test_a_token_that_sts_refuses_or_that_cannot_be_read_means_ask_again(
@@ -288,7 +320,7 @@ def test_a_token_that_sts_refuses_or_that_cannot_be_read_means_ask_again(
 
 
 def test_keys_that_come_late_are_found(proxy: FaultProxy, no_keys: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aws, "LOOK_AGAIN_S", 0.0)
+    monkeypatch.setattr(aws_keys, "AGAIN_S", 0.0)
     aws.forget()
     with pytest.raises(AwsUnavailable, match="no AWS credentials found"):
         ask()

@@ -116,6 +116,10 @@ class AwsError(Exception):
         self.code = code
 
 
+class AwsDenied(AwsError):
+    """The role lacks the right to it: asking again will not help until somebody has given it."""
+
+
 class Client:
     """One service's signed connections, safe to share between threads: each request has one to itself."""
 
@@ -287,6 +291,8 @@ class Client:
             raise AwsThrottled(reason)
         if status < 400 or status >= 500 or not code or code in TRANSIENT or code in EXPIRED:
             raise AwsUnavailable(reason)
+        if code.startswith("AccessDenied"):
+            raise AwsDenied(code, f"{self.service}:{operation} is not permitted. {message}".rstrip())
         raise AwsError(code, message)
 
 

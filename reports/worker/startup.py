@@ -21,7 +21,7 @@ from reports import queue, store
 from reports.queue import QueueUnavailable
 from reports.store import StoreUnavailable
 from trashsite import exposition, logs, tracing
-from trashsite.aws import pause_s
+from trashsite.aws import AwsDenied, pause_s
 from trashsite.outage import Outage
 
 logger = logging.getLogger(__name__)
@@ -80,6 +80,8 @@ def prepare(sender: Any, **_: Any) -> None:
             flaws += [f"table {name} does not exist: run `manage.py provision`" for name in store.missing()]
             break
         except (QueueUnavailable, StoreUnavailable) as error:
+            if isinstance(error.__cause__, AwsDenied):
+                _refuse(f"{error} (docs/operations/rights.md lists what a worker needs)")
             attempt += 1
             outage.failed(error)
             time.sleep(pause_s(attempt, first_s=0.5, most_s=5.0))

@@ -11,10 +11,11 @@ from typing import Any
 
 import boto3
 import pytest
+from django.core.management import CommandError, call_command
 
 from reports import queue, store
 from reports.worker import startup
-from tests.support.fault_proxy import FaultProxy, reset
+from tests.support.fault_proxy import FaultProxy, error, reset
 from tests.support.servers import Worker, eventually
 from trashsite import celery_app
 
@@ -59,6 +60,16 @@ def test_without_a_redrive_policy_it_refuses_with_the_reason(suffix: str, refuse
     sqs.create_queue(QueueName=name)
     line = refused("-Q", name)
     assert f"queue {name} has no redrive policy with a maxReceiveCount of at least 10" in line
+
+
+def test_a_right_that_is_missing_is_named_by_who_checks_and_by_the_worker_itself(
+    suffix: str, refused: Callable[..., str], proxy_to: Callable[[str], FaultProxy]
+) -> None:
+    said = "no identity-based policy allows it"
+    proxy_to("sqs").inject(error("AccessDeniedException", message=said), "GetQueueAttributes")
+    with pytest.raises(CommandError, match=f"AccessDeniedException: sqs:GetQueueAttributes is not permitted. {said}"):
+        call_command("prepare", check=True)
+    assert "sqs:GetQueueAttributes is not permitted" in refused()
 
 
 def test_a_setting_that_could_lose_reports_is_refused(suffix: str, refused: Callable[..., str]) -> None:

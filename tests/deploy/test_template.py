@@ -25,7 +25,7 @@ def named(container: dict[str, Any]) -> str:
 def test_every_variable_of_a_container_is_read_by_somebody(container: dict[str, Any]) -> None:
     settings = (ROOT / "trashsite/settings.py").read_text()
     libpq = {each.envvar.decode() for each in pq.Conninfo.get_defaults() if each.envvar}
-    given = [each["Name"] for each in (*container["Environment"], *container["Secrets"])]
+    given = [each["Name"] for each in (*container["Environment"], *container.get("Secrets", ()))]
     unknown = {name for name in given if f'"{name}"' not in settings} - libpq - {"TMPDIR"}
 
     assert unknown == set()
@@ -36,6 +36,16 @@ def test_every_variable_of_a_container_is_read_by_somebody(container: dict[str, 
 def test_no_secret_stands_in_the_open(container: dict[str, Any]) -> None:
     open_names = " ".join(each["Name"] for each in container["Environment"])
     assert re.findall("KEY|PASSWORD|PGUSER", open_names) == []
+
+
+def test_each_container_holds_the_secrets_that_it_needs_and_no_other() -> None:
+    held = {named(each): {secret["Name"] for secret in each.get("Secrets", ())} for each in CONTAINERS}
+    database = {"PGPASSWORD", "PGUSER"}
+    assert held == {
+        "prepare": {"DJANGO_SECRET_KEY", "TRASH_ADMIN_PASSWORD"} | database,
+        "web": {"DJANGO_SECRET_KEY", "DJANGO_SECRET_KEY_FALLBACKS", "TRASH_REDRIVE_KEY"} | database,
+        "check": set(), "worker": {"TRASH_REDRIVE_KEY"}, "provision": set(),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("container", CONTAINERS, ids=named)

@@ -15,7 +15,7 @@ HOURS = 730
 TASK_VCPU, TASK_GB, LOAD = 0.25, 0.5, 0.5
 #: What the template makes once: web tasks, addresses of the load balancer, GB of the database, secrets, and alarms,
 #: those that scaling makes counted; the share of a load balancer's unit that a small site uses.
-WEB_TASKS, BALANCER_ADDRESSES, DATABASE_GB, SECRETS, ALARMS, BALANCER_UNITS = 1, 2, 20, 3, 8, 0.1
+WEB_TASKS, BALANCER_ADDRESSES, DATABASE_GB, SECRETS, ALARMS, BALANCER_UNITS = 1, 2, 20, 4, 8, 0.1
 NOT_COUNTED = (
     "traffic to the internet, what pages read of DynamoDB, the rows of the cans themselves, the image's storage, "
     "backups beyond the database's size, e-mails, support, taxes"

@@ -202,6 +202,9 @@ def fleet_query(query: Mapping[str, str]) -> FleetQuery:
     search = query.get("q", "").strip()
     if len(search) > MAX_CAN_ID:
         raise InvalidQuery("q", f"must be at most {MAX_CAN_ID} characters long")
+    if "\0" in search:
+        # PostgreSQL takes none in a text, and no name holds one.
+        raise InvalidQuery("q", "must not hold the character NUL")
     silent_h = whole(query, "silent_h", MAX_SILENT_H)
     battery = choice(query, "battery", BATTERIES, str.lower)
     order = choice(query, "order", get_args(Order), str.lower) or _natural(search, asked_status, silent_h, battery)

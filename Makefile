@@ -3,6 +3,7 @@
 SHELL := /bin/sh
 PORT ?= 8000
 STACK ?= embedded
+DATABASE ?= sqlite
 IMAGE ?= trashsite
 # Options for a target's own program: make test ARGS="-k wire"
 ARGS ?=
@@ -30,8 +31,10 @@ env: .venv/.run ## Print exports with which any AWS tool talks to it: eval "$$(m
 
 #: Work on it
 
-test: lint stack/.embedded stack/.aws/.done stack/.cloudformation/.done ## Lint, types, layers and all tests (ARGS="-k wire")
-	TRASH_LOCAL=1 .venv/bin/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --durations=10 $(ARGS)
+test: lint stack/.embedded stack/.$(STACK) stack/.aws/.done stack/.cloudformation/.done ## Lint, types, layers and all tests (ARGS="-k wire", STACK=java, DATABASE=postgresql)
+	TRASH_LOCAL=1 $(ON_$(DATABASE)) .venv/bin/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --durations=10 $(ARGS)
+
+ON_postgresql = .venv/bin/python -m tests.support.postgresql
 
 lint: .venv/.dev ## Style, types, layers and template alone
 	.venv/bin/ruff check .

@@ -1,4 +1,8 @@
-"""A PostgreSQL of one's own, where Debian's package `postgresql` is installed: for tests that need the real thing."""
+"""
+A PostgreSQL of one's own, where Debian's package `postgresql` is installed: for tests that need the real thing.
+
+    python -m tests.support.postgresql COMMAND...    run a command whose DATABASE_URL leads to an empty one
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -93,3 +98,8 @@ def postgresql(*options: str) -> Iterator[PostgreSQL]:
     finally:
         server.stop()
         shutil.rmtree(directory, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    with postgresql() as database:
+        sys.exit(subprocess.run(sys.argv[1:], env={**os.environ, "DATABASE_URL": database.url}, check=False).returncode)

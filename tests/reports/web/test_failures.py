@@ -217,13 +217,13 @@ VISITS = [
     Visit(
         "sensors/<str:key>/mountings", "/sensors/S3/mountings", JSON, "token", 201, "POST", '{"can_id": "420"}', JSON
     ),
-    Visit(f"{MOUNTING}", "/sensors/S1/mountings/7", JSON, "token", 200, "PATCH", '{"holds_tilted": false}', JSON),
-    Visit(f"{MOUNTING}/empty", "/sensors/S1/mountings/7/empty", JSON, "token", 400, "POST", "", JSON),
+    Visit(f"{MOUNTING}", "/sensors/S1/mountings/7777", JSON, "token", 200, "PATCH", '{"holds_tilted": false}', JSON),
+    Visit(f"{MOUNTING}/empty", "/sensors/S1/mountings/7777/empty", JSON, "token", 400, "POST", "", JSON),
     Visit("sensors/mount/", "/sensors/mount/?key=S1", missing={"dynamodb": f"{CANNOT_BE_TOLD}|{NOT_TOLD}", **NO_USER}),
     Visit("sensors/explain/", "/sensors/explain/", method="POST", body="message={}", missing=NO_USER),
     Visit("sensors/mount/", "/sensors/mount/", method="POST", body="key=S4&can_id=420&since=", status=302),
-    Visit("mountings/<int:pk>/", "/mountings/7/", missing={"dynamodb": f"cannot be shown|{NOT_TOLD}", **NO_USER}),
-    Visit("mountings/<int:pk>/", "/mountings/7/", method="POST", body="blind_mm=", status=302),
+    Visit("mountings/<int:pk>/", "/mountings/7777/", missing={"dynamodb": f"cannot be shown|{NOT_TOLD}", **NO_USER}),
+    Visit("mountings/<int:pk>/", "/mountings/7777/", method="POST", body="blind_mm=", status=302),
     Visit("uplinks/<str:name>", "/uplinks/city", JSON, "source", 202, "POST", '{"a": 1}', JSON),
     *both("tokens", "/tokens", missing=NO_USER),
     *both("tokens", "/tokens", who="anonymous", status=401),
@@ -419,7 +419,7 @@ def clients(settings: Settings) -> dict[str, Client]:
     store.beat(store.Heartbeat("host:1", now, {"stored": 7}))
     make_roles()
     sensor = Sensor.objects.create(key="S1")
-    Mounting.objects.create(pk=7, sensor=sensor, can_id="420", since=now)
+    Mounting.objects.create(pk=7777, sensor=sensor, can_id="420", since=now)
     UplinkSource.objects.create(name="city", digest=secret_digest("secret"))
     clients = {"anonymous": Client(raise_request_exception=False)}
     clients["source"] = Client(raise_request_exception=False, headers={"X-Uplink-Secret": "secret"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,7 +14,9 @@ import pytest
 import schemathesis
 from django.contrib.auth.models import User
 from django.core.management import call_command
+from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
 from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck
@@ -68,6 +71,16 @@ def olga(shared_suffix: str, settings: Settings) -> None:
     store.put_reports([a_report("420", "70.69", now), a_report("0", "5", now)], now=now)
 
 
+@pytest.fixture
+def one_connection() -> Iterator[None]:
+    """Leave the connection open between requests, as Django's own test client does: the test's transaction is in it."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
 schema = schemathesis.openapi.from_dict(SchemaGenerator().get_schema(public=True)).exclude(path="/api/schema/")
 # Not trashsite.wsgi's, which also begins what a web process does beside requests.
 schema.app = get_wsgi_application()
@@ -75,7 +88,7 @@ schema.app = get_wsgi_application()
 
 @schema.parametrize()
 @examples(max_examples=15 if os.environ.get("THOROUGH") else 5, deadline=None, suppress_health_check=list(HealthCheck))
-def test_every_answer_is_as_the_schema_says(olga: None, case: Case) -> None:
+def test_every_answer_is_as_the_schema_says(olga: None, one_connection: None, case: Case) -> None:
     # No client can make up a cursor; and an empty field of a form is taken as one that is not there.
     skipped = [schemathesis.checks.positive_data_acceptance, schemathesis.checks.negative_data_rejection]
     case.call_and_validate(headers={"Authorization": f"Bearer {KEY}"}, excluded_checks=skipped)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -55,12 +57,23 @@ def test_a_server_that_lingers_answers_after_sigterm_on_the_port_of_the_environm
     try:
         live = f"http://{LOOPBACK}:{port}/health/live"
         assert eventually(lambda: answers(live))
+        assert images_health_check(port) == 0
         process.terminate()
         # Without --linger it refuses connections within 0.1 s of the signal.
         time.sleep(0.5)
         assert answers(live)
         assert process.wait(15) == 0
+        assert images_health_check(port) == 1
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(10)
+
+
+def images_health_check(port: int) -> int:
+    """The status with which the Dockerfile's HEALTHCHECK ends, beside a server on this port."""
+    (command,) = re.findall(r"^HEALTHCHECK .*\\\n +CMD (\[.+\])$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    python, *words = json.loads(command)
+    assert python == "python"
+    environ = {**os.environ, "PORT": str(port)}
+    return subprocess.run([sys.executable, *words], env=environ, stderr=subprocess.DEVNULL, check=False).returncode

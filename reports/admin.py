@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from reports.alert_rules import AlertRule
 from reports.entered_models import StreamLimits
 from reports.models import (
     Can,
@@ -137,6 +138,28 @@ class UplinkSourceAdmin(ListedLookups, admin.ModelAdmin):  # type: ignore[type-a
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+
+@admin.register(AlertRule)
+class AlertRuleAdmin(ListedLookups, admin.ModelAdmin):  # type: ignore[type-arg]
+    """Rules of alerts. A webhook's secret is shown once, when the rule is made or gets a new one, and nowhere else."""
+
+    list_display = ("name", "is_on", "statuses", "stream", "can_id", "channel", "address")
+    list_filter = ("channel", "is_on")
+    actions = ("renew_secrets",)
+
+    def save_model(self, request: HttpRequest, obj: AlertRule, form: forms.ModelForm[AlertRule], change: bool) -> None:
+        had_secret = bool(obj.secret)
+        super().save_model(request, obj, form, change)
+        if obj.secret and not had_secret:
+            self.message_user(request, f"The secret of {obj.name}, shown this once: {obj.secret}")
+
+    @admin.action(description="Give webhooks new secrets", permissions=["change"])
+    def renew_secrets(self, request: HttpRequest, queryset: QuerySet[AlertRule]) -> None:
+        for rule in queryset.filter(channel="webhook"):
+            secret = rule.new_secret()
+            rule.save()
+            self.message_user(request, f"The secret of {rule.name}, shown this once: {secret}")
 
 
 def _note(request: HttpRequest, pairs: list[Pair]) -> None:

@@ -23,6 +23,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import connection, models, transaction
 
+from reports.alert_rules import AlertRule  # noqa: F401 # Django looks for an app's models here
 from reports.entered_models import CAN, Correction, StreamLimits
 from reports.formats import models as formats_models
 from reports.insight.entered import DEFAULT, Spread

@@ -27,15 +27,19 @@ from django.db.models import Q
 from django.utils import timezone
 
 from reports import queue, store
+from reports.alert_rules import AlertRule
 from reports.entered_models import ALL_STREAMS, CAN, Correction, StreamLimits
 from reports.formats import mounting, registered
-from reports.insight import entered
+from reports.insight import alert_rule, entered
+from reports.insight.change import Change
 from reports.insight.entered import Entered, Limits
 from reports.models import HAS_LIMITS, Can, Mounting, Sensor, streams_entered
 from reports.pending_entries import PendingEntry, note_change
 from reports.queue import Origin, QueueUnavailable, RedriveKeyMissing
 from reports.report import EPOCH
+from reports.rule_entries import rule_ids, rule_texts, rules_on
 from reports.store import StoreUnavailable
+from trashsite import telemetry
 from trashsite.outage import Outage
 
 logger = logging.getLogger(__name__)
@@ -178,6 +182,7 @@ SOURCES: Mapping[str, Source] = {
     "sensor": Source(sensor_texts, _sensor_keys),
     CAN: Source(can_texts, _cans_entered),
     StreamLimits.register_kind: Source(_limits_texts, lambda: [ALL_STREAMS]),
+    AlertRule.register_kind: Source(rule_texts, rule_ids),
 }
 
 
@@ -192,7 +197,7 @@ def publish_changed(*, kind: str, ids: Collection[str], **_: Any) -> None:
     try:
         most = MOST_CANS_AT_ONCE if kind == CAN else MOST_AT_ONCE
         _publish(PendingEntry.objects.filter(kind=kind, entry_id__in=sorted(ids)[:most]))
-    except (StoreUnavailable, *_DATABASE_DOWN) as error:
+    except (StoreUnavailable, QueueUnavailable, *_DATABASE_DOWN) as error:
         _publishing.failed(error)
 
 
@@ -236,11 +241,19 @@ def _publish(notes: Any) -> int:
         store.write_entries(kind, ids, SOURCES[kind].texts, timezone.now())
         # A can's row says by what was entered it was made. Its entry comes first: what has no row yet asks for it.
         for can_id in ids if kind == CAN else ():
-            store.put_entered(can_id, partial(_entered_of, can_id), by_stream, timezone.now())
+            watch = alert_rule.any_of(rules_on())
+            tell(store.put_entered(can_id, partial(_entered_of, can_id), by_stream, timezone.now(), watch))
     _forget(seen)
     if seen:
         _publishing.ended(began)
     return len(seen)
+
+
+def tell(changes: Sequence[Change]) -> None:
+    """Send alerts of what operators changed of cans' statuses. Raises QueueUnavailable: then tell them again."""
+    if changes:
+        queue.publish_alerts([each.text() for each in changes])
+        telemetry.ALERTS.add(len(changes), "queued")
 
 
 def _entered_of(can_id: str) -> Entered:

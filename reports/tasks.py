@@ -23,6 +23,7 @@ from reports.queue import QueueUnavailable, Rejected
 from reports.report import InvalidReport, Report
 from reports.store import StoreUnavailable
 from reports.worker import catching_up, counters, limits, senders, uplinks
+from reports.worker.alerts import rules, telling
 from reports.worker.batch_log import batch_log
 from reports.worker.counters import BatchCounts
 from reports.worker.dead_letter_limit import DeadLetterLimit, RateLimit, invisible_s
@@ -153,11 +154,12 @@ def _store(deliveries: Sequence[Delivery]) -> None:
         catching_up.put_off()
     # Outside of what follows: where this fails nothing is stored, and the batch comes again whole.
     by_stream = limits.by_stream() if reports else {}
+    watch = rules.watch()
     try:
         is_again = deliveries[0].receive_count > 1
         admit = partial(new_can_limit.admit, is_again=is_again) if new_can_limit.turns.limit else None
         tries = 1 if is_again else store.TRIES
-        outcome = store.put_reports(reports, now=now, tries=tries, admit=admit, by_stream=by_stream)
+        outcome = store.put_reports(reports, now=now, tries=tries, admit=admit, by_stream=by_stream, watch=watch)
         left = (*outcome.throttled, *outcome.refused)
         later = _of(outcome.throttled, batch.parsed)
         if any(delivery.receive_count > MOST_POSTPONED for delivery in later):
@@ -166,7 +168,8 @@ def _store(deliveries: Sequence[Delivery]) -> None:
         # Messages whose reports are stored need not wait for the rest. The batch comes again whole, so nothing is set
         # aside yet: each try would set it aside again. Nor is anything known of the sensors, so theirs wait.
         unsaved = _of(error.unsaved, batch.parsed)
-        deleted = [] if batch.judged else _valid(batch.without(unsaved))
+        is_told = telling.is_told(error.outcome.changes)
+        deleted = _valid(batch.without(unsaved)) if is_told and not batch.judged else []
         again = len(error.unsaved) + len(_invalid(batch.parsed)) + batch.readings().total()
         _count_and_delete(batch, error.outcome, again, done=deleted)
         raise
@@ -174,7 +177,8 @@ def _store(deliveries: Sequence[Delivery]) -> None:
     deleted, readings = list[Delivery](), Counter[str]()
     try:
         # Before anything is set aside or deleted: where this fails, the batch comes again whole.
-        unlisted = uplinks.keep(batch.judged, now, without={*later, *waits}) if batch.judged else 0
+        telling.tell(outcome.changes)
+        unlisted = uplinks.keep(batch.judged, now, without={*later, *waits}, watch=watch) if batch.judged else 0
         readings = batch.readings()
         try:
             letters, limited = _set_aside(settled, now)

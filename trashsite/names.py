@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 
 REPORTS_QUEUE = "trash-level"
+ALERTS_QUEUE = "trash-alerts"
 
 
 def full_name(name: str) -> str:

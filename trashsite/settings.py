@@ -10,6 +10,7 @@ import os
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import SplitResult, unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 import dj_database_url
@@ -17,7 +18,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from trashsite import __version__
-from trashsite.names import REPORTS_QUEUE, with_suffix
+from trashsite.names import ALERTS_QUEUE, REPORTS_QUEUE, with_suffix
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -72,6 +73,18 @@ def _senders(name: str) -> dict[str, tuple[str, ...]]:
     return senders
 
 
+def _mail_server(address: str) -> SplitResult:
+    parts = urlsplit(address)
+    try:
+        is_server = parts.scheme in ("smtp", "smtps") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        is_server = False
+    if not is_server:
+        # It may contain a password, so it is not shown.
+        raise ImproperlyConfigured("TRASH_SMTP must be like smtp://USER:PASSWORD@mail.example.org:587, or smtps://.")
+    return parts
+
+
 #: A laptop with local stores: alone permits a known secret key, open reads and generated users.
 TRASH_LOCAL = _flag("TRASH_LOCAL")
 #: The end of the names of both queues and all tables, as in the lab's `trash-level-wra`.
@@ -113,6 +126,26 @@ TRASH_TRACE_PERCENT = _whole("TRASH_TRACE_PERCENT", 1, 0, 100)
 TRASH_LOG = _choice("TRASH_LOG", ("text", "json"), "text")
 #: A file that a worker touches every five seconds while it receives and stores as it should; empty: none.
 TRASH_ALIVE_FILE = os.environ.get("TRASH_ALIVE_FILE", "")
+#: The SNS topic to which alerts may be published, by its ARN; empty: none.
+TRASH_ALERT_TOPIC = os.environ.get("TRASH_ALERT_TOPIC", "")
+if TRASH_ALERT_TOPIC and not re.fullmatch(r"arn:[a-z-]+:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}", TRASH_ALERT_TOPIC):
+    raise ImproperlyConfigured(
+        "TRASH_ALERT_TOPIC must be a topic's ARN, as arn:aws:sns:eu-central-1:123456789012:name."
+    )
+#: Whether webhooks may lead to private, loopback and link-local addresses, and be plain HTTP.
+TRASH_PRIVATE_WEBHOOKS = _choice("TRASH_PRIVATE_WEBHOOKS", ("on", "off"), "off") == "on"
+#: The mail server for alerts, as smtp://USER:PASSWORD@HOST:587 (with STARTTLS), or smtps:// for TLS from the start;
+#: empty: no mail is sent. Without a user and on this machine alone neither is asked for.
+TRASH_SMTP = os.environ.get("TRASH_SMTP", "")
+#: From whom alerts come by mail.
+DEFAULT_FROM_EMAIL = os.environ.get("TRASH_MAIL_FROM") or "trashsite@localhost"
+EMAIL_TIMEOUT = 3
+if TRASH_SMTP:
+    _smtp = _mail_server(TRASH_SMTP)
+    EMAIL_HOST, EMAIL_PORT = _smtp.hostname or "", _smtp.port or (465 if _smtp.scheme == "smtps" else 587)
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(_smtp.username or ""), unquote(_smtp.password or "")
+    EMAIL_USE_SSL = _smtp.scheme == "smtps"
+    EMAIL_USE_TLS = not EMAIL_USE_SSL and EMAIL_HOST not in ("localhost", "127.0.0.1", "::1")
 #: The port, not the site's own, on which a worker or web server serves /metrics for Prometheus; 0: none.
 TRASH_METRICS_PORT = _whole("TRASH_METRICS_PORT", 0, 0, 65_535)
 #: Keys that sign what a redriven message tells of its first id, time and sender: the first signs, all verify.
@@ -403,13 +436,18 @@ LOGGING = {
 
 # The host has no meaning here: AWS's own variables configure where SQS is.
 CELERY_BROKER_URL = "sqs://aws//"
-CELERY_IMPORTS = ("reports.worker.startup", "reports.worker.heartbeat")
+CELERY_IMPORTS = ("reports.alert_tasks", "reports.worker.startup", "reports.worker.heartbeat")
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     # Device messages become calls of `task`; the one call that a producer may name is `call`.
     "task": "reports.store_messages",
     "call": "reports.record_reports",
+    # What is in this queue comes from our own programs: it has a task of its own, and one slot that no report takes.
+    "aside": {with_suffix(ALERTS_QUEUE, TRASH_SUFFIX): "reports.deliver_alerts"},
 }
 CELERY_TASK_DEFAULT_QUEUE = with_suffix(REPORTS_QUEUE, TRASH_SUFFIX)
+CELERY_TASK_QUEUES = {
+    name: {"routing_key": name} for name in (CELERY_TASK_DEFAULT_QUEUE, with_suffix(ALERTS_QUEUE, TRASH_SUFFIX))
+}
 CELERY_TASK_CREATE_MISSING_QUEUES = True
 # Without these reports could be lost: reports/worker/startup.py refuses to start without them.
 CELERY_TASK_ACKS_LATE = True
@@ -419,7 +457,8 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_RESULT_BACKEND = None
-CELERY_WORKER_CONCURRENCY = _whole("TRASH_CONCURRENCY", 4, 1, 64)
+# One more for alerts: a webhook that hangs takes no slot from reports.
+CELERY_WORKER_CONCURRENCY = _whole("TRASH_CONCURRENCY", 4, 1, 64) + 1
 # A prefetch slot is a batch of messages; the next batch is formed as late as possible.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False

@@ -198,6 +198,16 @@ REPORT_AGE_SECONDS = Histogram(
 OLDEST_AGE = Gauge("oldest_report_age_seconds", "How old the oldest message of the last batch was when it was stored.")
 LAST_STORED = Gauge("last_stored_timestamp_seconds", "When reports were last stored, in seconds since 1970.")
 
+ALERTS = Counter(
+    "alerts",
+    "Alerts: queued (a change of a status that is to be told); delivered, skipped (not to be told), failed (set aside, "
+    "never delivered), each by rule and alert; tried (a delivery that failed and is tried again).",
+    ["outcome"],
+)
+ALERT_SECONDS = Histogram(
+    "alert_delivery_seconds", "Of one delivery, successful or not.", (0.05, 0.1, 0.25, 0.5, 1, 2, 4), ["channel"]
+)
+
 # What one worker at a time finds out for all, twice a minute.
 QUEUE_MESSAGES = Told(
     "queue_messages",

@@ -1,10 +1,12 @@
 """
 The queue: everything that this app does with SQS, as functions. They raise QueueUnavailable, never an error of AWS.
 
-Two queues: `trash-level` receives what devices send, `trash-level-dead` keeps what can never be stored, with the
-reason. Messages moved there by SQS, after too many receives, have no reason attached.
+`trash-level` receives what devices send, `trash-level-dead` keeps what can never be stored, with the reason.
+Messages moved there by SQS, after too many receives, have no reason attached. `trash-alerts` takes the alerts that
+workers send, `trash-alerts-dead` those that can never be delivered.
 """
 
+from reports.queue.alerts import publish_alerts, set_alert_aside
 from reports.queue.dead_letters import (
     DeadLetter,
     LetterOutcome,
@@ -28,13 +30,15 @@ from reports.queue.messages import (
     send_again,
 )
 from reports.queue.provisioning import MAX_RECEIVES, flaws, provision
-from reports.queue.requests import DEAD, REPORTS, QueueUnavailable, sqs_text, url_of
+from reports.queue.requests import ALERTS, DEAD, DEAD_ALERTS, REPORTS, QueueUnavailable, sqs_text, url_of
 from trashsite.names import full_name
 from trashsite.sqs.entries import MAX_BYTES
 from trashsite.sqs.origin import Origin, RedriveKeyMissing
 
 __all__ = (
+    "ALERTS",
     "DEAD",
+    "DEAD_ALERTS",
     "MAX_BYTES",
     "MAX_RECEIVES",
     "REPORTS",
@@ -56,11 +60,13 @@ __all__ = (
     "postpone",
     "provision",
     "publish",
+    "publish_alerts",
     "quarantine",
     "redrive",
     "redrive_where",
     "sample_letters",
     "send_again",
+    "set_alert_aside",
     "sqs_text",
     "url_of",
     "walk_letters",

@@ -1,4 +1,4 @@
-"""The two queues: created where they are missing, corrected where their attributes differ."""
+"""The queues: created where they are missing, corrected where their attributes differ."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import json
 from collections.abc import Iterator, Mapping
 
 from reports.queue.requests import (
+    ALERTS,
     DEAD,
+    DEAD_ALERTS,
     REPORTS,
     QueueUnavailable,
     as_queue_errors,
@@ -20,6 +22,8 @@ from trashsite.names import full_name
 from trashsite.sqs.receiver import VISIBILITY_S
 
 MAX_RECEIVES = 20
+#: An alert is received again for each try, and while it waits: up to 60 times in twelve hours (worker.alerts.delivery).
+MAX_RECEIVES_ALERTS = 200
 ATTRIBUTES = {
     "VisibilityTimeout": str(VISIBILITY_S),
     "ReceiveMessageWaitTimeSeconds": "20",
@@ -31,11 +35,12 @@ DEAD_ATTRIBUTES = {"MessageRetentionPeriod": str(14 * 24 * 3600)}
 def provision() -> Iterator[str]:
     """Create each queue that is missing, and yield a line on each. Safe to run again. Raises QueueUnavailable."""
     with as_queue_errors():
-        yield _ensure(full_name(DEAD), DEAD_ATTRIBUTES)
-        arn = get_attributes(url_of(DEAD), "QueueArn")["QueueArn"]
-        # Written as AWS returns it, or each run would find it changed.
-        policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": MAX_RECEIVES}, separators=(",", ":"))
-        yield _ensure(full_name(REPORTS), {**ATTRIBUTES, "RedrivePolicy": policy})
+        for name, dead, receives in ((REPORTS, DEAD, MAX_RECEIVES), (ALERTS, DEAD_ALERTS, MAX_RECEIVES_ALERTS)):
+            yield _ensure(full_name(dead), DEAD_ATTRIBUTES)
+            arn = get_attributes(url_of(dead), "QueueArn")["QueueArn"]
+            # Written as AWS returns it, or each run would find it changed.
+            policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": receives}, separators=(",", ":"))
+            yield _ensure(full_name(name), {**ATTRIBUTES, "RedrivePolicy": policy})
 
 
 def flaws(name: str) -> list[str]:

@@ -10,11 +10,13 @@ from hashlib import sha256
 from typing import Any
 
 from trashsite import aws
-from trashsite.names import REPORTS_QUEUE, full_name
+from trashsite.names import ALERTS_QUEUE, REPORTS_QUEUE, full_name
 from trashsite.sqs.entries import MAX_BYTES, MESSAGES_PER_REQUEST, request_entries
 
 REPORTS = REPORTS_QUEUE
 DEAD = "trash-level-dead"
+ALERTS = ALERTS_QUEUE
+DEAD_ALERTS = "trash-alerts-dead"
 
 #: Source: AWS, SendMessage: the characters that a body or an attribute may hold.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -50,7 +52,7 @@ def sqs() -> aws.Client:
 
 
 def url_of(name: str) -> str:
-    """Return the URL of REPORTS or DEAD in this deployment. Raises AwsUnavailable or AwsError."""
+    """Return the URL of one of the four queues in this deployment. Raises AwsUnavailable or AwsError."""
     return _cached_url(full_name(name))
 
 
@@ -105,5 +107,5 @@ def in_batches(entries: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[st
 
 
 def send_batch(name: str, batch: Sequence[Mapping[str, Any]]) -> None:
-    """Send a batch to the queue REPORTS or DEAD. Raises AwsUnavailable or AwsError unless SQS accepted each message."""
+    """Send a batch to one of the four queues. Raises AwsUnavailable or AwsError unless SQS accepted each message."""
     request_entries("SendMessageBatch", url_of(name), batch).raise_unless_done()

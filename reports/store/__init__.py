@@ -2,9 +2,22 @@
 The store: all that is known of DynamoDB, as verbs. Rows leave as Report or Page, errors as StoreUnavailable.
 
 Three tables: `trash-levels` holds the newest report of each can, `trash-level-history` each report,
-`trash-pipeline` the workers' heartbeats, the count of the fleet, and the register.
+`trash-pipeline` the workers' heartbeats, the count of the fleet, the register, and the alerts.
 """
 
+from reports.store.alert_rows import (
+    Alert,
+    AlertPage,
+    Result,
+    acknowledge,
+    alerts,
+    claim_telling,
+    count_in_hour,
+    note_result,
+    note_swept,
+    open_alert,
+    swept_until,
+)
 from reports.store.batteries import LowBattery, forget_low_batteries, note_low_batteries
 from reports.store.emptying_rows import Emptyings, emptyings, kept_emptyings
 from reports.store.errors import Outcome, StoreUnavailable
@@ -32,6 +45,7 @@ from reports.store.sensors import (
 from reports.store.snapshot import MAX_BYTES, Claim, keep_snapshot, snapshot, snapshots
 from reports.store.summaries import HourlyHistory, hourly_history
 from reports.store.tables import missing, provision
+from reports.store.told_changes import Watch
 from reports.store.walking import (
     KeyRange,
     Met,
@@ -47,15 +61,16 @@ from reports.store.walking import (
 from reports.store.writing import TRIES, put_reports, replace_reports
 
 __all__ = (
-    "BUDGET", "ENTERED", "LEVELS", "MAX_BYTES", "MOST_MINUTES", "TRIES", "Claim", "Emptyings", "Heartbeat",
-    "HourlyHistory", "KeptMessage", "KeyRange", "LowBattery", "Met", "Minute", "Order", "Outcome", "Page",
-    "Ranked", "StoreUnavailable", "StoredState", "Stretch", "Waiting", "beat", "bucket_of", "catch_up_some",
-    "change_states",
-    "count", "emptyings", "every_can", "fleet_hours", "fold_can_again", "forget_low_batteries",
-    "forget_waiting", "from_level", "history", "hold_in_rows", "hourly_history", "id_begins", "keep_messages",
-    "keep_snapshot", "kept_emptyings", "kept_messages", "latest", "latest_row", "latest_rows", "leave", "mend",
-    "minutes", "missing", "note_low_batteries", "past_levels", "ping", "provision", "put_entered",
-    "put_fleet_hour", "put_minute", "put_reports", "put_waiting", "ranked", "register_entries",
-    "register_versions", "replace_reports", "sensor_states", "silent_until", "snapshot", "snapshots",
-    "stored_reports", "waiting_sensors", "walk", "whole_from", "workers", "write_entries",
+    "BUDGET", "ENTERED", "LEVELS", "MAX_BYTES", "MOST_MINUTES", "TRIES", "Alert", "AlertPage", "Claim",
+    "Emptyings", "Heartbeat", "HourlyHistory", "KeptMessage", "KeyRange", "LowBattery", "Met", "Minute",
+    "Order", "Outcome", "Page", "Ranked", "Result", "StoreUnavailable", "StoredState", "Stretch", "Waiting",
+    "Watch", "acknowledge", "alerts", "beat", "bucket_of", "catch_up_some", "change_states", "claim_telling",
+    "count", "count_in_hour", "emptyings", "every_can", "fleet_hours", "fold_can_again",
+    "forget_low_batteries", "forget_waiting", "from_level", "history", "hold_in_rows", "hourly_history",
+    "id_begins", "keep_messages", "keep_snapshot", "kept_emptyings", "kept_messages", "latest", "latest_row",
+    "latest_rows", "leave", "mend", "minutes", "missing", "note_low_batteries", "note_result", "note_swept",
+    "open_alert", "past_levels", "ping", "provision", "put_entered", "put_fleet_hour", "put_minute",
+    "put_reports", "put_waiting", "ranked", "register_entries", "register_versions", "replace_reports",
+    "sensor_states", "silent_until", "snapshot", "snapshots", "stored_reports", "swept_until",
+    "waiting_sensors", "walk", "whole_from", "workers", "write_entries",
 )  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from reports.insight.change import Change
 from reports.report import Report
 from trashsite.aws import AwsError, AwsUnavailable
 
@@ -30,7 +31,7 @@ class Outcome:
     were stored before, as far as can be told: an older one that comes again counts as stored. throttled: those of which
     DynamoDB takes no more for now, as of a can that sends without pause, or whose row too many workers write at once;
     try them later. refused: those of new cans that were not admitted. new: how many cans had no row before. emptied:
-    how many emptyings were confirmed by reports that came in order.
+    how many emptyings were confirmed by reports that came in order. changes: of cans' statuses, that are to be told.
     """
 
     stored: int = 0
@@ -40,6 +41,7 @@ class Outcome:
     refused: tuple[Report, ...] = ()
     new: int = 0
     emptied: int = 0
+    changes: tuple[Change, ...] = ()
 
 
 class StoreUnavailable(Exception):

@@ -18,6 +18,7 @@ from django.conf import settings
 
 from reports.formats import native
 from reports.insight import entered as entering
+from reports.insight.change import Change
 from reports.insight.cycles import Reading
 from reports.insight.entered import Entered, Limits
 from reports.insight.fold import (
@@ -48,6 +49,7 @@ from reports.store.errors import DEFECTS, StoreUnavailable, as_store_errors
 from reports.store.items import LEVELS, Item, Keyed, instant_key, report_of, row_of, row_values
 from reports.store.reading import query_history
 from reports.store.register import register_entries
+from reports.store.told_changes import Watch, note_changes, seconds_of
 from trashsite.aws import AwsError, side_by_side
 from trashsite.names import full_name
 
@@ -83,13 +85,15 @@ class Judged(NamedTuple):
     """
     A can that is done: the sort key that its row held before, "" where there was none, its reports, if it is new.
 
-    emptied: how many emptyings these have confirmed; not those that reports which came late told of.
+    emptied: how many emptyings these have confirmed; not those that reports which came late told of. changes: of its
+    status, that are to be told.
     """
 
     standing: str
     reports: Sequence[Keyed]
     is_new: bool = False
     emptied: int = 0
+    changes: Sequence[Change] = ()
 
 
 def read_rows(can_ids: Sequence[str], items: dict[str, Item | None], *, consistent: bool = False) -> set[str]:
@@ -114,6 +118,7 @@ class Folded:
     row: Row | None
     decided: list[Decided] = field(default_factory=list)
     is_caught_up: bool = False
+    changes: Sequence[Change] = ()
 
     @property
     def has_kept_its_mark(self) -> bool:
@@ -125,14 +130,15 @@ def put_rows(
     items: dict[str, Item | None],
     now: datetime,
     by_stream: Mapping[str, Limits] = NO_LIMITS,
+    watch: Watch | None = None,
 ) -> tuple[list[Judged], list[str]]:
     """
     Fold each can's reports into its row, then keep what that decided. In the steady state one request for 25 cans.
 
     cans: each with its reports in the order of measurement; they are in the history already. items: their rows as they
-    were read, replaced where they turn out to have changed. by_stream: the limits that were entered of streams. Returns
-    the cans that are done, and why others could not be written; those in neither are throttled, or written by so many
-    at once that they had better wait. Our own write
+    were read, replaced where they turn out to have changed. by_stream: the limits that were entered of streams. watch:
+    of which changes of a status to tell, None for none. Returns the cans that are done, and why others could not be
+    written; those in neither are throttled, or written by so many at once that they had better wait. Our own write
     whose answer was lost is found to stand there.
     """
     waiting, judged, reasons = dict(cans), list[Judged](), list[str]()
@@ -150,6 +156,8 @@ def put_rows(
                 found = folded[can_id] = _folded(
                     can_id, items[can_id], mine, now if catch_ups else None, entered, by_stream
                 )
+                if watch:
+                    found.changes = _changes(items[can_id], found, mine, now, watch)
             except StoreUnavailable as error:
                 reasons.append(str(error))
                 del waiting[can_id]
@@ -188,7 +196,8 @@ def put_rows(
                 reasons.append(reason)
             elif reason is None:
                 emptied = 0 if folded[can_id].is_caught_up else kept.confirmed[can_id]
-                judged.append(Judged(_order_key(items[can_id]), mine, items[can_id] is None, emptied))
+                stood = items[can_id]
+                judged.append(Judged(_order_key(stood), mine, stood is None, emptied, folded[can_id].changes))
         unmark(
             [
                 folded[can_id].item or items[can_id]
@@ -239,6 +248,14 @@ def _folded(
         version = {"version": {"N": str(version_of(item) + 1)}}
         found.item = {**(item or {"id": {"S": can_id}}), **row_values(found.row), **version}
     return found
+
+
+def _changes(item: Item | None, found: Folded, mine: Sequence[Keyed], now: datetime, watch: Watch) -> Sequence[Change]:
+    """Return what is to be told of a can after its reports, noted in the item that is about to be written."""
+    if found.row is None:
+        return ()
+    stands = row_of(item) if item else None
+    return note_changes(found.item, (item, stands), found.row, seconds_of(mine), now, watch)
 
 
 def _is_last_reading(report: Report, row: Row) -> bool:

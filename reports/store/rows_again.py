@@ -6,12 +6,14 @@ Each is folded into the row that stands, and written on the condition that it st
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from reports.insight.alarms import Told
+from reports.insight.change import Change
 from reports.insight.entered import Entered, Limits
 from reports.insight.fold import ALL, NO_LIMITS, Row, enter, fold, hold
 from reports.store.batches import READS, Statement, error_code, execute_once, is_throttled, pause
@@ -38,29 +40,37 @@ from reports.store.rows import (
     unmark,
     version_of,
 )
+from reports.store.told_changes import Watch, note_changes
 
 # -- what a measurement told of which no report came -------------------------------------------------------------------
 
 
-def hold_in_rows(told: Mapping[str, Told]) -> None:
+def hold_in_rows(told: Mapping[str, Told], now: datetime, watch: Watch | None = None) -> list[Change]:
     """
     Keep in each can's row what a measurement without a level told of fire and tilt, unless a later one is known.
 
     A can that has no row yet has none for that. Costs half a read unit a can, and a write unit. Safe to call again.
-    Raises StoreUnavailable.
+    Returns the changes of statuses that are to be told, as `watch` says. Raises StoreUnavailable.
     """
-    left, items = list(told), dict[str, Item | None]()
+    left, items, changes = list(told), dict[str, Item | None](), list[Change]()
     for attempt in range(1, ROUNDS + 1):
         with as_store_errors():
             throttled = _read_all(left, items, consistent=attempt > 1)
-        statements = list[tuple[str, Statement]]()
+        statements, changed = list[tuple[str, Statement]](), dict[str, list[Change]]()
         for can_id in left:
             item = items.get(can_id)
             stands = row_of(item) if item else None
             row = hold(stands, told[can_id].at, told[can_id].events) if stands else None
+            new: Item | None = None
             if item and row and row != stands:
-                version = {"version": {"N": str(version_of(item) + 1)}}
-                statements.append((can_id, statement_of(item, {**item, **row_values(row), **version})))
+                new = {**item, **row_values(row), "version": {"N": str(version_of(item) + 1)}}
+            if row and watch:
+                seconds = [math.floor(told[can_id].at.timestamp())]
+                changed[can_id] = note_changes(new, (item, stands), row, seconds, now, watch)
+            if item and new:
+                statements.append((can_id, statement_of(item, new)))
+            else:
+                changes += changed.get(can_id, ())
         left = list(throttled)
         for can_id, result in execute(statements):
             code = error_code(result)
@@ -68,8 +78,10 @@ def hold_in_rows(told: Mapping[str, Told]) -> None:
                 left.append(can_id)
             elif code:
                 raise StoreUnavailable(f"{code} {result['Error'].get('Message')}")
+            else:
+                changes += changed.get(can_id, ())
         if not left:
-            return
+            return changes
         pause(attempt, CONTENDED)
     raise StoreUnavailable(f"the rows of {len(left)} cans are written by many at once, or throttled")
 
@@ -84,37 +96,45 @@ def _read_all(can_ids: Sequence[str], items: dict[str, Item | None], *, consiste
 
 
 def put_entered(
-    can_id: str, entered: Callable[[], Entered], by_stream: Callable[[], Mapping[str, Limits]], now: datetime
-) -> None:
+    can_id: str,
+    entered: Callable[[], Entered],
+    by_stream: Callable[[], Mapping[str, Limits]],
+    now: datetime,
+    watch: Watch | None = None,
+) -> list[Change]:
     """
     Bring a can's row and its emptyings to what was entered of it: its state is made again from the history.
 
     entered, by_stream: are asked after the row is read, and again where another writer came between: the last word is
     of whoever read last. A can without a row has its first two reports ask the register, so its entry there comes
-    first. Safe to call again. Raises StoreUnavailable.
+    first. Returns the changes of its status that are to be told, as `watch` says, those of an earlier call once more.
+    Safe to call again. Raises StoreUnavailable.
     """
 
-    def is_done(item: Item | None) -> bool:
+    def entered_in(item: Item | None) -> list[Change] | None:
         stands = row_of(item) if item else None
         if item is None or stands is None:
-            return True
+            return []
         row = enter(stands, entered(), by_stream(), least_key)
-        return row == stands or _is_made_again(can_id, item, row, now)
+        if row == stands:
+            return note_changes(None, (item, stands), row, None, now, watch) if watch else []
+        return _made_again(can_id, item, row, now, watch)
 
-    _until_done(can_id, is_done)
+    return _until_done(can_id, entered_in)
 
 
-def _until_done(can_id: str, is_done: Callable[[Item | None], bool]) -> None:
+def _until_done(can_id: str, change: Callable[[Item | None], list[Change] | None]) -> list[Change]:
     """
-    Read a row and give it to `is_done`, again where that is False: another writer came between, or it is throttled.
+    Read a row, give it to `change` and return its answer; again where that is None, as another writer came between.
 
-    Raises StoreUnavailable.
+    Raises StoreUnavailable, also where the row is throttled for long.
     """
     for attempt in range(1, ROUNDS + 1):
         items: dict[str, Item | None] = {}
         with as_store_errors():
-            if not read_rows([can_id], items, consistent=True) and is_done(items[can_id]):
-                return
+            if not read_rows([can_id], items, consistent=True):
+                if (changes := change(items[can_id])) is not None:
+                    return changes
         pause(attempt, CONTENDED)
     raise StoreUnavailable(f"the row of can {can_id} is written by many at once, or throttled")
 
@@ -137,7 +157,7 @@ def catch_up_some(now: datetime, within_s: float) -> int:
                 throttled = read_rows([can_id], items, consistent=True)
                 item = items.get(can_id)
                 row = row_of(item) if item else None
-                if throttled or (item and row and row.late and not _is_made_again(can_id, item, row, now)):
+                if throttled or (item and row and row.late and _made_again(can_id, item, row, now, None) is None):
                     note_behind(can_id)
                     return done
         except StoreUnavailable:
@@ -151,18 +171,18 @@ def catch_up_some(now: datetime, within_s: float) -> int:
 # -- a can's row made anew ---------------------------------------------------------------------------------------------
 
 
-def fold_can_again(can_id: str, now: datetime) -> None:
+def fold_can_again(can_id: str, now: datetime, watch: Watch | None = None) -> list[Change]:
     """
     Make a can's row and its emptyings anew from all of its history, after reports in it were replaced.
 
     They are as if each report had come in the order of measurement; what only expired reports told is forgotten.
-    Raises StoreUnavailable.
+    Returns the changes of its status that are to be told, as `put_entered` does. Raises StoreUnavailable.
     """
-    _until_done(can_id, lambda item: _is_folded_again(can_id, item, now))
+    return _until_done(can_id, lambda item: _folded_again(can_id, item, now, watch))
 
 
-def _is_folded_again(can_id: str, item: Item | None, now: datetime) -> bool:
-    """Fold a row again and write it; False where another worker wrote it meanwhile, or it is throttled."""
+def _folded_again(can_id: str, item: Item | None, now: datetime, watch: Watch | None) -> list[Change] | None:
+    """Fold a row again, write it and return its changes; None where it was written meanwhile, or is throttled."""
     row: Row | None = None
     stood = row_of(item) if item else None
     # What was entered stays, and the limits that follow from it.
@@ -173,25 +193,30 @@ def _is_folded_again(can_id: str, item: Item | None, now: datetime) -> bool:
             if stood and row.entered != stood.entered:
                 row = enter(row, stood.entered, by_stream, least_key)
     if row is None or item is None:
-        return True
+        return []
     # As if all had come too late: so the emptyings that were kept are compared with those that follow now.
     row = replace(row, late=ALL)
     if stood:
         row = replace(row, held=stood.held, asks=stood.asks)
-    return _is_made_again(can_id, item, row, now)
+    return _made_again(can_id, item, row, now, watch)
 
 
-def _is_made_again(can_id: str, item: Item, row: Row, now: datetime) -> bool:
-    """Catch up a row and write it with its emptyings; False where it was written meanwhile, or is throttled."""
+def _made_again(can_id: str, item: Item, row: Row, now: datetime, watch: Watch | None) -> list[Change] | None:
+    """
+    Catch up a row, write it with its emptyings and return the changes of its status that are to be told.
+
+    None where it was written meanwhile, or is throttled.
+    """
     forget_catch_up(can_id)
     found = catch_up(can_id, Folded(None, row), row, now) if row.late else Folded(None, row)
     assert found.row is not None
     version = {"version": {"N": str(version_of(item) + 1)}}
     found.item = {**item, **row_values(found.row), **version}
+    changes = note_changes(found.item, (item, row_of(item)), found.row, None, now, watch) if watch else []
     (result,) = execute_once([statement_of(item, found.item)])
     code = error_code(result)
     if code in CHANGED or is_throttled(result):
-        return False
+        return None
     if code:
         raise StoreUnavailable(f"{code} {result['Error'].get('Message')}")
     reason = put_emptyings({can_id: decisions_of(item, found)}).failed.get(can_id)
@@ -199,4 +224,4 @@ def _is_made_again(can_id: str, item: Item, row: Row, now: datetime) -> bool:
         raise StoreUnavailable(reason)
     if reason is None and found.has_kept_its_mark:
         unmark([found.item])
-    return reason is None
+    return changes if reason is None else None

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 
+from reports.insight.change import Change
 from reports.insight.entered import Limits
 from reports.insight.fold import NO_LIMITS
 from reports.report import Report
@@ -19,6 +20,7 @@ from reports.store.errors import Outcome, StoreUnavailable, as_store_errors
 from reports.store.items import HISTORY, LEVELS, Item, Keyed, day_key, history_item, instant_key, order_key
 from reports.store.reading import AFTER_ALL
 from reports.store.rows import put_rows, read_rows
+from reports.store.told_changes import Watch
 from reports.store.turns import turn
 from trashsite.aws import side_by_side
 from trashsite.names import full_name
@@ -42,6 +44,7 @@ def put_reports(
     tries: int = TRIES,
     admit: Admit | None = None,
     by_stream: Mapping[str, Limits] = NO_LIMITS,
+    watch: Watch | None = None,
 ) -> Outcome:
     """
     Store each report once, and keep, per can, the one measured last and what it leaves unsaid (reports.insight.fold).
@@ -49,6 +52,8 @@ def put_reports(
     reports: any number, any order, repeats allowed; `level` in percent, 0-100. now: the time, by which the
     summary of a day that is over is told that a report came late. tries: of what is throttled. admit: asked about cans
     that have no row; nothing is stored of those that it leaves out. by_stream: the limits that were entered of streams.
+    watch: asked of which changes of a can's status to tell; the outcome, and that of an error, holds them, and once
+    more where a report that made one comes again.
     Returns counts of which stored, repeated, throttled and refused sum to len(reports). Safe to call again with the
     same ones. Costs, where no other worker writes the same can: half a read unit a can, and of write units one a report
     for the history, one a can for its row, and two for each index row that moves. A can's first two reports ask the
@@ -63,6 +68,7 @@ def put_reports(
     safe, items = set[str]() if settings.TRASH_HISTORY_DAYS else set(left), dict[str, Item | None]()
     put_history = partial(_put_history, safe=safe, over_before=instant_key(now - SETTLED)[:10])
     refused = dict[str, Keyed]()
+    changes = list[Change]()
     stored = older = new = emptied = 0
     for attempt in range(1, tries + 1):
         cans = _by_can(left.values())
@@ -87,9 +93,10 @@ def put_reports(
                 can_id: [each for each in mine if each.key in safe] for can_id, mine in cans.items() if can_id in items
             }
             judged, reasons_of_rows = put_rows(
-                {can_id: mine for can_id, mine in ready.items() if mine}, items, now, by_stream
+                {can_id: mine for can_id, mine in ready.items() if mine}, items, now, by_stream, watch
             )
-            for standing, done, is_new, newly_emptied in judged:
+            for standing, done, is_new, newly_emptied, changed in judged:
+                changes += changed
                 for each in done:
                     del left[each.key]
                 fresh = sum(each.key != standing for each in done)
@@ -110,10 +117,9 @@ def put_reports(
     # A repeat of what is throttled is throttled, too, and one of what is refused is refused.
     repeated -= len(throttled) - len(left) + len(outside) - len(refused)
     if reasons:
-        raise StoreUnavailable(
-            reasons[0], (*throttled, *outside), Outcome(stored, older, repeated, new=new, emptied=emptied)
-        )
-    return Outcome(stored, older, repeated, throttled, outside, new, emptied)
+        done_before = Outcome(stored, older, repeated, new=new, emptied=emptied, changes=tuple(changes))
+        raise StoreUnavailable(reasons[0], (*throttled, *outside), done_before)
+    return Outcome(stored, older, repeated, throttled, outside, new, emptied, tuple(changes))
 
 
 def _not_admitted(unknown: Iterable[str], items: Mapping[str, Item | None], admit: Admit) -> set[str]:

@@ -22,8 +22,9 @@ from reports.formats.sensor_state import SensorState
 from reports.insight.alarms import Told, later
 from reports.insight.alarms import told as told_at
 from reports.report import InvalidReport, Report
-from reports.store import KeptMessage, LowBattery, StoredState
+from reports.store import KeptMessage, LowBattery, StoredState, Watch
 from reports.worker import senders
+from reports.worker.alerts import telling
 from reports.worker.register import Register
 from reports.worker.waiting import Sighting, WaitingList
 from trashsite.sqs.delivery import Delivery
@@ -90,12 +91,13 @@ def judge(parsed: Sequence[_Elements]) -> Judged:
     return judged
 
 
-def keep(judged: Judged, now: datetime, *, without: Collection[Delivery] = ()) -> int:
+def keep(judged: Judged, now: datetime, *, without: Collection[Delivery] = (), watch: Watch | None = None) -> int:
     """
     Write what is known of the sensors; return how many messages of unregistered sensors were not kept.
 
-    without: messages that come again. Call it once the reports are stored: what comes again must not find its frames
-    known, or its reports would count as stored. Raises StoreUnavailable.
+    without: messages that come again. watch: of which changes of a can's status to tell. Call it once the reports are
+    stored: what comes again must not find its frames known, or its reports would count as stored. Raises
+    StoreUnavailable, and QueueUnavailable where a change could not be told.
     """
     if without:
         judged._states = {}
@@ -115,7 +117,7 @@ def keep(judged: Judged, now: datetime, *, without: Collection[Delivery] = ()) -
         if (last := later(held.get(can_id), each)) is not None:
             held[can_id] = last
     if held:
-        store.hold_in_rows(held)
+        telling.tell(store.hold_in_rows(held, now, watch))
     return WAITING.add(judged._sightings, now) if judged._sightings else 0
 
 

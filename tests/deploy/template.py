@@ -17,6 +17,8 @@ ROLES = {f"{role.capitalize()}Role": role for role in ("web", "worker", "provisi
 RESOURCES = {
     "Queue": "queue/trash-level",
     "DeadQueue": "queue/trash-level-dead",
+    "AlertsQueue": "queue/trash-alerts",
+    "DeadAlertsQueue": "queue/trash-alerts-dead",
     "Levels": "table/trash-levels",
     "History": "table/trash-level-history",
     "Pipeline": "table/trash-pipeline",
@@ -75,6 +77,9 @@ def _resource(arn: Any) -> str:
         case {"Fn::Sub": str(text)}:
             name, _, rest = text.removeprefix("${").partition(".Arn}")
             return RESOURCES[name] + rest
+        case {"Ref": "AlertsTopic"}:
+            # Of a topic its ARN.
+            return "topic/trash-alerts"
     return str(arn)
 
 

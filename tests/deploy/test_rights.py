@@ -80,7 +80,7 @@ def table() -> str:
     lines = ["| role | resource | actions |", "|---|---|---|"]
     for role, resources in json.loads(Path(aws_calls.FILE).read_text())["rights"].items():
         for resource, actions in resources.items():
-            service = "sqs" if resource.startswith("queue/") else "dynamodb"
+            service = {"queue": "sqs", "topic": "sns", "table": "dynamodb"}[resource.partition("/")[0]]
             short = ", ".join(action.partition(":")[2] for action in actions)
             lines.append(f"| {role} | {service} `{resource}` | {short} |")
     return "\n".join(lines)

@@ -58,7 +58,8 @@ def emptied(outputs: Mapping[str, str]) -> None:
 
 
 def test_provision_changes_nothing_of_the_stack_but_what_the_local_one_ignores(outputs: Mapping[str, str]) -> None:
-    assert list(queue.provision()) == [f"found queue trash-level-dead-{SUFFIX}", f"found queue trash-level-{SUFFIX}"]
+    names = ("trash-level-dead", "trash-level", "trash-alerts-dead", "trash-alerts")
+    assert list(queue.provision()) == [f"found queue {name}-{SUFFIX}" for name in names]
     assert list(store.provision()) == [
         f"found table trash-levels-{SUFFIX}",
         f"found table trash-level-history-{SUFFIX}",

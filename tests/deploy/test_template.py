@@ -100,7 +100,7 @@ def test_every_table_survives_its_stack_and_a_mistake() -> None:
 
 def test_every_alarm_goes_to_the_one_topic() -> None:
     alarms = [each["Properties"] for each in RESOURCES.values() if each["Type"] == "AWS::CloudWatch::Alarm"]
-    assert len(alarms) == 6
+    assert len(alarms) == 7
     assert all(each["AlarmActions"] == each["OKActions"] == [{"Ref": "Alarms"}] for each in alarms)
 
 

@@ -20,10 +20,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from botocore.client import BaseClient
+
 ROOT = Path(__file__).resolve().parents[2]
 #: Without the suffix that a deployment gives them; a name that begins another stands behind it.
 NAMES = {
-    "queue": ("trash-level-dead", "trash-level"),
+    "queue": ("trash-level-dead", "trash-level", "trash-alerts-dead", "trash-alerts"),
+    "topic": ("trash-alerts",),
     "table": ("trash-level-history", "trash-levels", "trash-pipeline"),
 }
 #: Batches have no action of their own.
@@ -49,7 +52,7 @@ ROLES = (
     # What sends entries of a batch, sends them for whoever calls it.
     # It writes what workers write, and runs with their rights.
     (re.compile(r"reports/management/commands/recalibrate\.py"), ("worker",)),
-    (re.compile(r"reports/(tasks\.py|worker/)|trashsite/sqs/(?!entries\.py)"), ("worker",)),
+    (re.compile(r"reports/(tasks\.py|alert_tasks\.py|worker/)|trashsite/sqs/(?!entries\.py)"), ("worker",)),
 )
 #: What all tests and `make faults` have needed.
 FILE = ROOT / "tests/deploy/rights.json"
@@ -71,6 +74,9 @@ def needs(service: str, operation: str, request: Mapping[str, Any]) -> Iterator[
         if "QueueUrl" in request:
             # Somebody asked for it, once a process: a test, maybe, but in a process of its own each role asks itself.
             yield "sqs:GetQueueUrl", f"queue/{name}"
+    elif service == "sns":
+        if "TopicArn" in request:
+            yield f"sns:{operation}", f"topic/{request['TopicArn'].rpartition(':')[2]}"
     elif operation in ("BatchExecuteStatement", "ExecuteStatement"):
         for one in request.get("Statements", [request]):
             found = _STATEMENT.match(one["Statement"])
@@ -168,6 +174,15 @@ def install(aws: ModuleType, directory: Path) -> None:
 
         return submit(self, carried, *args, **kwargs)
 
+    make_api_call = BaseClient._make_api_call
+
+    def made(self: BaseClient, operation: str, request: dict[str, Any]) -> Any:
+        # SNS alone is asked through boto3's own client.
+        if self.meta.service_model.service_name == "sns":
+            recorder.record("sns", operation, request)
+        return make_api_call(self, operation, request)
+
+    BaseClient._make_api_call = made
     recorded.recorder = recorder  # type: ignore[attr-defined]
     aws.Client.call = recorded
     ThreadPoolExecutor.submit = submitted

@@ -44,6 +44,8 @@ def environment(sqs: Server, dynamodb: Server) -> dict[str, str]:
     """Return the variables that lead boto3 to these servers."""
     return {
         "AWS_ENDPOINT_URL_SQS": sqs.url,
+        # The embedded SQS is a stand-in for SNS, too.
+        "AWS_ENDPOINT_URL_SNS": sqs.url,
         "AWS_ENDPOINT_URL_DYNAMODB": dynamodb.url,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,

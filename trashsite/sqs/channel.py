@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 #: The next heartbeat reports it, ten seconds later at most: half a minute in all.
 STALLED_S = 18.0
 JOIN_S = WAIT_S + 0.3
+#: Messages in a batch of a queue that is no device's: each may wait for somebody else's server.
+BATCH_ASIDE = 5
 
 
 class Stall(NamedTuple):
@@ -41,14 +43,22 @@ class Stall(NamedTuple):
 
 
 class Consuming:
-    """One queue that a channel consumes: its receiver, the messages that wait, and the batches in tasks."""
+    """
+    One queue that a channel consumes: its receiver, the messages that wait, and the batches in tasks.
+
+    is_aside: whether it is one of the queues that the transport's option `aside` names with their tasks. Its messages
+    are our own, so no call is looked for in them; it has one batch in a task at a time, of few messages, and one slot
+    is kept for it where there are two or more: so however long its tasks take, device messages have all others.
+    """
 
     def __init__(self, channel: Channel, queue: str) -> None:
-        options: dict[str, str] = channel.connection.client.transport_options
+        options: dict[str, Any] = channel.connection.client.transport_options
+        aside: dict[str, str] = options.get("aside", {})
         self.queue = queue
-        self.task = options["task"]
+        self.is_aside = queue in aside
+        self.task = aside.get(queue, options["task"])
         self.call = options["call"]
-        self.dispatcher = Dispatcher()
+        self.dispatcher = Dispatcher(most=BATCH_ASIDE) if self.is_aside else Dispatcher()
         #: Batches in tasks, and since when, by delivery tag.
         self.given: dict[str, Batch] = {}
         self.given_at: dict[str, float] = {}
@@ -59,7 +69,7 @@ class Consuming:
         self.receiver = Receiver(queue, self._on_arrival, limit=BATCH + MESSAGES_PER_REQUEST)
 
     def _on_arrival(self, deliveries: list[Delivery]) -> None:
-        self.arrived.put([unpacked(each, self.call) for each in deliveries])
+        self.arrived.put(deliveries if self.is_aside else [unpacked(each, self.call) for each in deliveries])
         self._wake()
 
     def enqueue_arrived(self, now: float) -> None:
@@ -172,7 +182,7 @@ class Channel(virtual.Channel):
             dispatcher, receiver = consuming.dispatcher, consuming.receiver
             consuming.enqueue_arrived(time.monotonic())
             # In a solo worker a batch is done when _deliver returns: what still waits at the end is given back instead.
-            while self.qos.can_consume() and not receiver.stopping:
+            while self._has_slot(consuming) and not receiver.stopping:
                 # Most slots are kept for others: with half of them for slow messages in a prefork pool, others waited
                 # 8 s for the local DynamoDB (p99, measured 2026-11-26).
                 slow_too = len(consuming.given_slow) < max(1, self._slots // 4)
@@ -184,6 +194,15 @@ class Channel(virtual.Channel):
                 self._deliver(consuming, batch)
             receiver.pause(dispatcher.failures > 0)
         return min(due, default=None)
+
+    def _has_slot(self, consuming: Consuming) -> bool:
+        """Say whether a batch of this queue may go into a task now."""
+        if not self.qos.can_consume():
+            return False
+        if consuming.is_aside:
+            return not consuming.given
+        kept = any(each.is_aside for each in self._consuming.values())
+        return not kept or len(consuming.given) < max(1, self._slots - 1)
 
     def _deliver(self, consuming: Consuming, batch: Batch) -> None:
         payload = consuming.give(batch)

@@ -52,7 +52,7 @@ class Lane:
 
     messages: deque[tuple[Delivery, int]] = field(default_factory=deque)
 
-    def next_batch(self) -> tuple[Batch, bool]:
+    def next_batch(self, most: int = BATCH) -> tuple[Batch, bool]:
         """
         Return the messages of the next batch, which stay here, and whether nothing may be added to it.
 
@@ -67,7 +67,7 @@ class Lane:
             if batch and (alone or left_bytes < 0 or left_reports < 0):
                 return batch, True
             batch.append(each)
-            if alone or len(batch) == BATCH:
+            if alone or len(batch) == most:
                 return batch, True
         return batch, False
 
@@ -88,9 +88,10 @@ class Dispatcher:
     goes first then, up to FRESH_FIRST batches of it.
 
     While the store is down one batch at a time is tried, with growing pauses, until one succeeds.
-    `now` is a monotonic clock's time in seconds.
+    `now` is a monotonic clock's time in seconds. most: messages in a batch.
     """
 
+    most: int = BATCH
     fresh: Lane = field(default_factory=Lane)
     slow: Lane = field(default_factory=Lane)
     to_retry: deque[Batch] = field(default_factory=deque)
@@ -128,7 +129,7 @@ class Dispatcher:
         is_slow_turn = self._given >= (FRESH_FIRST if self.fresh.messages else 1)
         lanes = (self.slow, self.fresh) if is_slow_turn else (self.fresh, self.slow)
         for lane in lanes:
-            batch, full = lane.next_batch()
+            batch, full = lane.next_batch(self.most)
             if batch and (full or not lingers) and (slow_too or lane is self.fresh):
                 self._given = self._given + 1 if lane is self.fresh else 0
                 if lane is self.fresh:

@@ -12,7 +12,10 @@ from reports import publishing, store
 from reports.formats import registered
 from reports.formats.mounting import Mounting as MountingValue
 from reports.formats.recalibration import recalibrated
+from reports.insight import alert_rule
 from reports.models import Mounting
+from reports.queue import QueueUnavailable
+from reports.rule_entries import rules_on
 from reports.store import StoreUnavailable
 
 
@@ -35,7 +38,7 @@ class Command(BaseCommand):
                 changed += count
                 if count:
                     self.stderr.write(f"can {can_id}: {count} reports")
-        except StoreUnavailable as error:
+        except (StoreUnavailable, QueueUnavailable) as error:
             raise CommandError(f"{error} {changed} reports are changed; run it again for the others.") from error
         self.stdout.write(f"changed {changed} reports of {cans} cans")
 
@@ -46,7 +49,7 @@ def _calibrated_cans() -> Iterator[str]:
 
 
 def _recalibrate(can_id: str) -> int:
-    """Recalibrate one can, and return how many reports that changed. Raises StoreUnavailable."""
+    """Recalibrate one can, and return how many reports that changed. Raises StoreUnavailable, QueueUnavailable."""
     mountings = _mountings_of(can_id)
     if not mountings:
         return 0
@@ -57,7 +60,7 @@ def _recalibrate(can_id: str) -> int:
         store.replace_reports(pairs, now)
         count += len(pairs)
     # Also where nothing is left to change: an earlier run may have been stopped before this.
-    store.fold_can_again(can_id, now)
+    publishing.tell(store.fold_can_again(can_id, now, alert_rule.any_of(rules_on())))
     return count
 
 

@@ -42,7 +42,7 @@ def large(suffix: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         for number in range(CANS)
     ]  # fmt: skip
     store.put_reports(reports, now=now)
-    store.hold_in_rows({"31": told(now + timedelta(minutes=1), ["fire"])})
+    store.hold_in_rows({"31": told(now + timedelta(minutes=1), ["fire"])}, now)
     for number in (5, 6):
         a_can(str(number), retired_at=now + timedelta(hours=1))
     yield

@@ -1,0 +1,64 @@
+"""The rules of alerts as this process knows them from the register: at most 10 s old, or the last ones it read."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+
+from reports.insight.alert_rule import AlertRule, any_of, rule_from_text
+from reports.store import StoreUnavailable, Watch
+from reports.worker.register import Register
+from trashsite.outage import Outage
+
+#: The entry that lists the ids of all rules; each has an entry of its own.
+ALL = "rules"
+
+logger = logging.getLogger(__name__)
+
+
+def _parsed(text: str) -> AlertRule | list[str] | None:
+    """Return the list of ids, or a rule; None for what another version of this program wrote."""
+    try:
+        return json.loads(text) if text.startswith("[") else rule_from_text(text)
+    except (ValueError, KeyError, TypeError) as error:
+        logger.error("a rule of alerts cannot be read and is left out: %s", error)
+        return None
+
+
+ENTRIES: Register[AlertRule | list[str] | None] = Register("alert", _parsed)
+_reading = Outage("reading the rules of alerts")
+_last: Sequence[AlertRule] | None = None
+
+
+def current() -> Sequence[AlertRule]:
+    """
+    Return all rules that are switched on.
+
+    While the register cannot be read these are the last ones that were: reports do not wait for rules. Raises
+    StoreUnavailable where none were ever read: what has to be told would be lost.
+    """
+    global _last  # noqa: PLW0603
+    try:
+        listed = ENTRIES.entries([ALL]).get(ALL)
+        ids = listed if isinstance(listed, list) else []
+        found = ENTRIES.entries(ids)
+        _last = [rule for id_ in ids if isinstance(rule := found.get(id_), AlertRule)]
+        _reading.ended()
+    except StoreUnavailable as error:
+        if _last is None:
+            raise
+        _reading.failed(error)
+    return _last
+
+
+def watch() -> Watch | None:
+    """Return what says whether any rule tells of a change; None while there are no rules: then nothing is compared."""
+    return any_of(current())
+
+
+def forget() -> None:
+    """Forget all rules, as between tests."""
+    global _last  # noqa: PLW0603
+    _last = None
+    ENTRIES.forget()

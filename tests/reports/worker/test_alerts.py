@@ -1,0 +1,318 @@
+"""Alerts on the way: a change is told before its message is deleted, delivered once, or set aside with its reason."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+from django.core import mail
+from pytest_django import DjangoCaptureOnCommitCallbacks
+from pytest_django.fixtures import Settings
+from standardwebhooks import Webhook
+
+from reports import queue, store
+from reports.alert_rules import AlertRule
+from reports.insight.alert_rule import Channel
+from reports.insight.change import Change, from_text
+from reports.insight.status import Status
+from reports.tasks import store_messages
+from reports.worker import register
+from reports.worker.alerts import delivery, rules, telling
+from tests.support.webhook_receiver import Receiver, receiver
+from trashsite import sns
+from trashsite.sqs.delivery import Delivery
+
+pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
+
+runs = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def fresh(settings: Settings) -> None:
+    """A worker that has just started, where webhooks may lead to this machine."""
+    settings.TRASH_PRIVATE_WEBHOOKS = True
+    for module in (rules, telling, delivery):
+        module.forget()
+    while received():
+        pass
+
+
+@pytest.fixture
+def hook() -> Iterator[Receiver]:
+    with receiver() as running:
+        yield running
+
+
+@pytest.fixture
+def rule(
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks, hook: Receiver
+) -> Iterator[Callable[..., AlertRule]]:
+    """Make a rule as an operator does, and have workers know it."""
+
+    def make(**fields: Any) -> AlertRule:
+        told = {"channel": Channel.WEBHOOK, "address": hook.url, "statuses": "FULL", "pause_minutes": 0, **fields}
+        # Of its own: what earlier rules have sent is in the table still.
+        made = AlertRule(pk=(number := next(runs)) + 1, name=f"rule {number}", **told)
+        made.clean()
+        with django_capture_on_commit_callbacks(execute=True):
+            made.save()
+        register.forget_versions()
+        return made
+
+    yield make
+    with django_capture_on_commit_callbacks(execute=True):
+        for each in AlertRule.objects.all():
+            each.delete()
+    register.forget_versions()
+
+
+def received(name: str = queue.ALERTS) -> list[Delivery]:
+    """What waits in a queue of alerts, received and left there until it is deleted."""
+    sqs: Any = boto3.client("sqs")
+    url = queue.url_of(name)
+    answer = sqs.receive_message(
+        QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=0, MessageSystemAttributeNames=["All"]
+    )
+    found = [Delivery.received(url, each, is_ours=False) for each in answer.get("Messages", [])]
+    for each in found:
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=each.receipt_handle)
+    return found
+
+
+def report(can_id: str, level: str, minute: int = 0) -> Delivery:
+    """A message of a device, as the transport gives it."""
+    at = (datetime.now(UTC) - timedelta(hours=1) + timedelta(minutes=minute)).isoformat()
+    body = json.dumps({"can_id": can_id, "level": level, "measured_at": at})
+    return Delivery(queue.url_of(queue.REPORTS), "m", "m", "none", body, 1, int(datetime.now(UTC).timestamp() * 1000))
+
+
+def stored(*deliveries: Delivery) -> None:
+    """What the worker's task does with them."""
+    store_messages([each.fields() for each in deliveries])
+
+
+def changes(messages: list[Delivery]) -> list[tuple[Status, Status]]:
+    found = [from_text(each.body) for each in messages]
+    return [(each.before, each.status) for each in found]
+
+
+def delivered(change: Change, *, minutes_later: float = 0, sent_hours_ago: float = 0) -> store.Alert:
+    """What became of an alert's message when it was received once."""
+    now = datetime.now(UTC) + timedelta(minutes=minutes_later)
+    sent_ms = int((now - timedelta(hours=sent_hours_ago)).timestamp() * 1000)
+    delivery.deliver([Delivery(queue.url_of(queue.ALERTS), "m", "m", "none", change.text(), 1, sent_ms)], now)
+    return store.open_alert(change, now)
+
+
+def a_change(status: Status = Status.FULL) -> Change:
+    at = int(datetime.now(UTC).timestamp())
+    return Change(f"told-{next(runs)}", Status.OK, status, at, 7, "paper", "81.5", "At 81.5 %.")
+
+
+def states(alert: store.Alert) -> list[str]:
+    return [result.state for result in alert.results.values()]
+
+
+# -- from a report to the queue ----------------------------------------------------------------------------------------
+
+
+def test_a_change_is_queued_once_and_what_changes_nothing_is_not(rule: Callable[..., AlertRule]) -> None:
+    rule(statuses="FULL,NEW")
+    can_id = f"once-{next(runs)}"
+    for minute, level in enumerate(["10", "11", "85", "86", "78", "20"]):
+        stored(report(can_id, level, minute))
+
+    told = received()
+    assert changes(told) == [(Status.NEVER_REPORTED, Status.NEW), (Status.NEW, Status.FULL), (Status.FULL, Status.NEW)]
+    assert [from_text(each.body).reason for each in told][1].startswith("At 85 %")
+
+
+def test_without_a_rule_nothing_is_compared_and_the_row_keeps_nothing() -> None:
+    assert rules.watch() is None
+    stored(report(can_id := f"plain-{next(runs)}", "95"))
+
+    item = boto3.client("dynamodb").get_item(
+        TableName=queue.full_name(store.LEVELS), Key={"id": {"S": can_id}}, ConsistentRead=True
+    )["Item"]
+    assert "told" not in item
+    assert received() == []
+
+
+def test_a_worker_that_dies_between_row_and_alert_has_it_told_by_the_next_under_the_same_id(
+    rule: Callable[..., AlertRule], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule()
+    can_id = f"dies-{next(runs)}"
+    full = report(can_id, "90")
+
+    class Died(BaseException):
+        pass
+
+    def dies(_: object) -> None:
+        raise Died
+
+    with monkeypatch.context() as patch:
+        patch.setattr(telling, "tell", dies)
+        with pytest.raises(Died):
+            stored(full)
+    assert received() == []
+    # Another worker stores what came after it, and says nothing of the change that it did not make.
+    stored(report(can_id, "91", 1))
+    assert received() == []
+    stored(full)
+    first = received()
+    telling.forget()
+    stored(full)
+    again = received()
+
+    assert changes(first) == [(Status.NEVER_REPORTED, Status.FULL)]
+    assert from_text(first[0].body).id == from_text(again[0].body).id
+
+
+def test_a_message_is_kept_while_its_alert_cannot_be_queued(
+    rule: Callable[..., AlertRule], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule()
+    deleted: list[object] = []
+    monkeypatch.setattr(queue, "delete", deleted.extend)
+
+    def refused(_: object) -> None:
+        raise queue.QueueUnavailable("trash-alerts does not answer")
+
+    monkeypatch.setattr(queue, "publish_alerts", refused)
+    with pytest.raises(Exception, match="trash-alerts does not answer"):
+        stored(report(f"kept-{next(runs)}", "90"))
+
+    assert deleted == []
+
+
+def test_what_was_measured_long_ago_is_no_news(rule: Callable[..., AlertRule]) -> None:
+    rule()
+    stored(report(f"past-{next(runs)}", "90", -60 * 30))
+
+    assert received() == []
+
+
+# -- from the queue to whoever is to know ------------------------------------------------------------------------------
+
+
+def test_a_webhook_gets_each_alert_once_signed_as_standard_webhooks_says(
+    rule: Callable[..., AlertRule], hook: Receiver
+) -> None:
+    made = rule()
+    change = a_change()
+    delivered(change)
+    alert = delivered(change)
+
+    ((headers, body),) = hook.got
+    assert Webhook(made.secret).verify(body, headers) == json.loads(body)
+    assert headers["webhook-id"] == change.id
+    assert json.loads(body)["data"] | {"since": ""} == {
+        "id": change.id, "can_id": change.can_id, "status": "FULL", "before": "OK", "since": "",
+        "level": "81.5", "stream": "paper", "reason": "At 81.5 %.",
+    }  # fmt: skip
+    assert states(alert) == ["delivered"]
+
+
+def test_a_webhook_that_fails_rests_and_gets_it_later_or_never_with_the_reason(
+    rule: Callable[..., AlertRule], hook: Receiver
+) -> None:
+    rule()
+    hook.status = 500
+    first, second = a_change(), a_change()
+    assert states(delivered(first)) == ["waiting"]
+    # It has just failed: another alert does not try it at all, and waits.
+    assert states(delivered(second)) == []
+    delivery.forget()
+    hook.status = 204
+    assert states(delivered(first, minutes_later=1)) == ["delivered"]
+    assert [told["id"] for told in hook.told] == [first.id]
+
+    hook.status = 500
+    alert = delivered(second, sent_hours_ago=13)
+    assert [(each.state, each.reason) for each in alert.results.values()] == [("failed", "it answered 500")]
+    (letter,) = received(queue.DEAD_ALERTS)
+    assert from_text(letter.body) == second
+
+
+def test_a_redirect_is_not_followed_and_410_is_the_end(rule: Callable[..., AlertRule], hook: Receiver) -> None:
+    rule()
+    hook.status, hook.location = 302, hook.url
+    alert = delivered(a_change())
+    assert [each.reason for each in alert.results.values()] == ["it answered 302"]
+
+    delivery.forget()
+    hook.status, hook.location = 410, ""
+    assert states(delivered(a_change())) == ["failed"]
+    assert len(received(queue.DEAD_ALERTS)) == 1
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "169.254.169.254", "0"])
+def test_a_private_address_is_refused_whatever_it_is_called(
+    host: str, rule: Callable[..., AlertRule], hook: Receiver, settings: Settings
+) -> None:
+    rule(address=hook.url.replace("127.0.0.1", host).replace("http:", "https:"))
+    settings.TRASH_PRIVATE_WEBHOOKS = False
+    (result,) = delivered(a_change()).results.values()
+
+    assert result.state == "failed"
+    assert "private address" in result.reason
+    assert hook.got == []
+    received(queue.DEAD_ALERTS)
+
+
+def test_mail_and_sns_tell_the_same(rule: Callable[..., AlertRule], settings: Settings) -> None:
+    settings.TRASH_SMTP = "smtp://localhost:1025"
+    topic: Any = boto3.client("sns").create_topic(Name="trash-alerts")["TopicArn"]
+    inbox: Any = boto3.client("sqs").create_queue(QueueName=f"inbox-{next(runs)}")["QueueUrl"]
+    arn = boto3.client("sqs").get_queue_attributes(QueueUrl=inbox, AttributeNames=["QueueArn"])["Attributes"][
+        "QueueArn"
+    ]
+    boto3.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    settings.TRASH_ALERT_TOPIC = topic
+    sns.forget()
+    rule(channel=Channel.EMAIL, address="ada@example.org, bo@example.org")
+    rule(channel=Channel.SNS, address="")
+    change = a_change()
+
+    assert states(delivered(change)) == ["delivered", "delivered"]
+    (message,) = mail.outbox
+    assert message.to == ["ada@example.org", "bo@example.org"]
+    assert message.subject == f"{change.can_id}: FULL"
+    (note,) = boto3.client("sqs").receive_message(QueueUrl=inbox, WaitTimeSeconds=1)["Messages"]
+    assert json.loads(json.loads(note["Body"])["Message"])["data"]["id"] == change.id
+
+
+def test_a_pause_an_hour_and_quiet_hours_bound_what_is_told(rule: Callable[..., AlertRule], hook: Receiver) -> None:
+    change = a_change()
+    now = datetime.now(UTC)
+    quiet = {"quiet_from": (now - timedelta(hours=1)).time(), "quiet_until": (now + timedelta(hours=1)).time()}
+    rule(pause_minutes=60)
+    rule(most_an_hour=1, statuses="FULL,SILENT")
+    rule(**quiet)
+    later = Change(change.can_id, Status.OK, Status.FULL, change.at, 9)
+    paused, at_most, *_ = [each.pk for each in AlertRule.objects.order_by("pk")]
+
+    first, second = delivered(change), delivered(later)
+
+    assert {id_: each.state for id_, each in first.results.items()} == {
+        str(paused): "delivered", str(at_most): "delivered",
+    }  # fmt: skip
+    assert {id_: each.state for id_, each in second.results.items()} == {str(paused): "skipped", str(at_most): "failed"}
+    # The quiet hours are over.
+    third = delivered(change, minutes_later=121)
+    assert [each.state for each in third.results.values()] == ["delivered", "delivered", "delivered"]
+    received(queue.DEAD_ALERTS)
+
+
+def test_what_is_no_alert_is_set_aside() -> None:
+    body = '{"can_id": 7, "status": "FULL"}'
+    delivery.deliver([Delivery(queue.url_of(queue.ALERTS), "m", "m", "none", body, 1, 0)], datetime.now(UTC))
+
+    (letter,) = received(queue.DEAD_ALERTS)
+    assert letter.body == body

@@ -6,6 +6,9 @@ from django.urls import path
 from drf_spectacular.views import SpectacularAPIView
 
 from reports.web import (
+    alert_rule_form,
+    alert_rules_api,
+    alerts,
     can,
     changes,
     collections,
@@ -41,6 +44,12 @@ urlpatterns = [
     *either("over-time/map", over_time.ReplayView.as_view(), "replay"),
     *either("collections", collections.CollectionsView.as_view(), "collections"),
     *either("collections/what-if", what_if.WhatIfView.as_view(), "what-if"),
+    *either("alerts", alerts.AlertsView.as_view(), "alerts"),
+    *either("alerts/rules", alert_rules_api.RulesView.as_view(), "alert-rules"),
+    path("alerts/rules/add/", alert_rule_form.RuleFormView.as_view(), name="add-alert-rule"),
+    path("alerts/rules/<int:pk>/edit/", alert_rule_form.RuleFormView.as_view(), name="edit-alert-rule"),
+    *either("alerts/rules/<int:pk>", alert_rules_api.RuleView.as_view(), "alert-rule"),
+    *either("alerts/rules/<int:pk>/secret", alert_rules_api.SecretView.as_view(), "alert-secret"),
     path("pipeline/", pipeline.PipelineView.as_view(), name="pipeline"),
     path("pipeline/dead-letters/", dead_letters.DeadLettersView.as_view(), name="dead_letters"),
     path("reports/", fleet.FleetView.as_view(), name="fleet"),

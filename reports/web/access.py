@@ -35,6 +35,7 @@ OFFERED = (
     "accounts.redrive",
     "accounts.see_pipeline",
     "reports.add_savedview",
+    "reports.change_alertrule",
     "reports.change_can",
     "reports.change_mounting",
     "reports.delete_savedview",
@@ -145,6 +146,27 @@ class MayEditSensors(MayEditFacts):
         **dict.fromkeys(("POST", "PUT", "PATCH"), ("reports.add_mounting", "reports.change_mounting")),
         "DELETE": ("reports.delete_sensor",),
     }
+
+
+class MayHandleAlerts(MayEditFacts):
+    """Looking at alerts; acknowledging them: operators."""
+
+    rights: ClassVar = {"POST": ("reports.change_alertrule",)}
+
+
+class MayEditRules(MayEditFacts):
+    """Rules of alerts, whose addresses are nobody else's: operators alone."""
+
+    rights: ClassVar = {
+        "POST": ("reports.add_alertrule", "reports.change_alertrule"),
+        "PUT": ("reports.change_alertrule",),
+        "DELETE": ("reports.delete_alertrule",),
+    }
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        if request.method in SAFE_METHODS:
+            return bool(request.user and request.user.has_perm("reports.view_alertrule"))
+        return super().has_permission(request, view)
 
 
 class MaySaveViews(MayRead):

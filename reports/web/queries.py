@@ -22,6 +22,8 @@ from reports.store import Order
 from reports.web import cursors
 from reports.web.problems import InvalidQuery
 
+#: Alerts on a page at most: each is more than a kilobyte.
+MAX_ALERTS = 100
 #: What a `+` before a zone becomes in a query string that nobody escaped.
 _UNESCAPED_ZONE = re.compile(r" (?=\d\d:?\d\d$)")
 
@@ -30,6 +32,18 @@ _UNESCAPED_ZONE = re.compile(r" (?=\d\d:?\d\d$)")
 class CansQuery:
     """Which page of a list is asked for: what comes after this position."""
 
+    size: int
+    scope: str
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsQuery:
+    """Which page of the alerts is asked for. is_open: those alone that nobody has acknowledged."""
+
+    status: Status | None
+    can_id: str
+    is_open: bool
     size: int
     scope: str
     after: str | None = None
@@ -306,6 +320,21 @@ def cans_query(query: Mapping[str, str]) -> CansQuery:
     size = _page_size(query, cursors.MAX_SIZE)
     scope = f"cans {size}"
     return CansQuery(size, scope, cursors.unseal(query.get("cursor", ""), scope))
+
+
+def alerts_query(query: Mapping[str, str]) -> AlertsQuery:
+    """Return which page of the alerts is asked for. Raises InvalidQuery."""
+    known(query, {"status", "can_id", "open", "page_size", "cursor"})
+    asked_status = choice(query, "status", tuple(Status), str.upper)
+    is_open = choice(query, "open", ("yes",), str.lower) == "yes"
+    can_id = query.get("can_id", "").strip()
+    if len(can_id) > MAX_CAN_ID:
+        raise InvalidQuery("can_id", f"must be at most {MAX_CAN_ID} characters long")
+    size = whole(query, "page_size", MAX_ALERTS) or cursors.DEFAULT_SIZE
+    # The id last: it alone may hold anything.
+    scope = f"alerts {size} {asked_status} {is_open} {can_id}"
+    after = cursors.unseal(query.get("cursor", ""), scope)
+    return AlertsQuery(Status(asked_status) if asked_status else None, can_id, is_open, size, scope, after)
 
 
 def sensors_query(query: Mapping[str, str]) -> SensorsQuery:

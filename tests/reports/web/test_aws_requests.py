@@ -49,6 +49,7 @@ PAGES = {
     "a collection list": "/collections",
     "other rounds, tried on 20 cans": "/collections/what-if",
     "the overview": "/",
+    "the alerts": "/alerts",
     "the pipeline": "/pipeline/",
     "dead letters, none there": "/pipeline/dead-letters/",
 }

@@ -179,7 +179,7 @@ PAGES = (
     "/reports/420/chart", "/reports/nobody", "/reports/?level_min=low", "/cans", "/cans/420", "/cans/420/changes",
     "/cans/420/facts/", "/cans/import/", "/sensors", "/sensors/waiting", "/sensors/mount/",
     "/pipeline/", "/pipeline/dead-letters/", "/tokens", "/views", "/health/live",
-    "/collections", "/collections/what-if",
+    "/collections", "/collections/what-if", "/alerts", "/alerts/rules", "/alerts/rules/add/",
 )  # fmt: skip
 
 

@@ -48,6 +48,9 @@ PAGES = {
     "/cans/import/": "operator",
     "/tokens": "operator",
     "/views/": "operator",
+    "/alerts": "operator",
+    "/alerts/rules": "operator",
+    "/alerts/rules/add/": "operator",
     "/login/": None,
     "/health/live": None,
 }

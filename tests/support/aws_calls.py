@@ -51,7 +51,7 @@ ROLES = (
     (re.compile(r"reports/(web/|publishing\.py|management/commands/(publish|fill-hours)\.py)"), ("web",)),
     # What sends entries of a batch, sends them for whoever calls it.
     # It writes what workers write, and runs with their rights.
-    (re.compile(r"reports/management/commands/recalibrate\.py"), ("worker",)),
+    (re.compile(r"reports/management/commands/(alerts|recalibrate)\.py"), ("worker",)),
     (re.compile(r"reports/(tasks\.py|alert_tasks\.py|worker/)|trashsite/sqs/(?!entries\.py)"), ("worker",)),
 )
 #: What all tests and `make faults` have needed.

@@ -436,7 +436,12 @@ LOGGING = {
 
 # The host has no meaning here: AWS's own variables configure where SQS is.
 CELERY_BROKER_URL = "sqs://aws//"
-CELERY_IMPORTS = ("reports.alert_tasks", "reports.worker.startup", "reports.worker.heartbeat")
+CELERY_IMPORTS = (
+    "reports.alert_tasks",
+    "reports.worker.startup",
+    "reports.worker.heartbeat",
+    "reports.worker.alerts.sweeper",
+)
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     # Device messages become calls of `task`; the one call that a producer may name is `call`.
     "task": "reports.store_messages",

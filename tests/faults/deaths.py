@@ -96,7 +96,7 @@ def kill_children(run: Run) -> None:
         os.kill(found[0], signal.SIGKILL)
         run.add("restarts")
         run.add("kills")
-    eventually(lambda: len(_children(worker)) == 4)
+    eventually(lambda: len(_children(worker)) == 5)
 
 
 def stop_in_a_batch(run: Run) -> None:

@@ -225,7 +225,8 @@ def _read_logs(run: Run) -> None:
         for line in lines
         if " set aside message " not in line
     )
-    processes = 5 if run.pool == "prefork" else 1
+    # Of a pool one more than TRASH_CONCURRENCY, for alerts.
+    processes = 6 if run.pool == "prefork" else 1
     allowed = (2 * run.scenario.outages + int(run.outage_s // 60)) * processes * max(1, len(run._workers))
     for what, times in told.items():
         # What happens in the main process alone is told by one.

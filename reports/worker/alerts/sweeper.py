@@ -1,0 +1,125 @@
+"""
+What time alone changes, as SILENT: one worker at a time looks through the fleet for it, slowly.
+
+A can's row holds from when on it is silent, so nothing is written when it comes. A look covers the time since the last
+one that reached the end. Where one is broken off, the next begins with the same time: what is told twice has one id.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from celery import signals
+
+from reports import store
+from reports.insight.change import MOST_SAID, NEWS, Change, by_time
+from reports.insight.standing import standing
+from reports.insight.status import outlook_of
+from reports.queue import QueueUnavailable
+from reports.store import Claim, Met, StoreUnavailable, Watch
+from reports.worker.alerts import rules, telling
+from trashsite.outage import Outage
+
+NAME = "alert-sweep"
+#: Between the begins of two looks, where the fleet is small.
+EVERY_S = 60.0
+#: Cans that a look reads in a second at most: about 15 read units, and 10 ms of CPU.
+PACE = 300
+#: While it pauses it renews its claim so often at least.
+HELD_S = 2.0
+#: Cans whose rows are read together, for their reasons.
+TOGETHER = 100
+
+logger = logging.getLogger(__name__)
+
+
+@signals.worker_ready.connect
+def start_sweeping(**_: object) -> None:
+    """Look through the fleet again and again, in a thread of the main process, until this worker stops."""
+    ended = threading.Event()
+    threading.Thread(target=_keep_sweeping, args=(ended,), name="alert-sweep", daemon=True).start()
+    signals.worker_shutdown.connect(lambda **_: ended.set(), weak=False)
+
+
+def _keep_sweeping(ended: threading.Event) -> None:
+    outage, claim = Outage("looking for silent cans"), Claim(NAME)
+    while not ended.wait(EVERY_S / 4):
+        try:
+            sweep(claim, ended)
+            outage.ended()
+        except (StoreUnavailable, QueueUnavailable) as error:
+            outage.failed(error)
+        except Exception:
+            # A defect of ours must not end what tells of silence.
+            logger.exception("the look for silent cans raised an error in our code")
+
+
+def sweep(claim: Claim, ended: threading.Event) -> bool:
+    """
+    Look through the fleet, where no other worker does or just did; say whether it came to the end.
+
+    Raises StoreUnavailable and QueueUnavailable: then the next look covers the same time.
+    """
+    watch, now = rules.watch(), _now()
+    if watch is None or not _is_due(now) or not claim.take(now):
+        return False
+    try:
+        # Another worker may have come to the end between.
+        return _is_due(now) and _swept(watch, now, claim, ended)
+    finally:
+        claim.give_back()
+
+
+def _is_due(now: datetime) -> bool:
+    until = store.swept_until()
+    return until is None or now.timestamp() - until >= EVERY_S
+
+
+def _swept(watch: Watch, began: datetime, claim: Claim, ended: threading.Event) -> bool:
+    until = store.swept_until()
+    # The first look of all tells of nothing that has been so before.
+    since = began.timestamp() if until is None else max(until, (began - NEWS).timestamp())
+    for stretch in store.walk():
+        began_s = time.monotonic()
+        changes = list(_changes(stretch.cans, since, _now().timestamp(), watch))
+        for at in range(0, len(changes), TOGETHER):
+            telling.tell(_still_so(changes[at : at + TOGETHER]))
+        until_s = began_s + len(stretch.cans) / PACE
+        while (left_s := until_s - time.monotonic()) > 0:
+            if ended.wait(min(left_s, HELD_S)) or not claim.hold(_now):
+                return False
+        if ended.is_set() or not claim.hold(_now):
+            return False
+    store.note_swept(began.timestamp())
+    return True
+
+
+def _changes(cans: Sequence[Met], since: float, until: float, watch: Watch) -> Iterator[Change]:
+    """Yield what time has changed of some cans, as far as a rule asks for it."""
+    for can in cans:
+        report = can.report
+        for at, before, status in by_time(outlook_of(report), since, until):
+            change = Change(report.can_id, before, status, at, stream=report.stream or "", level=report.level)
+            if watch(change):
+                yield change
+
+
+def _still_so(changes: Sequence[Change]) -> list[Change]:
+    """Return those of some changes that a report has not ended meanwhile, each with its reason."""
+    rows, now, found = store.latest_rows([each.can_id for each in changes]), _now(), list[Change]()
+    for each in changes:
+        if (row := rows.get(each.can_id)) is None:
+            continue
+        stands = standing(row, now)
+        if stands.status is each.status:
+            found.append(replace(each, reason=stands.reason[:MOST_SAID]))
+    return found
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults import crowding, database, deaths, disorder, faults, mutations, visitors
+from tests.faults import alerting, crowding, database, deaths, disorder, faults, mutations, visitors
 from tests.faults.faults import black_hole, once, outage, trickle, while_store_is_down
 from tests.faults.load import Mix
 from tests.faults.run import Scenario
@@ -148,6 +148,7 @@ GROUPS = {
     "death": deaths.deaths,
     "server": deaths.servers,
     "database": database.databases,
+    "alerts": alerting.alerts,
     "order": disorder.orders,
     "crowd": crowding.crowds,
     "visitors": visitors.visitors,

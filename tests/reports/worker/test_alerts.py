@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from threading import Event
 from typing import Any
 
 import boto3
@@ -15,14 +16,17 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 from pytest_django.fixtures import Settings
 from standardwebhooks import Webhook
 
-from reports import queue, store
+from reports import publishing, queue, store
 from reports.alert_rules import AlertRule
 from reports.insight.alert_rule import Channel
 from reports.insight.change import Change, from_text
 from reports.insight.status import Status
+from reports.models import Can
+from reports.pending_entries import note_change
+from reports.store import Claim
 from reports.tasks import store_messages
 from reports.worker import register
-from reports.worker.alerts import delivery, rules, telling
+from reports.worker.alerts import delivery, rules, sweeper, telling
 from tests.support.webhook_receiver import Receiver, receiver
 from trashsite import sns
 from trashsite.sqs.delivery import Delivery
@@ -196,6 +200,44 @@ def test_what_was_measured_long_ago_is_no_news(rule: Callable[..., AlertRule]) -
     stored(report(f"past-{next(runs)}", "90", -60 * 30))
 
     assert received() == []
+
+
+def test_a_threshold_that_is_entered_tells_of_what_it_changes(
+    rule: Callable[..., AlertRule], django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    rule()
+    can_id = f"entered-{next(runs)}"
+    stored(report(can_id, "70"))
+    assert received() == []
+    with django_capture_on_commit_callbacks(execute=True):
+        Can(can_id=can_id, full_from=60).save()
+
+    first = received()
+    assert changes(first) == [(Status.NEW, Status.FULL)]
+    # A process that dies before the note of the entry is removed has it told again, under the same id.
+    note_change("can", [can_id])
+    publishing.publish_noted()
+    assert [from_text(each.body).id for each in received()] == [from_text(first[0].body).id]
+
+
+def test_silence_is_told_by_one_worker_once_it_is_so(
+    rule: Callable[..., AlertRule], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule(statuses="SILENT")
+    monkeypatch.setattr(sweeper, "PACE", 1e6)
+    silent, heard = f"silent-{next(runs)}", f"heard-{next(runs)}"
+    stored(report(silent, "20", 60 - 24 * 60 - 1), report(heard, "20"))
+    now = datetime.now(UTC)
+    other = Claim(sweeper.NAME)
+    assert other.take(now)
+    store.note_swept(now.timestamp() - 300)
+    assert not sweeper.sweep(Claim(sweeper.NAME), Event())
+    other.give_back()
+
+    assert sweeper.sweep(Claim(sweeper.NAME), Event())
+    assert not sweeper.sweep(Claim(sweeper.NAME), Event())
+    told = [from_text(each.body) for each in received()]
+    assert [(each.can_id, each.before) for each in told if each.can_id in (silent, heard)] == [(silent, Status.NEW)]
 
 
 # -- from the queue to whoever is to know ------------------------------------------------------------------------------

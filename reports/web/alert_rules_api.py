@@ -83,8 +83,7 @@ class RuleView(ApiView):
     )
     def put(self, request: Request, pk: int) -> Response:
         """Replace a rule; its secret stays. What is left out is as in a new rule."""
-        known = _known(pk)
-        rule = _changed(AlertRule(pk=known.pk, secret=known.secret), request.data)
+        rule = _changed(_known(pk), request.data)
         return Response(alert_schemas.RuleAnswer(rule).data)
 
     @extend_schema(operation_id="delete_alert_rule", responses={204: None, **UNKNOWN, **REFUSALS}, tags=["alerts"])
@@ -130,8 +129,8 @@ def _changed(rule: AlertRule, data: Any) -> AlertRule:
     change = alert_schemas.RuleChange(rule if rule.pk else None, data=data)
     if not change.is_valid():
         raise InvalidFields.of("Nothing was changed.", change.errors)
-    for name, value in change.validated_data.items():
-        setattr(rule, name, value)
+    for name in change.fields:
+        setattr(rule, name, change.validated_data.get(name, AlertRule._meta.get_field(name).get_default()))
     try:
         rule.full_clean()
     except ValidationError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth.models import User
@@ -78,8 +79,9 @@ def test_the_page_acknowledges_by_a_form_and_shows_no_button_to_others(settings:
     page = operator.get("/alerts?can_id=alert-c", headers={"Accept": "text/html"}).content.decode()
     assert f'value="{alert.key}"' in page
 
+    sent = urlencode({"acknowledge": alert.key, "back": "can_id=alert-c"})
     answer = operator.post(
-        "/alerts", {"acknowledge": alert.key, "back": "can_id=alert-c"}, headers={"Accept": "text/html"}
+        "/alerts", sent, content_type="application/x-www-form-urlencoded", headers={"Accept": "text/html"}
     )
     assert (answer.status_code, answer["Location"]) == (303, "/alerts?can_id=alert-c")
     assert listed(operator, "can_id=alert-c&open=yes") == []

@@ -26,6 +26,7 @@ from reports.report import Report
 from reports.tasks import store_messages
 from reports.web import fleet_count, ingestion
 from reports.worker import limits, register
+from reports.worker.alerts import rules
 from tests.support.cans import a_report
 from tests.support.fault_proxy import FaultProxy
 from tests.support.servers import eventually
@@ -91,9 +92,10 @@ def test_pages_and_batches_ask_what_is_written_down(
     # Their first reports ask the register, others do not.
     put([a_report(str(number), f"{number % 100}", now - timedelta(minutes=1)) for number in range(CANS)], now)
     put([a_report(str(number), f"{number % 100}.5", now) for number in range(CANS)], now)
-    # What a worker knows of the limits of streams is read every five seconds, however many batches there are.
+    # What a worker knows of streams and of alerts is read every five seconds, however many batches there are.
     monkeypatch.setattr(register, "BELIEVED_S", 3600.0)
     limits.by_stream()
+    rules.current()
     past = [now - timedelta(hours=12 * turn) for turn in range(1, 40)]
     put([Report("420", "50", at, now) for at in [*past, now]], now)
     make_roles()

@@ -36,6 +36,7 @@ FORM_OF_NONE = tuple(404 if code == 200 else code for code in FORM)
 UNREAD = tuple(405 if code == 200 else code for code in READ)
 UNTAKEN = tuple(405 if code == 200 else code for code in FORM)
 STAFF = (401, 403, 200, 200, 200, 200, 401, 401, 403)
+STAFF_OF_NONE, STAFF_UNGOT = (tuple(code if each == 200 else each for each in STAFF) for code in (404, 405))
 SETTLE = {code: (401, 403, code, code, code, 403, 401, 401, 403) for code in (400, 404, 405, 415)}
 #: By a token: of an operator, one that may only read, a revoked and an expired one, and one of a viewer.
 FORBIDDEN = (403, 403, 401, 401, 403)
@@ -80,6 +81,14 @@ MATRIX: dict[str, Row] = {
     "over-time/map": row(READ),
     "collections": row(READ),
     "collections/what-if": row(READ),
+    "alerts": row(READ, POST=SETTLE[400]),
+    "alerts/rules": row(STAFF, POST=SETTLE[400], PUT=SETTLE[405], DELETE=SETTLE[405]),
+    "alerts/rules/add/": row(FORM, OPTIONS=FORM, POST=FORM, PUT=FORM, otherwise=UNTAKEN),
+    "alerts/rules/<int:pk>/edit/": row(FORM_OF_NONE, OPTIONS=FORM_OF_NONE, otherwise=FORM_OF_NONE),
+    "alerts/rules/<int:pk>": row(STAFF_OF_NONE, OPTIONS=STAFF, POST=SETTLE[405], PUT=SETTLE[404], DELETE=SETTLE[404]),
+    "alerts/rules/<int:pk>/secret": row(
+        STAFF_UNGOT, OPTIONS=STAFF, POST=SETTLE[404], PUT=SETTLE[405], DELETE=SETTLE[405]
+    ),
     "pipeline/": row(STAFF, POST=SETTLE[405]),
     "pipeline/dead-letters/": row(STAFF, POST=SETTLE[400]),
     # Django's form views take PUT for POST.
@@ -203,6 +212,7 @@ ADMIN = {
     "accounts/token": (302, 302, 403, 200, 302, 302, 302, 302, 302),
     "auth/user": (302, 302, 403, 200, 302, 302, 302, 302, 302),
     "auth/group": (302, 302, 403, 200, 302, 302, 302, 302, 302),
+    "reports/alertrule": FORM_OF_STAFF,
     "reports/can": FORM_OF_STAFF,
     "reports/savedview": FORM_OF_STAFF,
     "reports/sensor": FORM_OF_STAFF,

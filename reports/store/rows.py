@@ -255,7 +255,9 @@ def _changes(item: Item | None, found: Folded, mine: Sequence[Keyed], now: datet
     if found.row is None:
         return ()
     stands = row_of(item) if item else None
-    return note_changes(found.item, (item, stands), found.row, seconds_of(mine), now, watch)
+    # Who caught up a marked row, and died before it told what that changed, left the mark.
+    marked = [Keyed(stands.report, stands.key)] if stands and stands.late else []
+    return note_changes(found.item, (item, stands), found.row, seconds_of([*marked, *mine]), now, watch)
 
 
 def _is_last_reading(report: Report, row: Row) -> bool:

@@ -19,7 +19,7 @@ from reports.insight.fold import ALL, NO_LIMITS, Row, enter, fold, hold
 from reports.store.batches import READS, Statement, error_code, execute_once, is_throttled, pause
 from reports.store.emptying_rows import put_emptyings
 from reports.store.errors import StoreUnavailable, as_store_errors
-from reports.store.items import Item, row_of, row_values
+from reports.store.items import Item, Keyed, row_of, row_values
 from reports.store.reading import AFTER_ALL, query_history
 from reports.store.rows import (
     CHANGED,
@@ -40,7 +40,10 @@ from reports.store.rows import (
     unmark,
     version_of,
 )
-from reports.store.told_changes import Watch, note_changes
+from reports.store.told_changes import Watch, note_changes, seconds_of
+
+#: Sends alerts of changes, and says whether that was possible.
+Tell = Callable[[Sequence[Change]], bool]
 
 # -- what a measurement told of which no report came -------------------------------------------------------------------
 
@@ -142,22 +145,28 @@ def _until_done(can_id: str, change: Callable[[Item | None], list[Change] | None
 # -- what came late, where there is time for it -----------------------------------------------------------------------
 
 
-def catch_up_some(now: datetime, within_s: float) -> int:
+def catch_up_some(
+    now: datetime, within_s: float, watching: Callable[[], Watch | None] | None = None, tell: Tell | None = None
+) -> int:
     """
     Take in what came late of cans whose rows this process left marked, and return of how many.
 
     within_s: none is begun after that, in seconds. A can costs two Queries of its history at least, and a write of its
-    row. Never raises StoreUnavailable: a can that is not caught up stays marked, for its next report.
+    row. watching: returns of which changes of a status to tell, and is asked once there is such a can. tell: sends
+    alerts and says whether it could; until then the row stays marked. Never raises StoreUnavailable: a can that is not
+    caught up stays marked, for its next report.
     """
     until_s, done = time.monotonic() + within_s, 0
     while time.monotonic() < until_s and (can_id := next_behind(now)):
         items: dict[str, Item | None] = {}
         try:
+            watch = watching() if watching else None
             with as_store_errors():
                 throttled = read_rows([can_id], items, consistent=True)
                 item = items.get(can_id)
                 row = row_of(item) if item else None
-                if throttled or (item and row and row.late and _made_again(can_id, item, row, now, None) is None):
+                is_behind = item and row and row.late
+                if throttled or (is_behind and _made_again(can_id, item, row, now, watch, tell) is None):
                     note_behind(can_id)
                     return done
         except StoreUnavailable:
@@ -201,18 +210,25 @@ def _folded_again(can_id: str, item: Item | None, now: datetime, watch: Watch | 
     return _made_again(can_id, item, row, now, watch)
 
 
-def _made_again(can_id: str, item: Item, row: Row, now: datetime, watch: Watch | None) -> list[Change] | None:
+def _made_again(
+    can_id: str, item: Item, row: Row, now: datetime, watch: Watch | None, tell: Tell | None = None
+) -> list[Change] | None:
     """
     Catch up a row, write it with its emptyings and return the changes of its status that are to be told.
 
-    None where it was written meanwhile, or is throttled.
+    tell: sends them before the row loses its mark, by which they are found again; None where the caller does, whom an
+    operator has told. None where it was written meanwhile, or is throttled, or they could not be sent.
     """
     forget_catch_up(can_id)
     found = catch_up(can_id, Folded(None, row), row, now) if row.late else Folded(None, row)
     assert found.row is not None
     version = {"version": {"N": str(version_of(item) + 1)}}
     found.item = {**item, **row_values(found.row), **version}
-    changes = note_changes(found.item, (item, row_of(item)), found.row, None, now, watch) if watch else []
+    seconds = seconds_of([Keyed(row.report, row.key)]) if tell else None
+    changes = note_changes(found.item, (item, row_of(item)), found.row, seconds, now, watch) if watch else []
+    if changes and tell and found.is_caught_up:
+        found.row = replace(found.row, late=row.late)
+        found.item |= row_values(found.row)
     (result,) = execute_once([statement_of(item, found.item)])
     code = error_code(result)
     if code in CHANGED or is_throttled(result):
@@ -222,6 +238,8 @@ def _made_again(can_id: str, item: Item, row: Row, now: datetime, watch: Watch |
     reason = put_emptyings({can_id: decisions_of(item, found)}).failed.get(can_id)
     if reason:
         raise StoreUnavailable(reason)
-    if reason is None and found.has_kept_its_mark:
+    if reason is not None or (changes and tell and not tell(changes)):
+        return None
+    if found.has_kept_its_mark:
         unmark([found.item])
-    return changes if reason is None else None
+    return changes

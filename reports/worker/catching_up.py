@@ -16,6 +16,7 @@ from typing import Any
 from celery import signals
 
 from reports import store
+from reports.worker.alerts import rules, telling
 from trashsite import aws
 
 logger = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ def _run() -> None:
         rest_s, began_s = EVERY_S, time.monotonic()
         if time.monotonic() >= _not_before_s:
             try:
-                store.catch_up_some(datetime.now(UTC), WITHIN_S)
+                store.catch_up_some(datetime.now(UTC), WITHIN_S, rules.watch, telling.is_told)
             except Exception:  # a defect in one can must not keep the others back
                 logger.exception("what came late of a can could not be taken in")
             # A store that is slow has enough to do with what comes.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Any
@@ -23,7 +23,7 @@ from reports.insight.change import Change, from_text
 from reports.insight.status import Status
 from reports.models import Can
 from reports.pending_entries import note_change
-from reports.store import Claim
+from reports.store import Claim, rows
 from reports.tasks import store_messages
 from reports.worker import register
 from reports.worker.alerts import delivery, rules, sweeper, telling
@@ -218,6 +218,28 @@ def test_a_threshold_that_is_entered_tells_of_what_it_changes(
     note_change("can", [can_id])
     publishing.publish_noted()
     assert [from_text(each.body).id for each in received()] == [from_text(first[0].body).id]
+
+
+def test_what_late_reports_change_is_told_also_where_the_worker_dies_before_it_tells(
+    rule: Callable[..., AlertRule], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "_behind", {})
+    monkeypatch.setattr(rows, "CATCH_UPS", 0)
+    rule()
+    can_id = f"late-{next(runs)}"
+    # Below the threshold by less than the hysteresis: it is full only where it was.
+    stored(report(can_id, "77", 1))
+    stored(report(can_id, "85"))
+
+    def catch_up(tell: Callable[[Sequence[Change]], bool]) -> int:
+        return store.catch_up_some(datetime.now(UTC) + timedelta(minutes=2), 30, rules.watch, tell)
+
+    assert received() == []
+    assert catch_up(lambda _: False) == 0
+    found: list[Change] = []
+    assert catch_up(lambda changes: not found.extend(changes)) == 1
+    assert [(each.before, each.status) for each in found] == [(Status.NEW, Status.FULL)]
+    assert catch_up(telling.is_told) == 0
 
 
 def test_silence_is_told_by_one_worker_once_it_is_so(

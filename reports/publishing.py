@@ -237,11 +237,11 @@ def _publish(notes: Any) -> int:
     for pk, kind, id_ in notes.values_list("pk", "kind", "entry_id"):
         seen.append(pk)
         by_kind[kind].add(id_)
+    watch = alert_rule.any_of(rules_on()) if CAN in by_kind else None
     for kind, ids in by_kind.items():
         store.write_entries(kind, ids, SOURCES[kind].texts, timezone.now())
         # A can's row says by what was entered it was made. Its entry comes first: what has no row yet asks for it.
         for can_id in ids if kind == CAN else ():
-            watch = alert_rule.any_of(rules_on())
             tell(store.put_entered(can_id, partial(_entered_of, can_id), by_stream, timezone.now(), watch))
     _forget(seen)
     if seen:

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, validate_email
 from django.db import models, transaction
+from django.utils import timezone
 
 from reports.insight.alert_rule import Channel
 from reports.insight.status import Status
@@ -22,7 +23,7 @@ class AlertRule(Registered):
     Of which changes of cans' statuses to tell whom, and by which channel.
 
     statuses: with commas between, those that a can comes to have. secret: signs what a webhook gets; it is made when
-    the rule is, shown once, and again never.
+    the rule is, shown once, and again never. tells_from: since when it is switched on; of what is older it tells nobody.
     """
 
     register_kind = "alert"
@@ -56,6 +57,7 @@ class AlertRule(Registered):
     most_an_hour = models.PositiveIntegerField(
         default=60, validators=[MinValueValidator(1), MaxValueValidator(10_000)], help_text="alerts by this rule"
     )
+    tells_from = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         ordering = ("name",)
@@ -98,6 +100,10 @@ class AlertRule(Registered):
 
     def save(self, *args: Any, **named: Any) -> None:
         """Save the rule, with a secret where it needs one and has none, and note it and the list of rules."""
+        if not self.is_on:
+            self.tells_from = None
+        elif self.tells_from is None:
+            self.tells_from = timezone.now()
         with transaction.atomic():
             if self.channel == Channel.WEBHOOK and not self.secret:
                 self.new_secret()

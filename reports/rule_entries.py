@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from datetime import time
 
@@ -51,6 +52,7 @@ def rule_of(row: AlertRule) -> alert_rule.AlertRule:
         hold_s=row.hold_minutes * 60,
         pause_s=row.pause_minutes * 60,
         most_an_hour=row.most_an_hour,
+        tells_from=math.floor(row.tells_from.timestamp()) if row.tells_from else 0,
     )
 
 

@@ -30,7 +30,8 @@ class AlertRule:
     address: of a webhook, or of e-mail recipients with commas between; "" for SNS. secret: signs what a webhook gets.
     quiet_from, quiet_until: minutes of the day in `zone` between which nothing is sent, None for no such hours.
     hold_s: for how long a status must have lasted. pause_s: for how long the same can and status is not told again.
-    most_an_hour: alerts that it sends in an hour of the clock.
+    most_an_hour: alerts that it sends in an hour of the clock. tells_from: seconds since 1970; it does not tell of what is
+    older.
     """
 
     id: str
@@ -47,10 +48,13 @@ class AlertRule:
     hold_s: int = 0
     pause_s: int = 3600
     most_an_hour: int = 60
+    tells_from: int = 0
 
     def matches(self, change: Change) -> bool:
         """Say whether it tells of this change."""
-        if change.status not in self.statuses or (self.stream and self.stream.lower() != change.stream.lower()):
+        if change.status not in self.statuses or change.at < self.tells_from:
+            return False
+        if self.stream and self.stream.casefold() != change.stream.casefold():
             return False
         if self.can_id.endswith("*"):
             return change.can_id.startswith(self.can_id[:-1])

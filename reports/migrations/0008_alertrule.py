@@ -76,6 +76,7 @@ class Migration(migrations.Migration):
                         ],
                     ),
                 ),
+                ("tells_from", models.DateTimeField(editable=False, null=True)),
             ],
             options={
                 "ordering": ("name",),

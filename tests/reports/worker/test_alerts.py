@@ -60,6 +60,7 @@ def rule(
 
     def make(**fields: Any) -> AlertRule:
         told = {"channel": Channel.WEBHOOK, "address": hook.url, "statuses": "FULL", "pause_minutes": 0, **fields}
+        told.setdefault("tells_from", datetime.now(UTC) - timedelta(days=2))
         # Of its own: what earlier rules have sent is in the table still.
         made = AlertRule(pk=(number := next(runs)) + 1, name=f"rule {number}", **told)
         made.clean()

@@ -9,6 +9,7 @@ from reports.store.alert_rows import (
     Alert,
     AlertPage,
     Result,
+    Swept,
     acknowledge,
     alerts,
     claim_telling,
@@ -16,7 +17,7 @@ from reports.store.alert_rows import (
     note_result,
     note_swept,
     open_alert,
-    swept_until,
+    swept,
 )
 from reports.store.batteries import LowBattery, forget_low_batteries, note_low_batteries
 from reports.store.emptying_rows import Emptyings, emptyings, kept_emptyings
@@ -63,7 +64,7 @@ from reports.store.writing import TRIES, put_reports, replace_reports
 __all__ = (
     "BUDGET", "ENTERED", "LEVELS", "MAX_BYTES", "MOST_MINUTES", "TRIES", "Alert", "AlertPage", "Claim",
     "Emptyings", "Heartbeat", "HourlyHistory", "KeptMessage", "KeyRange", "LowBattery", "Met", "Minute",
-    "Order", "Outcome", "Page", "Ranked", "Result", "StoreUnavailable", "StoredState", "Stretch", "Waiting",
+    "Order", "Outcome", "Page", "Ranked", "Result", "StoreUnavailable", "StoredState", "Stretch", "Swept", "Waiting",
     "Watch", "acknowledge", "alerts", "beat", "bucket_of", "catch_up_some", "change_states", "claim_telling",
     "count", "count_in_hour", "emptyings", "every_can", "fleet_hours", "fold_can_again",
     "forget_low_batteries", "forget_waiting", "from_level", "history", "hold_in_rows", "hourly_history",
@@ -71,6 +72,6 @@ __all__ = (
     "latest_rows", "leave", "mend", "minutes", "missing", "note_low_batteries", "note_result", "note_swept",
     "open_alert", "past_levels", "ping", "provision", "put_entered", "put_fleet_hour", "put_minute",
     "put_reports", "put_waiting", "ranked", "register_entries", "register_versions", "replace_reports",
-    "sensor_states", "silent_until", "snapshot", "snapshots", "stored_reports", "swept_until",
+    "sensor_states", "silent_until", "snapshot", "snapshots", "stored_reports", "swept",
     "waiting_sensors", "walk", "whole_from", "workers", "write_entries",
 )  # fmt: skip

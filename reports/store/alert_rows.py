@@ -65,6 +65,20 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
+class Swept:
+    """
+    How far the fleet was looked through for what time alone changes; instants in seconds since 1970.
+
+    until: up to when all of it was, None where it never was. began, position: when the look began that has not come to
+    the end yet, and after which can it goes on; both None where there is none.
+    """
+
+    until: float | None = None
+    began: float | None = None
+    position: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AlertPage:
     """Some alerts, the newest first, and the position from which the list goes on, None at its end."""
 
@@ -222,17 +236,21 @@ def count_in_hour(rule_id: str, now: datetime) -> int:
         return int(dynamodb().patiently("UpdateItem", request)["Attributes"]["count"]["N"])
 
 
-def swept_until() -> float | None:
-    """Return until when the fleet was looked through for changes by time alone; None for never. StoreUnavailable."""
+def swept() -> Swept:
+    """Return how far the fleet was looked through for changes by time alone. Raises StoreUnavailable."""
     request = {"TableName": full_name(PIPELINE), "Key": _key("swept", "fleet"), "ConsistentRead": True}
     with as_store_errors():
-        item = dynamodb().patiently("GetItem", request).get("Item")
-    return float(item["until"]["N"]) if item else None
+        item = dynamodb().patiently("GetItem", request).get("Item", {})
+    until, began = (float(item[name]["N"]) if name in item else None for name in ("until", "began"))
+    return Swept(until, began, item["position"]["S"] if "position" in item else None)
 
 
-def note_swept(until: float) -> None:
-    """Note that it was looked through until then. Raises StoreUnavailable."""
-    item = {**_key("swept", "fleet"), "until": {"N": repr(until)}}
+def note_swept(swept: Swept) -> None:
+    """Note how far it was. Raises StoreUnavailable."""
+    item = _key("swept", "fleet")
+    item |= {name: {"N": repr(at)} for name, at in (("until", swept.until), ("began", swept.began)) if at is not None}
+    if swept.position is not None:
+        item["position"] = {"S": swept.position}
     with as_store_errors():
         dynamodb().patiently("PutItem", {"TableName": full_name(PIPELINE), "Item": item})
 

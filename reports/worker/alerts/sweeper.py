@@ -2,7 +2,8 @@
 What time alone changes, as SILENT: one worker at a time looks through the fleet for it, slowly.
 
 A can's row holds from when on it is silent, so nothing is written when it comes. A look covers the time since the last
-one that reached the end. Where one is broken off, the next begins with the same time: what is told twice has one id.
+one that reached the end began. One that is broken off goes on where its position was kept last, for the same time: what
+is told twice has one id.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from reports.insight.change import MOST_SAID, NEWS, Change, by_time
 from reports.insight.standing import standing
 from reports.insight.status import outlook_of
 from reports.queue import QueueUnavailable
-from reports.store import Claim, Met, StoreUnavailable, Watch
+from reports.store import Claim, Met, StoreUnavailable, Swept, Watch
 from reports.worker.alerts import rules, telling
 from trashsite.outage import Outage
 
@@ -30,6 +31,8 @@ NAME = "alert-sweep"
 EVERY_S = 60.0
 #: Cans that a look reads in a second at most: about 15 read units, and 10 ms of CPU.
 PACE = 300
+#: Stretches of the walk after which its position is kept: 5,000 cans, 17 s.
+KEPT_EVERY = 10
 #: While it pauses it renews its claim so often at least.
 HELD_S = 2.0
 #: Cans whose rows are read together, for their reasons.
@@ -66,36 +69,40 @@ def sweep(claim: Claim, ended: threading.Event) -> bool:
     Raises StoreUnavailable and QueueUnavailable: then the next look covers the same time.
     """
     watch, now = rules.watch(), _now()
-    if watch is None or not _is_due(now) or not claim.take(now):
+    if watch is None or not _is_due(store.swept(), now) or not claim.take(now):
         return False
     try:
         # Another worker may have come to the end between.
-        return _is_due(now) and _swept(watch, now, claim, ended)
+        swept = store.swept()
+        return _is_due(swept, now) and _has_swept(watch, swept, now, claim, ended)
     finally:
         claim.give_back()
 
 
-def _is_due(now: datetime) -> bool:
-    until = store.swept_until()
-    return until is None or now.timestamp() - until >= EVERY_S
+def _is_due(swept: Swept, now: datetime) -> bool:
+    return swept.position is not None or swept.until is None or now.timestamp() - swept.until >= EVERY_S
 
 
-def _swept(watch: Watch, began: datetime, claim: Claim, ended: threading.Event) -> bool:
-    until = store.swept_until()
+def _has_swept(watch: Watch, swept: Swept, now: datetime, claim: Claim, ended: threading.Event) -> bool:
+    began = now.timestamp() if swept.began is None else swept.began
     # The first look of all tells of nothing that has been so before.
-    since = began.timestamp() if until is None else max(until, (began - NEWS).timestamp())
-    for stretch in store.walk():
+    since = began if swept.until is None else max(swept.until, (now - NEWS).timestamp())
+    for number, stretch in enumerate(store.walk(swept.position), start=1):
         began_s = time.monotonic()
         changes = list(_changes(stretch.cans, since, _now().timestamp(), watch))
         for at in range(0, len(changes), TOGETHER):
             telling.tell(_still_so(changes[at : at + TOGETHER]))
         until_s = began_s + len(stretch.cans) / PACE
-        while (left_s := until_s - time.monotonic()) > 0:
-            if ended.wait(min(left_s, HELD_S)) or not claim.hold(_now):
+        while (left_s := until_s - time.monotonic()) > 0 and not ended.wait(min(left_s, HELD_S)):
+            if not claim.hold(_now):
                 return False
-        if ended.is_set() or not claim.hold(_now):
+        if not claim.hold(_now):
             return False
-    store.note_swept(began.timestamp())
+        if stretch.position and (ended.is_set() or number % KEPT_EVERY == 0):
+            store.note_swept(Swept(swept.until, began, stretch.position))
+        if stretch.position and ended.is_set():
+            return False
+    store.note_swept(Swept(began))
     return True
 
 

@@ -23,7 +23,7 @@ from reports.insight.change import Change, from_text
 from reports.insight.status import Status
 from reports.models import Can
 from reports.pending_entries import note_change
-from reports.store import Claim, rows
+from reports.store import Claim, Swept, rows, walking
 from reports.tasks import store_messages
 from reports.worker import register
 from reports.worker.alerts import delivery, rules, sweeper, telling
@@ -253,12 +253,17 @@ def test_silence_is_told_by_one_worker_once_it_is_so(
     now = datetime.now(UTC)
     other = Claim(sweeper.NAME)
     assert other.take(now)
-    store.note_swept(now.timestamp() - 300)
+    store.note_swept(Swept(now.timestamp() - 300))
     assert not sweeper.sweep(Claim(sweeper.NAME), Event())
     other.give_back()
 
-    assert sweeper.sweep(Claim(sweeper.NAME), Event())
-    assert not sweeper.sweep(Claim(sweeper.NAME), Event())
+    # A worker that stops leaves its position to the next one.
+    monkeypatch.setattr(walking, "ROWS", sum(len(stretch.cans) for stretch in store.walk()) // 2 + 1)
+    stopping = Event()
+    stopping.set()
+    assert not sweeper.sweep(Claim(sweeper.NAME), stopping)
+    assert any(sweeper.sweep(Claim(sweeper.NAME), stopping) for _ in range(4))
+    assert not sweeper.sweep(Claim(sweeper.NAME), stopping)
     told = [from_text(each.body) for each in received()]
     assert [(each.can_id, each.before) for each in told if each.can_id in (silent, heard)] == [(silent, Status.NEW)]
 

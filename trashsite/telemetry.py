@@ -214,6 +214,7 @@ QUEUE_MESSAGES = Told(
     "About how many messages there are, as SQS estimates: waiting, in_flight (received, not deleted), dead (letters).",
     ["state"],
 )
+DEAD_ALERTS = Told("dead_alerts", "About how many alerts on cans are set aside, never delivered, as SQS estimates.")
 WORKERS = Told(
     "workers", "Worker processes with a heartbeat: working, problem, silent (for 28 s to 10 min).", ["state"]
 )

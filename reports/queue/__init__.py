@@ -6,7 +6,7 @@ Messages moved there by SQS, after too many receives, have no reason attached. `
 workers send, `trash-alerts-dead` those that can never be delivered.
 """
 
-from reports.queue.alerts import publish_alerts, set_alert_aside
+from reports.queue.alerts import count_dead_alerts, publish_alerts, set_alert_aside
 from reports.queue.dead_letters import (
     DeadLetter,
     LetterOutcome,
@@ -49,6 +49,7 @@ __all__ = (
     "QueueUnavailable",
     "RedriveKeyMissing",
     "Rejected",
+    "count_dead_alerts",
     "count_in_flight",
     "delete",
     "depth",

@@ -8,10 +8,12 @@ from reports.queue.requests import (
     ALERTS,
     DEAD_ALERTS,
     as_queue_errors,
+    get_attributes,
     in_batches,
     message_attributes,
     send_batch,
     sqs_text,
+    url_of,
 )
 
 
@@ -20,6 +22,13 @@ def publish_alerts(bodies: Sequence[str]) -> None:
     with as_queue_errors():
         for batch in in_batches([{"MessageBody": sqs_text(body)} for body in bodies]):
             send_batch(ALERTS, batch)
+
+
+def count_dead_alerts() -> int:
+    """Return how many alerts are set aside, by SQS's own estimate. Raises QueueUnavailable."""
+    visible = "ApproximateNumberOfMessages"
+    with as_queue_errors():
+        return int(get_attributes(url_of(DEAD_ALERTS), visible)[visible])
 
 
 def set_alert_aside(body: str, reason: str, message_id: str) -> None:

@@ -17,7 +17,7 @@ from reports.queue import Depth, QueueUnavailable
 from reports.store import Heartbeat, StoreUnavailable
 from trashsite import telemetry
 
-#: Two requests to SQS and one to DynamoDB each time: 15 cents a month.
+#: Three requests to SQS and one to DynamoDB each time: 19 cents a month.
 EVERY_S = 30.0
 STATES = ("working", "problem", "silent")
 
@@ -27,11 +27,13 @@ class Found:
     """
     What was found at a moment of the monotonic clock.
 
-    depth: None where SQS does not answer; workers: None where DynamoDB does not, which keeps the heartbeats.
+    depth, dead_alerts: None where SQS does not answer; workers: None where DynamoDB does not, which keeps the
+    heartbeats.
     """
 
     at_s: float
     depth: Depth | None
+    dead_alerts: int | None
     workers: Counter[str] | None
 
 
@@ -62,10 +64,11 @@ class Overseer:
                 self._found = None
                 return
             workers = states(heartbeats, now)
-        depth = None
+        depth = dead_alerts = None
         with suppress(QueueUnavailable):
             depth = queue.depth()
-        self._found = Found(time.monotonic(), depth, workers)
+            dead_alerts = queue.count_dead_alerts()
+        self._found = Found(time.monotonic(), depth, dead_alerts, workers)
 
     @property
     def found(self) -> Found | None:
@@ -86,6 +89,8 @@ class Overseer:
             if depth := found.depth:
                 messages = {"waiting": depth.waiting, "in_flight": depth.in_flight, "dead": depth.dead}
                 yield telemetry.QUEUE_MESSAGES.family({(state,): count for state, count in messages.items()})
+            if found.dead_alerts is not None:
+                yield telemetry.DEAD_ALERTS.family({(): found.dead_alerts})
 
 
 def is_first(name: str, heartbeats: Iterable[Heartbeat], now: datetime) -> bool:

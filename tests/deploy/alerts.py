@@ -232,6 +232,15 @@ def invalid(walk: Walk, each_s: float, count: int) -> Iterator[None]:
 
 
 @contextmanager
+def alert_set_aside(walk: Walk) -> Iterator[None]:
+    """Queue an alert that tells of nothing: it can never be delivered. Then empty the queue in which it ends."""
+    queue, alerts = walk.pipeline.queue, "trash-alerts{}-walk"
+    queue.send_message(QueueUrl=queue.get_queue_url(QueueName=alerts.format(""))["QueueUrl"], MessageBody="{}")
+    yield
+    queue.purge_queue(QueueUrl=queue.get_queue_url(QueueName=alerts.format("-dead"))["QueueUrl"])
+
+
+@contextmanager
 def hot_can(walk: Walk) -> Iterator[None]:
     """DynamoDB throttles one can, whose device goes on sending."""
     walk.pipeline.dynamodb.inject(partial_answers.hot("walk-hot"), *WRITES)
@@ -293,6 +302,7 @@ def site_gone(walk: Walk) -> Iterator[None]:
 #: Each fault with the alerts that it must make speak, in the order in which they are played.
 FAULTS: list[tuple[tuple[str, ...], Callable[[Walk], Any]]] = [
     (("DeadLetters",), lambda walk: invalid(walk, 60.0, 1)),
+    (("AlertsNotDelivered",), alert_set_aside),
     (("DeadLettersLimited",), lambda walk: invalid(walk, 1.0, 200)),
     (("ReportsThrottled",), hot_can),
     (("AwsFails", "WebErrors", "ReportsWait", "NoWorker"), store_away),

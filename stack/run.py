@@ -44,6 +44,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FOREIGN = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL")
 #: Of the site alone; an empty value counts as none.
 WITHOUT_SECRETS = {"DJANGO_SECRET_KEY": "", "DATABASE_URL": ""}
+#: A webhook may be a program on this machine.
+WITH_WEBHOOKS = {"TRASH_PRIVATE_WEBHOOKS": "on"}
 #: Simulated sensors of bought models that are shown beside the simulated fleet.
 SENSORS = "10"
 #: How far back the simulated past reaches.
@@ -100,6 +102,8 @@ class Settings:
             "TRASH_DATA": str(self.data),
             "AWS_ENDPOINT_URL_SQS": f"http://{LOOPBACK}:{self.sqs_port}",
             "AWS_ENDPOINT_URL_DYNAMODB": f"http://{LOOPBACK}:{self.dynamodb_port}",
+            # The embedded SQS is a stand-in for SNS, too; ElasticMQ is not.
+            **({"AWS_ENDPOINT_URL_SNS": f"http://{LOOPBACK}:{self.sqs_port}"} if self.kind == "embedded" else {}),
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ACCESS_KEY_ID": "local",
@@ -158,6 +162,7 @@ def services(settings: Settings, dynamodb_port: int | None = None) -> list[Servi
                     "PYTHONWARNINGS": "ignore:You're running the worker with superuser",
                     "TRASH_METRICS_PORT": str(settings.worker_metrics_port),
                     **WITHOUT_SECRETS,
+                    **WITH_WEBHOOKS,
                 },
             ),
             ready_line=r"\bready\b",
@@ -167,10 +172,13 @@ def services(settings: Settings, dynamodb_port: int | None = None) -> list[Servi
             "web",
             Program(
                 [python, "deploy/web.py", "--host", LOOPBACK, "--port", str(settings.port)],
-                {"TRASH_METRICS_PORT": str(settings.web_metrics_port)},
+                {"TRASH_METRICS_PORT": str(settings.web_metrics_port), **WITH_WEBHOOKS},
             ),
             is_ready=partial(answers, f"http://{web}/health/live"),
             stop_within_s=4,
+        ),
+        Service(
+            "receiver", Program([python, "manage.py", "receive-alerts"]), ready_line=r"\btells\b", stop_within_s=1
         ),
         Service(
             "simulator",
@@ -200,6 +208,7 @@ def services(settings: Settings, dynamodb_port: int | None = None) -> list[Servi
     ]
     left_out = {
         "simulator": settings.simulate == "off", "sensors": not shows_sensors, "hours": not shows_sensors,
+        "receiver": not shows_sensors,
     }  # fmt: skip
     return [service for service in everything if not left_out.get(service.name)]
 

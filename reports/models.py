@@ -47,6 +47,8 @@ class Facts(NamedTuple):
     longitude: str | None
 
 
+#: The kind of the register's entries of cans out of service.
+RETIRED = "retired"
 #: Cans of which limits of their own are entered.
 HAS_LIMITS = models.Q(full_from__isnull=False) | models.Q(hysteresis__isnull=False)
 
@@ -102,10 +104,13 @@ class Can(models.Model):
     def save(self, *args: Any, **named: Any) -> None:
         """Save the facts, and the words by which they are found."""
         with transaction.atomic():
-            before = Can.objects.filter(pk=self.pk).values_list("stream", "full_from", "hysteresis").first()
+            names = ("retired_at", "stream", "full_from", "hysteresis")
+            before = Can.objects.filter(pk=self.pk).values_list(*names).first()
             super().save(*args, **named)
             index_words([self])
-            stream, *limits = before or ("", None, None)
+            retired_at, stream, *limits = before or (None, "", None, None)
+            if retired_at != self.retired_at:
+                note_change(RETIRED, [self.pk])
             if limits != [self.full_from, self.hysteresis] or (stream != self.stream and StreamLimits.objects.exists()):
                 note_change(CAN, [self.pk])
 
@@ -267,7 +272,9 @@ class Mounting(Registered):
 
 
 def note_deleted_can(instance: Can, **_: Any) -> None:
-    """Note the entry of a can whose facts are deleted."""
+    """Note the entries of a can whose facts are deleted."""
+    if instance.retired_at:
+        note_change(RETIRED, [instance.pk])
     has_limits = (instance.full_from, instance.hysteresis) != (None, None)
     if has_limits or (instance.stream and StreamLimits.objects.exists()):
         note_change(CAN, [instance.pk])

@@ -33,7 +33,7 @@ from reports.formats import mounting, registered
 from reports.insight import alert_rule, entered
 from reports.insight.change import Change
 from reports.insight.entered import Entered, Limits
-from reports.models import HAS_LIMITS, Can, Mounting, Sensor, streams_entered
+from reports.models import HAS_LIMITS, RETIRED, Can, Mounting, Sensor, streams_entered
 from reports.pending_entries import PendingEntry, note_change
 from reports.queue import Origin, QueueUnavailable, RedriveKeyMissing
 from reports.report import EPOCH
@@ -177,10 +177,20 @@ def _cans_entered() -> Iterator[str]:
             yield can_id
 
 
+def _retired_texts(can_ids: Sequence[str]) -> dict[str, str]:
+    retired = Can.objects.filter(pk__in=can_ids, retired_at__isnull=False)
+    return {can_id: at.isoformat() for can_id, at in retired.values_list("pk", "retired_at")}
+
+
+def _retired_cans() -> Iterator[str]:
+    return Can.objects.filter(retired_at__isnull=False).values_list("pk", flat=True).iterator()
+
+
 #: By kind. Another kind needs a line here, a Registered model, and a Register in the worker.
 SOURCES: Mapping[str, Source] = {
     "sensor": Source(sensor_texts, _sensor_keys),
     CAN: Source(can_texts, _cans_entered),
+    RETIRED: Source(_retired_texts, _retired_cans),
     StreamLimits.register_kind: Source(_limits_texts, lambda: [ALL_STREAMS]),
     AlertRule.register_kind: Source(rule_texts, rule_ids),
 }

@@ -15,7 +15,7 @@ from django.core.exceptions import ValidationError
 from django.db import models, transaction
 
 from reports.entered_models import CAN, StreamLimits
-from reports.models import Can, Pair, index_words
+from reports.models import RETIRED, Can, Pair, index_words
 from reports.pending_entries import note_change
 from reports.web.csv_cells import as_it_was
 
@@ -124,6 +124,8 @@ def apply(changes: Sequence[Change], now: datetime) -> list[Pair]:
         moved = [change.can_id for change in changes if "stream" in change.columns]
         if moved and StreamLimits.objects.exists():
             note_change(CAN, moved)
+        if retired := [change.can_id for change in changes if "retired" in change.columns]:
+            note_change(RETIRED, retired)
     return pairs
 
 

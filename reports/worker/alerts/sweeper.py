@@ -22,8 +22,10 @@ from reports.insight.change import MOST_SAID, NEWS, Change, by_time
 from reports.insight.standing import standing
 from reports.insight.status import outlook_of
 from reports.queue import QueueUnavailable
+from reports.report import Report
 from reports.store import Claim, Met, StoreUnavailable, Swept, Watch
 from reports.worker.alerts import rules, telling
+from reports.worker.register import Register
 from trashsite.outage import Outage
 
 NAME = "alert-sweep"
@@ -37,6 +39,9 @@ KEPT_EVERY = 10
 HELD_S = 2.0
 #: Cans whose rows are read together, for their reasons.
 TOGETHER = 100
+
+#: Since when cans are out of service: such a can is silent for good.
+RETIRED: Register[datetime] = Register("retired", datetime.fromisoformat)
 
 logger = logging.getLogger(__name__)
 
@@ -117,15 +122,21 @@ def _changes(cans: Sequence[Met], since: float, until: float, watch: Watch) -> I
 
 
 def _still_so(changes: Sequence[Change]) -> list[Change]:
-    """Return those of some changes that a report has not ended meanwhile, each with its reason."""
-    rows, now, found = store.latest_rows([each.can_id for each in changes]), _now(), list[Change]()
+    """Return those of some changes that a report has not ended meanwhile, of cans in service, each with its reason."""
+    can_ids = [each.can_id for each in changes]
+    retired, rows, now, found = RETIRED.entries(can_ids), store.latest_rows(can_ids), _now(), list[Change]()
     for each in changes:
-        if (row := rows.get(each.can_id)) is None:
+        if (row := rows.get(each.can_id)) is None or _is_out(row.report, retired.get(each.can_id)):
             continue
         stands = standing(row, now)
         if stands.status is each.status:
             found.append(replace(each, reason=stands.reason[:MOST_SAID]))
     return found
+
+
+def _is_out(report: Report, retired_at: datetime | None) -> bool:
+    """Say whether a can is out of service, given its newest report: a later one brings it back."""
+    return retired_at is not None and (report.measured_at is None or report.measured_at <= retired_at)
 
 
 def _now() -> datetime:

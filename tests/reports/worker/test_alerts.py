@@ -244,13 +244,17 @@ def test_what_late_reports_change_is_told_also_where_the_worker_dies_before_it_t
 
 
 def test_silence_is_told_by_one_worker_once_it_is_so(
-    rule: Callable[..., AlertRule], monkeypatch: pytest.MonkeyPatch
+    rule: Callable[..., AlertRule],
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     rule(statuses="SILENT")
     monkeypatch.setattr(sweeper, "PACE", 1e6)
-    silent, heard = f"silent-{next(runs)}", f"heard-{next(runs)}"
-    stored(report(silent, "20", 60 - 24 * 60 - 1), report(heard, "20"))
+    silent, gone, heard = (f"{name}-{next(runs)}" for name in ("silent", "gone", "heard"))
+    stored(*(report(can_id, "20", 60 - 24 * 60 - 1) for can_id in (silent, gone)), report(heard, "20"))
     now = datetime.now(UTC)
+    with django_capture_on_commit_callbacks(execute=True):
+        Can(can_id=gone, retired_at=now).save()
     other = Claim(sweeper.NAME)
     assert other.take(now)
     store.note_swept(Swept(now.timestamp() - 300))
@@ -265,7 +269,7 @@ def test_silence_is_told_by_one_worker_once_it_is_so(
     assert any(sweeper.sweep(Claim(sweeper.NAME), stopping) for _ in range(4))
     assert not sweeper.sweep(Claim(sweeper.NAME), stopping)
     told = [from_text(each.body) for each in received()]
-    assert [(each.can_id, each.before) for each in told if each.can_id in (silent, heard)] == [(silent, Status.NEW)]
+    assert [(each.can_id, each.before) for each in told if each.can_id in (silent, gone, heard)] == [(silent, Status.NEW)]
 
 
 # -- from the queue to whoever is to know ------------------------------------------------------------------------------

@@ -15,7 +15,9 @@ HOURS = 730
 TASK_VCPU, TASK_GB, LOAD = 0.25, 0.5, 0.5
 #: What the template makes once: web tasks, addresses of the load balancer, GB of the database, secrets, and alarms,
 #: those that scaling makes counted; the share of a load balancer's unit that a small site uses.
-WEB_TASKS, BALANCER_ADDRESSES, DATABASE_GB, SECRETS, ALARMS, BALANCER_UNITS = 1, 2, 20, 4, 8, 0.1
+WEB_TASKS, BALANCER_ADDRESSES, DATABASE_GB, SECRETS, ALARMS, BALANCER_UNITS = 1, 2, 20, 4, 9, 0.1
+#: A worker asks the queue of alerts so often in an hour, whatever is reported: a receive waits four seconds.
+ALERT_POLLS = 900
 NOT_COUNTED = (
     "traffic to the internet, what pages read of DynamoDB, the rows of the cans themselves, the image's storage, "
     "backups beyond the database's size, e-mails, support, taxes"
@@ -64,20 +66,21 @@ def monthly_bill(fleet: Fleet, measured: Measured, prices: Prices) -> list[Line]
     count = workers(fleet, measured)
     at = measured.at(fleet.per_s)
     return [
-        *_sqs(fleet, measured, prices, at),
+        *_sqs(fleet, measured, prices, at, count),
         *_dynamodb(fleet, measured, prices, count),
         *_stack(prices, count),
         _logs(fleet, prices, at),
     ]
 
 
-def _sqs(fleet: Fleet, measured: Measured, prices: Prices, at: AtRate) -> Iterator[Line]:
+def _sqs(fleet: Fleet, measured: Measured, prices: Prices, at: AtRate, count: int) -> Iterator[Line]:
     def line(what: str, requests: float, *, per_report: bool = True) -> Line:
         usd = requests / 1e6 * prices.usd["sqs_million_requests"]
         return Line("SQS", what, requests / 1e6, "million requests", usd, per_report)
 
     yield line("sent by devices, one report a message", fleet.reports)
     yield line("received and deleted by workers", fleet.reports * at.sqs_requests)
+    yield line("workers' polls of the queue of alerts", ALERT_POLLS * HOURS * count, per_report=False)
     if fleet.per_s < at.per_s:
         # Slower than what was measured: the worker waits in long polls most of the time.
         yield line("an idle worker's polls", measured.idle_sqs_requests * HOURS * 60, per_report=False)

@@ -31,7 +31,7 @@ from trashsite.outage import Outage
 NAME = "alert-sweep"
 #: Between the begins of two looks, where the fleet is small.
 EVERY_S = 60.0
-#: Cans that a look reads in a second at most: about 15 read units, and 10 ms of CPU.
+#: Cans that a look reads in a second at most: about 30 read units, and 10 ms of CPU.
 PACE = 300
 #: Stretches of the walk after which its position is kept: 5,000 cans, 17 s.
 KEPT_EVERY = 10

@@ -80,6 +80,7 @@ def test_each_line_is_what_the_fleet_takes_at_the_price_of_the_table(prices: Pat
     kept = 60 * 86_400 * 400 * 250 / 1e9
     assert usd["history of 400 days once it is full, with recovery"] == pytest.approx(2 * kept)
     assert usd["the workers' log, kept for a month"] == pytest.approx(2 * million * 1e6 * 50 / 1e9)
+    assert usd["workers' polls of the queue of alerts"] == pytest.approx(2 * 0.25 * 3600 * 730 / 1e6)
     assert "an idle worker's polls" not in usd
     assert of["usd_per_month"] == pytest.approx(sum(usd.values()))
     assert of["usd_per_month"] == pytest.approx(sum(service["usd"] for service in of["services"].values()))

@@ -207,7 +207,7 @@ class Deployment:
 
     def _remove(self) -> None:
         sqs, dynamodb = self.client("sqs"), self.client("dynamodb")
-        for url in sqs.list_queues(QueueNamePrefix="trash-level").get("QueueUrls", ()):
+        for url in sqs.list_queues(QueueNamePrefix="trash-").get("QueueUrls", ()):
             if url.endswith(self.suffix):
                 sqs.delete_queue(QueueUrl=url)
         for name in dynamodb.list_tables()["TableNames"]:

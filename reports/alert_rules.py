@@ -13,7 +13,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from reports.insight.alert_rule import Channel
-from reports.insight.status import Status
+from reports.insight.status import REPORTED
 from reports.pending_entries import Registered, note_change
 from trashsite import webhooks
 
@@ -23,7 +23,8 @@ class AlertRule(Registered):
     Of which changes of cans' statuses to tell whom, and by which channel.
 
     statuses: with commas between, those that a can comes to have. secret: signs what a webhook gets; it is made when
-    the rule is, shown once, and again never. tells_from: since when it is switched on; of what is older it tells nobody.
+    the rule is, shown once, and again never. tells_from: since when it is switched on; it does not tell
+    of what is older.
     """
 
     register_kind = "alert"
@@ -79,8 +80,8 @@ class AlertRule(Registered):
         if AlertRule.objects.exclude(pk=self.pk).count() >= self.MOST:
             raise ValidationError({"name": f"There can be at most {self.MOST} rules."})
         words = [word.strip().upper() for word in self.statuses.split(",") if word.strip()]
-        if not words or not set(words) <= {*Status}:
-            raise ValidationError({"statuses": f"It must be some of {', '.join(Status)}, with commas between."})
+        if not words or not set(words) <= {*REPORTED}:
+            raise ValidationError({"statuses": f"It must be some of {', '.join(REPORTED)}, with commas between."})
         self.statuses = ",".join(dict.fromkeys(words))
         if (self.quiet_from is None) != (self.quiet_until is None):
             missing = "quiet_until" if self.quiet_until is None else "quiet_from"

@@ -11,6 +11,8 @@ from reports.report import iso
 
 #: The kind of the register's entries of what was entered of a can, and the id of the one of all streams' limits.
 CAN, ALL_STREAMS = "can", "streams"
+#: The kind of those that tell which cans are out of service.
+RETIRED = "retired"
 MOST_STREAMS = 100
 #: Corrections of one can: as many as fit into its entry.
 MOST_CORRECTIONS = 300

@@ -24,7 +24,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import connection, models, transaction
 
 from reports.alert_rules import AlertRule  # noqa: F401 # Django looks for an app's models here
-from reports.entered_models import CAN, Correction, StreamLimits
+from reports.entered_models import CAN, RETIRED, Correction, StreamLimits
 from reports.formats import models as formats_models
 from reports.insight.entered import DEFAULT, Spread
 from reports.pending_entries import Registered, note_change, note_deleted
@@ -47,8 +47,6 @@ class Facts(NamedTuple):
     longitude: str | None
 
 
-#: The kind of the register's entries of cans out of service.
-RETIRED = "retired"
 #: Cans of which limits of their own are entered.
 HAS_LIMITS = models.Q(full_from__isnull=False) | models.Q(hysteresis__isnull=False)
 
@@ -104,14 +102,13 @@ class Can(models.Model):
     def save(self, *args: Any, **named: Any) -> None:
         """Save the facts, and the words by which they are found."""
         with transaction.atomic():
-            names = ("retired_at", "stream", "full_from", "hysteresis")
-            before = Can.objects.filter(pk=self.pk).values_list(*names).first()
+            before = Can.objects.filter(pk=self.pk).first() or Can(pk=self.pk)
             super().save(*args, **named)
             index_words([self])
-            retired_at, stream, *limits = before or (None, "", None, None)
-            if retired_at != self.retired_at:
+            if before.retired_at != self.retired_at:
                 note_change(RETIRED, [self.pk])
-            if limits != [self.full_from, self.hysteresis] or (stream != self.stream and StreamLimits.objects.exists()):
+            has_limits_changed = (before.full_from, before.hysteresis) != (self.full_from, self.hysteresis)
+            if has_limits_changed or (before.stream != self.stream and StreamLimits.objects.exists()):
                 note_change(CAN, [self.pk])
 
     @property
@@ -275,8 +272,7 @@ def note_deleted_can(instance: Can, **_: Any) -> None:
     """Note the entries of a can whose facts are deleted."""
     if instance.retired_at:
         note_change(RETIRED, [instance.pk])
-    has_limits = (instance.full_from, instance.hysteresis) != (None, None)
-    if has_limits or (instance.stream and StreamLimits.objects.exists()):
+    if (instance.full_from, instance.hysteresis) != (None, None) or (instance.stream and StreamLimits.objects.exists()):
         note_change(CAN, [instance.pk])
 
 
@@ -444,8 +440,7 @@ def note_changes(pairs: Iterable[Pair], *, by: str, via: str, now: datetime) -> 
 
     Call it in the transaction that makes the change.
     """
-    changes = [change for before, after in pairs if (change := _change(before, after, by, via, now))]
-    return _kept(changes)
+    return _kept([change for before, after in pairs if (change := _change(before, after, by, via, now))])
 
 
 def note_emptying(can_id: str, before: str, after: str, *, by: str, via: str, now: datetime) -> None:

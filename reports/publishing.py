@@ -28,12 +28,12 @@ from django.utils import timezone
 
 from reports import queue, store
 from reports.alert_rules import AlertRule
-from reports.entered_models import ALL_STREAMS, CAN, Correction, StreamLimits
+from reports.entered_models import ALL_STREAMS, CAN, RETIRED, Correction, StreamLimits
 from reports.formats import mounting, registered
 from reports.insight import alert_rule, entered
 from reports.insight.change import Change
 from reports.insight.entered import Entered, Limits
-from reports.models import HAS_LIMITS, RETIRED, Can, Mounting, Sensor, streams_entered
+from reports.models import HAS_LIMITS, Can, Mounting, Sensor, streams_entered
 from reports.pending_entries import PendingEntry, note_change
 from reports.queue import Origin, QueueUnavailable, RedriveKeyMissing
 from reports.report import EPOCH
@@ -179,7 +179,7 @@ def _cans_entered() -> Iterator[str]:
 
 def _retired_texts(can_ids: Sequence[str]) -> dict[str, str]:
     retired = Can.objects.filter(pk__in=can_ids, retired_at__isnull=False)
-    return {can_id: at.isoformat() for can_id, at in retired.values_list("pk", "retired_at")}
+    return {can_id: at.isoformat() for can_id, at in retired.values_list("pk", "retired_at") if at}
 
 
 def _retired_cans() -> Iterator[str]:

@@ -177,9 +177,7 @@ def services(settings: Settings, dynamodb_port: int | None = None) -> list[Servi
             is_ready=partial(answers, f"http://{web}/health/live"),
             stop_within_s=4,
         ),
-        Service(
-            "receiver", Program([python, "manage.py", "receive-alerts"]), ready_line=r"\btells\b", stop_within_s=1
-        ),
+        Service("receiver", Program([python, "manage.py", "receive-alerts"]), ready_line=r"\btells\b", stop_within_s=1),
         Service(
             "simulator",
             Program(

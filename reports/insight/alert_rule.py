@@ -30,8 +30,8 @@ class AlertRule:
     address: of a webhook, or of e-mail recipients with commas between; "" for SNS. secret: signs what a webhook gets.
     quiet_from, quiet_until: minutes of the day in `zone` between which nothing is sent, None for no such hours.
     hold_s: for how long a status must have lasted. pause_s: for how long the same can and status is not told again.
-    most_an_hour: alerts that it sends in an hour of the clock. tells_from: seconds since 1970; it does not tell of what is
-    older.
+    most_an_hour: alerts that it sends in an hour of the clock. tells_from: seconds since 1970; it does not tell
+    of what is older.
     """
 
     id: str

@@ -135,9 +135,9 @@ def _until_done(can_id: str, change: Callable[[Item | None], list[Change] | None
     for attempt in range(1, ROUNDS + 1):
         items: dict[str, Item | None] = {}
         with as_store_errors():
-            if not read_rows([can_id], items, consistent=True):
-                if (changes := change(items[can_id])) is not None:
-                    return changes
+            throttled = read_rows([can_id], items, consistent=True)
+            if not throttled and (changes := change(items[can_id])) is not None:
+                return changes
         pause(attempt, CONTENDED)
     raise StoreUnavailable(f"the row of can {can_id} is written by many at once, or throttled")
 
@@ -165,8 +165,9 @@ def catch_up_some(
                 throttled = read_rows([can_id], items, consistent=True)
                 item = items.get(can_id)
                 row = row_of(item) if item else None
-                is_behind = item and row and row.late
-                if throttled or (is_behind and _made_again(can_id, item, row, now, watch, tell) is None):
+                if throttled or (
+                    item and row and row.late and _made_again(can_id, item, row, now, watch, tell) is None
+                ):
                     note_behind(can_id)
                     return done
         except StoreUnavailable:

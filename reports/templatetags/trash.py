@@ -65,6 +65,12 @@ def visible(text: str) -> str:
 
 
 @register.filter
+def listed(words: str) -> str:
+    """Write words that have commas alone between them so that their line may break."""
+    return words.replace(",", ", ")
+
+
+@register.filter
 def tone(level: Decimal | int) -> str:
     """Return the CSS class by which a level in percent is coloured."""
     return "full" if level >= FULL_FROM else "nearly" if level >= NEARLY_FROM else "fine"

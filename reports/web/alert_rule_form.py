@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from reports.alert_rules import AlertRule
 from reports.insight.alert_rule import Channel
-from reports.insight.status import Status
+from reports.insight.status import REPORTED
 from reports.web.form_page import FormPage
 
 
@@ -21,7 +21,7 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
     """A rule of alerts, its statuses each a box to tick."""
 
     statuses = forms.MultipleChoiceField(
-        choices=[(str(each), each.replace("_", " ")) for each in Status],
+        choices=[(str(each), str(each)) for each in REPORTED],
         widget=forms.CheckboxSelectMultiple,
         label="A can is now",
     )

@@ -129,8 +129,9 @@ def _changed(rule: AlertRule, data: Any) -> AlertRule:
     change = alert_schemas.RuleChange(rule if rule.pk else None, data=data)
     if not change.is_valid():
         raise InvalidFields.of("Nothing was changed.", change.errors)
-    for name in change.fields:
-        setattr(rule, name, change.validated_data.get(name, AlertRule._meta.get_field(name).get_default()))
+    fresh = AlertRule()
+    for name in alert_schemas.RuleChange.Meta.fields:
+        setattr(rule, name, change.validated_data.get(name, getattr(fresh, name)))
     try:
         rule.full_clean()
     except ValidationError as error:

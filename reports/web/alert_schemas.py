@@ -64,7 +64,7 @@ class RuleChange(serializers.ModelSerializer[AlertRule]):
 
     class Meta:
         model = AlertRule
-        fields = (
+        fields: tuple[str, ...] = (
             "name", "is_on", "statuses", "stream", "can_id", "channel", "address", "quiet_from", "quiet_until",
             "hold_minutes", "pause_minutes", "most_an_hour",
         )  # fmt: skip

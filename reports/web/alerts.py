@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from reports import store
-from reports.insight.status import Status
+from reports.insight.status import REPORTED, Status
 from reports.report import iso
 from reports.store import Alert
 from reports.web import alert_schemas, cursors, queries
@@ -30,7 +30,7 @@ from reports.web.view import REFUSALS, UNREAD, ApiView, asked, page_address, pag
 
 _KEY = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z#alert_[0-9a-f]{24}")
 _FILTER = [
-    OpenApiParameter("status", str, enum=list(Status), description="The one that the can came to have."),
+    OpenApiParameter("status", str, enum=list(REPORTED), description="The one that the can came to have."),
     OpenApiParameter("can_id", str, description="Of this can alone."),
     OpenApiParameter("open", str, enum=["yes"], description="Those that nobody has acknowledged."),
 ]
@@ -49,7 +49,7 @@ class AlertsPage(Page):
     query: queries.AlertsQuery
     asked: str
     has_results: bool
-    statuses: Sequence[Status] = tuple(Status)
+    statuses: Sequence[Status] = REPORTED
 
 
 class AlertsView(ApiView):
@@ -101,17 +101,17 @@ class AlertsView(ApiView):
     )
     def post(self, request: Request) -> Response | HttpResponseBase:
         """Acknowledge alerts. The first who does is kept; `unknown` names those that there are not any more."""
-        is_form = isinstance(request.data, QueryDict)
-        keys = _keys({"acknowledge": request.data.getlist("acknowledge")} if is_form else request.data)
+        data = request.data
+        keys = _keys({"acknowledge": data.getlist("acknowledge")} if isinstance(data, QueryDict) else data)
         by, now = request.user.get_username(), timezone.now()
         done = [key for key in keys if store.acknowledge(key, by, now)]
-        if not (self.is_page and is_form):
+        if not (self.is_page and isinstance(data, QueryDict)):
             return Response({"acknowledged": done, "unknown": [key for key in keys if key not in done]})
         if len(done) == len(keys):
             messages.success(request._request, "Acknowledged.")
         else:
             messages.warning(request._request, "Some of these alerts are older than 30 days, and gone.")
-        back = request.data.get("back", "")[:500]
+        back = data.get("back", "")[:500]
         address = reverse("alerts")
         return HttpResponseRedirect(f"{address}?{back}" if back else address, status=303)
 

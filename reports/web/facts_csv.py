@@ -14,8 +14,8 @@ from decimal import Decimal
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 
-from reports.entered_models import CAN, StreamLimits
-from reports.models import RETIRED, Can, Pair, index_words
+from reports.entered_models import CAN, RETIRED, StreamLimits
+from reports.models import Can, Pair, index_words
 from reports.pending_entries import note_change
 from reports.web.csv_cells import as_it_was
 

@@ -28,7 +28,9 @@ SAYS_EVERY_S = 10.0
 class Command(BaseCommand):
     """Receive alerts until Ctrl-C. The secret by which it checks them is that of the rule, as the database has it."""
 
-    help = "Receive alerts by a webhook on this machine, check their signatures, and print some of them. It makes a rule."
+    help = (
+        "Receive alerts by a webhook on this machine, check their signatures, and print some of them. It makes a rule."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         with receiver(self.stdout.write) as server:

@@ -269,7 +269,9 @@ def test_silence_is_told_by_one_worker_once_it_is_so(
     assert any(sweeper.sweep(Claim(sweeper.NAME), stopping) for _ in range(4))
     assert not sweeper.sweep(Claim(sweeper.NAME), stopping)
     told = [from_text(each.body) for each in received()]
-    assert [(each.can_id, each.before) for each in told if each.can_id in (silent, gone, heard)] == [(silent, Status.NEW)]
+    assert [(each.can_id, each.before) for each in told if each.can_id in (silent, gone, heard)] == [
+        (silent, Status.NEW)
+    ]
 
 
 # -- from the queue to whoever is to know ------------------------------------------------------------------------------

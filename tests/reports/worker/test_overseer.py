@@ -40,7 +40,8 @@ def test_while_dynamodb_is_away_every_worker_tells_how_many_messages_wait(
     proxy_to("dynamodb").refuse()
     overseer = Overseer("b:1")
     overseer.look()
-    told = {family.name: {sample.labels["state"]: sample.value for sample in family.samples}
+    told = {family.name: {sample.labels.get("state"): sample.value for sample in family.samples}
             for family in overseer.collect()}  # fmt: skip
-    assert told == {"trashsite_queue_messages": {"waiting": 1, "in_flight": 0, "dead": 0}}
+    queues = {"trashsite_queue_messages": {"waiting": 1, "in_flight": 0, "dead": 0}}
+    assert told == {**queues, "trashsite_dead_alerts": {None: 0}}
     assert overseer.levels() == {"backlog": 1, "dead": 0}

@@ -132,6 +132,7 @@ UNNOTED = '"noted":false'
 SQS, DYNAMODB = "SQS does not answer.", "DynamoDB does not answer."
 CANS = "reports/<str:can_id>"
 RETIRE = "name=Old&retired=on"
+ACKNOWLEDGE = '{"acknowledge": ["2026-01-01T00:00:00.000000Z#alert_000000000000000000000000"]}'
 IMPORT = "text=can_id,name%0A420,New"
 SIGN_IN = f"username=operator&password={PASSWORD}"
 
@@ -180,6 +181,14 @@ VISITS = [
     *both("collections", "/collections?area=50,14.4,9", who="anonymous"),
     Visit("collections", "/collections?area=market&format=gpx", "*/*", who="anonymous"),
     Visit("collections/what-if", "/collections/what-if", who="anonymous", missing={"dynamodb": NOT_TOLD}),
+    *both("alerts", "/alerts", missing=NO_USER),
+    Visit("alerts", "/alerts", JSON, "token", 200, "POST", ACKNOWLEDGE, JSON),
+    Visit("alerts/rules", "/alerts/rules", missing=NO_USER | {"dynamodb": NOT_TOLD}),
+    Visit("alerts/rules", "/alerts/rules", JSON, "token", 400, "POST", '{"name": ""}', JSON),
+    Visit("alerts/rules/<int:pk>", "/alerts/rules/7", JSON, "token", 404),
+    Visit("alerts/rules/<int:pk>/secret", "/alerts/rules/7/secret", JSON, "token", 404, "POST", "", JSON),
+    Visit("alerts/rules/add/", "/alerts/rules/add/", missing={**NO_USER, "dynamodb": NOT_TOLD}),
+    Visit("alerts/rules/<int:pk>/edit/", "/alerts/rules/7/edit/", status=404, missing={"dynamodb": NOT_TOLD}),
     *both(f"{CANS}/emptyings", "/reports/nobody/emptyings", who="anonymous", status=404),
     Visit(f"{CANS}/emptyings", "/reports/420/emptyings?format=csv", "*/*", who="anonymous"),
     *both(f"{CANS}/chart", "/reports/420/chart", who="anonymous"),

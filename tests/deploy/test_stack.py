@@ -214,7 +214,7 @@ def resolved(database_url: str) -> dict[str, str]:
     port = database_url.rpartition(":")[2].partition("/")[0]
     return {
         "HostName": HOST_NAME, "Suffix": SUFFIX, "HistoryDays": "400", "Reads": "authenticated",
-        "TimeZone": "Europe/Prague",
+        "TimeZone": "Europe/Prague", "AlertsTopic": "arn:aws:sns:us-east-1:000000000000:trash-alerts",
         "Database.Endpoint.Address": LOOPBACK, "Database.Endpoint.Port": port,
         "${SecretKey}:key::": "0123456789abcdef" * 4, "${SecretKey}:fallbacks::": ",", "AdminPassword": ADMIN_PASSWORD,
         "RedriveKey": "fedcba9876543210" * 4,

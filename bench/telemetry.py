@@ -139,7 +139,7 @@ def worker() -> Work:
             received: list[Any] = []
             while len(received) < BATCH:
                 received += aws.client("sqs").call("ReceiveMessage", wanted).get("Messages", ())
-            tasks.store_messages([Delivery.received(url, each).fields() for each in received])
+            tasks.store_messages([Delivery.received(url, each) for each in received])
 
         return do
 

@@ -80,15 +80,14 @@ def record_reports(reports: list[dict[str, Any]]) -> None:
 
 
 @shared_task(name="reports.store_messages", ignore_result=True)
-def store_messages(batch: Sequence[Sequence[Any]]) -> None:
+def store_messages(deliveries: Sequence[Delivery]) -> None:
     """
     Store the reports of a batch of messages, set aside what is invalid, and delete the messages.
 
-    batch: the fields of one Delivery each; only the transport calls this. Raises Reject where the batch must come
-    again: without requeue while a service is down, with it after an error of our code.
+    Only the transport calls this. Raises Reject where the batch must come again: without requeue while a service is
+    down, with it after an error of our code.
     """
     began, outcome = time.monotonic(), "error"
-    deliveries = [Delivery(*fields) for fields in batch]
     telemetry.BATCH_MESSAGES.observe(len(deliveries))
     context = logs.context.set({"batch_id": current_task.request.id or ""} if current_task else {})
     queue_name = queue.full_name(queue.REPORTS)

@@ -17,6 +17,7 @@ import celery.apps.worker
 import click
 import pytest
 from celery import signals
+from celery.app.trace import fast_trace_task, trace_task_ret
 from celery.apps.worker import Worker
 from celery.bin.worker import worker as worker_command
 from celery.bootsteps import Blueprint
@@ -25,7 +26,7 @@ from celery.exceptions import Reject
 from celery.loaders.base import BaseLoader
 from celery.worker.consumer.consumer import Consumer
 from celery.worker.request import Request
-from kombu import Connection
+from kombu import Connection, serialization
 from kombu.asynchronous import Hub
 from kombu.transport import TRANSPORT_ALIASES, resolve_transport, virtual
 
@@ -117,6 +118,13 @@ def test_kombu_does_not_restore_messages() -> None:
     assert virtual.QoS.restore_at_shutdown is True
     assert virtual.Channel.do_restore is True
     assert Channel.do_restore is False
+
+
+def test_a_body_without_a_content_type_reaches_the_task_as_it_is() -> None:
+    body = [[["a batch"]], {}, {}]
+    assert serialization.loads(body, None, "binary", accept={"application/json"}) is body
+    for trace in (fast_trace_task, trace_task_ret):
+        assert "    else:\n        args, kwargs, embed = body\n" in inspect.getsource(trace)
 
 
 def test_a_rejected_task_says_whether_its_messages_go_back() -> None:

@@ -52,8 +52,8 @@ class Consumer:
             self.refuse -= 1
             raise RuntimeError("as a consumer with a defect would")
         self.headers.append(message.headers)
-        (batch,) = json.loads(message.body)[0]
-        self.batches.append((message.delivery_tag, [Delivery(*fields) for fields in batch]))
+        (batch,), _, _ = message.payload
+        self.batches.append((message.delivery_tag, batch))
 
     @property
     def bodies(self) -> list[str]:

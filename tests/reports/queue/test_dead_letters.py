@@ -73,7 +73,7 @@ def received(name: str = queue.REPORTS) -> list[Delivery]:
 
 def work() -> None:
     """Do what a worker does with all that is in its queue."""
-    store_messages([delivery.fields() for delivery in received()])
+    store_messages(received())
 
 
 def texts(letters: Sequence[DeadLetter]) -> list[str]:
@@ -185,7 +185,7 @@ def test_a_redriven_report_keeps_the_time_and_name_of_its_first_message() -> Non
     assert dead_letters.redrive(letters).done == [letters[0].message_id]
     (delivery,) = received()
     assert (delivery.body, delivery.first_message_id) == (GOOD, "m-1")
-    store_messages([delivery.fields()])
+    store_messages([delivery])
     stored = store.latest("432")
     assert stored is not None
     assert (stored.level, stored.measured_at, stored.received_at) == ("70.69", SENT_AT, SENT_AT)
@@ -301,7 +301,7 @@ def test_the_list_shows_each_letter_on_one_line_that_cannot_touch_the_terminal()
 def test_the_list_tells_who_sent_an_array_and_what_of_it_is_invalid() -> None:
     sender = "AROAEXAMPLEID12345678:gateway"
     sent = Delivery("", "m", "first", "", '[1, {"can_id":"9"}]', 1, 1_795_512_600_000, sender_id=sender)
-    store_messages([sent.fields()])
+    store_messages([sent])
     (_, row) = manage("dead-letters")[0].splitlines()
     assert "AROAEXAMPLEID12345678..." in row
     assert row.endswith("  2 of 2 reports, the first at index 0: report 1, level 1")
@@ -375,7 +375,7 @@ def test_a_redrive_sends_back_what_was_asked_for_and_nothing_else() -> None:
 def test_a_letter_keeps_its_first_sender_through_any_number_of_redrives() -> None:
     url = queue.url_of(queue.REPORTS)
     sent = Delivery(url, "m", "first", "", "not JSON", 1, 1_795_512_600_000, sender_id="AROAEXAMPLE:gateway")
-    store_messages([sent.fields()])
+    store_messages([sent])
     for _ in range(3):
         (letter,) = queue.sample_letters()
         assert (letter.first_message_id, letter.sender_id) == ("first", "AROAEXAMPLE:gateway")

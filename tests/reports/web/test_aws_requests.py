@@ -11,7 +11,6 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -155,4 +154,4 @@ def batch(can_ids: Iterator[str]) -> Callable[[], None]:
         return len(received) == 50
 
     eventually(receive)
-    return lambda: store_messages([astuple(each) for each in received])
+    return lambda: store_messages(received)

@@ -153,7 +153,7 @@ def test_it_logs_once_what_to_do_and_again_once_a_minute(caplog: LogCaptureFixtu
 def test_an_outage_of_the_store_sets_nothing_aside_twice(suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = queue.publish(["not JSON", '{"can_id":"1","level":"5"}'])
     batch = [
-        Delivery("", message_id, message_id, "", body, 1, 1_700_000_000_000).fields()
+        Delivery("", message_id, message_id, "", body, 1, 1_700_000_000_000)
         for message_id, body in zip(ids, ["not JSON", '{"can_id":"1","level":"5"}'], strict=True)
     ]
     monkeypatch.setattr(queue, "delete", lambda deliveries: None)
@@ -249,4 +249,4 @@ def work(*bodies: str) -> None:
         MessageAttributeNames=["All"],
     )  # fmt: skip
     received = [Delivery.received(queue.url_of(queue.REPORTS), each) for each in answer["Messages"]]
-    tasks.store_messages([each.fields() for each in received])
+    tasks.store_messages(received)

@@ -75,7 +75,7 @@ def store_messages(*bodies: str, sender_id: str) -> None:
     url = queue.url_of(queue.REPORTS)
     tasks.store_messages(
         [
-            Delivery(url, each, each, "handle", body, 1, 1_795_512_600_000, sender_id=sender_id).fields()
+            Delivery(url, each, each, "handle", body, 1, 1_795_512_600_000, sender_id=sender_id)
             for each, body in zip(ids, bodies, strict=True)
         ]
     )

@@ -122,7 +122,7 @@ def batch(suffix: str) -> Callable[..., None]:
         if bodies:
             queue.publish(bodies)
         received = receive(max(1, len(bodies)))
-        store_messages([each.fields() for each in received])
+        store_messages(received)
 
     return do
 
@@ -192,7 +192,7 @@ def test_a_sensor_that_nobody_knows_waits_and_its_past_is_stored_when_it_is_moun
     publishing.publish_noted()
     assert store.waiting_sensors(datetime.now(UTC)) == []
     register.forget_versions()
-    store_messages([each.fields() for each in receive(2)])
+    store_messages(receive(2))
 
     found = reports_of("432")
     assert [report.level for report in found] == ["47.1", "47.1"]
@@ -347,7 +347,7 @@ def test_a_can_that_is_calibrated_later_gets_what_its_sensor_sent_before(
         mounted.save()
     publishing.publish_noted()
     register.forget_versions()
-    store_messages([each.fields() for each in receive(1)])
+    store_messages(receive(1))
     assert [report.level for report in reports_of("432")] == ["47.1"]
 
 

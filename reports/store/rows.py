@@ -455,11 +455,12 @@ def statement_of(item: Item | None, new: Item) -> Statement:
     """Return the statement that puts an item in the place of the one that was read, if that still stands there."""
     if item is None:
         return {"Statement": _insert(full_name(LEVELS), tuple(new)), "Parameters": list(new.values())}
-    changed = {name: value for name, value in new.items() if item.get(name) != value}
+    # Sorted, since DynamoDB gives the attributes of each item in an order of its own: few texts of statements are made.
+    changed = tuple(sorted(name for name, value in new.items() if item.get(name) != value))
     there = tuple(name for name in _CONDITION if name in item)
     return {
-        "Statement": _update(full_name(LEVELS), tuple(changed), there),
-        "Parameters": [*changed.values(), new["id"], *(item[name] for name in there)],
+        "Statement": _update(full_name(LEVELS), changed, there),
+        "Parameters": [*(new[name] for name in changed), new["id"], *(item[name] for name in there)],
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
 

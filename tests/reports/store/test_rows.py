@@ -168,6 +168,13 @@ def test_each_write_of_a_row_raises_its_version_and_what_changes_nothing_writes_
         assert item_of(can_id)["version"] == {"N": version}
 
 
+def test_a_statement_is_the_same_in_whatever_order_dynamodb_gives_an_item() -> None:
+    item = {"id": {"S": "1"}, "order_key": {"S": "a"}, "version": {"N": "1"}, "level": {"S": "5"}}
+    other = dict(reversed(item.items()))
+    changed = {"order_key": {"S": "b"}, "version": {"N": "2"}, "level": {"S": "6"}}
+    assert rows.statement_of(item, {**item, **changed}) == rows.statement_of(other, {**other, **changed})
+
+
 def test_an_uneventful_report_moves_no_index_row() -> None:
     can_id = f"calm-{next(runs)}"
     for minute in (0, 30):

@@ -15,6 +15,9 @@ from typing import Any, NamedTuple
 _BLANK = " \t\n\r"
 #: A number in JSON's grammar. Source: RFC 8259, section 6.
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
+_STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"'
+#: The name of a member of an object, and its value unless that is an object or array; in a text that is known as JSON.
+_MEMBER = re.compile(rf"[ \t\n\r]*({_STRING})[ \t\n\r]*:[ \t\n\r]*({_STRING}|[^\"\[{{,}} \t\n\r]+)?")
 
 
 class Flaw(NamedTuple):
@@ -91,13 +94,19 @@ def elements(text: str, at: int) -> Iterator[Value]:
             at += 1
 
 
-def members(text: str, at: int) -> Iterator[tuple[str, Value]]:
-    """Yield each name and value of the object whose brace is at `at`, in a text that was parsed before."""
-    at = skip_blank(text, at + 1)
-    while text[at] != "}":
-        name = value(text, at)
-        member = value(text, skip_blank(text, name.end) + 1)
-        yield name.parsed, member
-        at = skip_blank(text, member.end)
-        if text[at] == ",":
-            at += 1
+def members(text: str, at: int) -> Iterator[tuple[str, str]]:
+    """
+    Yield the name of each member of the object whose brace is at `at`, and its value's text as it was sent.
+
+    The text was parsed before. By a pattern, since parsing name and value anew took twice the time.
+    """
+    at += 1
+    while member := _MEMBER.match(text, at):
+        name, sent = member.groups()
+        start, end = member.span(2)
+        if sent is None:
+            start = member.end()
+            end = value(text, start).end
+        yield str(_decoder.decode(name)) if "\\" in name else name[1:-1], sent or text[start:end]
+        # Past the comma, or the brace after the last one.
+        at = skip_blank(text, end) + 1

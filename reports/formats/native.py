@@ -160,7 +160,7 @@ def _report(text: str, sent: json_slices.Value, received_at: datetime) -> Report
 def _texts(text: str, sent: json_slices.Value, names: set[str]) -> Iterator[str]:
     for name, member in json_slices.members(text, sent.start):
         if name in names:
-            yield f"{json.dumps(name)}:{text[member.start : member.end]}"
+            yield f"{json.dumps(name)}:{member}"
 
 
 def _check_member(name: str, member: object) -> None:

@@ -123,10 +123,10 @@ def _open_object(opened: Opened) -> tuple[str, str | Opened] | None:
         detail = parsed["detail"]
         if not isinstance(detail, dict | list):
             raise InvalidReport("detail", "must be an object in an EventBridge event")
-        start, end = opened.start, opened.end
+        text, start, end = opened.text, opened.start, opened.end
         if isinstance(detail, list) or "can_id" in detail:
-            # Our own form keeps its text as sent: where it stands is asked only here.
-            found = json_slices.members(opened.text, start)
-            start, end = next((value.start, value.end) for name, value in found if name == "detail")
-        return "eventbridge", Opened(opened.text, detail, start, end)
+            # Our own form keeps its text as sent: it is asked for only here.
+            text = next(sent for name, sent in json_slices.members(text, start) if name == "detail")
+            start, end = 0, len(text)
+        return "eventbridge", Opened(text, detail, start, end)
     return None

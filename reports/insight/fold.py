@@ -358,10 +358,9 @@ def _names(report: Report) -> set[str]:
 
 
 def _members(report: Report) -> Iterator[tuple[str, str]]:
-    """Yield each attribute of a report with its value's text as it was sent."""
+    """Return each attribute of a report with its value's text as it was sent."""
     text = report.attributes
-    for name, member in json_slices.members(text, json_slices.skip_blank(text, 0)):
-        yield name, text[member.start : member.end]
+    return json_slices.members(text, json_slices.skip_blank(text, 0))
 
 
 def _short(text: str) -> str:

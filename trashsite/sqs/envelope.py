@@ -77,13 +77,13 @@ def _reports(body: str, call: str) -> str | None:
 
 def _argument(text: str, args: json_slices.Value, kwargs: json_slices.Value) -> str:
     """Return the text of the one argument, `reports`, whether positional or named."""
-    named = list(json_slices.members(text, kwargs.start))
-    if any(name != "reports" for name, _ in named):
+    named = dict(json_slices.members(text, kwargs.start))
+    if named.keys() - {"reports"}:
         raise Unreadable("the call takes one argument, reports")
-    given = [*json_slices.elements(text, args.start), *(value for _, value in named)]
-    if len(given) != 1 or not isinstance(given[0].parsed, list):
+    given = [*(text[each.start : each.end] for each in json_slices.elements(text, args.start)), *named.values()]
+    if len(given) != 1 or not isinstance([*args.parsed, *kwargs.parsed.values()][0], list):
         raise Unreadable("the call takes one argument, a list of reports")
-    return text[given[0].start : given[0].end]
+    return given[0]
 
 
 def _refuse(carried: dict[str, object], names: tuple[str, ...]) -> None:

@@ -137,11 +137,17 @@ def _report(text: str, sent: json_slices.Value, received_at: datetime) -> Report
         raise InvalidReport(fields.name or "report", fields.rule)
     if not isinstance(fields, dict):
         raise InvalidReport("report", "must be a JSON object")
-    if len(text[sent.start : sent.end].encode(errors="surrogatepass")) > MAX_REPORT_BYTES:
+    own = text[sent.start : sent.end]
+    is_ascii = own.isascii()
+    if (len(own) if is_ascii else len(own.encode(errors="surrogatepass"))) > MAX_REPORT_BYTES:
         raise InvalidReport("report", f"must be at most {MAX_REPORT_BYTES} bytes")
+    # JSON allows NUL, and ASCII a surrogate, as an escape alone: then all strings are as they should be.
+    is_plain = is_ascii and "\\" not in own
     for name, member in fields.items():
-        _check_characters("report", name)
-        _check_member(name, member)
+        if not is_plain:
+            _check_characters("report", name)
+        if not (is_plain and isinstance(member, str)):
+            _check_member(name, member)
     extra = fields.keys() - MEMBERS
     attributes = "{}"
     if extra:

@@ -23,11 +23,11 @@ from reports.insight.alarms import Told, later, told, told_by
 from reports.insight.cycles import Emptied, Reading, Stage
 from reports.insight.entered import DEFAULT, NOTHING, Entered, Limits, limits_of
 from reports.insight.state import CanState, Rules, advance, reading_of, relimited, rules_for
+from reports.insight.trend import EMPTY as NO_SAMPLES
+from reports.insight.trend import SLOT_S, SLOTS, levels, sampled
 from reports.report import EPOCH, Report, percent
 from trashsite import json_slices
 
-#: A can's trend: of how many spans of time, of how many seconds each, the row keeps the last level.
-SLOTS, SLOT_S = 12, 7200
 #: Attributes whose last value is kept, those of the newest report counted: the ones sent last.
 MOST_KNOWN = 10
 #: Characters of a name, and of a value's JSON text, that are kept: ten of both fit into a row of 1 KB, one write unit,
@@ -60,8 +60,8 @@ class Row:
 
     report: the newest, but with the stream and the location that the can sent last. key: its sort key, "" where
     another service wrote it without a time. stream_key, location_key: sort keys of the reports that sent these, ""
-    where none did. known: by name, attributes that an earlier report sent last. samples: of each two hours of the last
-    day the last level, oldest first: epoch second of the measurement * 128 + whole percent.
+    where none did. known: by name, attributes that an earlier report sent last. samples: the levels of the last day
+    (reports.insight.trend).
     is_whole: False where version 0.1 of this program, which folds nothing, wrote the newest report: such a row is
     folded again from the history before anything is folded into it.
     state: what status, last emptying and forecast follow from; None where nothing of it is known yet. late: the least
@@ -77,7 +77,7 @@ class Row:
     stream_key: str = ""
     location_key: str = ""
     known: Mapping[str, Sent] = field(default_factory=dict)
-    samples: tuple[int, ...] = ()
+    samples: int = NO_SAMPLES
     is_whole: bool = True
     state: CanState | None = None
     late: str = ""
@@ -95,12 +95,12 @@ class Row:
     @property
     def rules(self) -> Rules:
         """The rules of the can: its state is made by them."""
-        return self.rules_as(self.report.stream, self.limits)
+        return rules_of(self.report.stream, self.limits, self.entered)
 
-    def rules_as(self, stream: str | None, limits: Limits) -> Rules:
-        """The rules of the can, were it of this stream, and had it these limits."""
-        entered = self.entered
-        return rules_for(stream, limits.full_from, limits.hysteresis, entered.added, entered.struck)
+
+def rules_of(stream: str | None, limits: Limits, entered: Entered) -> Rules:
+    """Return the rules of a can of this stream, by its limits and what operators entered of it."""
+    return rules_for(stream, limits.full_from, limits.hysteresis, entered.added, entered.struck)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def fold(row: Row | None, report: Report, key: str, by_stream: Mapping[str, Limi
     if row is None or not row.key:
         # What another service wrote tells no time: ours wins.
         first = Row(
-            report, key, key if report.stream else "", key if report.location else "", {}, _sampled((), report),
+            report, key, key if report.stream else "", key if report.location else "", {}, _sampled(NO_SAMPLES, report),
             limits=limits_of(report.stream, by_stream), asks=True,
         )  # fmt: skip
         reading = _reading(report)
@@ -142,7 +142,7 @@ def fold(row: Row | None, report: Report, key: str, by_stream: Mapping[str, Limi
         newest = replace(newest, stream=stream, location=location)
     known = _known_before(report, row) if is_newest else _known_with(row, report, key)
     limits = row.entered.limits(limits_of(stream, by_stream))
-    state, late, decided = _moved_on(row, row.rules_as(stream, limits), report, key)
+    state, late, decided = _moved_on(row, rules_of(stream, limits, row.entered), report, key)
     return Row(
         newest, max(key, row.key), stream_key, location_key, known, _sampled(row.samples, report), row.is_whole,
         state, late, decided, _still_held(row.held, newest),
@@ -220,7 +220,7 @@ def fold_again(row: Row, reports: Iterable[tuple[Report, str]] | None) -> Row:
     """
     own = _names(row.report)
     known = {name: sent for name, sent in row.known.items() if name not in own}
-    samples = _sampled(row.samples if reports is None else (), row.report)
+    samples = _sampled(row.samples if reports is None else NO_SAMPLES, row.report)
     whole = replace(row, known=known, samples=samples, is_whole=True)
     return fold_all(whole, reports or ()) or whole
 
@@ -234,11 +234,7 @@ def trend_begins(row: Row) -> datetime:
 
 def trend(row: Row) -> tuple[int | None, ...]:
     """Return a can's whole percents of the last day up to its newest report, one in two hours, oldest first."""
-    if not row.samples:
-        return ()
-    levels = {slot_of(sample): sample & 127 for sample in row.samples}
-    newest = slot_of(row.samples[-1])
-    return tuple(levels.get(slot) for slot in range(newest - SLOTS + 1, newest + 1))
+    return levels(row.samples)
 
 
 def last_known(row: Row) -> list[LastKnown]:
@@ -246,11 +242,6 @@ def last_known(row: Row) -> list[LastKnown]:
     own = {name: Sent(text, row.key) for name, text in _members(row.report)} if row.key else {}
     known = sorted({**row.known, **own}.items(), key=lambda item: (item[1].key, item[0]), reverse=True)
     return [LastKnown(name, sent.text, measured_at_of(sent.key)) for name, sent in known]
-
-
-def slot_of(sample: int) -> int:
-    """Return the number of the two hours, counted from the epoch, in which a sample was measured."""
-    return (sample >> 7) // SLOT_S
 
 
 def reading_in(measured_at: datetime, level: str) -> Reading | None:
@@ -291,24 +282,13 @@ def _still_held(held: Told | None, newest: Report) -> Told | None:
     return held if held and newest.measured_at and held.at > newest.measured_at else None
 
 
-def _sampled(samples: tuple[int, ...], report: Report) -> tuple[int, ...]:
-    """Return samples with a report's level in its place: of each two hours the last, of one second the fullest."""
+def _sampled(samples: int, report: Report) -> int:
+    """Return the levels of the last day with a report's in its place."""
     level = percent(report.level)
     if level is None or not 0 <= level <= 100:
         return samples
     assert report.measured_at is not None
-    second = (report.measured_at - EPOCH) // _SECOND
-    sample, slot = second << 7 | int(level), second // SLOT_S
-    newest = max(slot, slot_of(samples[-1])) if samples else slot
-    oldest_second = (newest - SLOTS + 1) * SLOT_S
-    if second < oldest_second:
-        return samples
-    kept = [each for each in samples if each >> 7 >= oldest_second]
-    for at, each in enumerate(kept):
-        if slot_of(each) == slot:
-            kept[at] = max(each, sample)
-            return tuple(kept)
-    return tuple(sorted([*kept, sample]))
+    return sampled(samples, (report.measured_at - EPOCH) // _SECOND, int(level))
 
 
 def _known_before(report: Report, row: Row) -> Mapping[str, Sent]:

@@ -6,8 +6,7 @@ import hashlib
 import json
 import zlib
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -19,10 +18,12 @@ from django.conf import settings
 from reports.insight.alarms import Told
 from reports.insight.cycles import Emptied, Stage
 from reports.insight.entered import DEFAULT, NOTHING, Limits, of_members
-from reports.insight.fold import ALL, SLOT_S, SLOTS, Row, Sent, slot_of
+from reports.insight.fold import ALL, Row, Sent, rules_of
 from reports.insight.packing import packed, unpacked
 from reports.insight.state import CanState, Rules
 from reports.insight.status import Outlook
+from reports.insight.trend import EMPTY as NO_SAMPLES
+from reports.insight.trend import SIZE, SLOT_S, SLOTS, sampled
 from reports.insight.verdict import outlook
 from reports.report import EPOCH, Report, iso, percent
 from trashsite import aws
@@ -132,7 +133,7 @@ def row_values(row: Row) -> Item:
         "fold": {"S": _fold_text(row)},
         "status": {"S": _outlook_text(row)},
         "state": {"B": state_text(row.state, row.rules)},
-        "trend": {"B": _trend_text(row.samples)},
+        "trend": {"B": _in_base64(row.samples.to_bytes(SIZE, signed=True))},
         **index_keys(report.can_id, report.level, report.measured_at),
     }
 
@@ -147,16 +148,20 @@ def row_of(item: Item) -> Row | None:
     if report is None:
         return None
     key = item.get("order_key", {}).get("S", "")
-    row = Row(report, key, key if report.stream else "", key if report.location else "")
     text = item.get("fold", {}).get("S")
-    if text and key:
-        return _unfolded(row, item, orjson.loads(text))
-    return replace(row, samples=_ring(item), is_whole=not key)
+    if not text or not key:
+        stream_key, location_key = key if report.stream else "", key if report.location else ""
+        return Row(report, key, stream_key, location_key, samples=_ring(item), is_whole=not key)
+    return _unfolded(report, key, item, orjson.loads(text))
 
 
 def state_text(state: CanState | None, rules: Rules) -> str:
     """Return a can's state as DynamoDB's JSON writes bytes: base64; of one byte for none."""
-    return "AA==" if state is None else b2a_base64(packed(state, rules), newline=False).decode()
+    return _in_base64(b"\0" if state is None else packed(state, rules))
+
+
+def _in_base64(data: bytes) -> str:
+    return b2a_base64(data, newline=False).decode()
 
 
 def state_of(item: Item, rules: Rules) -> CanState | None:
@@ -192,7 +197,7 @@ def _fold_text(row: Row) -> str:
         folded["location"] = _short_key(row.location_key)
     if row.known:
         known: dict[str, dict[str, str | int]] = {}
-        forms = _forms(row)
+        forms = _forms(row.report)
         for name, sent in sorted(row.known.items()):
             form = forms.get(name, ())
             said = form.index(sent.text) if sent.text in form else sent.text
@@ -216,50 +221,50 @@ def _fold_text(row: Row) -> str:
     return orjson.dumps(folded).decode()
 
 
-def _unfolded(row: Row, item: Item, folded: dict[str, Any]) -> Row:
+def _unfolded(report: Report, key: str, item: Item, folded: dict[str, Any]) -> Row:
     """Return a row with its state, its trend, and what `_fold_text` wrote beside it."""
-    entered = of_members(folded["entered"]) if "entered" in folded else NOTHING
-    limits = Limits(*folded["limits"]) if "limits" in folded else DEFAULT
-    row = replace(row, entered=entered, limits=limits, asks="asks" in folded)
-    state = state_of(item, row.rules)
-    is_whole = folded["of"] in (_check(row.key), row.key)
-    forms = _forms(row) if is_whole and "known" in folded else {}
-    known = {
-        # "" where version 0.1 has written over it.
-        name: Sent((forms[name][said] if name in forms else "") if isinstance(said, int) else said, _long_key(key))
-        for key, all_said in folded.get("known", {}).items()
-        for name, said in all_said.items()
-    }
-    samples = _samples_of_0_2_0(folded["trend"]) if "trend" in folded else _samples(item["trend"]["B"])
+    is_whole = folded["of"] in (_check(key), key)
     if not is_whole:
         # Version 0.1, which knows nothing of the fold, wrote its newest report over it.
-        return replace(row, known=known, samples=samples, is_whole=False, state=state, late=ALL)
-    decided = folded.get("decided")
+        still_true = ("known", "trend", "entered", "limits", "asks")
+        folded = {"late": ALL, **{name: folded[name] for name in still_true if name in folded}}
+    entered = of_members(folded["entered"]) if "entered" in folded else NOTHING
+    limits = Limits(*folded["limits"]) if "limits" in folded else DEFAULT
+    decided, held = folded.get("decided"), folded.get("held")
     return Row(
-        row.report,
-        row.key,
-        _long_key(folded["stream"]) if "stream" in folded else row.stream_key,
-        _long_key(folded["location"]) if "location" in folded else row.location_key,
-        known,
-        samples,
-        True,
-        state,
+        report,
+        key,
+        _long_key(folded["stream"]) if "stream" in folded else key if report.stream else "",
+        _long_key(folded["location"]) if "location" in folded else key if report.location else "",
+        _known(folded["known"], _forms(report) if is_whole else {}) if "known" in folded else {},
+        _trend_of_0_2_0(folded["trend"]) if "trend" in folded else _trend(item["trend"]["B"]),
+        is_whole,
+        state_of(item, rules_of(report.stream, limits, entered)),
         folded.get("late", ""),
         decided and Emptied(decided[0], decided[1], decided[2], Stage(decided[3]), *decided[4:]),
-        Told(datetime.fromisoformat(folded["held"][0]), tuple(folded["held"][1:])) if "held" in folded else None,
+        held and Told(datetime.fromisoformat(held[0]), tuple(held[1:])),
         entered,
         limits,
-        row.asks,
+        "asks" in folded,
     )
 
 
-def _forms(row: Row) -> dict[str, tuple[str, ...]]:
+def _known(known: Mapping[str, Mapping[str, str | int]], forms: Mapping[str, Sequence[str]]) -> dict[str, Sent]:
+    """Return what `_fold_text` wrote as known; "" for a text of these forms where version 0.1 has written over it."""
+    return {
+        name: Sent((forms[name][said] if name in forms else "") if isinstance(said, int) else said, _long_key(key))
+        for key, all_said in known.items()
+        for name, said in all_said.items()
+    }
+
+
+def _forms(report: Report) -> dict[str, tuple[str, ...]]:
     """Return how the stream and the location, which a row keeps anyhow, are written as attributes as a rule."""
     forms = dict[str, tuple[str, ...]]()
-    if row.report.stream:
-        forms["stream"] = (json.dumps(row.report.stream),)
-    if row.report.location:
-        lat, lon = row.report.location
+    if report.stream:
+        forms["stream"] = (json.dumps(report.stream),)
+    if report.location:
+        lat, lon = report.location
         forms["location"] = (f'{{"lat":{lat},"lon":{lon}}}', f'{{"lat": {lat}, "lon": {lon}}}')
     return forms
 
@@ -272,7 +277,7 @@ def _short_key(key: str) -> str:
     """Return a sort key in half of its length: 22 characters. Version 0.2.0 wrote them whole."""
     instant, _, digest = key.partition("#")
     micros = (datetime.fromisoformat(instant) - EPOCH) // _MICROSECOND
-    return b2a_base64(micros.to_bytes(8, signed=True) + bytes.fromhex(digest), newline=False).decode().rstrip("=")
+    return _in_base64(micros.to_bytes(8, signed=True) + bytes.fromhex(digest)).rstrip("=")
 
 
 def _long_key(key: str) -> str:
@@ -283,50 +288,22 @@ def _long_key(key: str) -> str:
     return f"{instant_key(instant)}#{data[8:].hex()}"
 
 
-#: Bits of a sample of the trend, and what stands for none: no two hours have so many seconds.
-_SAMPLE, _NONE = 20, (1 << 20) - 1
+def _trend(text: str) -> int:
+    return int.from_bytes(a2b_base64(text), signed=True)
 
 
-def _trend_text(samples: Sequence[int]) -> str:
-    """
-    Return samples as base64: the number of the newest two hours in 4 bytes, then 20 bits for each of the twelve.
-
-    These are the second within the two hours * 128 + whole percent; all ones where there is no sample.
-    """
-    bits = slot_of(samples[-1]) if samples else 0
-    slots = {slot_of(sample): sample - (slot_of(sample) * SLOT_S << 7) for sample in samples}
-    newest = bits
-    for slot in range(newest - SLOTS + 1, newest + 1):
-        bits = bits << _SAMPLE | slots.get(slot, _NONE)
-    return b2a_base64(bits.to_bytes(4 + SLOTS * _SAMPLE // 8, signed=True), newline=False).decode()
+def _trend_of_0_2_0(text: str) -> int:
+    """Return the trend that version 0.2.0 kept: the newest slot in hex, `:`, and five hex digits a slot, or hyphens."""
+    newest, _, samples = text.partition(":")
+    return int(newest, 16) << 4 * len(samples) | int(samples.replace("-", "f"), 16) if text else NO_SAMPLES
 
 
-def _samples(text: str) -> tuple[int, ...]:
-    bits = int.from_bytes(a2b_base64(text), signed=True)
-    newest, found = bits >> SLOTS * _SAMPLE, list[int]()
-    for at in range(SLOTS):
-        sample = bits >> (SLOTS - 1 - at) * _SAMPLE & _NONE
-        if sample != _NONE:
-            found.append(((newest - SLOTS + 1 + at) * SLOT_S << 7) + sample)
-    return tuple(found)
-
-
-def _samples_of_0_2_0(text: str) -> tuple[int, ...]:
-    """Return the samples that version 0.2.0 kept: the newest slot in hex, `:`, and five hex digits a slot."""
-    if not text:
-        return ()
-    newest, _, digits = text.partition(":")
-    first = int(newest, 16) - SLOTS + 1
-    spans = [digits[at : at + 5] for at in range(0, len(digits), 5)]
-    return tuple(((first + at) * SLOT_S << 7) + int(each, 16) for at, each in enumerate(spans) if each != "-----")
-
-
-def _ring(item: Item) -> tuple[int, ...]:
-    """Return the samples that version 0.1 kept: twelve attributes, `t0` to `tb`, each slot * 128 + percent."""
-    sent = sorted(int(value) for at in range(SLOTS) if (value := item.get(f"t{at:x}", {}).get("N")))
-    # What is older than a day is a slot of the round before.
-    kept = [value for value in sent if value >> 7 > (sent[-1] >> 7) - SLOTS]
-    return tuple((value >> 7) * SLOT_S * 128 + (value & 127) for value in kept)
+def _ring(item: Item) -> int:
+    """Return the trend that version 0.1 kept: twelve attributes, `t0` to `tb`, each slot * 128 + percent."""
+    trend = NO_SAMPLES
+    for value in sorted(int(value) for at in range(SLOTS) if (value := item.get(f"t{at:x}", {}).get("N"))):
+        trend = sampled(trend, (value >> 7) * SLOT_S, value & 127)
+    return trend
 
 
 def index_keys(can_id: str, level: str, measured_at: datetime | None) -> Item:

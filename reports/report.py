@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 MAX_REPORTS = 500
 MAX_REPORT_BYTES = 16 * 1024
@@ -83,6 +84,7 @@ def iso(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+@lru_cache(maxsize=1024)
 def percent(level: str) -> Decimal | None:
     """Return a level as a number; None where another service wrote one that is not a number."""
     try:

@@ -146,9 +146,10 @@ def inject(entries: Iterable[MutableMapping[str, Any]]) -> None:
 def context_of(message: Mapping[str, Any]) -> str:
     """Return what an SQS message tells of the context that created it, as traceparent; "" where it tells none."""
     told = message.get("MessageAttributes", {}).get(TRACEPARENT, {}).get("StringValue", "")
-    if _W3C.fullmatch(str(told)):
+    if told and _W3C.fullmatch(str(told)):
         return str(told)
-    if found := _AWS.search(str(message.get("Attributes", {}).get(AWS_HEADER, ""))[:256]):
+    header = message.get("Attributes", {}).get(AWS_HEADER)
+    if header and (found := _AWS.search(str(header)[:256])):
         return f"00-{found[1]}{found[2]}-{found[3]}-0{found[4] or 0}"
     return ""
 

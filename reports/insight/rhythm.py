@@ -53,10 +53,10 @@ class Rhythm:
         Twice the 99.5 % quantile of its last 250 to 500 gaps, at most 24 hours; 24 hours while fewer than 50 are
         known.
         """
-        gaps = sorted((*self.longest, *self.before), reverse=True)
         known = self.count + (_BLOCK if self.before else 0)
         if known < ENOUGH:
             return LATEST_S
+        gaps = sorted((*self.longest, *self.before), reverse=True)
         # Of 50 gaps the longest, of 250 the second, of 500 the third is nearest to 99.5 %.
         place = min(known * 5 // 1000, _KEPT - 1)
         return max(SOONEST_S, min(_TIMES * gaps[place], LATEST_S))

@@ -54,16 +54,16 @@ def verdict(state: CanState | None, now: float, rules: Rules, told: Told | None 
 
 def outlook(state: CanState, rules: Rules, told: Told | None = None) -> Outlook:
     """Return which status the can has from when on while no report comes: all that its row need keep of a status."""
-    first = _status(state, state.at, rules, told)
+    first, silent_at = _status(state, state.at, rules, told), state.silent_at
     if state.signs.blocked_since is None:
         # The usual case: but for a can that waits for somebody, it is silence that comes.
-        silent = () if first in _LASTING else ((state.silent_at, Status.SILENT),)
-        return Outlook(state.silent_at, ((state.at, first), *silent))
+        silent = () if first in _LASTING else ((silent_at, Status.SILENT),)
+        return Outlook(silent_at, ((state.at, first), *silent))
     steps = [(state.at, first)]
-    for after in sorted({state.silent_at, state.signs.blocked_since + BLOCKED_S}):
+    for after in sorted({silent_at, state.signs.blocked_since + BLOCKED_S}):
         if after >= state.at and (then := _status(state, after + 1, rules, told)) is not steps[-1][1]:
             steps.append((after, then))
-    return Outlook(state.silent_at, tuple(steps))
+    return Outlook(silent_at, tuple(steps))
 
 
 def alarm_reason(told: Told, now: float) -> str:

@@ -80,7 +80,8 @@ def execute_once(statements: Sequence[Statement]) -> list[Result]:
 
 def error_code(result: Result) -> str:
     """Return why a statement failed, without the ending that some answers have; "" where it passed."""
-    return str((result.get("Error") or {}).get("Code", "")).removesuffix("Exception")
+    error = result.get("Error")
+    return str(error.get("Code", "")).removesuffix("Exception") if error else ""
 
 
 def is_throttled(result: Result) -> bool:

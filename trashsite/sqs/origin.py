@@ -77,8 +77,11 @@ def require_key() -> None:
 
 def read(attributes: Mapping[str, Any]) -> Origin | None:
     """Return the origin that message attributes tell, signed or not; None where they tell none."""
-    message_id, sent_at_ms, sender_id = (_text(attributes, name) for name in NAMES[:3])
-    if not message_id or not (sent_at_ms.isascii() and sent_at_ms.isdigit() and len(sent_at_ms) <= 15):
+    message_id = _text(attributes, "message_id")
+    if not message_id:
+        return None
+    sent_at_ms, sender_id = _text(attributes, "sent_at_ms"), _text(attributes, "sender_id")
+    if not (sent_at_ms.isascii() and sent_at_ms.isdigit() and len(sent_at_ms) <= 15):
         return None
     return Origin(message_id, int(sent_at_ms), sender_id)
 

@@ -160,7 +160,7 @@ class Client:
         kept open has been closed meanwhile.
         Raises AwsUnavailable where asking again may help, AwsError where it will not.
         """
-        if not tracing.is_on() or operation == "ReceiveMessage":
+        if not tracing.is_wanted() or operation == "ReceiveMessage":
             return self._call(operation, request, timeout_s, retry)
         kind = "db.collection.name" if self.service == "dynamodb" else "messaging.destination.name"
         attributes = {"rpc.system.name": "aws-api", "rpc.method": operation, kind: resource_of(request)}
@@ -315,8 +315,12 @@ def _read(data: bytes) -> Any:
 def _count_units(kind: str, answer: Answer) -> None:
     """Count the units of a DynamoDB answer, which it tells by table, in a list where a request may name several."""
     told = answer.get("ConsumedCapacity") or []
+    # Of 25 statements it tells one by one, as a rule of one table.
+    units = dict[str, float]()
     for each in told if isinstance(told, list) else [told]:
-        DYNAMODB_UNITS.add(each["CapacityUnits"], each["TableName"], kind)
+        units[each["TableName"]] = units.get(each["TableName"], 0.0) + each["CapacityUnits"]
+    for table, taken in units.items():
+        DYNAMODB_UNITS.add(taken, table, kind)
 
 
 def resource_of(request: Mapping[str, Any]) -> str:

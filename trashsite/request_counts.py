@@ -22,7 +22,7 @@ class CountRequests:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         began = time.perf_counter()
-        if tracing.is_on():
+        if tracing.is_wanted():
             response, route = self._traced(request)
         else:
             response = self._get_response(request)

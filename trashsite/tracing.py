@@ -2,8 +2,9 @@
 Traces by OpenTelemetry: where a report's time went, from whoever sent it to whoever reads it.
 
 Off unless OTEL_EXPORTER_OTLP_ENDPOINT is set; then the packages of requirements-tracing.txt are needed. Spans are made
-by hand where something waits for somebody else: each costs 5 µs where it is not recorded, 25 where it is. Names and
-attributes are those of the semantic conventions 1.44; a batch's span has a link to what created each message.
+by hand where something waits for somebody else: each costs 25 µs where it is recorded; within a trace that is not
+sampled none is made. Names and attributes are those of the semantic conventions 1.44; a batch's span has a link to what
+created each message.
 
 The context travels as the message attribute `traceparent` (W3C); AWSTraceHeader, which AWS's own tracing adds, is read
 where there is none. Whoever may send can set either: so no more comes of it than a link, or a parent that is sampled by
@@ -35,9 +36,10 @@ _provider: Any = None
 _tracer: Any = None
 
 
-def is_on() -> bool:
-    """Say whether this process makes spans."""
-    return _tracer is not None
+def is_wanted() -> bool:
+    """Say whether a span made here may be recorded: traces are on, and here is none or one that is sampled."""
+    here = current()
+    return _tracer is not None and (here is None or here[2])
 
 
 def start(service: str) -> None:
@@ -100,12 +102,12 @@ def span(
     name: str, kind: Kind, attributes: Attributes, *, created: Iterable[str] = (), parent: str = ""
 ) -> AbstractContextManager[Any]:
     """
-    Make a span around something; with `as`, the span, or None where traces are off.
+    Make a span around something; with `as`, the span, or None where traces are off or this one is not sampled.
 
     created: contexts of what created the messages that it works on, as `context_of` returned them. parent: the context
     that a visitor sent.
     """
-    return _spanning(name, kind, attributes, created, parent) if _tracer else nullcontext()
+    return _spanning(name, kind, attributes, created, parent) if is_wanted() else nullcontext()
 
 
 def received(queue: str, messages: int, began_s: float) -> None:

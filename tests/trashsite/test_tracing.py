@@ -120,10 +120,21 @@ def test_a_messages_context_is_taken_where_it_is_one(attributes: str, system: st
     assert Delivery.received("url", message).trace == context
 
 
+def test_nothing_is_made_within_a_trace_that_is_not_sampled(receiver: Receiver, settings: Settings) -> None:
+    settings.TRASH_TRACE_PERCENT = 0
+    tracing.start("worker")
+    assert tracing.is_wanted()
+    with tracing.span("batch", "INTERNAL", {}):
+        here = tracing.current()
+        assert here
+        with tracing.span("request", "INTERNAL", {}) as span:
+            assert (span, tracing.current(), tracing.is_wanted()) == (None, here, False)
+
+
 def test_without_an_endpoint_nothing_is_made_or_loaded(settings: Settings) -> None:
     settings.TRASH_TRACES = False
     tracing.start("worker")
-    assert not tracing.is_on()
+    assert not tracing.is_wanted()
     with tracing.span("any", "INTERNAL", {}) as span:
         assert span is None
         assert tracing.trace_id() == ""

@@ -51,6 +51,18 @@ class StreamLimits(Registered):
         if StreamLimits.objects.exclude(pk=self.pk).count() >= MOST_STREAMS:
             raise ValidationError({"stream": f"Limits of at most {MOST_STREAMS} streams can be entered."})
 
+    @classmethod
+    def enter(cls, stream: str, *, full_from: int, hysteresis: int) -> StreamLimits:
+        """Save the limits of one stream, in place of those that were entered. Raises ValidationError by field."""
+        if "\x00" in stream:
+            # PostgreSQL refuses to be asked for it.
+            raise ValidationError({"stream": "It must hold no NUL character."})
+        limits = cls(stream=stream, full_from=full_from, hysteresis=hysteresis)
+        limits.clean()
+        limits.clean_fields()
+        limits.save()
+        return limits
+
 
 class Correction(Registered):
     """

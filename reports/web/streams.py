@@ -92,15 +92,10 @@ class StreamView(ApiView):
         change = LimitsChange(data=request.data)
         if not change.is_valid():
             raise InvalidFields.of("Nothing was changed.", change.errors)
-        if "\x00" in stream:
-            raise InvalidFields("Nothing was changed.", [("stream", "It must hold no NUL character.")])
-        limits = StreamLimits(stream=stream, **change.validated_data)
         try:
-            limits.clean()
-            limits.clean_fields()
+            limits = StreamLimits.enter(stream, **change.validated_data)
         except ValidationError as error:
             raise InvalidFields.of("Nothing was changed.", error.message_dict) from None
-        limits.save()
         return Response(_shown(limits))
 
     @extend_schema(operation_id="delete_stream", responses={204: None, **UNKNOWN, **REFUSALS}, tags=["cans"])

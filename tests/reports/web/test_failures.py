@@ -178,6 +178,7 @@ VISITS = [
     *both("streams", "/streams", missing=NO_USER),
     *both("streams/<str:stream>", "/streams/paper", missing=NO_USER),
     Visit("streams/<str:stream>", "/streams/paper", JSON, "token", 200, "PUT", '{"full_from": 80}', JSON),
+    Visit("streams/enter/", "/streams/enter/?stream=paper", missing=NOT_SEEN),
     *both("collections", "/collections?area=50,14.4,9", who="anonymous"),
     Visit("collections", "/collections?area=market&format=gpx", "*/*", who="anonymous"),
     Visit("collections/what-if", "/collections/what-if", who="anonymous", missing={"dynamodb": NOT_TOLD}),

@@ -76,6 +76,7 @@ MATRIX: dict[str, Row] = {
     "streams/<str:stream>": row(
         READ, POST=SETTLE[405], PUT=SETTLE[400], PATCH=SETTLE[405], DELETE=(401, 403, 403, 404, *FORBIDDEN)
     ),
+    "streams/enter/": row(FORM, OPTIONS=FORM, POST=FORM, PUT=FORM, otherwise=UNTAKEN),
     "cans/<str:can_id>/emptying/": row(FORM, POST=FORM, PUT=FORM, otherwise=UNTAKEN),
     "over-time": row(READ),
     "over-time/map": row(READ),

@@ -63,6 +63,11 @@ def test_what_nobody_sees_is_written_as_its_escape() -> None:
     assert trash.visible("Náměstí Míru 🗑️") == "Náměstí Míru 🗑️"
 
 
+@pytest.mark.parametrize(("cell", "shown"), [("-1.62046", "-1.62046"), ("-1+1", "'-1+1"), ("-1;-1", "'-1;'-1")])
+def test_a_negative_number_of_a_csv_stays_a_number(cell: str, shown: str) -> None:
+    assert harmless(cell) == shown
+
+
 @pytest.mark.parametrize("cell", ["a;=1+1", "a; @x", "=1", "a;\t=1", "a;＝1"])  # noqa: RUF001
 def test_no_part_of_a_cell_is_a_formula_after_a_semicolon(cell: str) -> None:
     assert all(part[:1] not in "=+-@\t＝" and part.lstrip()[:1] not in "=+-@＝" for part in harmless(cell).split(";"))  # noqa: RUF001

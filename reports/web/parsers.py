@@ -85,9 +85,13 @@ class ReportFormParser(BoundedParser):
 
 
 def reports_in(data: Any) -> bytes:
-    """Return the text of the reports in a request's data, as either parser leaves it. Raises TooLarge."""
+    """Return the text of the reports in a request's data, as either parser leaves it. Raises InvalidQuery, TooLarge."""
     if isinstance(data, bytes):
         return data
+    if data and not {"report", "can_id", "level"} & data.keys():
+        # Most often JSON that curl has called a form.
+        rule = "must be JSON with the header Content-Type: application/json, or a form with can_id and level"
+        raise InvalidQuery("message", rule)
     text = data.get("report", "").strip()
     if not text:
         fields = {name: data.get(name, "").strip() for name in ("can_id", "level", "measured_at")}

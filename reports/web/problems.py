@@ -36,6 +36,7 @@ RETRY_AFTER_S = 5
 _RETRY = f"Try again in {RETRY_AFTER_S} seconds."
 _STORE_DOWN = f"The store of levels (DynamoDB) does not answer. {_RETRY}"
 _QUEUE_DOWN = f"The queue (SQS) does not answer. {_RETRY}"
+_SIGN_IN = "Sign in, or send an API token in the header Authorization: Bearer KEY."
 _DATABASE_DOWN = f"The database of users and details cannot be reached. {_RETRY}"
 
 log = logging.getLogger(__name__)
@@ -178,6 +179,8 @@ def answer(error: exceptions.APIException) -> Response:
         headers["Retry-After"] = str(int(wait))
     detail = error.detail
     text = str(detail) if isinstance(detail, str) else json.dumps(detail)
+    if isinstance(error, exceptions.NotAuthenticated):
+        text = _SIGN_IN
     return Response(Problem(error.status_code, text), status=error.status_code, headers=headers)
 
 

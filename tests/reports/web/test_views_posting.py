@@ -142,6 +142,13 @@ def test_odd_bodies_are_400_and_name_the_field(
     assert sent.take() == []
 
 
+def test_json_that_was_sent_as_a_form_is_told_so(client: Client, operator: User) -> None:
+    answer = post(client, '{"can_id":"1","level":"1"}', "application/x-www-form-urlencoded")
+
+    assert answer.status_code == 400
+    assert "Content-Type: application/json" in answer.json()["detail"]
+
+
 def test_3_megabytes_are_413_as_json(client: Client, operator: User, sent: list) -> None:
     for content_type in ("application/json", "application/x-www-form-urlencoded"):
         answer = post(client, b"9" * 3_500_000, content_type)

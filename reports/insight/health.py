@@ -97,7 +97,7 @@ def pipeline_alerts(
     alerts: list[Alert] = []
     workers = None if workers is None else list(workers)
     if waiting is None:
-        remedy = "Devices keep their reports until it does. Look at AWS's status and at this deployment's permissions."
+        remedy = "Devices cannot send until it does. Look at AWS's status and at this deployment's permissions."
         alerts.append(Alert("bad", "SQS does not answer.", remedy))
     if workers is None:
         remedy = "Reports wait in the queue; nothing is lost for four days."

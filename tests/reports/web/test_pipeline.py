@@ -280,7 +280,7 @@ def test_every_page_says_that_no_report_is_being_stored(staff: Client, path: str
 
     page = staff.get(path, headers=HTML, follow=True).content.decode()
 
-    assert "No report is being stored since" in page
+    assert "No report is being stored." in page
     assert re.search(r"The newest report was stored <time[^>]*>3 h ago", page)
 
 
@@ -311,7 +311,7 @@ def test_pages_beside_the_api_say_when_no_report_is_stored(admin_client: Client,
     store.beat(Heartbeat("host:1", NOW - timedelta(hours=3), {}))
     ingestion.forget()
 
-    assert b"No report is being stored since" in admin_client.get(path, headers=HTML).content
+    assert b"No report is being stored." in admin_client.get(path, headers=HTML).content
 
 
 def test_strangers_who_may_not_read_are_told_no_times_and_no_problems(client: Client, settings: Settings) -> None:
@@ -332,7 +332,7 @@ def test_a_refusal_says_when_no_report_is_stored(client: Client) -> None:
 
     refused = client.get("/pipeline/", headers=HTML)
     assert refused.status_code == 401
-    assert b"No report is being stored since" in refused.content
+    assert b"No report is being stored." in refused.content
 
 
 def test_the_figures_stay_under_a_backlog_with_the_time_to_drain_it(

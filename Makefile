@@ -70,9 +70,9 @@ rights: .venv/.dev stack/.embedded ## Record anew which rights on AWS are needed
 	.venv/bin/python -m tests.support.aws_calls .aws-calls
 	@rm -rf .aws-calls
 
-screenshots: .venv/.dev stack/.embedded ## Draw every page into docs/images, and the README's two (needs chromium)
-	SCREENSHOTS=docs/images TRASH_LOCAL=1 .venv/bin/python -m pytest -q -p no:randomly tests/reports/web/browser/test_screenshots.py
-	cp docs/images/fleet.png docs/images/can.png docs/
+screenshots: .venv/.dev ## Draw the pages of a running `make run` into docs/images, and the README's (PORT; needs chromium)
+	@.venv/bin/python -m tests.docs.screenshots docs/images
+	cp docs/images/fleet.png docs/images/can.png docs/images/collections.png docs/images/over-time.png docs/
 
 image: ## Build the image with docker, podman or buildah (IMAGE=trashsite BASE=an image with Python 3.11, best by digest)
 	@engine=$$(for each in docker podman buildah; do command -v $$each && break; done) || { \

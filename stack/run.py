@@ -220,8 +220,8 @@ def box(settings: Settings) -> str:
     token = people.pop("token", "")
     may = {
         "viewer": "sees all cans and their reports",
-        "operator": "also sees the pipeline, sends reports, handles dead letters",
-        "admin": "also manages users and tokens, at /admin/",
+        "operator": "also sees the pipeline, sends reports, edits details, handles dead letters",
+        "admin": "also manages users and groups, at /admin/",
     }
     lines = [
         f"Open      {settings.site}/",

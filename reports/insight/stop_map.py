@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from reports.insight.collection import Why
 from reports.insight.stops import Place
 
-#: Units of the picture: its width, the bounds of its height, and the margin around the stops.
-WIDTH, LEAST, MOST, MARGIN = 800.0, 220.0, 640.0, 34.0
+#: Units of the picture: the bounds of its width and of its height, and the margin around the stops.
+NARROWEST, WIDEST, LEAST, MOST, MARGIN = 320.0, 800.0, 220.0, 640.0, 34.0
 #: Stops that follow each other within so many units share a mark.
 _SAME = 20.0
 _KM_PER_DEGREE = 111.195
@@ -55,13 +55,13 @@ class Mark:
 class StopMap:
     """line: the way, as the points of a polyline. start: where it begins and ends. scale: its length, and in words."""
 
+    width: float
     height: float
     line: str
     marks: Sequence[Mark]
     start: tuple[float, float] | None
     scale: float
     scale_text: str
-    width: float = WIDTH
 
     @property
     def scale_y(self) -> float:
@@ -83,14 +83,16 @@ def stop_map(pins: Sequence[Pin], start: Place | None) -> StopMap | None:
     east, south = max(x for x, _ in points), max(y for _, y in points)
     # A single stop has no extent: it lies in the middle of a map of a kilometre.
     across, down = max(east - west, 0.05), max(south - north, 0.05)
-    per_km = min((WIDTH - 2 * MARGIN) / across, (MOST - 2 * MARGIN) / down)
+    per_km = min((WIDEST - 2 * MARGIN) / across, (MOST - 2 * MARGIN) / down)
+    width = max(NARROWEST, across * per_km + 2 * MARGIN)
     height = max(LEAST, down * per_km + 2 * MARGIN)
-    shift_x = (WIDTH - (east - west) * per_km) / 2 - west * per_km
+    shift_x = (width - (east - west) * per_km) / 2 - west * per_km
     shift_y = (height - (south - north) * per_km) / 2 - north * per_km
     drawn = [(round(x * per_km + shift_x, 1), round(y * per_km + shift_y, 1)) for x, y in points]
     way = [*drawn, drawn[0]] if start else drawn
-    length, text = _scale(per_km)
+    length, text = _scale(per_km, width)
     return StopMap(
+        round(width, 1),
         round(height, 1),
         " ".join(f"{x},{y}" for x, y in way),
         _marks(pins, drawn[1:] if start else drawn),
@@ -119,9 +121,9 @@ def _mark(pins: Sequence[Pin], point: tuple[float, float]) -> Mark:
     )
 
 
-def _scale(per_km: float) -> tuple[float, str]:
+def _scale(per_km: float, width: float) -> tuple[float, str]:
     """Return a length of 1, 2 or 5 in some power of ten, no longer than a fifth of the map, and how it is called."""
-    most_km = WIDTH / 5 / per_km
+    most_km = width / 5 / per_km
     power = 10.0 ** math.floor(math.log10(most_km))
     km = next(step * power for step in (5, 2, 1) if step * power <= most_km)
     return round(km * per_km, 1), f"{km:g} km" if km >= 1 else f"{km * 1000:g} m"

@@ -148,9 +148,9 @@ def stop_map(drawn: StopMap) -> SafeString:
     )  # fmt: skip
     start = format_html('<circle class="start" cx="{}" cy="{}" r="6"/>', *drawn.start) if drawn.start else ""
     return format_html(
-        '<svg viewBox="0 0 {} {}" role="group" aria-label="Map of the stops, north at the top, no roads">'
+        '<svg width="{}" viewBox="0 0 {} {}" role="group" aria-label="Map of the stops, north at the top, no roads">'
         '<polyline points="{}"/>{}{}<g class="scale"><path d="M12 {}h{}"/><text x="12" y="{}">{}</text></g></svg>',
-        drawn.width, drawn.height, drawn.line, start, marks, drawn.scale_y, drawn.scale, drawn.scale_y - 5,
+        drawn.width, drawn.width, drawn.height, drawn.line, start, marks, drawn.scale_y, drawn.scale, drawn.scale_y - 5,
         drawn.scale_text,
     )  # fmt: skip
 
@@ -195,6 +195,13 @@ def ago(at: datetime | str | None) -> SafeString:
         return format_html('<span class="unknown">{}</span>', at or "unknown")
     shown = escape(_local(at)), age(at, timezone.now())
     return mark_safe('<time datetime="{}" title="{}">{}</time>'.format(at.isoformat(), *shown))  # noqa: S308
+
+
+@register.simple_tag
+def minute(at: datetime | int) -> SafeString:
+    """Say when to the minute, in the site's zone: of what is planned or foretold. at: or seconds since 1970."""
+    at = datetime.fromtimestamp(at, UTC) if isinstance(at, int) else at
+    return format_html('<time datetime="{}">{}</time>', at.isoformat(), _local(at, "%Y-%m-%d %H:%M"))
 
 
 @register.simple_tag
@@ -347,10 +354,10 @@ def _instant(at: datetime | str | None) -> datetime | str | None:
         return at
 
 
-def _local(at: datetime) -> str:
+def _local(at: datetime, form: str = "%Y-%m-%d %H:%M:%S") -> str:
     zone = ZoneInfo(settings.TRASH_TIME_ZONE)
     try:
-        return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S} {settings.TRASH_TIME_ZONE}"
+        return f"{at.astimezone(zone):{form}} {settings.TRASH_TIME_ZONE}"
     except (OverflowError, ValueError):
         # In the years 1 and 9999 other zones lie outside the calendar.
         return at.isoformat()

@@ -43,8 +43,8 @@ AREA = (
 @dataclass(frozen=True)
 class CollectionsPage(Page):
     """
-    A list as a page; list: None where what was asked for breaks a rule. typed, wrong: the parameters as they came, and
-    the rules that they break. local_by, local_next: as a form's field takes them, in the site's zone.
+    A list as a page; list: None where what was asked for breaks a rule. typed, wrong: the form's parameters as they
+    came, and the rules that they break. local_by, local_next: as a form's field takes them, in the site's zone.
     """
 
     template: ClassVar[str] = "reports/collections.html"
@@ -135,7 +135,7 @@ def _page(
         query=query,
         map=_map(made) if made else None,
         whys=tuple(Why),
-        typed={name: str(value) for name, value in request.query_params.items()},
+        typed={name: str(value) for name, value in request.query_params.items() if name != "order"},
         wrong=wrong,
         local_by=f"{_local(query.plan.by):%Y-%m-%dT%H:%M}",
         local_next=f"{_local(query.plan.next_at):%Y-%m-%dT%H:%M}",

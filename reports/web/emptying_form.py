@@ -25,12 +25,13 @@ class EmptyingForm(forms.Form):
     """What is entered, of which emptying, and why."""
 
     action = forms.ChoiceField(
-        choices=[("add", "It was emptied then: add it, or let it count again"), ("strike", "It was not: strike it")],
+        choices=[("add", "Add: it was emptied then"), ("strike", "Strike: it was not")],
         label="What is entered",
     )
     at = forms.CharField(
         max_length=40, label="When",
-        help_text="to strike: the first report after it, as the list says",
+        help_text=f"{settings.TRASH_TIME_ZONE}; to strike: the first report after it, as the list says",
+        widget=forms.TextInput(attrs={"placeholder": "2026-11-24 09:30", "autocomplete": "off"}),
     )  # fmt: skip
     note = forms.CharField(max_length=MAX_NOTE, label="Why", help_text="kept with the can's changes")
 

@@ -20,7 +20,6 @@ from rest_framework.response import Response
 from reports import store
 from reports.insight.over_time import DAY, HOUR, Point, begin_of, points
 from reports.insight.replay import HOURS, Frame, replay
-from reports.insight.status import FULL_FROM
 from reports.web import examples, over_time_schemas, queries
 from reports.web.answers import instant
 from reports.web.csv_cells import harmless
@@ -68,7 +67,6 @@ class OverTimePage(Page):
     range: str
     ranges: Sequence[str]
     csv_address: str
-    full_from: int = int(FULL_FROM)
 
 
 class OverTimeView(ApiView):

@@ -29,7 +29,8 @@ class OverviewPage(Page):
     """
     The overview's page, drawn from the counts; counted_at is None where the fleet was never counted.
 
-    tenths: per ten percent its beginning, its count and the height of its bar. streams: the five commonest.
+    tenths: per ten percent its beginning, its count and the height of its bar. streams: the eight commonest; others:
+    cans of all other streams.
     """
 
     template: ClassVar[str] = "reports/overview.html"
@@ -41,6 +42,7 @@ class OverviewPage(Page):
     has_facts: bool
     tenths: Sequence[Mapping[str, Any]]
     streams: Sequence[tuple[str, int]]
+    others: int
     unstreamed: int
     tiles: str
     tiles_by: str
@@ -85,6 +87,7 @@ def _page(data: Mapping[str, Any], count: FleetCount | None, rows: Sequence[Urge
     by_tenth = count.overview.tenths if count else ()
     by_stream = count.overview.by_stream if count else {}
     highest = max(by_tenth, default=0) or 1
+    streams = [(name, cans) for name, cans in by_stream.items() if name]
     return OverviewPage(
         data,
         counted_at=count.counted_at if count else None,
@@ -96,7 +99,8 @@ def _page(data: Mapping[str, Any], count: FleetCount | None, rows: Sequence[Urge
             {"from": at * 10, "count": cans, "height": round(60 * cans / highest, 1)}
             for at, cans in enumerate(by_tenth)
         ],
-        streams=[(name, cans) for name, cans in by_stream.items() if name][:5],
+        streams=streams[:8],
+        others=sum(cans for _, cans in streams[8:]),
         unstreamed=by_stream.get("", 0),
         tiles=settings.TRASH_MAP_TILES,
         tiles_by=settings.TRASH_MAP_ATTRIBUTION,

@@ -18,7 +18,7 @@ const painted = (name) => {
   return found;
 };
 
-const STREAM_TINTS = ["accent", "nearly", "suspect", "full", "silent", "soft"];
+const STREAM_TINTS = ["accent", "nearly", "suspect", "full", "tilt", "soft"];
 let told = null;
 let plots = [];
 let at = null;
@@ -27,7 +27,8 @@ const isDaily = () => told.step_s === 86400;
 const streams = () => {
   const seen = new Map();
   for (const point of told.points) for (const name of Object.keys(point.full_percent_by_stream)) seen.set(name, true);
-  return [...seen.keys()].slice(0, STREAM_TINTS.length);
+  // By name: a stream has one colour in every range.
+  return [...seen.keys()].sort().slice(0, STREAM_TINTS.length);
 };
 const charts = () => [
   { title: "Cans that are full", unit: " %", lines: [["full", (point) => point.full_percent]] },
@@ -70,7 +71,7 @@ function draw() {
       cursor: { y: false, points: { size: 7 }, sync: { key: "fleet" } },
       scales: { x: { range: [xs[0] - told.step_s / 2, xs.at(-1) + told.step_s / 2] }, y: { range: (_, least, most) => [0, Math.max(1, (most ?? 1) * 1.1)] } },
       axes: [
-        { ...axis, values: (_, splits, _axis, _space, step) => splits.map((each) => tick(each, step)) },
+        { ...axis, size: 32, values: (_, splits, _axis, _space, step) => splits.map((each) => tick(each, step)) },
         { ...axis, size: 56, values: (_, values) => values.map((value) => `${value.toLocaleString("en-GB")}${unit}`) },
       ],
       series: [{}, ...lines.map(([tint]) => ({

@@ -134,7 +134,7 @@ def test_headings_sort_the_list_and_keep_its_filter(visit: Visit) -> None:
 
 def test_those_silent_for_hours_are_found(visit: Visit, fleet: dict[str, Report]) -> None:
     page = visit("/reports/")
-    page.get_by_label("Silent, hours").fill("60")
+    page.get_by_label("No report for, hours").fill("60")
     page.get_by_role("button", name="Show").click()
 
     since = datetime.now(UTC) - timedelta(hours=60)

@@ -33,6 +33,7 @@ from botocore.httpsession import get_cert_path
 
 from trashsite import tracing
 from trashsite.aws_keys import Keys, NoKeys
+from trashsite.stopping import Stopping
 from trashsite.telemetry import DYNAMODB_UNITS, AwsRequest, count_aws_request
 
 #: Error codes of throttling, whatever the HTTP status.
@@ -70,7 +71,7 @@ IDLE_S = 30.0
 #: Requests that one call of side_by_side has in flight: as many as a page reads shards of an index.
 AT_ONCE = 8
 #: Set when this process stops: then no request is sent a second time.
-stopping = threading.Event()
+stopping = Stopping()
 
 #: DynamoDB's operations that take capacity units, and say how many where they are asked; those that read are named.
 _PRICED = re.compile(r"(?P<read>(Batch)?GetItem|Query|Scan)|(Batch)?(Put|Update|Delete|Write|Execute)(Item|Statement)")

@@ -8,13 +8,16 @@ from typing import Any, TypeVar
 
 from reports.store.errors import THROTTLING
 from reports.store.items import Item, dynamodb
-from trashsite import telemetry
-from trashsite.aws import Answer, AwsThrottled, pause_s
+from trashsite import aws, telemetry
+from trashsite.aws import Answer, AwsThrottled, AwsUnavailable, pause_s
 
 #: Source: AWS, BatchWriteItem and BatchExecuteStatement: 25 a request, no item twice.
 WRITES = 25
 #: Source: AWS, BatchGetItem: 100 items a request.
 READS = 100
+#: So long a worker that stops goes on with its batches. One of 500 reports takes a second or two, where the store is
+#: quick; the last request may take another 2.5, and giving messages back 3: within 10 all has ended.
+FINISH_WITHIN_S = 3.0
 
 #: The first pause between two tries, and the longest, in seconds.
 Pauses = tuple[float, float]
@@ -49,8 +52,23 @@ def pause(attempt: int, pauses: Pauses = PAUSES) -> None:
     time.sleep(pause_s(attempt, first_s=pauses[0], most_s=pauses[1]))
 
 
+def refuse_while_ending() -> None:
+    """
+    Raise AwsUnavailable, instead of one more request, where this process has been stopping for FINISH_WITHIN_S.
+
+    Then its messages go back to the queue, for another worker: each write can be repeated.
+    """
+    if aws.stopping.lasts_s() > FINISH_WITHIN_S:
+        raise AwsUnavailable("this worker stops, and leaves the rest to others")
+
+
 def ask(operation: str, request: Mapping[str, Any], **patience: float) -> Answer | None:
-    """Return DynamoDB's answer, None where it throttles the request as a whole. Raises what AWS said."""
+    """
+    Return DynamoDB's answer, None where it throttles the request as a whole.
+
+    Raises what AWS said, and AwsUnavailable as `refuse_while_ending`.
+    """
+    refuse_while_ending()
     try:
         return dynamodb().patiently(operation, request, at_once=AwsThrottled, **patience)
     except AwsThrottled:

@@ -113,15 +113,15 @@ def ranked(
     chars = PAGE_CHARS
     while len(found) < size and chars >= 0 and (ahead or beyond):
         left = most_looked - len(looked)
-        room = left if is_filtered else min(left, size - len(found))
-        if room <= 0:
+        wanted = left if is_filtered else min(left, size - len(found))
+        if wanted <= 0:
             break
         if not ahead:
             at = looked[-1] if looked else position
-            ahead, beyond = keys(forwards, least, most, at, room if is_filtered else room + SPARE_KEYS)
+            ahead, beyond = keys(forwards, least, most, at, wanted if is_filtered else wanted + SPARE_KEYS)
         # Of a filtered page the first hundred may be enough; of another, every row is wanted, and a few that cost no
         # request more.
-        batch = ahead[: READS if is_filtered else room + min(SPARE_ROWS, -room % READS)]
+        batch = ahead[: READS if is_filtered else wanted + min(SPARE_ROWS, -wanted % READS)]
         rows = items_of([_can_of(order, key) for key in batch])
         # A row may have gone since its key was read.
         reports = [report for item in rows.values() if (report := report_of(item))]

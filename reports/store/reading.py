@@ -9,7 +9,7 @@ from typing import Any
 
 from reports.insight.fold import Row
 from reports.report import Report
-from reports.store.batches import READS, get_items
+from reports.store.batches import READS, get_items, refuse_while_ending
 from reports.store.errors import StoreUnavailable, as_store_errors
 from reports.store.items import HISTORY, LEVELS, READ_WITHIN_S, Item, dynamodb, instant_key, report_of, row_of
 from trashsite.aws import Answer, side_by_side
@@ -107,15 +107,15 @@ def history(
     least = instant_key(since) if since else "0"
     most = instant_key(until) if until else AFTER_ALL
     items: list[Item] = []
-    room = PAGE_CHARS
+    left_chars = PAGE_CHARS
     with as_store_errors():
         # The filter may leave an answer short, even empty.
         for answer in query_history(can_id, least, most, now=now, newest_first=newest_first, after=after, limit=size):
             for at, item in enumerate(answer["Items"], 1):
                 items.append(item)
-                room -= attribute_chars(item)
+                left_chars -= attribute_chars(item)
                 has_more = at < len(answer["Items"]) or "LastEvaluatedKey" in answer
-                if has_more and (len(items) == size or room < 0):
+                if has_more and (len(items) == size or left_chars < 0):
                     return Page(_reports(items), item["order_key"]["S"])
     return Page(_reports(items))
 
@@ -168,7 +168,8 @@ def query_history(
     Yield the answers of a Query of one can's history, up to a megabyte each, while there are more rows.
 
     least, most: bounds of the sort key, both included. now: skips what has expired then. after: a sort key. limit: rows
-    an answer looks at. names: attributes wanted, all where there are none. Raises what AWS said.
+    an answer looks at. names: attributes wanted, all where there are none. Raises what AWS said, and AwsUnavailable
+    as `refuse_while_ending`.
     """
     request: dict[str, Any] = {
         "TableName": full_name(HISTORY),
@@ -188,6 +189,7 @@ def query_history(
     if after:
         request["ExclusiveStartKey"] = {"id": {"S": can_id}, "order_key": {"S": after}}
     while True:
+        refuse_while_ending()
         answer = dynamodb().patiently("Query", request, within_s=READ_WITHIN_S)
         yield answer
         if not (start := answer.get("LastEvaluatedKey")):

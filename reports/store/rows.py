@@ -8,6 +8,7 @@ or leave it as it is: so the condition holds `order_key` as well, which each of 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -70,8 +71,9 @@ MOST_CAUGHT_UP = 20_000
 #: What a write's condition names.
 _CONDITION = ("version", "order_key")
 CHANGED = {"ConditionalCheckFailed", "DuplicateItem"}
-#: By table and can. One that is no more true fails its condition, and is forgotten.
-_written: dict[tuple[str, str], Item] = {}
+#: By table and can, each with when it was written, in monotonic seconds. One that is no more true fails its condition,
+#: and is forgotten.
+_written: dict[tuple[str, str], tuple[Item, float]] = {}
 #: By table and can: the cans whose rows this process left marked, in the order in which it did.
 _behind: dict[tuple[str, str], None] = {}
 #: By table and can: when this process caught it up last.
@@ -131,23 +133,26 @@ def put_rows(
     now: datetime,
     by_stream: Mapping[str, Limits] = NO_LIMITS,
     watch: Watch | None = None,
-) -> tuple[list[Judged], list[str]]:
+    *,
+    until_s: float,
+) -> tuple[dict[str, Folded], list[str]]:
     """
-    Fold each can's reports into its row, then keep what that decided. In the steady state one request for 25 cans.
+    Fold each can's reports into its row and write it. In the steady state one request for 25 cans.
 
     cans: each with its reports in the order of measurement; they are in the history already. items: their rows as they
     were read, replaced where they turn out to have changed. by_stream: the limits that were entered of streams. watch:
-    of which changes of a status to tell, None for none. Returns the cans that are done, and why others could not be
-    written; those in neither are throttled, or written by so many at once that they had better wait. Our own write
-    whose answer was lost is found to stand there.
+    of which changes of a status to tell, None for none. until_s: a monotonic clock's time, after which nothing is tried
+    again. Returns what stands now of the cans that are written, for `keep_decisions`, and why others could not be;
+    those in neither are throttled, or written by so many at once that they had better wait. Our own write whose answer
+    was lost is found to stand there.
     """
-    waiting, judged, reasons = dict(cans), list[Judged](), list[str]()
+    waiting, done, reasons = dict(cans), dict[str, Folded](), list[str]()
     entered = dict[str, Entered]()
     for attempt in range(1, ROUNDS + 1):
         try:
             _ask([can_id for can_id in waiting if can_id not in entered and _asks(items[can_id])], entered)
         except StoreUnavailable as error:
-            return judged, [*reasons, str(error) or "the register is away"]
+            return done, [*reasons, str(error) or "the register is away"]
         catch_ups = CATCH_UPS
         folded, statements = dict[str, Folded](), list[tuple[str, Statement]]()
         written, throttled, unknown = list[str](), set[str](), list[str]()
@@ -182,38 +187,52 @@ def put_rows(
             else:
                 reasons.append(f"{code} {result['Error'].get('Message')}")
                 del waiting[can_id]
-        # After the row: who writes it last decides, and who dies here comes again with the same reports.
-        kept = put_emptyings(
-            {can_id: decisions_of(items[can_id], found) for can_id in written if (found := folded[can_id]).decided}
-        )
         for can_id in written:
-            mine = waiting.pop(can_id)
-            if folded[can_id].is_caught_up:
-                note_catch_up(can_id, now)
-            elif (row := folded[can_id].row) and row.late:
-                note_behind(can_id)
-            if reason := kept.failed.get(can_id):
-                reasons.append(reason)
-            elif reason is None:
-                emptied = 0 if folded[can_id].is_caught_up else kept.confirmed[can_id]
-                stood = items[can_id]
-                judged.append(Judged(_order_key(stood), mine, stood is None, emptied, folded[can_id].changes))
-        unmark(
-            [
-                folded[can_id].item or items[can_id]
-                for can_id in written
-                if folded[can_id].has_kept_its_mark and can_id not in kept.failed
-            ]
-        )
+            del waiting[can_id]
+            done[can_id] = folded[can_id]
         for at in range(0, len(unknown), READS):
             throttled |= read_rows(unknown[at : at + READS], items, consistent=True)
         for can_id in throttled:
             del waiting[can_id]
-        if not waiting:
+        if not waiting or time.monotonic() > until_s:
             break
         if attempt > 1:
             # The first who come in between are let pass; where there are many, each waits for a moment of its own.
             pause(attempt - 1, CONTENDED)
+    return done, reasons
+
+
+def keep_decisions(
+    written: Mapping[str, Folded], cans: Mapping[str, Sequence[Keyed]], items: Mapping[str, Item | None], now: datetime
+) -> tuple[list[Judged], list[str]]:
+    """
+    Keep what was decided of cans whose rows are written; return the cans that are done, and why others are not.
+
+    After the row: who writes it last decides, and who dies here comes again with the same reports. items: the rows that
+    stood before. Those that are neither done nor told of are throttled.
+    """
+    judged, reasons = list[Judged](), list[str]()
+    kept = put_emptyings(
+        {can_id: decisions_of(items[can_id], found) for can_id, found in written.items() if found.decided}
+    )
+    for can_id, found in written.items():
+        if found.is_caught_up:
+            note_catch_up(can_id, now)
+        elif found.row and found.row.late:
+            note_behind(can_id)
+        if reason := kept.failed.get(can_id):
+            reasons.append(reason)
+        elif reason is None:
+            emptied = 0 if found.is_caught_up else kept.confirmed[can_id]
+            stood = items[can_id]
+            judged.append(Judged(_order_key(stood), cans[can_id], stood is None, emptied, found.changes))
+    unmark(
+        [
+            found.item or items[can_id]
+            for can_id, found in written.items()
+            if found.has_kept_its_mark and can_id not in kept.failed
+        ]
+    )
     return judged, reasons
 
 
@@ -369,7 +388,20 @@ def _remember(item: Item | None) -> None:
     assert item is not None
     if len(_written) >= REMEMBERED:
         _written.clear()
-    _written[_place(item["id"]["S"])] = item
+    _written[_place(item["id"]["S"])] = item, time.monotonic()
+
+
+def refresh(items: dict[str, Item | None], since_s: float) -> None:
+    """
+    Put the rows that this process has written since a monotonic time in the place of those that were read then.
+
+    What was written before is in what was read, unless somebody has deleted it.
+    """
+    table = full_name(LEVELS)
+    for can_id, item in items.items():
+        written, at_s = _written.get((table, can_id), (None, 0.0))
+        if at_s > since_s and version_of(written) > version_of(item):
+            items[can_id] = written
 
 
 def note_catch_up(can_id: str, now: datetime) -> None:
@@ -413,7 +445,7 @@ def _standing(can_id: str, tried: Item | None, sent: Item | None) -> Item | None
 
     tried: the one that was taken to stand there. sent: AWS sends the one along that does; other servers do not.
     """
-    written = _written.get(_place(can_id))
+    written, _ = _written.get(_place(can_id), (None, 0.0))
     if sent is None and version_of(written) > version_of(tried):
         return written
     _written.pop(_place(can_id), None)

@@ -8,33 +8,51 @@ one of its can is late, so that the can's state is made again from its history. 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from itertools import takewhile
+from types import TracebackType
 
-#: For so long a batch waits for those before it: one whose requests hang must not hold up the others.
-WITHIN_S = 1.0
+#: For so long a batch waits for those that came before it, and then for one that writes the rows of its cans: a batch
+#: that is large, or hangs, must not hold up the others. A write takes up to 2.5 s before it counts as lost.
+IN_ORDER_S = 1.0
+ALONE_S = 3.0
 
 _changed = threading.Condition()
-#: The cans of each batch that is at work or waits, by its ticket, in the order in which they came.
-_tickets: dict[object, frozenset[str]] = {}
+#: The batches that are at work or wait, in the order in which they came.
+_turns: dict[Turn, None] = {}
 
 
-@contextmanager
-def turn(can_ids: Iterable[str]) -> Iterator[None]:
-    """Wait until no earlier batch has one of these cans, or for WITHIN_S; the cans are this batch's until the end."""
-    ticket, mine = object(), frozenset(can_ids)
+class Turn:
+    """
+    A batch's place among those that share its cans, from the beginning of the block to its end.
 
-    def is_next() -> bool:
-        earlier = takewhile(lambda each: each[0] is not ticket, _tickets.items())
-        return all(mine.isdisjoint(cans) for _, cans in earlier)
+    Only what follows `wait` is for one after another: reads and writes of the history go side by side.
+    """
 
-    with _changed:
-        _tickets[ticket] = mine
-        _changed.wait_for(is_next, WITHIN_S)
-    try:
-        yield
-    finally:
+    def __init__(self, can_ids: Iterable[str]) -> None:
+        self._cans = frozenset(can_ids)
+        self._has_come = False
+
+    def __enter__(self) -> Turn:
         with _changed:
-            del _tickets[ticket]
+            _turns[self] = None
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        with _changed:
+            del _turns[self]
             _changed.notify_all()
+
+    def wait(self) -> None:
+        """Wait until none of the earlier ones shares a can, for IN_ORDER_S; then until none whose turn it is does."""
+        with _changed:
+            _changed.wait_for(self._is_next, IN_ORDER_S)
+            _changed.wait_for(self._is_alone, ALONE_S)
+            self._has_come = True
+
+    def _is_next(self) -> bool:
+        earlier = takewhile(lambda each: each is not self, _turns)
+        return all(self._cans.isdisjoint(each._cans) for each in earlier)
+
+    def _is_alone(self) -> bool:
+        return all(self._cans.isdisjoint(each._cans) for each in _turns if each._has_come)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -19,19 +20,21 @@ from reports.store.batches import READS, WRITES, ask, error_code, execute_once, 
 from reports.store.errors import Outcome, StoreUnavailable, as_store_errors
 from reports.store.items import HISTORY, LEVELS, Item, Keyed, day_key, history_item, instant_key, order_key
 from reports.store.reading import AFTER_ALL
-from reports.store.rows import put_rows, read_rows
+from reports.store.rows import keep_decisions, put_rows, read_rows, refresh
 from reports.store.told_changes import Watch
-from reports.store.turns import turn
+from reports.store.turns import Turn
 from trashsite.aws import side_by_side
 from trashsite.names import full_name
 
-#: A day's summary is made an hour after its end (reports.store.summaries); half of that is room for clocks.
+#: A day's summary is made an hour after its end (reports.store.summaries); half of that is for clocks that differ.
 SETTLED = timedelta(minutes=30)
 #: Cans of which this process remembers that they have a row, at most.
 MOST_KNOWN = 65_536
 #: Tries of what is throttled. It then waits in the queue, for in a worker it would hold up what is not.
 TRIES = 4
-
+#: Nothing is tried again after that: the last requests take some seconds more where the store is slow, and a task of
+#: 18 s counts as one that hangs (trashsite.sqs.channel.STALLED_S).
+WITHIN_S = 8.0
 
 #: Says which of some new cans may be stored.
 Admit = Callable[[Sequence[str]], Collection[str]]
@@ -70,11 +73,13 @@ def put_reports(
     refused = dict[str, Keyed]()
     changes = list[Change]()
     stored = older = new = emptied = 0
+    began_s = time.monotonic()
+    until_s = began_s + WITHIN_S
     for attempt in range(1, tries + 1):
         cans = _by_can(left.values())
-        with turn(cans):
+        with Turn(cans) as turn:
             unread = [can_id for can_id in cans if can_id not in items]
-            # Only where their rows have been read it is clear whether they are new: then comes their history.
+            # Only where its row has been read it is clear whether a can is new: then comes its history.
             unknown = {can_id for can_id in unread if admit and not _is_known(can_id)}
             unsafe = [each for key, each in left.items() if key not in safe]
             reasons = _run(
@@ -83,6 +88,8 @@ def put_reports(
                     *_in_parts(partial(read_rows, items=items), unread, READS),
                 ]
             )
+            turn.wait()
+            refresh(items, began_s)
             _know(can_id for can_id in unread if items.get(can_id))
             if admit and unknown:
                 for can_id in _not_admitted([each for each in cans if each in unknown], items, admit):
@@ -90,25 +97,27 @@ def put_reports(
                 waited = [each for can_id in unknown & cans.keys() & items.keys() for each in cans[can_id]]
                 reasons += _run([*_in_parts(put_history, [each for each in waited if each.key not in safe], WRITES)])
             ready = {
-                can_id: [each for each in mine if each.key in safe] for can_id, mine in cans.items() if can_id in items
+                can_id: safely
+                for can_id, mine in cans.items()
+                if can_id in items and (safely := [each for each in mine if each.key in safe])
             }
-            judged, reasons_of_rows = put_rows(
-                {can_id: mine for can_id, mine in ready.items() if mine}, items, now, by_stream, watch
-            )
-            for standing, done, is_new, newly_emptied, changed in judged:
-                changes += changed
-                for each in done:
-                    del left[each.key]
-                fresh = sum(each.key != standing for each in done)
-                stored += fresh
-                repeated += len(done) - fresh
-                older += fresh - (done[-1].key > standing)
-                emptied += newly_emptied
-                if is_new:
-                    new += 1
-                    _know([done[0].report.can_id])
-        reasons += reasons_of_rows
-        if not left or reasons:
+            written, reasons_of_rows = put_rows(ready, items, now, by_stream, watch, until_s=until_s)
+        # Others need not wait for what is kept beside the rows.
+        judged, reasons_of_decisions = keep_decisions(written, ready, items, now)
+        for standing, done, is_new, newly_emptied, changed in judged:
+            changes += changed
+            for each in done:
+                del left[each.key]
+            fresh = sum(each.key != standing for each in done)
+            stored += fresh
+            repeated += len(done) - fresh
+            older += fresh - (done[-1].key > standing)
+            emptied += newly_emptied
+            if is_new:
+                new += 1
+                _know([done[0].report.can_id])
+        reasons += [*reasons_of_rows, *reasons_of_decisions]
+        if not left or reasons or time.monotonic() > until_s:
             break
         # What is throttled is tried again once all else is stored.
         if attempt < tries:

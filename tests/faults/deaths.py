@@ -181,6 +181,7 @@ def _stop(run: Run, worker: Worker) -> None:
     began = time.monotonic()
     status = worker.stop(timeout_s=60)
     took = time.monotonic() - began
+    run.result.notes["SIGTERM s"] = max(round(took, 1), run.result.notes.get("SIGTERM s", 0.0))
     run.expect(took <= STOP_S, f"SIGTERM took {took:.1f} s, not {STOP_S:g} s")
     run.expect(status == 0, f"it ended with status {status}")
     run.pipeline.forget(worker)

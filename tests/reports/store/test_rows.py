@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -24,7 +25,7 @@ from reports.insight.cycles import Emptied, Stage
 from reports.insight.fold import Row, caught_up, fold_all, reading_in
 from reports.insight.state import rebuild
 from reports.report import Report
-from reports.store import Outcome, batches, rows
+from reports.store import Outcome, batches, rows, turns
 from reports.store.items import index_keys, order_key
 from trashsite import aws
 
@@ -226,6 +227,28 @@ def test_many_workers_at_one_can_are_no_outage() -> None:
 
     row = store.latest_row(can_id)
     assert row and replace(row, asks=True) == folded(reports)
+
+
+def test_batches_of_one_process_that_meet_at_a_can_cost_no_request_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    can_id, at_once = f"met-{next(runs)}", threading.Barrier(4)
+    # Whoever is ready first writes first, and each takes its time.
+    monkeypatch.setattr(turns, "IN_ORDER_S", 0.0)
+    monkeypatch.setattr(turns, "ALONE_S", 30.0)
+    monkeypatch.setattr(
+        rows, "execute_once", lambda statements: (time.sleep(0.05), batches.execute_once(statements))[1]
+    )
+    store.put_reports([a_report(can_id, -1)], now=NOW)
+    asked = operations(monkeypatch)
+
+    def put(minute: int) -> None:
+        at_once.wait(10)
+        store.put_reports([a_report(can_id, minute)], now=NOW)
+
+    with ThreadPoolExecutor(4) as workers:
+        list(workers.map(put, range(4)))
+
+    assert asked.count("BatchExecuteStatement") <= 4
+    assert store.latest(can_id) == a_report(can_id, 3)
 
 
 def test_a_batch_of_one_can_is_one_write_of_its_row() -> None:

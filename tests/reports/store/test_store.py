@@ -411,6 +411,17 @@ def test_while_nothing_answers_nothing_is_saved(proxy: FaultProxy, impatient: No
     assert put(*SIXTY) == Outcome(stored=60)
 
 
+def test_a_worker_that_stops_leaves_to_others_what_it_cannot_finish_soon(
+    proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As where the history took so long.
+    with monkeypatch.context() as patch:
+        patch.setattr(aws.stopping, "lasts_s", lambda: 60.0 if proxy.seen["BatchWriteItem"] else 0.0)
+        assert unsaved(*SIXTY) == SIXTY
+        assert not proxy.seen["BatchExecuteStatement"]
+    assert put(*SIXTY) == Outcome(stored=60)
+
+
 def test_only_those_whose_history_failed_are_unsaved(proxy: FaultProxy, impatient: None) -> None:
     # Of 60, the first 25 and the last 10 pass; nothing is in a can's row that is not in the history.
     def of_the_second_batch(call: faults.Call) -> faults.Reply:

@@ -9,61 +9,80 @@ from contextlib import contextmanager
 import pytest
 
 from reports.store import turns
-from reports.store.turns import turn
+from reports.store.turns import Turn
 from tests.support.servers import eventually
 
 
+class Batch:
+    """A thread that waits for its turn and keeps it until it is told to end."""
+
+    def __init__(self, *can_ids: str) -> None:
+        self.begun, self._ended = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(can_ids,))
+        turns_before = len(turns._turns)
+        self._thread.start()
+        eventually(lambda: len(turns._turns) > turns_before)
+
+    def _run(self, can_ids: tuple[str, ...]) -> None:
+        with Turn(can_ids) as turn:
+            turn.wait()
+            self.begun.set()
+            self._ended.wait(10)
+
+    def end(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
+
 @contextmanager
-def waiting(*can_ids: str) -> Iterator[threading.Event]:
-    """Take a turn in a thread, and keep it until the end; the event is set while it lasts."""
-    begun, ended = threading.Event(), threading.Event()
-
-    def take() -> None:
-        with turn(can_ids):
-            begun.set()
-            ended.wait(10)
-
-    thread, tickets = threading.Thread(target=take), len(turns._tickets)
-    thread.start()
-    eventually(lambda: len(turns._tickets) > tickets)
+def at_work(*can_ids: str) -> Iterator[Batch]:
+    """A batch whose turn it is."""
+    batch = Batch(*can_ids)
+    assert batch.begun.wait(5)
     try:
-        yield begun
+        yield batch
     finally:
-        ended.set()
-        thread.join()
+        batch.end()
 
 
 def test_batches_that_share_a_can_go_one_after_another_in_the_order_in_which_they_came(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(turns, "WITHIN_S", 10.0)
-    with waiting("a", "b") as other, waiting("c") as stranger:
-        assert other.wait(5)
-        assert stranger.wait(5)
-        with waiting("d") as later:
-            assert later.wait(5)
-            first = threading.Thread(target=lambda: order.append(1) if _took("b", "d") else None)
-            order: list[int] = []
-            first.start()
-            eventually(lambda: len(turns._tickets) == 4)
-            second = threading.Thread(target=lambda: order.append(2) if _took("d") else None)
-            second.start()
-            eventually(lambda: len(turns._tickets) == 5)
-        # Its can is free now, but the one before it waits for another can, too.
-        assert not order
-    first.join()
-    second.join()
-    assert order == [1, 2]
-    assert not turns._tickets
+    monkeypatch.setattr(turns, "IN_ORDER_S", 10.0)
+    with at_work("a", "b") as first, at_work("c"):
+        second = Batch("b", "d")
+        # Its can is free, but the one before it waits for another can, too.
+        third = Batch("d")
+        assert not second.begun.is_set()
+        assert not third.begun.is_set()
+        first.end()
+        assert second.begun.wait(5)
+        assert not third.begun.is_set()
+        second.end()
+        assert third.begun.wait(5)
+        third.end()
+    assert not turns._turns
 
 
-def _took(*can_ids: str) -> bool:
-    with turn(can_ids):
-        return True
+def test_a_batch_that_prepares_for_long_holds_up_the_others_for_a_moment_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "IN_ORDER_S", 0.05)
+    with Turn(["a"]), at_work("a"):
+        pass
 
 
-def test_a_batch_that_hangs_holds_up_the_others_for_a_moment_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "WITHIN_S", 0.05)
-    with waiting("a") as hanging:
-        assert hanging.wait(5)
-        assert _took("a")
+def test_while_a_batch_writes_none_that_shares_its_cans_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "IN_ORDER_S", 0.0)
+    monkeypatch.setattr(turns, "ALONE_S", 10.0)
+    with at_work("a") as first:
+        second = Batch("a")
+        assert not second.begun.wait(0.1)
+        first.end()
+        assert second.begun.wait(5)
+        second.end()
+
+
+def test_a_batch_that_hangs_holds_up_the_others_no_longer_than_they_can_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "IN_ORDER_S", 0.0)
+    monkeypatch.setattr(turns, "ALONE_S", 0.05)
+    with at_work("a"), Turn(["a"]) as late:
+        late.wait()

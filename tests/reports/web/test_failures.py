@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
 import re
 import threading
@@ -38,6 +39,7 @@ from tests.reports.web.routes import missing_routes
 from tests.support.cans import a_can, a_report
 from trashsite import aws
 from trashsite.names import full_name
+from trashsite.stopping import Stopping
 
 pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
 
@@ -404,9 +406,10 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
     monkeypatch.setattr(aws.Client, "call", observed)
     monkeypatch.setattr(templates.Template, "render", faults.draw(templates.Template.render))
     # As while a process stops: what fails is not tried again, so that one failure is enough.
-    stopping = threading.Event()
+    stopping = Stopping()
     stopping.set()
     monkeypatch.setattr(aws, "stopping", stopping)
+    monkeypatch.setattr("reports.store.batches.FINISH_WITHIN_S", math.inf)
     monkeypatch.setattr(aws, "SILENCE_S", 0.0)
     # Some hundred visits list dead letters; each would wait a second for the last.
     monkeypatch.setattr("reports.queue.dead_letters.WAIT_S", 0)

@@ -427,7 +427,7 @@ LOGGING = {
         "reports.web.uplinks": {"filters": ["some"]},
         "trashsite.server.streams": {"filters": ["seldom"]},
         # Or a flood of invalid reports would log a line for each.
-        "reports.tasks.set_aside": {"filters": ["60 a minute"]},
+        "reports.worker.storing.set_aside": {"filters": ["60 a minute"]},
         "trashsite.sqs.origin": {"filters": ["seldom"]},
     },
 }

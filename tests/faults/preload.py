@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from reports import tasks
-from reports.worker import heartbeat
+from reports.worker import heartbeat, storing
 from trashsite.sqs.channel import Channel
 from trashsite.sqs.receiver import Receiver
 
@@ -58,6 +58,6 @@ class _Datetime(datetime):
 
 Receiver._receive = _hanging("receive", Receiver._receive)  # type: ignore[method-assign]
 Channel.pump = _hanging("loop", Channel.pump)  # type: ignore[method-assign]
-tasks._store = _hanging("task", tasks._store)
+tasks.store_batch = _hanging("task", tasks.store_batch)
 time.time = _Clock()
-tasks.datetime = heartbeat.datetime = _Datetime  # type: ignore[misc]
+storing.datetime = heartbeat.datetime = _Datetime  # type: ignore[misc]

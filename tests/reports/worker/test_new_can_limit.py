@@ -16,7 +16,7 @@ from pytest import LogCaptureFixture
 
 from reports import queue, store, tasks
 from reports.report import Report
-from reports.worker import counters
+from reports.worker import counters, storing
 from reports.worker.new_can_limit import RULE, NewCanLimit, Turns
 from reports.worker.postponing import MOST_IN_FLIGHT, MOST_RECEIVES
 from tests.support.servers import eventually
@@ -124,7 +124,7 @@ def limit(monkeypatch: pytest.MonkeyPatch) -> NewCanLimit:
     """A limit of two new cans a minute, of which one is left."""
     limit = NewCanLimit(Turns(2))
     limit.admit(["another"], is_again=False)
-    monkeypatch.setattr(tasks, "new_can_limit", limit)
+    monkeypatch.setattr(storing, "new_can_limit", limit)
     return limit
 
 

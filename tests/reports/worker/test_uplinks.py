@@ -16,7 +16,7 @@ from celery.exceptions import Reject
 from django.core.management import call_command
 from pytest_django.fixtures import Settings
 
-from reports import publishing, queue, store, tasks
+from reports import publishing, queue, store
 from reports.formats import mounting as mountings
 from reports.formats import registered, sensor_state
 from reports.formats.mounting import Calibration
@@ -26,7 +26,7 @@ from reports.models import Mounting, Sensor
 from reports.report import Report
 from reports.store import StoreUnavailable
 from reports.tasks import store_messages
-from reports.worker import counters, register, uplinks, waiting
+from reports.worker import counters, register, storing, uplinks, waiting
 from reports.worker.new_can_limit import RULE, NewCanLimit, Turns
 from tests.reports.formats.test_uplinks import EXPECTED, body
 from tests.support.servers import Worker, eventually
@@ -294,28 +294,30 @@ def test_a_registered_model_counts_over_what_a_message_looks_like(batch: Callabl
     assert json.loads(report.attributes)["model"] == "Decentlab DL-MBX"
 
 
-def test_a_reading_whose_report_has_to_wait_is_not_known_when_it_comes_again(
-    batch: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mount(EM310)
+@pytest.fixture
+def no_new_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A limit of one new can a minute, which is taken."""
     limit = NewCanLimit(Turns(1))
     limit.admit(["another"], is_again=False)
-    monkeypatch.setattr(tasks, "new_can_limit", limit)
+    monkeypatch.setattr(storing, "new_can_limit", limit)
+
+
+def test_a_reading_whose_report_has_to_wait_is_not_known_when_it_comes_again(
+    batch: Callable[..., None], no_new_can: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mount(EM310)
     batch(uplink("tts-em310-udl.json"))
     assert reports_of(can_of(EM310)) == []
 
-    monkeypatch.setattr(tasks, "new_can_limit", NewCanLimit(Turns(0)))
+    monkeypatch.setattr(storing, "new_can_limit", NewCanLimit(Turns(0)))
     batch(uplink("tts-em310-udl.json"))
     assert len(reports_of(can_of(EM310))) == 1
 
 
 def test_a_reading_of_a_new_can_that_cannot_wait_is_set_aside(
-    batch: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    batch: Callable[..., None], no_new_can: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mount(EM310)
-    limit = NewCanLimit(Turns(1))
-    limit.admit(["another"], is_again=False)
-    monkeypatch.setattr(tasks, "new_can_limit", limit)
     monkeypatch.setattr(queue, "count_in_flight", lambda: 1_000_000)
     batch(uplink("tts-em310-udl.json"))
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from reports.worker.postponing import MOST_INVISIBLE_S, Room, is_over
+from reports.worker.postponing import MOST_INVISIBLE_S, InFlightLimit, is_over
 from trashsite.sqs.delivery import Delivery
 
 logger = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class DeadLetterLimit:
         self._clock = clock
         self._lock = threading.Lock()
         self._logged_at = 0.0
-        self._room = Room(clock)
+        self._in_flight = InFlightLimit(clock)
 
     def split(
         self, invalid: Sequence[Delivery], *, valid: int, now: datetime
@@ -113,7 +113,7 @@ class DeadLetterLimit:
             return invalid, ()
         final = [each for each in invalid if is_over(each, now)]
         others = [each for each in invalid if not is_over(each, now)]
-        if not self._room.is_left():
+        if not self._in_flight.allows_more():
             return invalid, ()
         left = max(0, allowed - len(final))
         return final + others[:left], others[left:]

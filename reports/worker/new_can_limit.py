@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reports.worker import counters
-from reports.worker.postponing import MOST_INVISIBLE_S, Room, is_over
+from reports.worker.postponing import MOST_INVISIBLE_S, InFlightLimit, is_over
 from trashsite.sqs.delivery import Delivery
 
 logger = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class NewCanLimit:
         self.turns = turns
         self._clock = clock
         self._lock = threading.Lock()
-        self._room = Room(clock)
+        self._in_flight = InFlightLimit(clock)
         self._is_active = False
         self._logged_at = 0.0
 
@@ -97,7 +97,7 @@ class NewCanLimit:
 
     def wait_s(self, delivery: Delivery, cans: int, now: datetime) -> int | None:
         """Return for how many seconds a message with new cans that were not admitted waits; None: it has to go."""
-        if is_over(delivery, now) or not self._room.is_left():
+        if is_over(delivery, now) or not self._in_flight.allows_more():
             return None
         with self._lock:
             at = self._clock()

@@ -28,7 +28,7 @@ def is_over(delivery: Delivery, now: datetime) -> bool:
     return delivery.receive_count >= MOST_RECEIVES or now - delivery.sent_at > MOST_WAIT
 
 
-class Room:
+class InFlightLimit:
     """Whether the queue can have more invisible messages, by SQS's own estimate, asked for every 10 s at most."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -36,7 +36,7 @@ class Room:
         self._in_flight = 0
         self._look_at = 0.0
 
-    def is_left(self) -> bool:
+    def allows_more(self) -> bool:
         """Say so; where SQS does not answer, as of the last time."""
         now = self._clock()
         if now >= self._look_at:

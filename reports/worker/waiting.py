@@ -75,8 +75,8 @@ class WaitingList:
                     continue
                 sent = [each.message for each in seen if each.message]
                 small = [each for each in sent if len(each.body) <= MAX_MESSAGE]
-                room = MOST_MESSAGES - (known.messages if known else 0)
-                messages[key] = small[: max(0, room)]
+                left = MOST_MESSAGES - (known.messages if known else 0)
+                messages[key] = small[: max(0, left)]
                 refused += len(sent) - len(messages[key])
                 row = Waiting(key, now, now, len(messages[key]), seen[-1].told)
                 if known:

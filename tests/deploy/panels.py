@@ -127,8 +127,8 @@ def _chart(lines: _Lines, x: int, y: int, width: int, height: int, unit: str, en
 
 def _legend(lines: _Lines, width: int) -> str:
     """Return the names of as many lines as there is room for, and how many are left out."""
-    shown, room = 0, width // 5 - 12
-    while shown < len(lines) and (room := room - len(lines[shown][0]) - 2) >= 0:
+    shown, left = 0, width // 5 - 12
+    while shown < len(lines) and (left := left - len(lines[shown][0]) - 2) >= 0:
         shown += 1
     names = (
         f'<tspan fill="{COLOURS[at % len(COLOURS)]}">{escape(name)}  </tspan>'

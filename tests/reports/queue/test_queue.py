@@ -119,8 +119,8 @@ def test_no_batch_is_larger_than_sqs_takes_and_none_is_split_without_need(bodies
         assert 1 <= len(batch) <= 10
         assert sum(len(entry["MessageBody"].encode()) for entry in batch) <= MIB
     for batch, following in pairwise(batches):
-        room = MIB - sum(requests.size_bytes(entry) for entry in batch)
-        assert len(batch) == 10 or requests.size_bytes(following[0]) > room
+        left_bytes = MIB - sum(requests.size_bytes(entry) for entry in batch)
+        assert len(batch) == 10 or requests.size_bytes(following[0]) > left_bytes
 
 
 def test_entries_that_fail_are_sent_again_alone_and_the_ids_stay_in_order(proxy: FaultProxy, raw: SQSClient) -> None:

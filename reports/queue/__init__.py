@@ -8,7 +8,6 @@ workers send, `trash-alerts-dead` those that can never be delivered.
 
 from reports.queue.alerts import count_dead_alerts, publish_alerts, set_alert_aside
 from reports.queue.dead_letters import (
-    DeadLetter,
     LetterOutcome,
     discard,
     find_letters,
@@ -30,6 +29,7 @@ from reports.queue.messages import (
     send_again,
 )
 from reports.queue.provisioning import MAX_RECEIVES, flaws, provision
+from reports.queue.received_letters import DeadLetter
 from reports.queue.requests import ALERTS, DEAD, DEAD_ALERTS, REPORTS, QueueUnavailable, sqs_text, url_of
 from trashsite.names import full_name
 from trashsite.sqs.entries import MAX_BYTES

@@ -14,8 +14,8 @@ from django.core.management import CommandError, call_command
 from pytest_django.fixtures import Settings
 
 from reports import queue, store
-from reports.queue import QueueUnavailable, Rejected, dead_letters
-from reports.queue.dead_letters import DeadLetter
+from reports.queue import QueueUnavailable, Rejected, dead_letters, received_letters
+from reports.queue.received_letters import Copy, DeadLetter
 from reports.report import EPOCH, InvalidReport
 from reports.tasks import store_messages
 from trashsite import aws
@@ -30,7 +30,7 @@ GOOD = '{"can_id":"432","level":"70.69"}'
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The stand-in has one server, which a receive without waiting asks whole."""
-    monkeypatch.setattr(dead_letters, "WAIT_S", 0)
+    monkeypatch.setattr(received_letters, "WAIT_S", 0)
 
 
 def set_aside(
@@ -210,15 +210,15 @@ def test_stopped_between_copy_and_deletion_it_goes_on_and_the_report_is_stored_o
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     set_aside(GOOD, "bad")
-    ask = dead_letters._request
+    ask = dead_letters.request_copies
 
-    def interrupted(operation: str, copies: Sequence[dead_letters.Copy], **fields: int) -> set[dead_letters.Copy]:
+    def interrupted(operation: str, copies: Sequence[Copy], **fields: int) -> set[Copy]:
         if operation == "DeleteMessageBatch":
             raise KeyboardInterrupt
         return ask(operation, copies, **fields)
 
     with monkeypatch.context() as patch:
-        patch.setattr(dead_letters, "_request", interrupted)
+        patch.setattr(dead_letters, "request_copies", interrupted)
         with pytest.raises(CommandError, match=r"0 dead letters were sent back.*same command again to continue"):
             manage("redrive", "--all")
     assert queue.depth() == queue.Depth(waiting=2, in_flight=0, dead=2)
@@ -243,7 +243,7 @@ def test_a_letter_received_by_another_reader_is_to_be_listed_again_and_stays() -
 
 def test_what_is_set_aside_again_meanwhile_is_not_sent_in_a_circle(monkeypatch: pytest.MonkeyPatch) -> None:
     set_aside("bad 0", "bad 1", "bad 2", message_id="m-1", index=5)
-    monkeypatch.setattr(dead_letters, "LETTERS_AT_ONCE", 1)
+    monkeypatch.setattr(received_letters, "LETTERS_AT_ONCE", 1)
     copied_back = dead_letters._send_back
 
     def with_a_quick_worker(letters: Sequence[DeadLetter]) -> list[DeadLetter]:
@@ -398,7 +398,7 @@ def test_what_a_stranger_says_of_a_message_moved_by_sqs_is_not_believed() -> Non
     # As AWS delivers it; the local SQS does not say from where a message was moved.
     forged = {"message_id": "victim", "sent_at_ms": "1", "reason": "invalid", "field": "level", "error": "is required"}
     attributes = {name: {"DataType": "String", "StringValue": value} for name, value in forged.items()}
-    moved = dead_letters._read(
+    moved = received_letters._read(
         {
             "MessageId": "own", "ReceiptHandle": "handle", "Body": GOOD, "MessageAttributes": attributes,
             "Attributes": {"SentTimestamp": "1795512600000", "DeadLetterQueueSourceArn": "arn:aws:sqs:::trash-level"},

@@ -412,7 +412,7 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
     monkeypatch.setattr("reports.store.batches.FINISH_WITHIN_S", math.inf)
     monkeypatch.setattr(aws, "SILENCE_S", 0.0)
     # Some hundred visits list dead letters; each would wait a second for the last.
-    monkeypatch.setattr("reports.queue.dead_letters.WAIT_S", 0)
+    monkeypatch.setattr("reports.queue.received_letters.WAIT_S", 0)
     # One after another, so that the order is the same each time and nothing goes on after the answer.
     monkeypatch.setattr(aws, "_threads", lambda service, pid: InTurn())
     with connection.execute_wrapper(faults.execute):

@@ -1,8 +1,8 @@
 """
 From Django's database to the register that workers read: what changed is copied once its transaction is committed.
 
-A change notes in its own transaction which entries it touches (reports.models.PendingEntry). So a process that ends
-between the two leaves a note, and the next repair copies it: each web process looks for notes every 5 s, and
+A change notes in its own transaction which entries it touches (reports.pending_entries.PendingEntry). So a process that
+ends between the two leaves a note, and the next repair copies it: each web process looks for notes every 5 s, and
 `manage.py publish` does it by hand.
 
 A new mounting also notes that its sensor may have waited for it: what that sent meanwhile is sent to the queue again.

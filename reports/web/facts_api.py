@@ -22,7 +22,7 @@ from reports.web import cursors, facts_csv, queries, schemas
 from reports.web.access import MayEditFacts
 from reports.web.answers import can_links, instant
 from reports.web.facts_log import log_changes
-from reports.web.parsers import ChoiceParser, CSVParser
+from reports.web.parsers import ChoiceParser, CSVParser, csv_text
 from reports.web.problems import InvalidFields
 from reports.web.view import REFUSALS, UNKNOWN, UNREAD, ApiView, page_address, page_parameters, root_address
 
@@ -113,12 +113,10 @@ class CansView(ApiView):
         The first line names the columns: can_id, and any of name, address, stream, latitude, longitude, retired (yes
         or no). An empty cell clears the fact; a column that is not there leaves it as it is.
         """
-        sent: Any = request.data
         with transaction.atomic():
-            # Of a request without a body, the framework makes an empty dict.
-            plan = facts_csv.plan(sent if isinstance(sent, str) else "")
+            plan = facts_csv.plan(csv_text(request))
             if plan.errors:
-                raise InvalidFields("Nothing was imported.", [("file", error) for error in plan.errors])
+                raise InvalidFields.of_file(plan.errors)
             log_changes(request.user, facts_csv.apply(plan.changes, timezone.now()), "CSV")
         new = sum(change.is_new for change in plan.changes)
         return Response({"new": new, "changed": len(plan.changes) - new, "same": plan.same})

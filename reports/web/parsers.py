@@ -8,6 +8,7 @@ from typing import IO, Any
 
 from django.http import QueryDict
 from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
 
 from reports.queue import MAX_BYTES
 from reports.web.problems import InvalidQuery, TooLarge
@@ -71,6 +72,12 @@ class CSVParser(BoundedParser):
             return body.decode("utf-8-sig")
         except UnicodeDecodeError:
             raise InvalidQuery("file", "must be UTF-8") from None
+
+
+def csv_text(request: Request) -> str:
+    """Return the CSV that was sent, "" where the request has no body: of that the framework makes an empty dict."""
+    sent: Any = request.data
+    return sent if isinstance(sent, str) else ""
 
 
 class ReportFormParser(BoundedParser):

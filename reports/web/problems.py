@@ -10,7 +10,7 @@ import json
 import logging
 import re
 import sys
-from collections.abc import ItemsView, Mapping, Sequence
+from collections.abc import ItemsView, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from types import FrameType
 from typing import Any
@@ -110,6 +110,11 @@ class InvalidFields(ValueError):
             detail,
             [(name, " ".join(map(str, said) if isinstance(said, list) else [str(said)])) for name, said in named],
         )
+
+    @classmethod
+    def of_file(cls, errors: Iterable[str]) -> InvalidFields:
+        """Return what is wrong with the lines of a file of which nothing is taken."""
+        return cls("Nothing was imported.", [("file", error) for error in errors])
 
 
 class InvalidReports(ValueError):

@@ -78,7 +78,11 @@ class JSONRenderer(BaseRenderer):
             return b""
         if isinstance(data, Problem) and renderer_context:
             renderer_context["response"]["Content-Type"] = MEDIA_TYPE
-        return to_json(data)
+        return to_json(self.in_words_of_format(data))
+
+    def in_words_of_format(self, data: Any) -> Any:
+        """Return what is written of an answer: the answer as it is, or what another format makes of reports."""
+        return data
 
 
 class CSVRenderer(BaseRenderer):
@@ -94,17 +98,10 @@ class FiwareRenderer(JSONRenderer):
     media_type = "application/ld+json"
     format = "fiware"
 
-    def render(
-        self,
-        data: Any,
-        accepted_media_type: str | None = None,
-        renderer_context: Mapping[str, Any] | None = None,
-    ) -> bytes:
+    def in_words_of_format(self, data: Any) -> Any:
         if isinstance(data, Listing):
-            return to_json([waste_container(_report(row)) for row in data.rows])
-        if isinstance(data, Row | NeverRow):
-            return to_json(waste_container(_report(data)))
-        return super().render(data, accepted_media_type, renderer_context)
+            return [waste_container(_report(row)) for row in data.rows]
+        return waste_container(_report(data)) if isinstance(data, Row | NeverRow) else data
 
 
 class SenMLRenderer(JSONRenderer):
@@ -113,17 +110,12 @@ class SenMLRenderer(JSONRenderer):
     media_type = "application/senml+json"
     format = "senml"
 
-    def render(
-        self,
-        data: Any,
-        accepted_media_type: str | None = None,
-        renderer_context: Mapping[str, Any] | None = None,
-    ) -> bytes:
-        if isinstance(data, Listing | Row | NeverRow):
-            rows = data.rows if isinstance(data, Listing) else [data]
-            full = {row.can_id for row in rows if isinstance(row, Row) and _is_full(row)}
-            return to_json(pack([_report(row) for row in rows], is_full=lambda report: report.can_id in full))
-        return super().render(data, accepted_media_type, renderer_context)
+    def in_words_of_format(self, data: Any) -> Any:
+        if not isinstance(data, Listing | Row | NeverRow):
+            return data
+        rows = data.rows if isinstance(data, Listing) else [data]
+        full = {row.can_id for row in rows if isinstance(row, Row) and _is_full(row)}
+        return pack([_report(row) for row in rows], is_full=lambda report: report.can_id in full)
 
 
 def _is_full(row: Row) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 from django.core.exceptions import ValidationError
@@ -24,7 +24,7 @@ from reports.mounting_changes import change, mount
 from reports.mountings_csv import WrongLines, import_mountings
 from reports.web import cursors, queries, schemas
 from reports.web.access import MayEditSensors
-from reports.web.parsers import ChoiceParser, CSVParser
+from reports.web.parsers import ChoiceParser, CSVParser, csv_text
 from reports.web.problems import InvalidFields
 from reports.web.rendering import Page
 from reports.web.sensor_values import ShownWaiting, mounting_json, shown, shown_waiting, state_of
@@ -122,13 +122,12 @@ class SensorsView(ApiView):
         The first line names the columns: key and can_id, and any of channel, model, since, until, empty_mm, full_mm,
         blind_mm, is_blind_full and holds_tilted (yes or no). What a sensor sent before is stored then.
         """
-        sent: Any = request.data
         try:
             with transaction.atomic():
-                counts = import_mountings(sent if isinstance(sent, str) else "", timezone.now())
+                counts = import_mountings(csv_text(request), timezone.now())
                 _log(request, None, CHANGE, f"mounted by CSV: {counts['new']} new")
         except WrongLines as error:
-            raise InvalidFields("Nothing was imported.", [("file", said) for said in error.errors]) from None
+            raise InvalidFields.of_file(error.errors) from None
         return Response(counts)
 
 

@@ -14,22 +14,13 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import MOST_ACTIVE, MOST_ENDED, Token, digest
-from accounts.roles import give_role, make_roles
 from accounts.tokens import MadeToken
+from tests.support.people import signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shared_suffix")]
 
 HTML = {"Accept": "text/html"}
 FORM = "application/x-www-form-urlencoded"
-
-
-def signed_in(name: str, role: str) -> Client:
-    make_roles()
-    user = User.objects.create_user(name)
-    give_role(user, role)
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture

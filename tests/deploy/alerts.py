@@ -11,7 +11,6 @@ the dashboard at the end.
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
 import shutil
@@ -20,7 +19,6 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -33,9 +31,9 @@ import yaml
 from stack.servers import LOOPBACK, answers, free_port, start_both
 from tests.deploy import panels
 from tests.faults.load import Load, Mix
-from tests.faults.pipeline import Pipeline
+from tests.faults.pipeline import Pipeline, provision
 from tests.support import fault_proxy, partial_answers
-from tests.support.servers import ROOT, Site, Worker, environment, eventually
+from tests.support.servers import ROOT, Site, Worker, answer_to, environment, eventually
 
 RULES = ROOT / "deploy/prometheus/rules.yml"
 FASTER = 60
@@ -79,7 +77,7 @@ class Walk:
         stack.callback(self.load.stop)
         stack.callback(self._close_site)
         stack.enter_context(self._prometheus())
-        stack.enter_context(self._visitor())
+        stack.enter_context(_every(0.2, lambda: self.ask("/reports/")))
 
     def start_worker(self) -> Worker:
         """Start the worker, which hangs when it is told to, and sets 20 reports a minute aside at most."""
@@ -123,34 +121,9 @@ class Walk:
             program.terminate()
             program.wait(30)
 
-    @contextmanager
-    def _visitor(self) -> Iterator[None]:
-        """Ask for a page five times a second, until the end."""
-        ended = threading.Event()
-
-        def visit() -> None:
-            while not ended.wait(0.2):
-                self.ask("/reports/")
-
-        thread = threading.Thread(target=visit, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join(30)
-
     def ask(self, path: str) -> tuple[int, str]:
         """Return status and body of an address of the site; 0 where nothing answers."""
-        request = urllib.request.Request(f"{self.site.url}{path}", headers={"Accept": "application/json"})  # noqa: S310
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as refusal:
-            with refusal:
-                return refusal.code, refusal.read().decode()
-        except OSError:
-            return 0, ""
+        return answer_to(f"{self.site.url}{path}")
 
     def speaking(self) -> dict[str, str]:
         """Return what each alert that speaks says, by its name."""
@@ -244,17 +217,8 @@ def alert_set_aside(walk: Walk) -> Iterator[None]:
 def hot_can(walk: Walk) -> Iterator[None]:
     """DynamoDB throttles one can, whose device goes on sending."""
     walk.pipeline.dynamodb.inject(partial_answers.hot("walk-hot"), *WRITES)
-    ended = threading.Event()
-
-    def send() -> None:
-        while not ended.wait(0.5):
-            walk.send('{"can_id":"walk-hot","level":"50"}', 10)
-
-    thread = threading.Thread(target=send, daemon=True)
-    thread.start()
-    yield
-    ended.set()
-    thread.join(30)
+    with _every(0.5, lambda: walk.send('{"can_id":"walk-hot","level":"50"}', 10)):
+        yield
     walk.pipeline.dynamodb.heal()
 
 
@@ -268,27 +232,10 @@ def cans_fall_silent(walk: Walk) -> Iterator[None]:
             walk.send(f'{{"can_id":"walk-silent{number}","level":"50","measured_at":"{at}"}}', 1)
 
     report(timedelta(days=2))
-    with _looking(walk):
+    # The numbers of the overview are counted while somebody looks at it; the last count must have seen the repair.
+    with _every(2.0, lambda: walk.ask("/"), goes_on_s=100.0):
         yield
         report(timedelta())
-
-
-@contextmanager
-def _looking(walk: Walk) -> Iterator[None]:
-    """Look at the overview now and then: its numbers are counted while somebody does."""
-    ended = threading.Event()
-
-    def look() -> None:
-        while not ended.wait(2.0):
-            walk.ask("/")
-
-    thread = threading.Thread(target=look, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        # The last count must have seen the repair.
-        threading.Timer(100.0, ended.set).start()
 
 
 @contextmanager
@@ -297,6 +244,27 @@ def site_gone(walk: Walk) -> Iterator[None]:
     walk.site.close()
     yield
     walk.site = walk.start_site()
+
+
+@contextmanager
+def _every(pause_s: float, do: Callable[[], object], *, goes_on_s: float = 0.0) -> Iterator[None]:
+    """Do something again and again in a thread, until the end of the block, or for so much longer."""
+    ended = threading.Event()
+
+    def go_on() -> None:
+        while not ended.wait(pause_s):
+            do()
+
+    thread = threading.Thread(target=go_on, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        if goes_on_s:
+            threading.Timer(goes_on_s, ended.set).start()
+        else:
+            ended.set()
+            thread.join(30)
 
 
 #: Each fault with the alerts that it must make speak, in the order in which they are played.
@@ -352,7 +320,7 @@ def main(words: list[str]) -> int:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="alerts-")))
         servers = start_both(directory)
         os.environ.update(environment(*servers), TRASH_LOCAL="1", TRASH_SUFFIX="walk")
-        _provision()
+        provision()
         pipeline = stack.enter_context(closing(Pipeline("walk", servers, directory)))
         walk = Walk(pipeline, stack)
         time.sleep(20)
@@ -364,18 +332,6 @@ def main(words: list[str]) -> int:
     for name in sorted(unplayed):
         print(f"FAILED: {name} has no fault here")
     return int(bool(calm or unplayed) or not all(done))
-
-
-def _provision() -> None:
-    import django
-
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "trashsite.settings")
-    django.setup()
-    logging.getLogger("django.request").setLevel(logging.CRITICAL)
-    from reports import queue, store
-
-    list(queue.provision())
-    list(store.provision())
 
 
 if __name__ == "__main__":

@@ -6,8 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +20,7 @@ from stack.servers import LOOPBACK, free_port
 from tests.deploy.local_cloudformation import HOST_NAME, PROGRAM, SUFFIX, create_stack, local_cloudformation
 from tests.deploy.template import containers, template
 from tests.support.postgresql import postgresql
-from tests.support.servers import ROOT, eventually
+from tests.support.servers import ROOT, answer_to, eventually
 from trashsite import aws
 
 pytestmark = pytest.mark.skipif(
@@ -266,19 +264,5 @@ def running(started: Mapping[str, Any], log: Path) -> Iterator[subprocess.Popen[
 
 def ask(port: int, path: str, host: str, scheme: str = "http") -> tuple[int, str]:
     """Ask as the load balancer does; status and body, or 0 where nobody listens."""
-    headers = {
-        "Host": host,
-        "X-Forwarded-For": "203.0.113.7",
-        "X-Forwarded-Proto": scheme,
-        "Accept": "application/json",
-    }
-    try:
-        with urllib.request.urlopen(
-            urllib.request.Request(f"http://{LOOPBACK}:{port}{path}", headers=headers)
-        ) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as refusal:
-        with refusal:
-            return refusal.code, refusal.read().decode()
-    except OSError:
-        return 0, ""
+    forwarded = {"Host": host, "X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": scheme}
+    return answer_to(f"http://{LOOPBACK}:{port}{path}", **forwarded)

@@ -58,7 +58,7 @@ def mutations(run: Run) -> None:
     bodies = [text for _, text, _, _ in mutated(MUTATIONS)]
     run.start(TRASH_BRAKE_SET_ASIDE="0", TRASH_NEW_CANS="0").ready()
     run.load.pause()
-    with closing(_site(run)) as site:
+    with closing(run.site()) as site:
         secret = _secret(site)
         run.load.send_uplinks([(each, _letters(each)) for at, each in enumerate(bodies) if at % BY_HTTP])
         _post(run, site, secret, [each for at, each in enumerate(bodies) if not at % BY_HTTP])
@@ -178,18 +178,6 @@ def _history(run: Run) -> Iterator[Stored]:
 
 
 # -- the site ----------------------------------------------------------------------------------------------------------
-
-
-def _site(run: Run) -> Site:
-    data = run.pipeline.directory / f"site-{run.load.key}"
-    data.mkdir()
-    environ = {
-        "TRASH_DATA": str(data),
-        **dict.fromkeys(("TRASH_READ_RATE", "TRASH_POST_RATE", "TRASH_LOGIN_RATE", "TRASH_UPLINK_RATE"), ""),
-    }
-    prepare = [sys.executable, "-m", "stack.prepare"]
-    subprocess.run(prepare, cwd=ROOT, env=os.environ | environ, check=True, capture_output=True)
-    return Site(data / "log", **environ)
 
 
 def _secret(site: Site) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import re
 import subprocess
 from collections.abc import Sequence
@@ -167,3 +169,16 @@ class Pipeline:
         self.dynamodb.close()
         for server in self._servers.values():
             server.kill()
+
+
+def provision() -> None:
+    """Make queues and tables in a program that is no test: Django is set up first, and silent on each 503."""
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "trashsite.settings")
+    django.setup()
+    logging.getLogger("django.request").setLevel(logging.CRITICAL)
+    from reports import queue, store
+
+    list(queue.provision())
+    list(store.provision())

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -12,7 +15,7 @@ from typing import Any
 from tests.faults.load import Load, Mix
 from tests.faults.pipeline import BATCH, Pipeline
 from tests.support.ledger import stored
-from tests.support.servers import Worker, eventually
+from tests.support.servers import ROOT, Site, Worker, eventually
 
 #: Every receiver is back so soon after a fault's end.
 RECOVERY_S = 5.0
@@ -96,6 +99,18 @@ class Run:
         worker = self.pipeline.start("-P", self.pool, *arguments, modules=modules, **environ)
         self._workers.append(worker)
         return worker
+
+    def site(self) -> Site:
+        """Start a web server that limits no rate, with a database of its own; its files are beside its log."""
+        data = self.pipeline.directory / f"site-{self.load.key}"
+        data.mkdir()
+        environ = {
+            "TRASH_DATA": str(data),
+            **dict.fromkeys(("TRASH_READ_RATE", "TRASH_POST_RATE", "TRASH_LOGIN_RATE", "TRASH_UPLINK_RATE"), ""),
+        }
+        prepare = [sys.executable, "-m", "stack.prepare"]
+        subprocess.run(prepare, cwd=ROOT, env=os.environ | environ, check=True, capture_output=True)
+        return Site(data / "log", **environ)
 
     def preloaded(self, *modules: str) -> Worker:
         """Start a worker that hangs, or whose clock is wrong, as `tell_preload` says."""

@@ -1,8 +1,7 @@
-"""A shift: some scenarios in turn, on servers, queues and one worker of their own. A process of its own."""
+"""Some scenarios in turn, on servers, queues and one worker of their own: a process of its own."""
 
 from __future__ import annotations
 
-import logging
 import os
 import secrets
 import sys
@@ -11,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stack.servers import Kind, start_both
-from tests.faults.pipeline import Pipeline
+from tests.faults.pipeline import Pipeline, provision
 from tests.faults.results import PlannedRun, Results
 from tests.faults.run import execute
 from tests.faults.scenarios import SCENARIOS
@@ -25,26 +24,13 @@ def work(planned: Sequence[PlannedRun], code: str, kind: Kind) -> None:
     with tempfile.TemporaryDirectory(prefix="faults-") as directory:
         sqs, dynamodb = start_both(Path(directory), kind=kind)
         os.environ.update(environment(sqs, dynamodb), TRASH_LOCAL="1", TRASH_SUFFIX=suffix)
-        _provision()
+        provision()
         pipeline = Pipeline(suffix, (sqs, dynamodb), Path(directory), kind=kind)
         try:
             for each in planned:
                 _execute(each, pipeline, results)
         finally:
             pipeline.close()
-
-
-def _provision() -> None:
-    import django
-
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "trashsite.settings")
-    django.setup()
-    # Its word on each 503, which scenarios bring about.
-    logging.getLogger("django.request").setLevel(logging.CRITICAL)
-    from reports import queue, store
-
-    list(queue.provision())
-    list(store.provision())
 
 
 def _execute(each: PlannedRun, pipeline: Pipeline, results: Results) -> None:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import sys
 import time
 from contextlib import closing
 from datetime import UTC, datetime
 
 from tests.faults.load import Mix
 from tests.faults.run import Run, Scenario
-from tests.support.servers import ROOT, Site
 from tests.support.slow_clients import Phase, Target, attacked, credentials, held, phase
 
 #: Their export has more than the kernel holds for its reader, since their ids are long.
@@ -30,16 +26,9 @@ def slow_clients(run: Run) -> None:
     """Let 64 clients read no export, 64 end no body and 4,300 end no head, all at once."""
     run.start().ready()
     _fill()
-    data = run.pipeline.directory / f"site-{run.load.key}"
-    data.mkdir()
-    environ = {
-        "TRASH_DATA": str(data),
-        **dict.fromkeys(("TRASH_READ_RATE", "TRASH_POST_RATE", "TRASH_LOGIN_RATE"), ""),
-    }
-    prepare = [sys.executable, "-m", "stack.prepare"]
-    subprocess.run(prepare, cwd=ROOT, env=os.environ | environ, check=True, capture_output=True)
-    with closing(Site(data / "log", **environ)) as site:
-        asyncio.run(_attack(run, Target(site.process.pid, site.port, CANS, credentials(data), PATIENCE_S)))
+    with closing(run.site()) as site:
+        users = credentials(site.log_path.parent)
+        asyncio.run(_attack(run, Target(site.process.pid, site.port, CANS, users, PATIENCE_S)))
         site.stop()
         run.expect("Unexpected exit" not in site.log, f"the web server died: {site.log[-300:]}")
 

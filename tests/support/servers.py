@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +29,19 @@ def eventually(check: Callable[[], Found], deadline_s: float = 15.0, *, pause_s:
             assert found, f"still not so after {deadline_s} s"
             return found
         time.sleep(pause_s)
+
+
+def answer_to(url: str, **headers: str) -> tuple[int, str]:
+    """Return status and body that a GET of an address is answered as JSON; 0 where nothing answers."""
+    request = urllib.request.Request(url, headers={"Accept": "application/json", **headers})  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return refusal.code, refusal.read().decode()
+    except OSError:
+        return 0, ""
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 from kombu import Connection
 
@@ -23,16 +22,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 OPTIONS = {"task": "internal", "call": "reports.record_reports"}
-
-
-@pytest.fixture
-def raw(suffix: str) -> SQSClient:
-    return boto3.client("sqs")
-
-
-@pytest.fixture
-def url(raw: SQSClient, suffix: str) -> str:
-    return raw.get_queue_url(QueueName=f"trash-level-{suffix}")["QueueUrl"]
 
 
 class Consumer:

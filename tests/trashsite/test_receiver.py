@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-import boto3
 import pytest
 
 from reports import queue
@@ -24,16 +23,6 @@ from trashsite.sqs.receiver import Receiver, back_in_s
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-
-
-@pytest.fixture
-def raw(suffix: str) -> SQSClient:
-    return boto3.client("sqs")
-
-
-@pytest.fixture
-def url(raw: SQSClient, suffix: str) -> str:
-    return raw.get_queue_url(QueueName=f"trash-level-{suffix}")["QueueUrl"]
 
 
 @pytest.fixture

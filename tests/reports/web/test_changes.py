@@ -6,14 +6,13 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from accounts.roles import give_role, make_roles
 from reports.models import MOST_CHANGES, Can, CanChange, note_changes
 from tests.support.cans import a_can
+from tests.support.people import signed_in
 
 pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
 
@@ -23,12 +22,7 @@ HTML = {"Accept": "text/html"}
 @pytest.fixture
 def admin(settings: Settings) -> Client:
     settings.TRASH_READS = "open"
-    make_roles()
-    user = User.objects.create_user("olga")
-    give_role(user, "admin")
-    client = Client()
-    client.force_login(user)
-    return client
+    return signed_in("olga", "admin")
 
 
 def told(client: Client, can_id: str = "420") -> list[tuple[str, str, str | None, dict[str, tuple[str, str]]]]:

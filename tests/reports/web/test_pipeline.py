@@ -18,11 +18,11 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from accounts.models import Token, digest
-from accounts.roles import give_role, make_roles
 from reports import queue, store
 from reports.queue import QueueUnavailable
 from reports.store import Heartbeat, StoreUnavailable
 from reports.web import ingestion
+from tests.support.people import signed_in
 
 pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
 
@@ -30,18 +30,9 @@ NOW = datetime.now(UTC)
 HTML = {"Accept": "text/html"}
 
 
-def client_of(name: str, role: str) -> Client:
-    make_roles()
-    user = User.objects.create_user(name)
-    give_role(user, role)
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 @pytest.fixture
 def staff() -> Client:
-    return client_of("olga", "operator")
+    return signed_in("olga", "operator")
 
 
 @pytest.fixture(autouse=True)
@@ -149,7 +140,7 @@ def test_who_listed_letters_sees_them_again_and_others_see_how_many(staff: Clien
     assert (len(first), again["total"], 0 < again["hidden_s"] <= 120) == (3, 3, True)
     settle(staff, "discard", again["letters"][0]["letter"])
     assert len(listed(staff)) == 2
-    other = client_of("otto", "operator").get("/pipeline/dead-letters/", headers=HTML).content
+    other = signed_in("otto", "operator").get("/pipeline/dead-letters/", headers=HTML).content
     assert b"About 2 dead letters, none visible" in other
 
 

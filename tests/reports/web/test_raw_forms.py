@@ -9,16 +9,15 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import URLPattern, get_resolver
 from pytest_django.fixtures import Settings
 
-from accounts.roles import give_role, make_roles
 from reports import store
 from reports.models import Can
 from reports.web.view import ApiView
 from tests.support.cans import a_can, a_report
+from tests.support.people import signed_in
 
 pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
 
@@ -27,12 +26,7 @@ FORM = "application/x-www-form-urlencoded"
 
 
 def of_role(role: str) -> Client:
-    make_roles()
-    user = User.objects.create_user(role)
-    give_role(user, role)
-    client = Client(enforce_csrf_checks=True)
-    client.force_login(user)
-    return client
+    return signed_in(role, role, enforce_csrf_checks=True)
 
 
 @pytest.fixture(autouse=True)

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from urllib.parse import urlencode
 
 import pytest
-from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.test import Client
 
-from accounts.roles import give_role, make_roles
 from reports.models import SavedView
 from reports.web import saved_views
+from tests.support.people import signed_in
 
 pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
 
@@ -22,16 +21,7 @@ HTML = {"Accept": "text/html"}
 @pytest.fixture
 def client_of() -> Callable[[str], Client]:
     """Sign a user in: client_of("olga"), an operator; names that begin with "viewer" are viewers."""
-    make_roles()
-
-    def signed_in(name: str) -> Client:
-        user = User.objects.create_user(name)
-        give_role(user, "viewer" if name.startswith("viewer") else "operator")
-        client = Client()
-        client.force_login(user)
-        return client
-
-    return signed_in
+    return lambda name: signed_in(name, "viewer" if name.startswith("viewer") else "operator")
 
 
 def save(client: Client, **sent: object) -> int:

@@ -7,10 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 
-from accounts.roles import give_role, make_roles
 from reports import store
 from reports.formats import sensor_state
 from reports.formats.sensor_state import Fact, SensorState
@@ -18,6 +16,7 @@ from reports.models import Can, Mounting, Sensor
 from reports.store import LowBattery, StoredState
 from tests.reports.formats.test_uplinks import body
 from tests.support.cans import a_report
+from tests.support.people import signed_in
 
 pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
 
@@ -28,12 +27,7 @@ HTML = {"Accept": "text/html"}
 
 @pytest.fixture
 def operator() -> Client:
-    make_roles()
-    user = User.objects.create_user("olga")
-    give_role(user, "operator")
-    client = Client()
-    client.force_login(user)
-    return client
+    return signed_in("olga", "operator")
 
 
 def tell(key: str, *, low: bool = False, **facts: str) -> None:

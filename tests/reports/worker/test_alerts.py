@@ -99,7 +99,7 @@ def report(can_id: str, level: str, minute: int = 0) -> Delivery:
 
 def stored(*deliveries: Delivery) -> None:
     """What the worker's task does with them."""
-    store_messages([each.fields() for each in deliveries])
+    store_messages(deliveries)
 
 
 def changes(messages: list[Delivery]) -> list[tuple[Status, Status]]:

@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from celery import shared_task
 from celery.exceptions import Reject
@@ -24,14 +23,13 @@ _outage = Outage("delivering alerts")
 
 
 @shared_task(name="reports.deliver_alerts", ignore_result=True)
-def deliver_alerts(batch: Sequence[Sequence[Any]]) -> None:
+def deliver_alerts(deliveries: Sequence[Delivery]) -> None:
     """
     Deliver alerts, or set them aside with their reason.
 
-    batch: the fields of one Delivery each; only the transport calls this. Raises Reject as `tasks.store_messages` does.
+    Only the transport calls this. Raises Reject as `tasks.store_messages` does.
     """
     began = time.monotonic()
-    deliveries = [Delivery(*fields) for fields in batch]
     name = queue.full_name(queue.ALERTS)
     try:
         with tracing.span(f"process {name}", "CONSUMER", tracing.messaging("process", name, len(deliveries))):

@@ -18,6 +18,7 @@ from standardwebhooks import Webhook
 
 from reports import publishing, queue, store
 from reports.alert_rules import AlertRule
+from reports.alert_tasks import deliver_alerts
 from reports.insight.alert_rule import Channel
 from reports.insight.change import Change, from_text
 from reports.insight.status import Status
@@ -111,7 +112,12 @@ def delivered(change: Change, *, minutes_later: float = 0, sent_hours_ago: float
     """What became of an alert's message when it was received once."""
     now = datetime.now(UTC) + timedelta(minutes=minutes_later)
     sent_ms = int((now - timedelta(hours=sent_hours_ago)).timestamp() * 1000)
-    delivery.deliver([Delivery(queue.url_of(queue.ALERTS), "m", "m", "none", change.text(), 1, sent_ms)], now)
+    message = Delivery(queue.url_of(queue.ALERTS), "m", "m", "none", change.text(), 1, sent_ms)
+    if minutes_later:
+        delivery.deliver([message], now)
+    else:
+        # As the transport does.
+        deliver_alerts([message])
     return store.open_alert(change, now)
 
 

@@ -323,6 +323,9 @@ class WaitingSensorAnswer(serializers.Serializer[Any]):
     first_at = serializers.DateTimeField()
     last_at = serializers.DateTimeField()
     messages = serializers.IntegerField(help_text="About how many of its messages are kept.")
+    mounted = serializers.BooleanField(
+        help_text="Whether it is in a can now: it measured this before, or its can is not calibrated."
+    )
     state = SensorState(allow_null=True)
 
 

@@ -41,10 +41,15 @@ class ShownSensor:
 
 @dataclass(frozen=True, slots=True)
 class ShownWaiting:
-    """A sensor that waits to be mounted, and what it told last."""
+    """
+    A sensor that sent what no mounting takes, and what it told last.
+
+    is_mounted: it is in a can now. It was in none when it measured that, or its can is not calibrated.
+    """
 
     waiting: Waiting
     state: SensorState | None
+    is_mounted: bool
 
     def json(self) -> dict[str, Any]:
         return {
@@ -52,6 +57,7 @@ class ShownWaiting:
             "first_at": instant(self.waiting.first_at),
             "last_at": instant(self.waiting.last_at),
             "messages": self.waiting.messages,
+            "mounted": self.is_mounted,
             "state": state_json(self.state),
         }
 
@@ -87,9 +93,11 @@ def shown_in(mountings: Sequence[Mounting]) -> list[ShownSensor]:
 
 
 def shown_waiting(now: datetime) -> list[ShownWaiting]:
-    """Return the sensors that wait, those first that sent last. Raises StoreUnavailable."""
+    """Return the sensors that wait, those first that sent last. Raises StoreUnavailable, and the database's errors."""
     found = sorted(store.waiting_sensors(now), key=lambda each: each.last_at, reverse=True)
-    return [ShownWaiting(each, state_of(each.told)) for each in found]
+    in_cans = Mounting.objects.filter(sensor__key__in=[each.key for each in found], until=None)
+    mounted = set(in_cans.values_list("sensor__key", flat=True)) if found else set()
+    return [ShownWaiting(each, state_of(each.told), each.key in mounted) for each in found]
 
 
 def state_of(text: str) -> SensorState | None:

@@ -105,6 +105,7 @@ def test_who_waits_is_listed_and_mounted_on_the_page(operator: Client) -> None:
     answer = operator.post("/sensors/mount/", {"key": "<b>w", "can_id": "7", "empty_mm": "1500", "full_mm": "200"})
     assert answer.status_code == 302
     assert Mounting.objects.get().can_id == "7"
+    assert ">is mounted<" in operator.get("/sensors", headers=HTML).content.decode()
     refused = operator.post("/sensors/mount/", {"key": "<b>w", "can_id": "7/8", "empty_mm": "1500"}).content.decode()
     assert "Enter both distances" in refused
 

@@ -19,6 +19,15 @@ from trashsite.server.visitors import address_of
 log = logging.getLogger(__name__)
 
 
+class SignInForm(AuthenticationForm):
+    """Django's own, in the words of its fields."""
+
+    error_messages = {  # noqa: RUF012
+        **AuthenticationForm.error_messages,
+        "invalid_login": "Name or password is wrong. Both are case-sensitive.",
+    }
+
+
 class SignInView(LoginView):
     """
     Django's own, with limits on how often one address may try, and how often one account is tried; the admin's leads
@@ -28,6 +37,7 @@ class SignInView(LoginView):
     """
 
     template_name = "accounts/login.html"
+    authentication_form = SignInForm
 
     def get_context_data(self, **named: Any) -> dict[str, Any]:
         visitor = visitor_of(self.request)

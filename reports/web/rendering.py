@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -12,6 +9,7 @@ from http import HTTPStatus
 from itertools import accumulate
 from typing import Any, ClassVar
 
+import orjson
 from django.conf import settings
 from django.template import loader
 from django.utils.encoding import escape_uri_path
@@ -28,38 +26,37 @@ from reports.web.answers import JsonText, Listing, NeverRow, PastRow, Row
 from reports.web.problems import MEDIA_TYPE, UNKNOWN_CAN, Problem
 from reports.web.raw_forms import PARAMETER, RawForm
 
-#: Stands for a ready text while the rest is written. No client can know it, so none can send it.
-_MARK = secrets.token_hex(16)
-_MARKED = re.compile(f'"{_MARK}([0-9]+)"')
 
-
-def to_json(data: Any, *, indent: int | None = None) -> bytes:
+def to_json(data: Any, *, indent: bool = False) -> bytes:
     """
-    Write an answer: values that know their JSON are asked for it, ready texts are spliced in as they stand.
+    Write an answer: values that know their JSON are asked for it, ready texts stand in it as they are.
 
-    The standard encoder does the work, in C; a ready text is a mark to it, replaced afterwards. Splicing in a
-    hand-written walk over 500 rows cost five times as much.
+    Half of a surrogate pair, which UTF-8 cannot hold, becomes the text of its escape.
     """
-    ready: list[str] = []
+    option = orjson.OPT_PASSTHROUGH_DATACLASS | (orjson.OPT_INDENT_2 if indent else 0)
+    try:
+        return orjson.dumps(data, _json_of, option)
+    except TypeError:
+        return orjson.dumps(_in_utf_8(data), _json_of, option)
 
-    def other(value: Any) -> Any:
-        if isinstance(value, JsonText):
-            ready.append(value.text)
-            return f"{_MARK}{len(ready) - 1}"
-        return value.json()
 
-    text = json.dumps(
-        data,
-        default=other,
-        ensure_ascii=False,
-        allow_nan=False,
-        indent=indent,
-        separators=None if indent else (",", ":"),
-    )
-    if ready:
-        text = _MARKED.sub(lambda mark: ready[int(mark[1])], text)
-    # A lone surrogate, which UTF-8 cannot hold, becomes its JSON escape.
-    return text.encode(errors="backslashreplace")
+def _json_of(value: Any) -> Any:
+    return orjson.Fragment(value.text) if isinstance(value, JsonText) else value.json()
+
+
+def _in_utf_8(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode(errors="backslashreplace").decode()
+        case dict():
+            return {_in_utf_8(name): _in_utf_8(member) for name, member in value.items()}
+        case list() | tuple():
+            return [_in_utf_8(element) for element in value]
+        case None | bool() | int() | float():
+            return value
+        case JsonText():
+            return JsonText(_in_utf_8(value.text))
+    return _in_utf_8(value.json())
 
 
 class JSONRenderer(BaseRenderer):
@@ -214,7 +211,7 @@ def _shown_json(answer: Any, most: int) -> str | None:
     parts = answer.rows if isinstance(answer, Listing) else () if answer is None else (answer,)
     if any(chars > most for chars in accumulate(len(to_json(part).decode()) for part in parts)):
         return None
-    body = "" if answer is None else to_json(answer, indent=2).decode()
+    body = "" if answer is None else to_json(answer, indent=True).decode()
     return body if len(body) <= most else None
 
 

@@ -42,15 +42,15 @@ def standing(row: Row, now: datetime) -> Standing:
         if told.status:
             reason = f"{alarm_reason(told, now.timestamp())} {reason}"
         return Standing(status, reason, outlook.is_old(now), _instant(outlook.silent_at))
-    found = verdict(state, now.timestamp(), row.rules, told)
-    is_old = now.timestamp() > state.silent_at
+    now_s, rules, silent_at = now.timestamp(), row.rules, state.silent_at
+    found = verdict(state, now_s, rules, told)
     return Standing(
         found.status,
         found.reason,
-        is_old,
-        _instant(state.silent_at),
-        state.last_emptied(row.rules),
-        row.rules.full_from,
+        now_s > silent_at,
+        _instant(silent_at),
+        state.last_emptied(rules),
+        rules.full_from,
     )
 
 

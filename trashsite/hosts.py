@@ -9,18 +9,25 @@ from django.http import HttpRequest, HttpResponse
 HEALTH = "/health/"
 
 
-class HealthByAnyName:
+class Hosts:
     """
-    Let the health pages be asked for by any Host header.
+    Look at a request's Host header once, however often it is asked for; of the health pages it may be any.
 
-    A load balancer asks by the task's own address, as `Host: 10.0.1.23:8000`, which no list of allowed hosts holds.
-    These pages put no host into what they answer. Stands before all that asks for the host.
+    A load balancer asks for these by the task's own address, as `Host: 10.0.1.23:8000`, which no list of allowed hosts
+    holds. They put no host into what they answer. Stands before all that asks for the host.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path_info.startswith(HEALTH):
-            request.get_host = lambda: "health.invalid"  # type: ignore[method-assign]
+        known = ["health.invalid"] if request.path_info.startswith(HEALTH) else []
+        look = request.get_host
+
+        def get_host() -> str:
+            if not known:
+                known.append(look())
+            return known[0]
+
+        request.get_host = get_host  # type: ignore[method-assign]
         return self._get_response(request)

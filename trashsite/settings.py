@@ -219,7 +219,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "trashsite.request_counts.CountRequests",
-    "trashsite.hosts.HealthByAnyName",
+    "trashsite.hosts.Hosts",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "trashsite.response_headers.PolicyMiddleware",

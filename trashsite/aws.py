@@ -73,8 +73,9 @@ AT_ONCE = 8
 #: Set when this process stops: then no request is sent a second time.
 stopping = Stopping()
 
-#: DynamoDB's operations that take capacity units, and say how many where they are asked; those that read are named.
-_PRICED = re.compile(r"(?P<read>(Batch)?GetItem|Query|Scan)|(Batch)?(Put|Update|Delete|Write|Execute)(Item|Statement)")
+#: DynamoDB's operations that take capacity units, and say how many where they are asked.
+_READS = re.compile(r"(Batch)?GetItem|Query|Scan")
+_WRITES = re.compile(r"(Batch)?(Put|Update|Delete|Write|Execute)(Item|Statement)")
 #: Whether DynamoDB is asked for the units that each request takes: where metrics are served (trashsite.exposition).
 asks_for_units = False
 
@@ -169,16 +170,16 @@ class Client:
             return self._call(operation, request, timeout_s, retry)
 
     def _call(self, operation: str, request: Mapping[str, Any], timeout_s: float, retry: int) -> Answer:
-        asks = asks_for_units and self.service == "dynamodb" and _PRICED.fullmatch(operation)
-        body = _written({**request, "ReturnConsumedCapacity": "TOTAL"} if asks else request)
+        units = units_of(operation) if asks_for_units and self.service == "dynamodb" else ""
+        body = _written({**request, "ReturnConsumedCapacity": "TOTAL"} if units else request)
         curl = self._prepared(operation, body, timeout_s)
         began, data, outcome = time.perf_counter(), b"", AwsSilent.outcome
         try:
             status, data = self._perform(curl, operation)
             answer = self._checked(operation, status, data)
             outcome = "ok"
-            if asks:
-                _count_units("read" if asks["read"] else "write", answer)
+            if units:
+                _count_units(units, answer)
             return answer
         except (AwsUnavailable, AwsError) as error:
             outcome = error.outcome
@@ -313,6 +314,12 @@ def _read(data: bytes) -> Any:
         return json.loads(data)
 
 
+@cache
+def units_of(operation: str) -> str:
+    """Return which capacity units an operation of DynamoDB takes: "read", "write", or "" for none."""
+    return "read" if _READS.fullmatch(operation) else "write" if _WRITES.fullmatch(operation) else ""
+
+
 def _count_units(kind: str, answer: Answer) -> None:
     """Count the units of a DynamoDB answer, which it tells by table, in a list where a request may name several."""
     told = answer.get("ConsumedCapacity") or []
@@ -358,9 +365,8 @@ _making = threading.Lock()
 os.register_at_fork(after_in_child=lambda: globals().update(_making=threading.Lock()))
 
 
-@cache
-def _client(service: str, _pid: int) -> Client:
-    return Client(service)
+#: By service and process.
+_clients: dict[tuple[str, int], Client] = {}
 
 
 def client(service: str) -> Client:
@@ -370,8 +376,12 @@ def client(service: str) -> Client:
     A forked process gets its own: two processes must not share a connection. Created under a lock, since several
     threads that each create one cost 30 MB more (measured 2026-11-24).
     """
-    with _making:
-        return _client(service, os.getpid())
+    key = service, os.getpid()
+    if key not in _clients:
+        with _making:
+            if key not in _clients:
+                _clients[key] = Client(service)
+    return _clients[key]
 
 
 @cache
@@ -410,4 +420,4 @@ def side_by_side(run: Callable[[Job], Result], jobs: Sequence[Job], *, service: 
 
 def forget() -> None:
     """Drop every client, so that the next one is created from the environment as it is then."""
-    _client.cache_clear()
+    _clients.clear()

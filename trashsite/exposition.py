@@ -29,6 +29,7 @@ from prometheus_client import CollectorRegistry, Metric, start_http_server, valu
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from trashsite import __version__, aws, telemetry
+from trashsite.kept_numbers import numbers_in
 from trashsite.outage import Outage
 
 #: How long to wait before the port is asked for again.
@@ -115,9 +116,7 @@ def _listens(port: int, address: str, registry: CollectorRegistry, outage: Outag
 def _take_slot() -> None:
     """Take the first slot that no live process holds, and count in its files from now on."""
     slot, _process.held = next(filter(None, map(_locked, count())))
-    # The library reads this name only.
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder())  # noqa: TID251
-    values.ValueClass = values.MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]
+    values.ValueClass = numbers_in(folder(), slot)
     telemetry.forget()
 
 

@@ -75,8 +75,10 @@ class Counter(_Metric):
         self._before: dict[Any, float] = {}
 
     def _begun(self, child: Any) -> Any:
-        self._before[child] = _value(child)
-        return child
+        # The number itself: what is around it in the library takes a third of the time of each count.
+        number = child._value
+        self._before[number] = number.get()
+        return number
 
     def add(self, amount: float = 1, *labels: str) -> None:
         """Add to it."""
@@ -84,8 +86,8 @@ class Counter(_Metric):
 
     def counted(self, *labels: str) -> int:
         """Return what this process has added so far."""
-        child = self._child(labels)
-        return int(_value(child) - self._before[child])
+        number = self._child(labels)
+        return int(number.get() - self._before[number])
 
 
 class Gauge(_Metric):
@@ -113,7 +115,9 @@ class Histogram(_Metric):
 
     def observe(self, value: float, *labels: str) -> None:
         """Count a value."""
-        self._child(labels).observe(value)
+        child = self._child(labels)
+        child._sum.inc(value)
+        child._buckets[bisect_left(child._upper_bounds, value)].inc(1)
 
     def observe_all(self, values: Sequence[float]) -> None:
         """Count values of a histogram without labels at once: a hundred cost 20 µs, one by one 190."""
@@ -135,10 +139,6 @@ class Told(_Metric):
         for labels, number in numbers.items():
             family.add_metric(labels, number)
         return family
-
-
-def _value(child: Any) -> float:
-    return float(next(iter(child.collect())).samples[0].value)
 
 
 def forget() -> None:

@@ -1,0 +1,57 @@
+"""
+The numbers behind a process's metrics, in files that another process reads at any time.
+
+The files are those of prometheus_client's multiprocess mode. Its own numbers look for a fork at each count, and find
+their place in the file anew: seven calls, where these need one (trashsite.exposition makes new ones after a fork).
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+from prometheus_client.mmap_dict import MmapedDict, mmap_key
+
+
+def numbers_in(folder: Path, slot: int) -> type:
+    """Return the class of the numbers that are kept in the files of a slot, as prometheus_client makes one of each."""
+    files: dict[str, Any] = {}
+    lock = threading.Lock()
+
+    class Number:
+        """One number. kind, mode: which file it is in; the rest: the key under which it is found there."""
+
+        _multiprocess = True
+
+        def __init__(self, kind: str, *key: Any, multiprocess_mode: str = "", **_: Any) -> None:
+            name = f"{kind}_{multiprocess_mode}" if kind == "gauge" else kind
+            with lock:
+                if name not in files:
+                    files[name] = MmapedDict(str(folder / f"{name}_{slot}.db"))  # type: ignore[no-untyped-call]
+                file, text = files[name], mmap_key(*key)
+                self._number, _ = file.read_value(text)
+                at = file._positions[text]
+                # The number and its time; the file may grow meanwhile, which moves neither.
+                self._kept = memoryview(file._m)[at : at + 16].cast("d")
+
+        def inc(self, amount: float) -> None:
+            with lock:
+                self._number += amount
+                self._kept[0] = self._number
+
+        def set(self, value: float, timestamp: float | None = None) -> None:
+            with lock:
+                self._number = value
+                self._kept[0], self._kept[1] = value, timestamp or 0.0
+
+        def get(self) -> float:
+            return float(self._number)
+
+        def set_exemplar(self, exemplar: Any) -> None:
+            """Keep none: the files have no place for it."""
+
+        def get_exemplar(self) -> None:
+            return None
+
+    return Number

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 
-from django.core.wsgi import get_wsgi_application
+import django
 
+from trashsite.server.handler import Handler
 from trashsite.server.started import web_started
 from trashsite.settings import require_site
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "trashsite.settings")  # noqa: TID251
 require_site()
-application = get_wsgi_application()
+django.setup(set_prefix=False)
+application = Handler()
 web_started.send(None)

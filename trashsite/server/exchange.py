@@ -12,19 +12,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http import HTTPStatus
 from io import BytesIO
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, Any, Protocol
 
 from trashsite import telemetry
 from trashsite.request_counts import method
 from trashsite.server.bodies import Bodies, RefusedError
 from trashsite.server.connections import Connections
 from trashsite.server.environ import environ_of
+from trashsite.server.handler import Handler, Headers, headers_of
 from trashsite.server.places import Places
 from trashsite.server.streams import PIECE_BYTES, Streams
 from trashsite.server.visitors import visitor_of
-
-if TYPE_CHECKING:
-    from wsgiref.types import WSGIApplication
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +42,6 @@ _SIGN_IN = ("/login/", "/admin/login/")
 
 #: Connections are looked at twice a second.
 BROKEN_WITHIN_S = 5.0
-
-Headers = list[tuple[bytes, bytes]]
 
 
 def kind_of(environ: Mapping[str, str]) -> str:
@@ -69,36 +65,22 @@ class HTTPProtocol(Protocol):
     def send(self, message: dict[str, Any], /) -> Any: ...
 
 
-class File:
-    """What Django makes of a file that it wants to be sent, as PEP 3333's `wsgi.file_wrapper`."""
-
-    def __init__(self, file: IO[bytes], block_size: int = 64 * 1024) -> None:
-        self.file = file
-        self._block_size = block_size
-
-    def __iter__(self) -> Iterator[bytes]:
-        while block := self.file.read(self._block_size):
-            yield block
-
-    def close(self) -> None:
-        self.file.close()
-
-    def path(self) -> str | None:
-        """Return where all of it can be read from; None where only this object can."""
-        with suppress(AttributeError, OSError, ValueError):
-            name = self.file.name
-            if isinstance(name, str) and not self.file.tell() and type(self.file).__module__ == "_io":
-                opened, found = os.fstat(self.file.fileno()), os.stat(name)
-                if stat.S_ISREG(found.st_mode) and os.path.samestat(opened, found):
-                    return os.path.abspath(name)
-        return None
+def path_of(file: IO[bytes]) -> str | None:
+    """Return where all of a file that Django wants to be sent can be read from; None where only this object can."""
+    with suppress(AttributeError, OSError, ValueError):
+        name = file.name
+        if isinstance(name, str) and not file.tell() and type(file).__module__ == "_io":
+            opened, found = os.fstat(file.fileno()), os.stat(name)
+            if stat.S_ISREG(found.st_mode) and os.path.samestat(opened, found):
+                return os.path.abspath(name)
+    return None
 
 
 class Exchanges:
     """All requests of one process."""
 
     def __init__(
-        self, django: WSGIApplication, loop: asyncio.AbstractEventLoop, connections: Connections, threads: int
+        self, django: Handler, loop: asyncio.AbstractEventLoop, connections: Connections, threads: int
     ) -> None:
         self.django = django
         self.loop = loop
@@ -172,34 +154,30 @@ class Exchange:
     def run(self) -> None:
         """Ask Django, and answer. Raises nothing."""
         try:
-            self.environ["wsgi.file_wrapper"] = File
-            result = self._process.django(self.environ, self._start_response)
-            self._answer(result)
+            self._answer(self._process.django.respond(self.environ))
         except Exception:
             logger.exception("A request failed outside Django")
             self.refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "The server failed.")
 
-    def _start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Any:
-        self._status = int(status[:3])
-        self._headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-
-    def _answer(self, result: Any) -> None:
-        """Send what Django's handler returned: a response of its own, or the file of one."""
-        if isinstance(result, File) and (path := result.path()):
+    def _answer(self, response: Any) -> None:
+        """Send a response of Django's."""
+        self._status, self._headers = response.status_code, headers_of(response)
+        file = getattr(response, "file_to_stream", None)
+        if file is not None and (path := path_of(file)):
             # Read and sent by granian, without Python.
             self._send_start()
             self._proto.send({"type": "http.response.pathsend", "path": path})
             self._end()
-            result.close()
-        elif isinstance(result, File) or result.streaming:
-            self._process.in_loop(self._stream, result)
+            response.close()
+        elif response.streaming:
+            self._process.in_loop(self._stream, response)
         else:
-            body = b"".join(result)
+            body = response.content
             if len(body) > WHOLE_BYTES:
                 self._process.in_loop(self._stream, _pieces(body))
             else:
                 self._send_whole(body)
-            result.close()
+            response.close()
 
     async def _stream(self, result: Any) -> None:
         """Send what an iterable yields at the pace of its reader."""

@@ -48,6 +48,7 @@ def _scheduler(
     from django.urls import get_resolver
 
     from trashsite import exposition, logs, tracing
+    from trashsite.server.between_requests import leave_out_idle_steps
     from trashsite.server.connections import Connections
     from trashsite.server.exchange import Exchanges
     from trashsite.server.threads import watch
@@ -61,6 +62,7 @@ def _scheduler(
     Finalize(None, tracing.stop, exitpriority=0)
     # Else the first requests import all pages, in several threads at once.
     get_resolver().url_patterns  # noqa: B018
+    leave_out_idle_steps()
     connections = Connections(port, most_connections)
     exchanges = Exchanges(application, loop, connections, threads)
     threading.Thread(target=watch, name="database", daemon=True).start()

@@ -6,8 +6,6 @@ import gzip
 import json
 import random
 import statistics
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -15,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from bench import processes, reading
 from bench.cases import ROWS
-from bench.deployment import ROOT, BenchError, Deployment
+from bench.deployment import BenchError, Deployment
 from bench.messages import STREAMS
 from stack import servers
 
@@ -40,9 +38,6 @@ PAGES = {
 def measure(deployment: Deployment) -> dict[str, dict[str, float]]:
     """Fill the store, then ask for each page some times. Raises BenchError where one is not answered by 200."""
     deployment.script("bench.prepare", _fleet(datetime.now(UTC)), ROWS["worker"].env)
-    # The pages read the user and the names of the cans.
-    environ = deployment.environ(TRASH_DATA=str(deployment.scratch))
-    subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environ, check=True)
     port = servers.free_port()
     with reading.serving("web", port, deployment) as pid:
         return ask(f"http://127.0.0.1:{port}", pid)

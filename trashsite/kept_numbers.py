@@ -13,6 +13,9 @@ from typing import Any
 
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
 
+#: The files stay open until the process ends, also those of its parent in a process that was forked.
+_opened: list[Any] = []
+
 
 def numbers_in(folder: Path, slot: int) -> type:
     """Return the class of the numbers that are kept in the files of a slot, as prometheus_client makes one of each."""
@@ -29,6 +32,7 @@ def numbers_in(folder: Path, slot: int) -> type:
             with lock:
                 if name not in files:
                     files[name] = MmapedDict(str(folder / f"{name}_{slot}.db"))  # type: ignore[no-untyped-call]
+                    _opened.append(files[name])
                 file, text = files[name], mmap_key(*key)
                 self._number, _ = file.read_value(text)
                 at = file._positions[text]

@@ -11,12 +11,14 @@ from urllib.error import HTTPError
 
 import pytest
 from django.test import Client
+from prometheus_client.mmap_dict import MmapedDict
 
 from reports import queue
 from stack.servers import answers, free_port
 from tests.support.scrape import scraped
 from tests.support.servers import ROOT, Site, Worker, eventually
 from trashsite import aws, telemetry
+from trashsite.kept_numbers import numbers_in
 
 #: A program that counts in twenty processes, one after another, of which half are killed; each counts its turn.
 COUNTING = """
@@ -75,6 +77,21 @@ def test_processes_that_are_killed_and_programs_that_start_again_lose_no_count_a
         assert len(list(tmp_path.rglob("counter_*.db"))) == 2, "one of the program, one that its children share in turn"
         program.kill()
         program.wait()
+
+
+def test_a_number_is_counted_on_where_it_is_while_its_file_grows(tmp_path: Path) -> None:
+    kept = numbers_in(tmp_path, 7)
+    numbers = [kept("counter", "requests", "requests_total", ("path",), (f"/{at}",), "Requests.") for at in range(1000)]
+    for number in numbers:
+        number.inc(1.0)
+    numbers[0].inc(2.0)
+
+    assert (tmp_path / "counter_7.db").stat().st_size > 2**16
+    in_file = MmapedDict.read_all_values_from_file(str(tmp_path / "counter_7.db"))  # type: ignore[no-untyped-call]
+    found = [number for _, number, *_ in in_file]
+    assert found == [3.0] + [1.0] * 999
+    again = numbers_in(tmp_path, 7)("counter", "requests", "requests_total", ("path",), ("/0",), "Requests.")
+    assert (numbers[0].get(), again.get()) == (3.0, 3.0)
 
 
 def test_values_that_are_counted_at_once_count_as_they_do_one_by_one() -> None:

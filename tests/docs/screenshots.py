@@ -15,7 +15,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.reports.web.browser.conftest import CHROMIUM, FLAGS
+from tests.support.chromium import CHROMIUM, FLAGS
 
 #: By name of the picture: the page, and how wide the window is.
 WIDE, PHONE = 1280, 390
@@ -33,6 +33,7 @@ PAGES = {
     "what-if": ("/collections/what-if", WIDE),
     "over-time": ("/over-time", WIDE),
     "over-time-dark": ("/over-time", WIDE),
+    "alerts": ("/alerts", WIDE),
     "sensors": ("/sensors", WIDE),
     "pipeline": ("/pipeline/", WIDE),
     "dead-letters": ("/pipeline/dead-letters/", WIDE),
@@ -65,7 +66,7 @@ def main(folder: Path) -> None:
         page = signed_in(browser, site, secret)
         for name, (path, width) in PAGES.items():
             page.emulate_media(color_scheme="dark" if name.endswith("-dark") else "light")
-            page.set_viewport_size({"width": width, "height": 900})
+            page.set_viewport_size({"width": width, "height": 760})
             page.goto(path, wait_until="networkidle")
             page.screenshot(path=folder / f"{name}.png", scale="css")
             print(folder / f"{name}.png")

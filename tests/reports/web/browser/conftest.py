@@ -24,13 +24,8 @@ from reports import queue, store
 from reports.models import Can
 from reports.report import Report
 from reports.web import fleet_count
+from tests.support.chromium import CHROMIUM, FLAGS
 
-CHROMIUM = Path("/usr/bin/chromium")
-#: Nothing of it may reach for the network.
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
 PASSWORD = "turn-the-lid"
 

@@ -111,7 +111,7 @@ def read_rows(can_ids: Sequence[str], items: dict[str, Item | None], *, consiste
 @dataclass(slots=True)
 class Folded:
     """
-    A can's row after its reports. item: to be written, None where it stands as it is.
+    A can's row after its reports, and before. item: to be written, None where it stands as it is.
 
     Where a catch-up has decided on emptyings, `row` is still marked as late: the mark goes once they are kept.
     """
@@ -120,6 +120,7 @@ class Folded:
     row: Row | None
     decided: list[Decided] = field(default_factory=list)
     is_caught_up: bool = False
+    stood: Row | None = None
     changes: Sequence[Change] = ()
 
     @property
@@ -266,6 +267,7 @@ def _folded(
     if found.row is not None and found.row != stands:
         version = {"version": {"N": str(version_of(item) + 1)}}
         found.item = {**(item or {"id": {"S": can_id}}), **row_values(found.row), **version}
+    found.stood = stands
     return found
 
 
@@ -273,7 +275,7 @@ def _changes(item: Item | None, found: Folded, mine: Sequence[Keyed], now: datet
     """Return what is to be told of a can after its reports, noted in the item that is about to be written."""
     if found.row is None:
         return ()
-    stands = row_of(item) if item else None
+    stands = found.stood
     # Who caught up a marked row, and died before it told what that changed, left the mark.
     marked = [Keyed(stands.report, stands.key)] if stands and stands.late else []
     return note_changes(found.item, (item, stands), found.row, seconds_of([*marked, *mine]), now, watch)

@@ -18,9 +18,10 @@ from rest_framework.response import Response
 
 from reports import store
 from reports.insight.status import REPORTED, Status
+from reports.models import Can, facts_of
 from reports.report import iso
 from reports.store import Alert
-from reports.web import alert_schemas, cursors, queries
+from reports.web import alert_schemas, cursors, database, queries
 from reports.web.access import MayHandleAlerts
 from reports.web.answers import can_links, instant
 from reports.web.parsers import ChoiceParser, ReportFormParser
@@ -41,7 +42,8 @@ class AlertsPage(Page):
     """
     Alerts with the filter by which they are listed.
 
-    asked: that filter as a query string. has_results: whether it is told what became of each.
+    asked: that filter as a query string. has_results: whether it is told what became of each. cans: what is known of
+    them, by id; has_facts: whether the database told it.
     """
 
     template: ClassVar[str] = "reports/alerts.html"
@@ -49,11 +51,13 @@ class AlertsPage(Page):
     query: queries.AlertsQuery
     asked: str
     has_results: bool
+    cans: Mapping[str, Can]
+    has_facts: bool
     statuses: Sequence[Status] = REPORTED
 
 
 class AlertsView(ApiView):
-    """Changes of cans' statuses of which somebody was to be told."""
+    """Changes of cans' statuses that a rule asked to tell somebody."""
 
     permission_classes = (MayHandleAlerts,)
     parser_classes = (ChoiceParser, ReportFormParser)
@@ -91,7 +95,9 @@ class AlertsView(ApiView):
         }
         if not self.is_page:
             return Response(answer)
-        return Response(AlertsPage(answer, query, asked(request, "cursor", "format"), has_results))
+        cans, has_facts = database.ask(lambda: facts_of({each.change.can_id for each in found.items}))
+        page = AlertsPage(answer, query, asked(request, "cursor", "format"), has_results, cans or {}, has_facts)
+        return Response(page)
 
     @extend_schema(
         operation_id="acknowledge_alerts",

@@ -20,6 +20,7 @@ from reports.alert_rules import AlertRule
 from reports.insight.change import Change
 from reports.insight.status import Status
 from reports.store import Result
+from tests.support.cans import a_can
 
 pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
 
@@ -76,8 +77,10 @@ def test_the_page_acknowledges_by_a_form_and_shows_no_button_to_others(settings:
     settings.TRASH_READS = "open"
     operator = of_role("operator")
     alert = an_alert("alert-c")
+    a_can("alert-c", name="Market square", address="Market square 3")
     page = operator.get("/alerts?can_id=alert-c", headers={"Accept": "text/html"}).content.decode()
     assert f'value="{alert.key}"' in page
+    assert "Market square 3" in page
 
     sent = urlencode({"acknowledge": alert.key, "back": "can_id=alert-c"})
     answer = operator.post(

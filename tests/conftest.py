@@ -91,7 +91,11 @@ LONG = (
 @pytest.fixture(scope="session")
 def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Start the stand-ins; yields the environment that leads to them."""
-    with aws_stand_ins(tmp_path_factory.mktemp(KIND), KIND) as environ:
+    with aws_stand_ins(tmp_path_factory.mktemp(KIND), KIND) as environ, pytest.MonkeyPatch.context() as patch:
+        if KIND == "java":
+            # The first statements of a Java server take seconds, and some more where other tests run beside it.
+            patch.setattr(aws, "TIMEOUT_S", 30.0)
+            patch.setitem(aws.Client.patiently.__kwdefaults__, "within_s", 30.0)
         yield environ
 
 
@@ -100,9 +104,6 @@ def aws_environment(stand_ins: dict[str, str], monkeypatch: pytest.MonkeyPatch) 
     """Lead this process, and those that it starts, to the stand-ins."""
     for name, value in stand_ins.items():
         monkeypatch.setenv(name, value)
-    if KIND == "java":
-        # The first statements of a Java server may take seconds where other tests run beside it.
-        monkeypatch.setattr(aws, "TIMEOUT_S", aws.PATIENCE_S)
     aws.forget()
     yield stand_ins
     aws.forget()

@@ -111,8 +111,9 @@ def test_a_pool_process_that_got_half_of_a_batch_gets_the_rest_before_the_end(
     assert drained()
     (child,) = children(started)
     os.kill(child, signal.SIGSTOP)
-    # Several times what a pipe holds.
-    queue.publish([f'{{"can_id":"{at}","level":"1","pad":"{"x" * 8_000}"}}' for at in range(50)])
+    # Several times what a pipe holds, in each message: the first batch may be of one.
+    reports = [f'{{"can_id":"{at}","level":"1","pad":"{"x" * 8_000}"}}' for at in range(20)]
+    queue.publish([f"[{','.join(reports)}]"] * 4)
     assert eventually(lambda: waiting_bytes(child) > 60_000)
     started.process.terminate()
     threading.Timer(0.5, os.kill, (child, signal.SIGCONT)).start()

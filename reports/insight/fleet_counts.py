@@ -285,6 +285,12 @@ class Count:
             for name in self.by_status
             if name != Status.OK
         }
+        # Of few cans that were seen, more may seem to be of a status without a range than there are cans at all.
+        excess = max(0, sum(by_status.values()) - total)
+        for name in sorted(by_status.keys() - in_ranges.keys(), key=lambda name: -by_status[name]):
+            taken = min(excess, by_status[name])
+            by_status[name] -= taken
+            excess -= taken
         ok = max(0, total - sum(by_status.values()))
         return replace(
             self.overview(walked),

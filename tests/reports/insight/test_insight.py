@@ -168,3 +168,14 @@ def test_a_walk_long_ago_corrects_what_the_indexes_count_now() -> None:
     none = Count().estimated(WALKED, {"": 1050, "FULL": 400, "SILENT": 120}, ())
     by_status = {name: count for name, count in none.by_status.items() if count}
     assert (none.total, by_status) == (1050, {"FULL": 400, "SILENT": 120, "OK": 530})
+
+
+def test_an_estimate_by_few_cans_is_of_no_more_than_the_index_holds() -> None:
+    count = Count()
+    count.seen = count.total = count.by_status[Status.NEW] = count.in_ranges[""] = 10
+
+    # Ten new ones were seen, of a hundred of which four in five are something else.
+    now = count.estimated(WALKED, {"": 100, "FULL": 60, "SILENT": 20}, ())
+
+    assert now.total == 100
+    assert {name: cans for name, cans in now.by_status.items() if cans} == {"FULL": 60, "SILENT": 20, "NEW": 20}

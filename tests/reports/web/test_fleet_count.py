@@ -65,7 +65,8 @@ def test_a_large_fleet_is_counted_by_index_and_walked_through(client: Client) ->
     assert (walked["cans"], walked["complete"]) == (14, False)
     # The most urgent are known all the same, and none of those that are out of service.
     assert len(first["urgent"]) == 10
-    assert {one["status"] for one in first["urgent"]} == {"FULL"}
+    # One is on fire, which may be among the 14.
+    assert {one["status"] for one in first["urgent"]} - {"FIRE"} == {"FULL"}
     assert "5" not in {one["can_id"] for one in first["urgent"]}
 
     # That somebody looks again begins the walk; the count after it knows what it saw.

@@ -347,11 +347,11 @@ def test_the_queues_are_as_the_specification_says(suffix: str, raw: SQSClient) -
 
 
 @pytest.mark.skipif(KIND == "java", reason="ElasticMQ has no retention, which so is set each time")
-def test_provisioning_again_finds_both_queues_and_keeps_what_they_hold(suffix: str, raw: SQSClient) -> None:
+def test_provisioning_again_finds_the_queues_and_keeps_what_they_hold(suffix: str, raw: SQSClient) -> None:
     queue.publish(["kept"])
     assert list(queue.provision()) == [
-        f"found queue trash-level-dead-{suffix}",
-        f"found queue trash-level-{suffix}",
+        f"found queue {name}-{suffix}"
+        for name in ("trash-level-dead", "trash-level", "trash-alerts-dead", "trash-alerts")
     ]
     assert [each["Body"] for each in messages(raw, "trash-level", 1)] == ["kept"]
 

@@ -111,7 +111,7 @@ def read_rows(can_ids: Sequence[str], items: dict[str, Item | None], *, consiste
 @dataclass(slots=True)
 class Folded:
     """
-    A can's row after its reports, and before. item: to be written, None where it stands as it is.
+    A can's row after its reports. item: to be written, None where it stands as it is.
 
     Where a catch-up has decided on emptyings, `row` is still marked as late: the mark goes once they are kept.
     """
@@ -120,7 +120,6 @@ class Folded:
     row: Row | None
     decided: list[Decided] = field(default_factory=list)
     is_caught_up: bool = False
-    stood: Row | None = None
     changes: Sequence[Change] = ()
 
     @property
@@ -157,18 +156,23 @@ def put_rows(
         catch_ups = CATCH_UPS
         folded, statements = dict[str, Folded](), list[tuple[str, Statement]]()
         written, throttled, unknown = list[str](), set[str](), list[str]()
+        # All rows are read, then all are folded, then all are written anew: one by one that took a sixth more CPU.
+        stands = {can_id: row_of(item) if (item := items[can_id]) else None for can_id in waiting}
         for can_id, mine in list(waiting.items()):
             try:
-                found = folded[can_id] = _folded(
-                    can_id, items[can_id], mine, now if catch_ups else None, entered, by_stream
-                )
-                if watch:
-                    found.changes = _changes(items[can_id], found, mine, now, watch)
+                found = _folded(can_id, stands[can_id], mine, now if catch_ups else None, entered, by_stream)
             except StoreUnavailable as error:
                 reasons.append(str(error))
                 del waiting[can_id]
                 continue
             catch_ups -= found.is_caught_up
+            folded[can_id] = found
+        for can_id, found in folded.items():
+            if found.row is not None and found.row != stands[can_id]:
+                found.item = _item_of(can_id, items[can_id], found.row)
+        for can_id, found in folded.items():
+            if watch:
+                found.changes = _changes(items[can_id], stands[can_id], found, waiting[can_id], now, watch)
             if found.item is None:
                 written.append(can_id)
             else:
@@ -239,18 +243,17 @@ def keep_decisions(
 
 def _folded(
     can_id: str,
-    item: Item | None,
+    stands: Row | None,
     mine: Sequence[Keyed],
     now: datetime | None,
     entered: Mapping[str, Entered],
     by_stream: Mapping[str, Limits],
 ) -> Folded:
     """
-    Return what follows from a can's reports.
+    Return what follows from a can's reports, without the item.
 
     now: None where it is not to catch up. entered: by can, where its row asks. Raises StoreUnavailable.
     """
-    stands = row_of(item) if item else None
     row = stands if stands is None or stands.is_whole else _made_whole(stands)
     decided = list[Decided]()
     for report, key in mine:
@@ -262,20 +265,21 @@ def _folded(
         if row.decided and (key == row.key or _is_last_reading(report, row)):
             decided.append(Decided(row.decided, row.state))
     found = Folded(None, row, decided)
-    if row is not None and row.late and now:
-        found = catch_up(can_id, found, row, now)
-    if found.row is not None and found.row != stands:
-        version = {"version": {"N": str(version_of(item) + 1)}}
-        found.item = {**(item or {"id": {"S": can_id}}), **row_values(found.row), **version}
-    found.stood = stands
-    return found
+    return catch_up(can_id, found, row, now) if row is not None and row.late and now else found
 
 
-def _changes(item: Item | None, found: Folded, mine: Sequence[Keyed], now: datetime, watch: Watch) -> Sequence[Change]:
+def _item_of(can_id: str, item: Item | None, row: Row) -> Item:
+    """Return the item of a row that follows the one of another item."""
+    version = {"version": {"N": str(version_of(item) + 1)}}
+    return {**(item or {"id": {"S": can_id}}), **row_values(row), **version}
+
+
+def _changes(
+    item: Item | None, stands: Row | None, found: Folded, mine: Sequence[Keyed], now: datetime, watch: Watch
+) -> Sequence[Change]:
     """Return what is to be told of a can after its reports, noted in the item that is about to be written."""
     if found.row is None:
         return ()
-    stands = found.stood
     # Who caught up a marked row, and died before it told what that changed, left the mark.
     marked = [Keyed(stands.report, stands.key)] if stands and stands.late else []
     return note_changes(found.item, (item, stands), found.row, seconds_of([*marked, *mine]), now, watch)

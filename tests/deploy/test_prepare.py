@@ -13,6 +13,7 @@ import boto3
 import psycopg
 import pytest
 
+from reports import queue
 from tests.support.postgresql import postgresql
 from tests.support.servers import ROOT
 
@@ -84,13 +85,16 @@ def test_one_that_is_killed_while_it_holds_the_lock_leaves_it_to_the_next(suffix
     assert waiting.returncode == 0, said
 
 
-def test_a_missing_table_is_told_before_the_database_is_touched(suffix: str, tmp_path: Path) -> None:
+def test_a_missing_queue_or_table_is_told_before_the_database_is_touched(suffix: str, tmp_path: Path) -> None:
     boto3.client("dynamodb").delete_table(TableName=f"trash-level-history-{suffix}")
+    boto3.client("sqs").delete_queue(QueueUrl=queue.url_of(queue.ALERTS))
 
     status, said = run("manage.py", "prepare", DATABASE_URL=f"sqlite:///{tmp_path / 'db.sqlite3'}")
 
     assert (status, said) == (
-        1, f"CommandError: table trash-level-history-{suffix} does not exist: run `manage.py provision`\n"
+        1,
+        f"CommandError: queue trash-alerts-{suffix} does not exist: run `manage.py provision`\n"
+        f"table trash-level-history-{suffix} does not exist: run `manage.py provision`\n",
     )  # fmt: skip
     assert not (tmp_path / "db.sqlite3").exists()
 

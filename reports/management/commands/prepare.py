@@ -32,7 +32,8 @@ class Command(BaseCommand):
 
     def _check_aws(self) -> None:
         try:
-            found = queue.flaws(queue.full_name(queue.REPORTS))
+            names = (queue.REPORTS, queue.ALERTS)
+            found = [flaw for name in names for flaw in queue.flaws(queue.full_name(name))]
             found += [f"table {name} does not exist: run `manage.py provision`" for name in store.missing()]
         except (QueueUnavailable, StoreUnavailable) as error:
             raise CommandError(f"{error}\nLook at the region, the role's rights, and the way to AWS.") from error

@@ -1,12 +1,15 @@
 """Every address of the site."""
 
+from importlib import import_module
+
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import path
 from django.views.generic import RedirectView
 
 urlpatterns = [
-    path("", include("reports.urls")),
-    path("", include("accounts.urls")),
+    # Not included, by which each address is matched once more.
+    *import_module("reports.urls").urlpatterns,
+    *import_module("accounts.urls").urlpatterns,
     # Our login page limits the number of attempts.
     path("admin/login/", RedirectView.as_view(pattern_name="login", query_string=True)),
     path("admin/", admin.site.urls),

@@ -7,7 +7,6 @@ from typing import Any
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_started
 from django.http import HttpResponseBase
-from django.urls import set_script_prefix
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -16,8 +15,11 @@ class Handler(WSGIHandler):
     """Django's WSGI application, which any other server may call; ours leaves out what PEP 3333 puts between."""
 
     def respond(self, environ: dict[str, Any]) -> HttpResponseBase:
-        """Return the response to a request; whoever has sent it closes it. Raises nothing that a view raises."""
-        set_script_prefix(environ["SCRIPT_NAME"])
+        """
+        Return the response to a request; whoever has sent it closes it. Raises nothing that a view raises.
+
+        The site is at the root of its server, so no prefix of addresses is set.
+        """
         request_started.send(sender=type(self), environ=environ)
         response = self.get_response(self.request_class(environ))
         response._handler_class = type(self)  # type: ignore[attr-defined]

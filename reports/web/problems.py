@@ -231,6 +231,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
     error = sys.exc_info()[1]
     if isinstance(error, DATABASE_DOWN):
         return _database_down(request, error)
+    if "text/html" in request.headers.get("Accept", ""):
+        return HttpResponse(loader.get_template("reports/failed.html").render(), status=500)
     return plain(request, 500, "The server failed because of a defect in it. The error is in its log.", safe=True)
 
 

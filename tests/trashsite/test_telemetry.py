@@ -17,7 +17,7 @@ from reports import queue
 from stack.servers import answers, free_port
 from tests.support.scrape import scraped
 from tests.support.servers import ROOT, Site, Worker, eventually
-from trashsite import aws, telemetry
+from trashsite import aws, kept_numbers, telemetry
 from trashsite.kept_numbers import numbers_in
 
 #: A program that counts in twenty processes, one after another, of which half are killed; each counts its turn.
@@ -79,7 +79,11 @@ def test_processes_that_are_killed_and_programs_that_start_again_lose_no_count_a
         program.wait()
 
 
-def test_a_number_is_counted_on_where_it_is_while_its_file_grows(tmp_path: Path) -> None:
+def test_a_number_is_counted_on_where_it_is_while_its_file_grows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[MmapedDict] = []
+    monkeypatch.setattr(kept_numbers, "_opened", opened)
     kept = numbers_in(tmp_path, 7)
     numbers = [kept("counter", "requests", "requests_total", ("path",), (f"/{at}",), "Requests.") for at in range(1000)]
     for number in numbers:
@@ -92,6 +96,8 @@ def test_a_number_is_counted_on_where_it_is_while_its_file_grows(tmp_path: Path)
     assert found == [3.0] + [1.0] * 999
     again = numbers_in(tmp_path, 7)("counter", "requests", "requests_total", ("path",), ("/0",), "Requests.")
     assert (numbers[0].get(), again.get()) == (3.0, 3.0)
+    for file in opened:
+        file._f.close()
 
 
 def test_values_that_are_counted_at_once_count_as_they_do_one_by_one() -> None:

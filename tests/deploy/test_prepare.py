@@ -52,37 +52,30 @@ def run(*command: str, **environ: str) -> tuple[int, str]:
     return process.returncode, said
 
 
-def test_two_at_once_on_an_empty_database_make_one_schema_and_one_admin(suffix: str, database_url: str) -> None:
+def test_two_that_wait_for_one_that_is_killed_make_one_schema_and_one_admin(suffix: str, database_url: str) -> None:
+    hold = (
+        "import django; django.setup(); import time\n"
+        "from trashsite.database_lock import database_lock\n"
+        "with database_lock(): print('held', flush=True); time.sleep(600)"
+    )
     environ = {"DATABASE_URL": database_url, "TRASH_ADMIN_PASSWORD": PASSWORD}
-
+    holder = start("-c", hold, DATABASE_URL=database_url, DJANGO_SETTINGS_MODULE="trashsite.settings")
+    assert holder.stdout and holder.stdout.readline() == "held\n"
     running = [start("manage.py", "prepare", **environ) for _ in range(2)]
-    said = [each.communicate(timeout=120)[0] for each in running]
+    with pytest.raises(subprocess.TimeoutExpired):
+        running[0].wait(3)
+    assert running[1].poll() is None
 
+    holder.kill()
+    holder.communicate()
+
+    said = [each.communicate(timeout=120)[0] for each in running]
     assert [each.returncode for each in running] == [0, 0], said
     assert "".join(said).count("Applying accounts.0001_initial... OK") == 1
     assert "".join(said).count("made the user admin") == 1
     # All migrations are there, and an admin: another run has nothing to do.
     status, again = run("manage.py", "prepare", **environ)
     assert (status, "No migrations to apply." in again, "admin" in again.splitlines()[-1]) == (0, True, False), again
-
-
-def test_one_that_is_killed_while_it_holds_the_lock_leaves_it_to_the_next(suffix: str, database_url: str) -> None:
-    hold = (
-        "import django; django.setup(); import time\n"
-        "from trashsite.database_lock import database_lock\n"
-        "with database_lock(): print('held', flush=True); time.sleep(600)"
-    )
-    holder = start("-c", hold, DATABASE_URL=database_url, DJANGO_SETTINGS_MODULE="trashsite.settings")
-    assert holder.stdout and holder.stdout.readline() == "held\n"
-    waiting = start("manage.py", "prepare", DATABASE_URL=database_url)
-    with pytest.raises(subprocess.TimeoutExpired):
-        waiting.wait(3)
-
-    holder.kill()
-    holder.communicate()
-
-    said, _ = waiting.communicate(timeout=60)
-    assert waiting.returncode == 0, said
 
 
 def test_a_missing_queue_or_table_is_told_before_the_database_is_touched(suffix: str, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from trashsite import telemetry
 
 RULES = ROOT / "deploy/prometheus/rules.yml"
 DASHBOARD = json.loads((ROOT / "deploy/grafana/trashsite.json").read_text())
+RULE_TESTS = ["tests/deploy/prometheus_rules.yml", "tests/deploy/prometheus_rules_of_days.yml"]
 PROMTOOL = shutil.which("promtool")
 #: As Prometheus is asked for them: a counter, and each part of a histogram, by a name of its own.
 KNOWN = {
@@ -53,7 +54,7 @@ def test_every_alert_has_a_page_in_the_runbook_and_every_page_an_alert() -> None
 
 @pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed; Debian's package is prometheus")
 @pytest.mark.parametrize("command", [["check", "rules", str(RULES)],
-                                     ["test", "rules", "tests/deploy/prometheus_rules.yml"],
+                                     ["test", "rules", *RULE_TESTS],
                                      ["check", "config", "deploy/prometheus/prometheus.yml"]])  # fmt: skip
 def test_promtool_takes_the_rules_and_each_alert_speaks_when_it_must(command: list[str]) -> None:
     done = subprocess.run([str(PROMTOOL), *command], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -61,7 +62,7 @@ def test_promtool_takes_the_rules_and_each_alert_speaks_when_it_must(command: li
 
 
 def test_every_alert_is_tested() -> None:
-    tested = yaml.safe_load((ROOT / "tests/deploy/prometheus_rules.yml").read_text())["tests"]
+    tested = [each for file in RULE_TESTS for each in yaml.safe_load((ROOT / file).read_text())["tests"]]
     speaks = {one["alertname"] for each in tested for one in each["alert_rule_test"] if one.get("exp_alerts")}
     silent = {one["alertname"] for each in tested for one in each["alert_rule_test"] if not one.get("exp_alerts")}
     assert speaks == silent == {rule["alert"] for rule in alerts()}

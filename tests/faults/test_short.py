@@ -117,7 +117,7 @@ def test_keys_that_are_handed_back_unread_are_read_again(executed: Callable[[Sce
 
 
 def test_a_hot_can_holds_up_no_other(executed: Callable[[Scenario], None]) -> None:
-    executed(Scenario("hot", faults.hot_can(3)))
+    executed(Scenario("hot", faults.hot_can(3), mix=Mix(rate=40)))
 
 
 def test_one_device_that_sends_worthless_arrays_delays_nobody(executed: Callable[[Scenario], None]) -> None:
@@ -125,7 +125,7 @@ def test_one_device_that_sends_worthless_arrays_delays_nobody(executed: Callable
 
 
 def test_large_arrays_come_once_and_delay_nobody(executed: Callable[[Scenario], None]) -> None:
-    executed(Scenario("large", large_arrays(6), mix=Mix(rate=10), starts=True))
+    executed(Scenario("large", large_arrays(3), mix=Mix(rate=10), starts=True))
 
 
 def test_a_receive_that_hangs_for_good_is_told_once_with_the_stacks_and_by_the_web(
@@ -140,4 +140,4 @@ def test_a_receive_that_hangs_for_good_is_told_once_with_the_stacks_and_by_the_w
         assert eventually(lambda: not run.pipeline.health())
         assert run.log(worker).count(STUCK) == 1
 
-    executed(Scenario("hang", hang, starts=True, explained=(STUCK,)))
+    executed(Scenario("hang", hang, mix=Mix(rate=10), starts=True, explained=(STUCK,)))

@@ -101,16 +101,21 @@ class Run:
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Run]:
-    run = Run(tmp_path / "data")
+    data = tmp_path / "data"
+    (data / "sqs").mkdir(parents=True)
+    data.chmod(0o755)
+    # A secret of the site, in the environment of whoever starts it.
+    run = Run(data, DJANGO_SECRET_KEY="only the site may have this key", DATABASE_URL=f"sqlite:///{data}/own.sqlite3")
     yield run
     if run.process.poll() is None:
         run.end()
 
 
-def test_the_stack_starts_outlives_crashes_and_leaves_nothing_behind(stack: Run) -> None:
+def test_the_stack_keeps_its_secrets_outlives_crashes_and_leaves_nothing_behind(stack: Run) -> None:
     stack.until("└─")
     assert oct((stack.data / "credentials").stat().st_mode & 0o777) == "0o600"
     assert stack.status("/health/ready") == 200
+    nobody_else_and_no_page_reads_what_it_keeps(stack)
 
     os.kill(stack.child("celery"), signal.SIGKILL)
     os.kill(stack.child("deploy/web.py"), signal.SIGKILL)
@@ -133,26 +138,17 @@ def test_the_stack_starts_outlives_crashes_and_leaves_nothing_behind(stack: Run)
     assert all(is_free(port) for port in stack.ports.values())
 
 
-def test_nobody_else_and_no_page_reads_what_a_stack_keeps(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    (data / "sqs").mkdir(parents=True)
-    data.chmod(0o755)
-    # A secret of the site, in the environment of whoever starts it.
-    stack = Run(data, DJANGO_SECRET_KEY="only the site may have this key", DATABASE_URL=f"sqlite:///{data}/own.sqlite3")
-    try:
-        stack.until("└─")
-        open_to_others = [path for path in (data, *data.rglob("*")) if path.stat().st_mode & 0o077]
-        # What was there before lies in a directory that is closed now.
-        assert open_to_others == [data / "sqs"]
-        for name in ("SQS_PORT", "DYNAMODB_PORT"):
-            assert stack.status_of(name, {}) != 403
-            assert stack.status_of(name, {"Origin": "https://example.org"}) == 403
-        for words, has_secrets in (("celery", False), ("manage.py simulate", False), ("deploy/web.py", True)):
-            environment = Path(f"/proc/{stack.child(words)}/environ").read_text()
-            assert ("only the site may have this key" in environment) == has_secrets
-            assert ("own.sqlite3" in environment) == has_secrets
-    finally:
-        assert stack.end() == 0
+def nobody_else_and_no_page_reads_what_it_keeps(stack: Run) -> None:
+    open_to_others = [path for path in (stack.data, *stack.data.rglob("*")) if path.stat().st_mode & 0o077]
+    # What was there before lies in a directory that is closed now.
+    assert open_to_others == [stack.data / "sqs"]
+    for name in ("SQS_PORT", "DYNAMODB_PORT"):
+        assert stack.status_of(name, {}) != 403
+        assert stack.status_of(name, {"Origin": "https://example.org"}) == 403
+    for words, has_secrets in (("celery", False), ("manage.py simulate", False), ("deploy/web.py", True)):
+        environment = Path(f"/proc/{stack.child(words)}/environ").read_text()
+        assert ("only the site may have this key" in environment) == has_secrets
+        assert ("own.sqlite3" in environment) == has_secrets
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent has died")

@@ -8,10 +8,13 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.core import signing
 from django.core.exceptions import ImproperlyConfigured
 from django.db import ConnectionHandler
+from django.test import Client, override_settings
 
 from tests.support.servers import ROOT
 
@@ -85,15 +88,29 @@ def test_who_writes_to_sqlite_does_not_wait_for_who_reads(monkeypatch: pytest.Mo
         assert reads.fetchone() == (1,)
 
 
-def test_what_an_old_key_signed_stays_valid_while_it_is_among_the_fallbacks() -> None:
-    former, new = "a-former-key-" * 5, "the-next-key-" * 5
-    signed = run_python("print(signing.dumps('432'))", DJANGO_SECRET_KEY=former)
-    read = f"print(signing.loads({signed!r}))"
+def in_production(monkeypatch: pytest.MonkeyPatch, prefix: str, **environ: str) -> dict[str, Any]:
+    """The settings that begin so, as production has them with these variables."""
+    monkeypatch.delenv("TRASH_LOCAL", raising=False)
+    for name, value in (PRODUCTION | environ).items():
+        monkeypatch.setenv(name, value)
+    made = runpy.run_path(str(ROOT / "trashsite" / "settings.py"))
+    return {name: value for name, value in made.items() if name.startswith(prefix)}
 
-    assert run_python(read, DJANGO_SECRET_KEY=new, DJANGO_SECRET_KEY_FALLBACKS=f"older, {former}") == "432"
+
+def test_what_an_old_key_signed_stays_valid_while_it_is_among_the_fallbacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    former, new = "a-former-key-" * 5, "the-next-key-" * 5
+    with override_settings(**in_production(monkeypatch, "SECRET_KEY", DJANGO_SECRET_KEY=former)):
+        signed = signing.dumps("432")
+
+    def keys(fallbacks: str) -> dict[str, Any]:
+        return in_production(monkeypatch, "SECRET_KEY", DJANGO_SECRET_KEY=new, DJANGO_SECRET_KEY_FALLBACKS=fallbacks)
+
+    with override_settings(**keys(f"older, {former}")):
+        assert signing.loads(signed) == "432"
     # An empty list, as it stands in the secret of deploy/cloudformation.yml, which holds no empty text.
-    assert run_python("print(settings.SECRET_KEY_FALLBACKS)", DJANGO_SECRET_KEY_FALLBACKS=",") == "[]"
-    assert "BadSignature" in run_python(read, DJANGO_SECRET_KEY=new, DJANGO_SECRET_KEY_FALLBACKS=",")
+    assert keys(",") == {"SECRET_KEY": new, "SECRET_KEY_FALLBACKS": []}
+    with override_settings(**keys(",")), pytest.raises(signing.BadSignature):
+        signing.loads(signed)
 
 
 @pytest.mark.parametrize(
@@ -104,21 +121,11 @@ def test_what_an_old_key_signed_stays_valid_while_it_is_among_the_fallbacks() ->
         ("preload", "max-age=31536000; includeSubDomains; preload"),
     ],
 )
-def test_browsers_insist_on_https_for_the_host_alone_unless_told_otherwise(chosen: str, header: str) -> None:
-    ask = (
-        "from django.test import Client; print(Client().get('/health/live', secure=True)['Strict-Transport-Security'])"
-    )
-    assert run_python(ask, TRASH_HSTS=chosen) == header
-
-
-def run_python(code: str, **environ: str) -> str:
-    """What a line of Python prints, or the last line of its traceback, under these production settings."""
-    setup = "import django; django.setup(); from django.conf import settings; from django.core import signing; "
-    environ = {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "trashsite.settings", **PRODUCTION, **environ}
-    done = subprocess.run(
-        [sys.executable, "-c", setup + code], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
-    )  # fmt: skip
-    return (done.stdout or done.stderr).strip().splitlines()[-1]
+def test_browsers_insist_on_https_for_the_host_alone_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch, chosen: str, header: str
+) -> None:
+    with override_settings(**in_production(monkeypatch, "SECURE_HSTS", TRASH_HSTS=chosen)):
+        assert Client().get("/health/live", secure=True)["Strict-Transport-Security"] == header
 
 
 def test_keys_and_senders_are_lists(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -48,17 +48,27 @@ def test_without_its_queue_it_refuses_with_the_next_step(suffix: str, refused: C
     assert "queue trash-level-nowhere does not exist: run `manage.py provision`" in line
 
 
-def test_without_a_table_it_refuses_with_the_next_step(suffix: str, refused: Callable[..., str]) -> None:
+def refused_here(conf: Mapping[str, object] | None = None, queue_name: str = "", **options: str) -> str:
+    """What a worker of this process says instead of starting, which costs no process of its own."""
+    queues = SimpleNamespace(consume_from=[queue_name or queue.full_name(queue.REPORTS)])
+    app = SimpleNamespace(conf=conf or celery_app.conf, amqp=SimpleNamespace(queues=queues))
+    sender: Any = SimpleNamespace(app=app, options=dict(options), pool_cls="solo")
+    with pytest.raises(SystemExit) as caught:
+        startup.prepare(sender)
+    return str(caught.value.code)
+
+
+def test_without_a_table_it_refuses_with_the_next_step(suffix: str) -> None:
     boto3.client("dynamodb").delete_table(TableName=f"trash-level-history-{suffix}")
-    line = refused()
+    line = refused_here()
     assert line.endswith(f"table trash-level-history-{suffix} does not exist: run `manage.py provision`")
 
 
-def test_without_a_redrive_policy_it_refuses_with_the_reason(suffix: str, refused: Callable[..., str]) -> None:
+def test_without_a_redrive_policy_it_refuses_with_the_reason(suffix: str) -> None:
     sqs = boto3.client("sqs")
     name = f"trash-level-plain-{suffix}"
     sqs.create_queue(QueueName=name)
-    line = refused("-Q", name)
+    line = refused_here(queue_name=name)
     assert f"queue {name} has no redrive policy with a maxReceiveCount of at least 10" in line
 
 
@@ -80,8 +90,8 @@ def test_a_setting_that_could_lose_reports_is_refused(suffix: str, refused: Call
     assert line == "the worker does not start: task_acks_late must be True: a crash would lose the messages in progress"
 
 
-def test_a_pool_that_cannot_grow_is_not_asked_to(suffix: str, refused: Callable[..., str]) -> None:
-    assert refused("--autoscale=4,1").endswith("--autoscale needs a pool that can grow: add -P prefork")
+def test_a_pool_that_cannot_grow_is_not_asked_to() -> None:
+    assert refused_here(autoscale="4,1").endswith("--autoscale needs a pool that can grow: add -P prefork")
 
 
 @pytest.mark.parametrize(
@@ -94,10 +104,7 @@ def test_a_pool_that_cannot_grow_is_not_asked_to(suffix: str, refused: Callable[
 def test_each_needed_setting_is_named_with_what_goes_wrong_otherwise(name: str, wrong: object) -> None:
     needed, otherwise = startup.NEEDED[name]
     conf = {**{each: celery_app.conf[each] for each in startup.NEEDED}, name: wrong}
-    sender: Any = SimpleNamespace(app=SimpleNamespace(conf=conf), options={}, pool_cls="solo")
-    with pytest.raises(SystemExit) as caught:
-        startup.prepare(sender)
-    assert caught.value.code == f"the worker does not start: {name} must be {needed!r}: {otherwise}"
+    assert refused_here(conf) == f"the worker does not start: {name} must be {needed!r}: {otherwise}"
 
 
 def test_every_setting_is_as_it_must_be() -> None:

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import NamedTuple
 
 from django.conf import settings
@@ -36,22 +35,19 @@ from reports.insight.fold import (
 from reports.report import Report
 from reports.store.batches import (
     READS,
-    WRITES,
-    Result,
     Statement,
     error_code,
-    execute_once,
     get_items,
     is_throttled,
     pause,
 )
 from reports.store.emptying_rows import Decided, Decisions, before_late, put_emptyings, reconciled
-from reports.store.errors import DEFECTS, StoreUnavailable, as_store_errors
+from reports.store.errors import StoreUnavailable, as_store_errors
 from reports.store.items import LEVELS, Item, Keyed, instant_key, report_of, row_of, row_values
 from reports.store.reading import query_history
 from reports.store.register import register_entries
+from reports.store.row_statements import execute, statement_of
 from reports.store.told_changes import Watch, note_changes, seconds_of
-from trashsite.aws import AwsError, side_by_side
 from trashsite.names import full_name
 
 #: Of writes on which other workers' come in between, and the pauses between them.
@@ -68,8 +64,6 @@ CATCH_UPS = 3
 MOST_BEHIND = 10_000
 #: Reports read to catch up, at most: two or three pages of a megabyte, half a second of CPU.
 MOST_CAUGHT_UP = 20_000
-#: What a write's condition names.
-_CONDITION = ("version", "order_key")
 CHANGED = {"ConditionalCheckFailed", "DuplicateItem"}
 #: By table and can, each with when it was written, in monotonic seconds. One that is no more true fails its condition,
 #: and is forgotten.
@@ -465,52 +459,3 @@ def version_of(item: Item | None) -> int:
 def _order_key(item: Item | None) -> str:
     key: str = (item or {}).get("order_key", {}).get("S", "")
     return key
-
-
-# -- statements -------------------------------------------------------------------------------------------------------
-
-
-def execute(statements: Sequence[tuple[str, Statement]]) -> Iterator[tuple[str, Result]]:
-    """Run one statement a can, 25 a request and all at once; yield what became of each."""
-    batches = [statements[at : at + WRITES] for at in range(0, len(statements), WRITES)]
-    for batch, results in zip(batches, side_by_side(_execute_batch, batches), strict=True):
-        for (can_id, _), result in zip(batch, results, strict=True):
-            if error_code(result) in DEFECTS:
-                raise AwsError("ValidationException", f"{result['Error'].get('Message')} (can {can_id!r})")
-            yield can_id, result
-
-
-def _execute_batch(batch: Sequence[tuple[str, Statement]]) -> Sequence[Result]:
-    """Return what became of each statement; where the store is away, that is why for each."""
-    try:
-        with as_store_errors():
-            return execute_once([statement for _, statement in batch])
-    except StoreUnavailable as error:
-        return [{"Error": {"Code": "Unavailable", "Message": str(error)}}] * len(batch)
-
-
-def statement_of(item: Item | None, new: Item) -> Statement:
-    """Return the statement that puts an item in the place of the one that was read, if that still stands there."""
-    if item is None:
-        return {"Statement": _insert(full_name(LEVELS), tuple(new)), "Parameters": list(new.values())}
-    # Sorted, since DynamoDB gives the attributes of each item in an order of its own: few texts of statements are made.
-    changed = tuple(sorted(name for name, value in new.items() if item.get(name) != value))
-    there = tuple(name for name in _CONDITION if name in item)
-    return {
-        "Statement": _update(full_name(LEVELS), changed, there),
-        "Parameters": [*(new[name] for name in changed), new["id"], *(item[name] for name in there)],
-        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-    }
-
-
-@cache
-def _insert(name: str, attributes: tuple[str, ...]) -> str:
-    members = ", ".join(f"'{attribute}': ?" for attribute in attributes)
-    return f'INSERT INTO "{name}" VALUE {{{members}}}'
-
-
-@cache
-def _update(name: str, attributes: tuple[str, ...], there: tuple[str, ...]) -> str:
-    assignments = ", ".join(f'"{attribute}"=?' for attribute in attributes)
-    is_as_read = [f"{each}=?" for each in there] + [f"{each} IS MISSING" for each in _CONDITION if each not in there]
-    return f'UPDATE "{name}" SET {assignments} WHERE id=? AND {" AND ".join(is_as_read)}'  # noqa: S608

@@ -21,6 +21,7 @@ from reports.store.emptying_rows import put_emptyings
 from reports.store.errors import StoreUnavailable, as_store_errors
 from reports.store.items import Item, Keyed, row_of, row_values
 from reports.store.reading import AFTER_ALL, query_history
+from reports.store.row_statements import execute, statement_of
 from reports.store.rows import (
     CHANGED,
     CONTENDED,
@@ -28,7 +29,6 @@ from reports.store.rows import (
     Folded,
     catch_up,
     decisions_of,
-    execute,
     forget_catch_up,
     least_key,
     next_behind,
@@ -36,7 +36,6 @@ from reports.store.rows import (
     note_catch_up,
     read_rows,
     sent_in,
-    statement_of,
     unmark,
     version_of,
 )

@@ -25,7 +25,7 @@ from reports.insight.cycles import Emptied, Stage
 from reports.insight.fold import Row, caught_up, fold_all, reading_in
 from reports.insight.state import rebuild
 from reports.report import Report
-from reports.store import Outcome, batches, rows, turns
+from reports.store import Outcome, batches, row_statements, rows, turns
 from reports.store.items import index_keys, order_key
 from tests.support.kind import KIND
 from trashsite import aws
@@ -122,7 +122,7 @@ def test_rows_end_as_the_fold_of_what_was_sent(said: list[tuple[str, float, str,
     chunks = [sent[at : at + 3] for at in range(0, len(sent), 3)]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rows, "execute_once", Dying(batches.execute_once, chance, 0.15))
+        patch.setattr(row_statements, "execute_once", Dying(batches.execute_once, chance, 0.15))
         patch.setattr("reports.store.writing.put_once", Dying(batches.put_once, chance, 0.1))
         patch.setattr("reports.store.emptying_rows.execute_once", Dying(batches.execute_once, chance, 0.1))
         patch.setattr(rows, "CATCH_UP_EVERY", timedelta())
@@ -236,7 +236,7 @@ def test_batches_of_one_process_that_meet_at_a_can_cost_no_request_more(monkeypa
     monkeypatch.setattr(turns, "IN_ORDER_S", 0.0)
     monkeypatch.setattr(turns, "ALONE_S", 30.0)
     monkeypatch.setattr(
-        rows, "execute_once", lambda statements: (time.sleep(0.05), batches.execute_once(statements))[1]
+        row_statements, "execute_once", lambda statements: (time.sleep(0.05), batches.execute_once(statements))[1]
     )
     store.put_reports([a_report(can_id, -1)], now=NOW)
     asked = operations(monkeypatch)

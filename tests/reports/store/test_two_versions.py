@@ -17,7 +17,7 @@ from reports import queue, store
 from reports.formats.native import dump, parse
 from reports.insight.fold import caught_up, fold_all, reading_in, trend
 from reports.report import Report
-from reports.store import Order, Outcome, ranked, rows
+from reports.store import Order, Outcome, ranked, row_statements
 from reports.store.items import order_key
 from tests.reports.store import old_version
 from tests.reports.store.old_version import OldWorker
@@ -90,7 +90,7 @@ def test_a_write_of_the_old_version_between_our_read_and_our_write_is_not_lost(
     store.put_reports([a_report("1", 600, "10")], now=NOW)
     theirs = [a_report("1", 400, "60", battery=3.6), a_report("1", 270, "70")]
     in_between = iter([[each] for each in theirs])
-    execute = rows.execute_once
+    execute = row_statements.execute_once
 
     def late(statements: Any) -> Any:
         for reports in in_between:
@@ -98,7 +98,7 @@ def test_a_write_of_the_old_version_between_our_read_and_our_write_is_not_lost(
             break
         return execute(statements)
 
-    monkeypatch.setattr(rows, "execute_once", late)
+    monkeypatch.setattr(row_statements, "execute_once", late)
     newest, older = a_report("1", 0, "80", stream="glass"), a_report("1", 140, "65")
     assert store.put_reports([older, newest], now=NOW) == Outcome(stored=2, older=1)
 

@@ -1,0 +1,61 @@
+"""The statements that write rows of the levels table, each on the condition that the row is still the one read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+
+from reports.store.batches import WRITES, Result, Statement, error_code, execute_once
+from reports.store.errors import DEFECTS, StoreUnavailable, as_store_errors
+from reports.store.items import LEVELS, Item
+from trashsite.aws import AwsError, side_by_side
+from trashsite.names import full_name
+
+#: What a write's condition names.
+_CONDITION = ("version", "order_key")
+
+
+def execute(statements: Sequence[tuple[str, Statement]]) -> Iterator[tuple[str, Result]]:
+    """Run one statement a can, 25 a request and all at once; yield what became of each."""
+    batches = [statements[at : at + WRITES] for at in range(0, len(statements), WRITES)]
+    for batch, results in zip(batches, side_by_side(_execute_batch, batches), strict=True):
+        for (can_id, _), result in zip(batch, results, strict=True):
+            if error_code(result) in DEFECTS:
+                raise AwsError("ValidationException", f"{result['Error'].get('Message')} (can {can_id!r})")
+            yield can_id, result
+
+
+def _execute_batch(batch: Sequence[tuple[str, Statement]]) -> Sequence[Result]:
+    """Return what became of each statement; where the store is away, that is why for each."""
+    try:
+        with as_store_errors():
+            return execute_once([statement for _, statement in batch])
+    except StoreUnavailable as error:
+        return [{"Error": {"Code": "Unavailable", "Message": str(error)}}] * len(batch)
+
+
+def statement_of(item: Item | None, new: Item) -> Statement:
+    """Return the statement that puts an item in the place of the one that was read, if that still stands there."""
+    if item is None:
+        return {"Statement": _insert(full_name(LEVELS), tuple(new)), "Parameters": list(new.values())}
+    # Sorted, since DynamoDB gives the attributes of each item in an order of its own: few texts of statements are made.
+    changed = tuple(sorted(name for name, value in new.items() if item.get(name) != value))
+    there = tuple(name for name in _CONDITION if name in item)
+    return {
+        "Statement": _update(full_name(LEVELS), changed, there),
+        "Parameters": [*(new[name] for name in changed), new["id"], *(item[name] for name in there)],
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+@cache
+def _insert(name: str, attributes: tuple[str, ...]) -> str:
+    members = ", ".join(f"'{attribute}': ?" for attribute in attributes)
+    return f'INSERT INTO "{name}" VALUE {{{members}}}'
+
+
+@cache
+def _update(name: str, attributes: tuple[str, ...], there: tuple[str, ...]) -> str:
+    assignments = ", ".join(f'"{attribute}"=?' for attribute in attributes)
+    is_as_read = [f"{each}=?" for each in there] + [f"{each} IS MISSING" for each in _CONDITION if each not in there]
+    return f'UPDATE "{name}" SET {assignments} WHERE id=? AND {" AND ".join(is_as_read)}'  # noqa: S608

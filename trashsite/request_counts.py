@@ -33,12 +33,14 @@ class CountRequests:
 
     def _traced(self, request: HttpRequest) -> tuple[HttpResponseBase, str]:
         verb = method(request.method)
-        parent = request.headers.get(tracing.TRACEPARENT, "")
+        # Django's own mapping of the headers is made of all of them.
+        parent = request.META.get("HTTP_TRACEPARENT", "")
         with tracing.span(verb, "SERVER", {"http.request.method": verb}, parent=parent) as span:
             response = self._get_response(request)
             route = _route(request)
-            span.update_name(f"{verb} {route}")
-            span.set_attributes({"http.route": route, "http.response.status_code": response.status_code})
+            if span:
+                span.update_name(f"{verb} {route}")
+                span.set_attributes({"http.route": route, "http.response.status_code": response.status_code})
         return response, route
 
 

@@ -120,15 +120,28 @@ def test_a_messages_context_is_taken_where_it_is_one(attributes: str, system: st
     assert Delivery.received("url", message).trace == context
 
 
-def test_nothing_is_made_within_a_trace_that_is_not_sampled(receiver: Receiver, settings: Settings) -> None:
+def test_nothing_is_made_where_chance_is_against_it(receiver: Receiver, settings: Settings) -> None:
     settings.TRASH_TRACE_PERCENT = 0
     tracing.start("worker")
+    for parent in ("", f"00-{TRACE}-{SPAN}-01"):
+        assert tracing.is_wanted()
+        with tracing.span("batch", "INTERNAL", {}, parent=parent):
+            here = tracing.current()
+            assert bool(here) is bool(parent)
+            with tracing.span("request", "INTERNAL", {}) as span:
+                assert (span, tracing.current(), tracing.is_wanted()) == (None, here, False)
     assert tracing.is_wanted()
-    with tracing.span("batch", "INTERNAL", {}):
-        here = tracing.current()
-        assert here
-        with tracing.span("request", "INTERNAL", {}) as span:
-            assert (span, tracing.current(), tracing.is_wanted()) == (None, here, False)
+
+
+def test_as_many_traces_begin_as_the_rate_says(receiver: Receiver, settings: Settings) -> None:
+    settings.TRASH_TRACE_PERCENT = 30
+    tracing.start("worker")
+    sampled = 0
+    for _ in range(1_000):
+        with tracing.span("batch", "INTERNAL", {}) as span:
+            sampled += span is not None
+    # Five standard deviations on either side.
+    assert 228 <= sampled <= 372
 
 
 def test_without_an_endpoint_nothing_is_made_or_loaded(settings: Settings) -> None:

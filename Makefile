@@ -32,7 +32,7 @@ env: .venv/.run ## Print exports with which any AWS tool talks to it: eval "$$(m
 #: Work on it
 
 test: lint stack/.embedded stack/.$(STACK) stack/.aws/.done stack/.cloudformation/.done ## Lint, types, layers and all tests (ARGS="-k wire", STACK=java, DATABASE=postgresql)
-	TRASH_LOCAL=1 $(ON_$(DATABASE)) .venv/bin/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --durations=10 $(ARGS)
+	TRASH_LOCAL=1 $(ON_$(DATABASE)) .venv/bin/python -m pytest -n 5 --dist loadfile --no-loadscope-reorder --durations=10 $(ARGS)
 
 ON_postgresql = .venv/bin/python -m tests.support.postgresql
 

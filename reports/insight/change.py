@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from reports.insight.status import Outlook, Status
+from reports.report import iso
 
 #: A report that was measured longer ago tells of the past: by then every can that sends no more is silent.
 NEWS = timedelta(hours=24)
@@ -45,6 +46,19 @@ class Change:
     def since(self) -> datetime:
         """Since when it is so, in UTC."""
         return datetime.fromtimestamp(self.at, UTC)
+
+    def told(self) -> dict[str, str | None]:
+        """Return what is told of it outside: the members of a webhook's `data`, and of the list of alerts."""
+        return {
+            "id": self.id,
+            "can_id": self.can_id,
+            "status": self.status,
+            "before": self.before,
+            "since": iso(self.since),
+            "level": self.level or None,
+            "stream": self.stream or None,
+            "reason": self.reason or None,
+        }
 
     def text(self) -> str:
         """Return it as JSON, which `from_text` reads."""

@@ -19,7 +19,6 @@ from rest_framework.response import Response
 from reports import store
 from reports.insight.status import REPORTED, Status
 from reports.models import Can, facts_of
-from reports.report import iso
 from reports.store import Alert
 from reports.web import alert_schemas, cursors, database, queries
 from reports.web.access import MayHandleAlerts
@@ -147,15 +146,8 @@ def _shown(alert: Alert, root: str, *, has_results: bool, is_known: bool) -> dic
         for _, each in sorted(alert.results.items())
     ]
     return {
-        "id": change.id,
+        **change.told(),
         "key": alert.key,
-        "can_id": change.can_id,
-        "before": change.before,
-        "status": change.status,
-        "since": iso(change.since),
-        "level": change.level or None,
-        "stream": change.stream or None,
-        "reason": change.reason or None,
         "acknowledged_at": instant(alert.acknowledged_at),
         "acknowledged_by": alert.acknowledged_by or None if is_known else None,
         "results": results if has_results else None,

@@ -58,17 +58,7 @@ def a_test_change() -> Change:
 
 def body_of(change: Change) -> str:
     """Return what a webhook and SNS get: JSON with type, timestamp and data."""
-    data = {
-        "id": change.id,
-        "can_id": change.can_id,
-        "status": change.status,
-        "before": change.before,
-        "since": iso(change.since),
-        "level": change.level or None,
-        "stream": change.stream or None,
-        "reason": change.reason or None,
-    }
-    told = {"type": "can.status_changed", "timestamp": iso(change.since), "data": data}
+    told = {"type": "can.status_changed", "timestamp": iso(change.since), "data": change.told()}
     return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
 
 

@@ -163,7 +163,7 @@ def put_rows(
             folded[can_id] = found
         for can_id, found in folded.items():
             if found.row is not None and found.row != stands[can_id]:
-                found.item = _item_of(can_id, items[can_id], found.row)
+                found.item = item_of(items[can_id], found.row)
         for can_id, found in folded.items():
             if watch:
                 found.changes = _changes(items[can_id], stands[can_id], found, waiting[can_id], now, watch)
@@ -262,10 +262,10 @@ def _folded(
     return catch_up(can_id, found, row, now) if row is not None and row.late and now else found
 
 
-def _item_of(can_id: str, item: Item | None, row: Row) -> Item:
-    """Return the item of a row that follows the one of another item."""
+def item_of(item: Item | None, row: Row) -> Item:
+    """Return the item of a row that is to stand where that item was read, None where none stood."""
     version = {"version": {"N": str(version_of(item) + 1)}}
-    return {**(item or {"id": {"S": can_id}}), **row_values(row), **version}
+    return {**(item or {"id": {"S": row.report.can_id}}), **row_values(row), **version}
 
 
 def _changes(
@@ -318,8 +318,7 @@ def unmark(items: Sequence[Item | None]) -> None:
     for item in items:
         row = row_of(item) if item else None
         if item and row:
-            version = {"version": {"N": str(version_of(item) + 1)}}
-            new = unmarked[row.report.can_id] = {**item, **row_values(replace(row, late="")), **version}
+            new = unmarked[row.report.can_id] = item_of(item, replace(row, late=""))
             statements.append((row.report.can_id, statement_of(item, new)))
     for can_id, result in execute(statements):
         if not error_code(result):

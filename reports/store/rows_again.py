@@ -30,6 +30,7 @@ from reports.store.rows import (
     catch_up,
     decisions_of,
     forget_catch_up,
+    item_of,
     least_key,
     next_behind,
     note_behind,
@@ -37,7 +38,6 @@ from reports.store.rows import (
     read_rows,
     sent_in,
     unmark,
-    version_of,
 )
 from reports.store.told_changes import Watch, note_changes, seconds_of
 
@@ -65,7 +65,7 @@ def hold_in_rows(told: Mapping[str, Told], now: datetime, watch: Watch | None = 
             row = hold(stands, told[can_id].at, told[can_id].events) if stands else None
             new: Item | None = None
             if item and row and row != stands:
-                new = {**item, **row_values(row), "version": {"N": str(version_of(item) + 1)}}
+                new = item_of(item, row)
             if row and watch:
                 seconds = [math.floor(told[can_id].at.timestamp())]
                 changed[can_id] = note_changes(new, (item, stands), row, seconds, now, watch)
@@ -222,8 +222,7 @@ def _made_again(
     forget_catch_up(can_id)
     found = catch_up(can_id, Folded(None, row), row, now) if row.late else Folded(None, row)
     assert found.row is not None
-    version = {"version": {"N": str(version_of(item) + 1)}}
-    found.item = {**item, **row_values(found.row), **version}
+    found.item = item_of(item, found.row)
     seconds = seconds_of([Keyed(row.report, row.key)]) if tell else None
     changes = note_changes(found.item, (item, row_of(item)), found.row, seconds, now, watch) if watch else []
     if changes and tell and found.is_caught_up:

@@ -12,7 +12,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, validat
 from django.db import models, transaction
 from django.utils import timezone
 
-from reports.insight.alert_rule import Channel
+from reports.insight.alert_rule import LISTED, Channel
 from reports.insight.status import REPORTED
 from reports.pending_entries import Registered, note_change
 from trashsite import webhooks
@@ -28,8 +28,6 @@ class AlertRule(Registered):
     """
 
     register_kind = "alert"
-    #: The entry that lists all rules.
-    REGISTER_LIST: ClassVar[str] = "rules"
     #: Rules that there may be: workers look at each of them for each change.
     MOST: ClassVar[int] = 100
 
@@ -109,11 +107,11 @@ class AlertRule(Registered):
             if self.channel == Channel.WEBHOOK and not self.secret:
                 self.new_secret()
             super().save(*args, **named)
-            note_change(self.register_kind, [self.REGISTER_LIST])
+            note_change(self.register_kind, [LISTED])
 
 
 def _note_rule_deleted(instance: AlertRule, **_: Any) -> None:
-    note_change(instance.register_kind, [instance.register_id, instance.REGISTER_LIST])
+    note_change(instance.register_kind, [instance.register_id, LISTED])
 
 
 models.signals.pre_delete.connect(_note_rule_deleted, sender=AlertRule)

@@ -11,7 +11,7 @@ from django.conf import settings
 
 from reports.alert_rules import AlertRule
 from reports.insight import alert_rule
-from reports.insight.alert_rule import Channel
+from reports.insight.alert_rule import LISTED, Channel
 from reports.insight.status import Status
 
 
@@ -19,14 +19,14 @@ def rule_texts(ids: Sequence[str]) -> dict[str, str]:
     """Return the entries of rules of alerts that are switched on, by id, and the list of their ids."""
     on = AlertRule.objects.filter(is_on=True).order_by("pk")
     texts = {str(row.pk): rule_of(row).text() for row in on.filter(pk__in=[id_ for id_ in ids if id_.isdigit()])}
-    if AlertRule.REGISTER_LIST in ids:
-        texts[AlertRule.REGISTER_LIST] = json.dumps([str(pk) for pk in on.values_list("pk", flat=True)])
+    if LISTED in ids:
+        texts[LISTED] = json.dumps([str(pk) for pk in on.values_list("pk", flat=True)])
     return texts
 
 
 def rule_ids() -> Iterator[str]:
     """Yield the ids of all entries."""
-    yield AlertRule.REGISTER_LIST
+    yield LISTED
     yield from (str(pk) for pk in AlertRule.objects.values_list("pk", flat=True))
 
 

@@ -12,6 +12,9 @@ from zoneinfo import ZoneInfo
 from reports.insight.change import Change
 from reports.insight.status import Status
 
+#: The entry of the register that lists the ids of all rules; each has an entry of its own.
+LISTED = "rules"
+
 
 class Channel(StrEnum):
     """By what an alert is delivered."""

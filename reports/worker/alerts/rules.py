@@ -6,13 +6,10 @@ import json
 import logging
 from collections.abc import Sequence
 
-from reports.insight.alert_rule import AlertRule, any_of, rule_from_text
+from reports.insight.alert_rule import LISTED, AlertRule, any_of, rule_from_text
 from reports.store import StoreUnavailable, Watch
 from reports.worker.register import Register
 from trashsite.outage import Outage
-
-#: The entry that lists the ids of all rules; each has an entry of its own.
-ALL = "rules"
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +37,7 @@ def current() -> Sequence[AlertRule]:
     """
     global _last  # noqa: PLW0603
     try:
-        listed = ENTRIES.entries([ALL]).get(ALL)
+        listed = ENTRIES.entries([LISTED]).get(LISTED)
         ids = listed if isinstance(listed, list) else []
         found = ENTRIES.entries(ids)
         _last = [rule for id_ in ids if isinstance(rule := found.get(id_), AlertRule)]

@@ -31,7 +31,6 @@ from reports.alert_rules import AlertRule
 from reports.entered_models import ALL_STREAMS, CAN, RETIRED, Correction, StreamLimits
 from reports.formats import mounting, registered
 from reports.insight import alert_rule, entered
-from reports.insight.change import Change
 from reports.insight.entered import Entered, Limits
 from reports.models import HAS_LIMITS, Can, Mounting, Sensor, streams_entered
 from reports.pending_entries import PendingEntry, note_change
@@ -39,7 +38,6 @@ from reports.queue import Origin, QueueUnavailable, RedriveKeyMissing
 from reports.report import EPOCH
 from reports.rule_entries import rule_ids, rule_texts, rules_on
 from reports.store import StoreUnavailable
-from trashsite import telemetry
 from trashsite.outage import Outage
 
 logger = logging.getLogger(__name__)
@@ -252,18 +250,12 @@ def _publish(notes: Any) -> int:
         store.write_entries(kind, ids, SOURCES[kind].texts, timezone.now())
         # A can's row says by what was entered it was made. Its entry comes first: what has no row yet asks for it.
         for can_id in ids if kind == CAN else ():
-            tell(store.put_entered(can_id, partial(_entered_of, can_id), by_stream, timezone.now(), watch))
+            changes = store.put_entered(can_id, partial(_entered_of, can_id), by_stream, timezone.now(), watch)
+            queue.publish_alerts(changes)
     _forget(seen)
     if seen:
         _publishing.ended(began)
     return len(seen)
-
-
-def tell(changes: Sequence[Change]) -> None:
-    """Send alerts of what operators changed of cans' statuses. Raises QueueUnavailable: then tell them again."""
-    if changes:
-        queue.publish_alerts([each.text() for each in changes])
-        telemetry.ALERTS.add(len(changes), "queued")
 
 
 def _entered_of(can_id: str) -> Entered:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from reports.insight.change import Change
 from reports.queue.requests import (
     ALERTS,
     DEAD_ALERTS,
@@ -15,13 +16,16 @@ from reports.queue.requests import (
     sqs_text,
     url_of,
 )
+from trashsite import telemetry
 
 
-def publish_alerts(bodies: Sequence[str]) -> None:
-    """Send each body as one message. Raises QueueUnavailable; what was sent twice is delivered once."""
+def publish_alerts(changes: Sequence[Change]) -> None:
+    """Send an alert of each change, and count them. Raises QueueUnavailable; what was sent twice is delivered once."""
     with as_queue_errors():
-        for batch in in_batches([{"MessageBody": sqs_text(body)} for body in bodies]):
+        for batch in in_batches([{"MessageBody": sqs_text(each.text())} for each in changes]):
             send_batch(ALERTS, batch)
+    if changes:
+        telemetry.ALERTS.add(len(changes), "queued")
 
 
 def count_dead_alerts() -> int:

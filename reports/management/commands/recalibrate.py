@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from reports import publishing, store
+from reports import publishing, queue, store
 from reports.formats import registered
 from reports.formats.mounting import Mounting as MountingValue
 from reports.formats.recalibration import recalibrated
@@ -60,7 +60,7 @@ def _recalibrate(can_id: str) -> int:
         store.replace_reports(pairs, now)
         count += len(pairs)
     # Also where nothing is left to change: an earlier run may have been stopped before this.
-    publishing.tell(store.fold_can_again(can_id, now, alert_rule.any_of(rules_on())))
+    queue.publish_alerts(store.fold_can_again(can_id, now, alert_rule.any_of(rules_on())))
     return count
 
 

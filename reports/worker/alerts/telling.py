@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from reports import queue
 from reports.insight.change import Change
 from reports.queue import QueueUnavailable
-from trashsite import telemetry
 
 #: Alerts that this process remembers to have sent: of a change that is noticed again no second message is sent.
 MOST_REMEMBERED = 4_096
@@ -25,8 +24,7 @@ def tell(changes: Sequence[Change]) -> None:
         new = {id_: each for id_, each in new.items() if id_ not in _sent}
     if not new:
         return
-    queue.publish_alerts([each.text() for each in new.values()])
-    telemetry.ALERTS.add(len(new), "queued")
+    queue.publish_alerts(list(new.values()))
     with _lock:
         _sent.update(dict.fromkeys(new))
         while len(_sent) > MOST_REMEMBERED:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 from django.http import HttpRequest, HttpResponse
 
 HEALTH = "/health/"
+
+
+def _health_host() -> str:
+    return "health.invalid"
 
 
 class Hosts:
@@ -21,13 +26,6 @@ class Hosts:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        known = ["health.invalid"] if request.path_info.startswith(HEALTH) else []
-        look = request.get_host
-
-        def get_host() -> str:
-            if not known:
-                known.append(look())
-            return known[0]
-
-        request.get_host = get_host  # type: ignore[method-assign]
+        is_health = request.path_info.startswith(HEALTH)
+        request.get_host = _health_host if is_health else cache(request.get_host)  # type: ignore[method-assign]
         return self._get_response(request)

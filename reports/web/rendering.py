@@ -206,8 +206,7 @@ class PageRenderer(BaseRenderer):
 
 def _shown_json(answer: Any, most: int) -> str | None:
     """Return an answer's JSON in lines; None where it has more characters than `most`."""
-    # Lines take ten times as long, in Python, and all rows of a long list twice as long as its first: a page of the
-    # fleet spent a tenth of its time on what it never shows.
+    # Not all rows of a long list are written only to learn that they are too many to show.
     parts = answer.rows if isinstance(answer, Listing) else () if answer is None else (answer,)
     if any(chars > most for chars in accumulate(len(to_json(part).decode()) for part in parts)):
         return None

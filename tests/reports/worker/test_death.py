@@ -110,6 +110,8 @@ def test_a_pool_process_that_got_half_of_a_batch_gets_the_rest_before_the_end(
     queue.publish(['{"can_id":"1","level":"1"}'])
     assert drained()
     (child,) = children(started)
+    # The message is deleted within its task: stopped before the task's end, the child would be given no other one.
+    assert eventually(lambda: waits_for_a_task(child))
     os.kill(child, signal.SIGSTOP)
     # Several times what a pipe holds, in each message: the first batch may be of one.
     reports = [f'{{"can_id":"{at}","level":"1","pad":"{"x" * 8_000}"}}' for at in range(20)]
@@ -119,6 +121,12 @@ def test_a_pool_process_that_got_half_of_a_batch_gets_the_rest_before_the_end(
     threading.Timer(0.5, os.kill, (child, signal.SIGCONT)).start()
     assert started.stop() == 0
     assert eventually(lambda: queue.depth().in_flight == 0)
+
+
+def waits_for_a_task(pid: int) -> bool:
+    """Say whether a process reads a pipe in which there is nothing, as far as its kernel tells."""
+    where = Path(f"/proc/{pid}/wchan").read_text()
+    return where.endswith("pipe_read") or where in ("", "0")
 
 
 def waiting_bytes(pid: int) -> int:

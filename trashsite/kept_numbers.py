@@ -13,8 +13,19 @@ from typing import Any
 
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
 
+#: Of a new file, which holds zeros: no number.
+NEW_BYTES = 1 << 16
 #: The files stay open until the process ends, also those of its parent in a process that was forked.
 _opened: list[Any] = []
+
+
+def _opened_file(path: Path) -> Any:
+    """Open a file of numbers. A new one has its size before its name: who reads an empty one fails, and so all."""
+    if not path.exists():
+        new = path.with_suffix(".new")
+        new.write_bytes(bytes(NEW_BYTES))
+        new.rename(path)
+    return MmapedDict(str(path))  # type: ignore[no-untyped-call]
 
 
 def numbers_in(folder: Path, slot: int) -> type:
@@ -31,7 +42,7 @@ def numbers_in(folder: Path, slot: int) -> type:
             name = f"{kind}_{multiprocess_mode}" if kind == "gauge" else kind
             with lock:
                 if name not in files:
-                    files[name] = MmapedDict(str(folder / f"{name}_{slot}.db"))  # type: ignore[no-untyped-call]
+                    files[name] = _opened_file(folder / f"{name}_{slot}.db")
                     _opened.append(files[name])
                 file, text = files[name], mmap_key(*key)
                 self._number, _ = file.read_value(text)

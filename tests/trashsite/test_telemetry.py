@@ -101,6 +101,24 @@ def test_a_number_is_counted_on_where_it_is_while_its_file_grows(
         file._f.close()
 
 
+def test_a_file_of_numbers_can_be_read_as_soon_as_it_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[MmapedDict] = []
+    found: list[list[object]] = []
+
+    def read_then_open(path: str) -> MmapedDict:
+        found.append([*MmapedDict.read_all_values_from_file(path)])  # type: ignore[no-untyped-call]
+        return MmapedDict(path)  # type: ignore[no-untyped-call]
+
+    monkeypatch.setattr(kept_numbers, "_opened", opened)
+    monkeypatch.setattr(kept_numbers, "MmapedDict", read_then_open)
+    number = numbers_in(tmp_path, 7)("counter", "requests", "requests_total", ("path",), ("/",), "Requests.")
+
+    assert (found, number.get()) == ([[]], 0.0)
+    assert [each.name for each in tmp_path.iterdir()] == ["counter_7.db"]
+    for file in opened:
+        file._f.close()
+
+
 def test_values_that_are_counted_at_once_count_as_they_do_one_by_one() -> None:
     at_once, one_by_one = (telemetry._Metric.__new__(telemetry.Histogram) for _ in range(2))
     values = (0.0, 0.25, 0.2500001, 1, 59.9, 60, 86_400, 86_401, 10**9)

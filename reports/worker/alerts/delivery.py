@@ -100,12 +100,13 @@ def _deliver_one(delivery: Delivery, told_by: Sequence[AlertRule], now: datetime
             waits.append(rest_s)
             continue
         result = _told(rule, alert, before, now, is_over=is_over, rests=rest_s > 0)
+        if result.state == "failed":
+            # Before it is noted: what is noted as failed is not set aside by a message that comes again.
+            queue.set_alert_aside(delivery.body, f"{rule.name}: {result.reason}", delivery.first_message_id)
         store.note_result(alert.key, rule.id, result)
         if not result.is_settled:
             waits.append(_pause_s(result.tries))
         telemetry.ALERTS.add(1, "tried" if result.state == "waiting" else result.state)
-        if result.state == "failed":
-            queue.set_alert_aside(delivery.body, f"{rule.name}: {result.reason}", delivery.first_message_id)
     return min(MOST_INVISIBLE_S, max(1, math.ceil(min(waits)))) if waits else None
 
 

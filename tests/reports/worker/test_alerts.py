@@ -11,6 +11,7 @@ from typing import Any
 
 import boto3
 import pytest
+from celery.exceptions import Reject
 from django.core import mail
 from pytest_django import DjangoCaptureOnCommitCallbacks
 from pytest_django.fixtures import Settings
@@ -24,6 +25,7 @@ from reports.insight.change import Change, from_text
 from reports.insight.status import Status
 from reports.models import Can
 from reports.pending_entries import note_change
+from reports.queue import QueueUnavailable
 from reports.store import Claim, Swept, rows, walking
 from reports.tasks import store_messages
 from reports.worker import register
@@ -321,6 +323,25 @@ def test_a_webhook_that_fails_rests_and_gets_it_later_or_never_with_the_reason(
     assert [(each.state, each.reason) for each in alert.results.values()] == [("failed", "it answered 500")]
     (letter,) = received(queue.DEAD_ALERTS)
     assert from_text(letter.body) == second
+
+
+def test_an_alert_that_cannot_be_set_aside_is_not_noted_as_failed(
+    rule: Callable[..., AlertRule], hook: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule()
+    hook.status = 410
+    change = a_change()
+
+    def unavailable(*_: object) -> None:
+        raise QueueUnavailable("SQS is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("reports.queue.alerts.send_batch", unavailable)
+        with pytest.raises(Reject):
+            delivered(change)
+    delivery.forget()
+    assert states(delivered(change)) == ["failed"]
+    assert len(received(queue.DEAD_ALERTS)) == 1
 
 
 def test_a_redirect_is_not_followed_and_410_is_the_end(rule: Callable[..., AlertRule], hook: Receiver) -> None:

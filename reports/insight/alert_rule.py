@@ -55,7 +55,7 @@ class AlertRule:
 
     def matches(self, change: Change) -> bool:
         """Say whether it tells of this change."""
-        if change.status not in self.statuses or change.at < self.tells_from:
+        if change.status not in self.statuses or change.at < self.tells_from or change.again not in ("", self.id):
             return False
         if self.stream and self.stream.casefold() != change.stream.casefold():
             return False

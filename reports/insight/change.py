@@ -24,7 +24,8 @@ class Change:
 
     at: since when it is so, in whole seconds since 1970: when the report was measured that shows it, or the instant
     from which on it holds by time alone. version: of the row's write that made it, 0 where time alone did. level,
-    reason: as they stood when it was noticed, "" where that is not known.
+    reason: as they stood when it was noticed, "" where that is not known. again: the rule, by its id, that alone tells
+    it once more after it was set aside; "" for all.
     """
 
     can_id: str
@@ -35,10 +36,11 @@ class Change:
     stream: str = ""
     level: str = ""
     reason: str = ""
+    again: str = ""
 
     @property
     def id(self) -> str:
-        """Its id: the same wherever and however often the change is noticed. Level and reason have no part in it."""
+        """Its id: the same wherever and however often the change is noticed; of who, what and when alone."""
         said = json.dumps([self.can_id, self.before, self.status, self.at, self.version])
         return f"alert_{hashlib.blake2b(said.encode(), digest_size=12).hexdigest()}"
 
@@ -74,9 +76,9 @@ def from_text(text: str) -> Change:
         change = Change(**{**told, "before": Status(told["before"]), "status": Status(told["status"])})
     except (TypeError, KeyError, ValueError, RecursionError) as error:
         raise ValueError(f"it tells of no change of a status: {error}") from None
-    words = (change.can_id, change.stream, change.level, change.reason)
+    words = (change.can_id, change.stream, change.level, change.reason, change.again)
     if not (change.can_id and all(isinstance(word, str) for word in words) and _is_whole(change.version)):
-        raise ValueError("can_id, stream, level and reason must be text, and version a whole number")
+        raise ValueError("can_id, stream, level, reason and again must be text, and version a whole number")
     if not (_is_whole(change.at) and abs(change.at) < 1 << 37):
         raise ValueError("at must be whole seconds since 1970")
     return change

@@ -6,18 +6,29 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from django.core.management.base import OutputWrapper
+from django.core.management.base import CommandParser, OutputWrapper
 
-from reports.queue import DeadLetter
+from reports.queue import DeadLetter, LetterKind
 from reports.report import iso
 from trashsite.logs import one_line
 
-REASON = "`invalid`, `moved` (by SQS, after too many receives), or the field that broke a rule, as `level`"
+REASON = (
+    "`invalid`, `moved` (by SQS, after too many receives), or the field that broke a rule, as `level`; of alerts "
+    "`failed`, or the name of the rule that failed"
+)
 UNREACHABLE = "{}\nSet AWS_REGION, credentials and, for a local stack, `eval $(make env)`."
 
 _ROW = "{:<36}  {:<19}  {:>8}  {:<40}  {:<24}  {:<60}  {}"
 #: Characters of a reason, a sender (a role's id is 21; its session follows) and a text.
 _WHY, _SENDER, _TEXT = 40, 24, 60
+
+
+def add_kind(parser: CommandParser) -> None:
+    """Declare --alerts; the option's value is a LetterKind."""
+    parser.add_argument(
+        "--alerts", dest="kind", action="store_const", const=LetterKind.ALERTS, default=LetterKind.REPORTS,
+        help="of alerts that could not be delivered, not of reports",
+    )  # fmt: skip
 
 
 def table(letters: Sequence[DeadLetter]) -> Iterator[str]:

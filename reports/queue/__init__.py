@@ -6,9 +6,10 @@ Messages moved there by SQS, after too many receives, have no reason attached. `
 workers send, `trash-alerts-dead` those that can never be delivered.
 """
 
-from reports.queue.alerts import count_dead_alerts, publish_alerts, set_alert_aside
+from reports.queue.alerts import publish_alerts, set_alert_aside
 from reports.queue.dead_letters import (
     LetterOutcome,
+    count_dead_letters,
     discard,
     find_letters,
     redrive,
@@ -29,7 +30,7 @@ from reports.queue.messages import (
     send_again,
 )
 from reports.queue.provisioning import MAX_RECEIVES, flaws, provision
-from reports.queue.received_letters import DeadLetter
+from reports.queue.received_letters import DeadLetter, LetterKind
 from reports.queue.requests import ALERTS, DEAD, DEAD_ALERTS, REPORTS, QueueUnavailable, sqs_text, url_of
 from trashsite.names import full_name
 from trashsite.sqs.entries import MAX_BYTES
@@ -44,12 +45,13 @@ __all__ = (
     "REPORTS",
     "DeadLetter",
     "Depth",
+    "LetterKind",
     "LetterOutcome",
     "Origin",
     "QueueUnavailable",
     "RedriveKeyMissing",
     "Rejected",
-    "count_dead_alerts",
+    "count_dead_letters",
     "count_in_flight",
     "delete",
     "depth",

@@ -9,14 +9,13 @@ from reports.queue.requests import (
     ALERTS,
     DEAD_ALERTS,
     as_queue_errors,
-    get_attributes,
     in_batches,
     message_attributes,
     send_batch,
     sqs_text,
-    url_of,
 )
 from trashsite import telemetry
+from trashsite.sqs.delivery import Delivery
 
 
 def publish_alerts(changes: Sequence[Change]) -> None:
@@ -28,17 +27,21 @@ def publish_alerts(changes: Sequence[Change]) -> None:
         telemetry.ALERTS.add(len(changes), "queued")
 
 
-def count_dead_alerts() -> int:
-    """Return how many alerts are set aside, by SQS's own estimate. Raises QueueUnavailable."""
-    visible = "ApproximateNumberOfMessages"
-    with as_queue_errors():
-        return int(get_attributes(url_of(DEAD_ALERTS), visible)[visible])
+def set_alert_aside(delivery: Delivery, error: str, *, rule_name: str = "", rule_id: str = "") -> None:
+    """
+    Make an alert's message a dead letter that says why.
 
-
-def set_alert_aside(body: str, reason: str, message_id: str) -> None:
-    """Make an alert's message a dead letter that says why. Raises QueueUnavailable; safe to call again."""
-    facts = {"reason": reason, "first_message_id": message_id}
+    rule_name, rule_id: the rule by which it could not be delivered; "" where the message is no alert at all.
+    Raises QueueUnavailable. Safe to call again: a second copy is of the same letter.
+    """
+    facts = {
+        "reason": "failed" if rule_id else "invalid",
+        "field": rule_name or "message",
+        "error": error,
+        "rule": rule_id,
+        **delivery.origin.facts(),
+        "receive_count": str(delivery.receive_count),
+    }
+    letter = {"MessageBody": sqs_text(delivery.body) or " ", "MessageAttributes": message_attributes(facts)}
     with as_queue_errors():
-        send_batch(
-            DEAD_ALERTS, [{"MessageBody": sqs_text(body) or " ", "MessageAttributes": message_attributes(facts)}]
-        )
+        send_batch(DEAD_ALERTS, [letter])

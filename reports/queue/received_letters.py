@@ -1,5 +1,5 @@
 """
-Letters as they are received: messages of the dead-letter queue, of which those that belong together are one letter.
+Letters as they are received: messages of a dead-letter queue, of which those that belong together are one letter.
 
 Listing is receiving: it hides a letter from all others for a while and raises its receive count. Neither can lose it,
 since the dead-letter queue has no redrive policy: only its retention deletes a letter. So a listing hides briefly,
@@ -13,9 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from enum import StrEnum
+from functools import partial
 from typing import Any, Self
 
-from reports.queue.requests import DEAD, digest, url_of
+from reports.queue.requests import DEAD, DEAD_ALERTS, digest, url_of
 from reports.report import iso
 from trashsite import aws
 from trashsite.sqs.delivery import Delivery
@@ -34,9 +36,21 @@ BYTES_AT_ONCE = 32 * 1024 * 1024
 SIDE_BY_SIDE = 16
 
 
+class LetterKind(StrEnum):
+    """Of what letters are: reports that cannot be stored, or alerts that could not be delivered."""
+
+    REPORTS = "reports"
+    ALERTS = "alerts"
+
+    @property
+    def queue(self) -> str:
+        """The dead-letter queue that holds them."""
+        return DEAD if self is LetterKind.REPORTS else DEAD_ALERTS
+
+
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """One message of the dead-letter queue; its handle is valid until it is visible or received again."""
+    """One message of a dead-letter queue; its handle is valid until it is visible or received again."""
 
     message_id: str
     receipt_handle: str
@@ -48,7 +62,8 @@ class DeadLetter:
     What was set aside once, from one or several messages.
 
     body: the exact text that was sent, of one report or of a whole message. reason, field, error: why our worker set it
-    aside; None where SQS moved the message after too many receives. first_message_id, index, sent_at: which
+    aside; None where SQS moved the message after too many receives. Of an alert, field is the name of the rule by which
+    it could not be delivered, and rule that rule's id. first_message_id, index, sent_at: which
     message brought it, where in its array, and when the queue first received it. receive_count: how often it had been
     received by then. copies: two for a text too large for one message, more after a crash between setting aside
     and deleting. complete: False where only a part of the text was seen.
@@ -68,6 +83,8 @@ class DeadLetter:
     summary: str | None = None
     #: AWS's id of who sent the message; "" where that is not known.
     sender_id: str = ""
+    kind: LetterKind = LetterKind.REPORTS
+    rule: str = ""
 
     @property
     def message_id(self) -> str:
@@ -91,18 +108,19 @@ class DeadLetter:
     def from_fields(cls, fields: Mapping[str, Any]) -> Self:
         """Return the letter with these fields."""
         copies = tuple(Copy(**copy) for copy in fields["copies"])
-        return cls(**{**fields, "copies": copies, "sent_at": datetime.fromisoformat(fields["sent_at"])})
+        told = {"sent_at": datetime.fromisoformat(fields["sent_at"]), "kind": LetterKind(fields["kind"])}
+        return cls(**{**fields, **told, "copies": copies})
 
 
 # -- receiving -----------------------------------------------------------------------------------------------------
 
-#: First message id, index, sent at, digest of the text: what the parts and copies of one letter share.
+#: First message id, index or rule, sent at, digest of the text: what the parts and copies of one letter share.
 _Key = tuple[str, str, int, str]
 
 
 @dataclass(frozen=True, slots=True)
 class _Message:
-    """A message of the dead-letter queue: `part` is 0 for a whole text, 1 or 2 for a half."""
+    """A message of a dead-letter queue: `part` is 0 for a whole text, 1 or 2 for a half."""
 
     copy: Copy
     delivery: Delivery
@@ -112,9 +130,10 @@ class _Message:
 
 
 class Letters:
-    """Received messages grouped to letters: those of one key are parts or copies of the same letter."""
+    """Received messages of one kind, grouped to letters: those of one key are parts or copies of the same letter."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: LetterKind) -> None:
+        self.kind = kind
         self.letters: dict[_Key, dict[str, _Message]] = {}
         #: The newest handle of each message received that will be visible again at the end.
         self.handles: dict[str, str] = {}
@@ -137,7 +156,7 @@ class Letters:
 
     def remove(self, *, everything: bool = False) -> list[DeadLetter]:
         """Remove and return the complete letters; with everything also those whose other half is missing."""
-        letters = {key: _letter(list(messages.values())) for key, messages in self.letters.items()}
+        letters = {key: _letter(list(messages.values()), self.kind) for key, messages in self.letters.items()}
         removed = {key: letter for key, letter in letters.items() if everything or letter.complete}
         self._removed.update(removed)
         self.letters = {key: messages for key, messages in self.letters.items() if key not in removed}
@@ -152,43 +171,40 @@ class Letters:
 
 
 @contextmanager
-def received_letters() -> Iterator[Letters]:
+def received_letters(kind: LetterKind) -> Iterator[Letters]:
     """Yield an empty collection; at the end, also by Ctrl-C, make its letters visible again, but for `leave_hidden`."""
-    received = Letters()
+    received = Letters(kind)
     try:
         yield received
     finally:
-        _make_visible([Copy(*each) for each in received.handles.items()])
+        _make_visible([Copy(*each) for each in received.handles.items()], kind)
 
 
-def _make_visible(copies: Sequence[Copy]) -> None:
+def _make_visible(copies: Sequence[Copy], kind: LetterKind) -> None:
     """Make messages visible; where SQS does not answer, they become visible when their time is over."""
     tens = list(in_requests(copies))
+    make_ten_visible = partial(request_copies, "ChangeMessageVisibilityBatch", kind, VisibilityTimeout=0)
     try:
         for at in range(0, len(tens), SIDE_BY_SIDE):
-            aws.side_by_side(_make_ten_visible, tens[at : at + SIDE_BY_SIDE], service="sqs")
+            aws.side_by_side(make_ten_visible, tens[at : at + SIDE_BY_SIDE], service="sqs")
     except (aws.AwsUnavailable, aws.AwsError) as error:
         logger.warning("up to %d dead letters stay hidden for %d s: %s", len(copies), WALK_S, error)
 
 
-def _make_ten_visible(copies: Sequence[Copy]) -> None:
-    request_copies("ChangeMessageVisibilityBatch", copies, VisibilityTimeout=0)
-
-
 def walk(received: Letters, *, at_once: int | None = None) -> Iterator[list[DeadLetter]]:
     """Yield all letters, up to `at_once` or LETTERS_AT_ONCE at a time. Raises AwsUnavailable or AwsError."""
-    while received.add(receive(MESSAGES_PER_REQUEST, WALK_S)):
+    while received.add(receive(received.kind, MESSAGES_PER_REQUEST, WALK_S)):
         if len(received.letters) >= (at_once or LETTERS_AT_ONCE) or received.size_bytes >= BYTES_AT_ONCE:
             yield received.remove()
     yield received.remove(everything=True)
 
 
-def receive(most: int, hidden_s: int) -> Sequence[Mapping[str, Any]]:
+def receive(kind: LetterKind, most: int, hidden_s: int) -> Sequence[Mapping[str, Any]]:
     """Receive up to ten messages, hidden for so many seconds; return SQS's. Raises AwsUnavailable or AwsError."""
     answer = aws.client("sqs").patiently(
         "ReceiveMessage",
         {
-            "QueueUrl": url_of(DEAD),
+            "QueueUrl": url_of(kind.queue),
             "MaxNumberOfMessages": most,
             "WaitTimeSeconds": WAIT_S,
             "VisibilityTimeout": hidden_s,
@@ -218,14 +234,14 @@ def _read(message: Mapping[str, Any]) -> _Message:
         part={"1/2": 1, "2/2": 2}.get(part, 0),
         key=(
             delivery.first_message_id,
-            facts.get("index", ""),
+            facts.get("index") or facts.get("rule", ""),
             delivery.sent_at_ms,
             text_digest or digest(delivery.body),
         ),
     )
 
 
-def _letter(messages: Sequence[_Message]) -> DeadLetter:
+def _letter(messages: Sequence[_Message], kind: LetterKind) -> DeadLetter:
     """Return the letter of messages with one key."""
     # After a crash a message that we set aside may come back until SQS moves it: our copy has the facts.
     described = max(messages, key=lambda each: bool(each.facts))
@@ -245,6 +261,8 @@ def _letter(messages: Sequence[_Message]) -> DeadLetter:
         complete=0 in texts or len(texts) == 2,
         summary=facts.get("summary"),
         sender_id=delivery.origin.sender_id,
+        kind=kind,
+        rule=facts.get("rule", ""),
     )
 
 
@@ -252,16 +270,16 @@ def copies_of(letters: Sequence[DeadLetter]) -> list[Copy]:
     return [copy for letter in letters for copy in letter.copies]
 
 
-def request_copies(operation: str, copies: Sequence[Copy], **fields: int) -> set[Copy]:
+def request_copies(operation: str, kind: LetterKind, copies: Sequence[Copy], **fields: int) -> set[Copy]:
     """
-    Send a batch operation for any number of messages; return those for which SQS did not do it.
+    Send a batch operation for any number of messages of a kind; return those for which SQS did not do it.
 
     Raises AwsUnavailable or AwsError where it did not answer.
     """
     left: set[Copy] = set()
     for ten in in_requests(copies):
         entries = [{"ReceiptHandle": copy.receipt_handle, **fields} for copy in ten]
-        results = request_entries(operation, url_of(DEAD), entries)
+        results = request_entries(operation, url_of(kind.queue), entries)
         if results.error:
             raise results.error
         left.update(copy for at, copy in enumerate(ten) if at not in results.done)

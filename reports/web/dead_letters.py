@@ -13,14 +13,15 @@ from django.contrib.admin.models import CHANGE, DELETION, LogEntry
 from django.core import signing
 from django.db import transaction
 from django.http import QueryDict
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from reports import queue
-from reports.queue import DeadLetter
+from reports.queue import DeadLetter, LetterKind
 from reports.web import listed_letters, schemas
 from reports.web.access import DATABASE_DOWN, MaySeePipeline, may
 from reports.web.answers import instant
@@ -40,15 +41,29 @@ GOOD_FOR_S = 600
 #: Larger letters are left to the commands: their text would travel through the form.
 CARRIED = 64_000
 _SALT = "reports.web.pipeline letter"
+_OF = OpenApiParameter(
+    "of",
+    str,
+    enum=list(LetterKind),
+    default=LetterKind.REPORTS,
+    description="Reports that could not be stored, or alerts that could not be delivered.",
+)
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class DeadLettersPage(Page):
-    """One of three: the letters listed, the question whether they are to be sent back or discarded, what was done."""
+    """
+    One of three: the letters listed, the question whether they are to be sent back or discarded, what was done.
+
+    kind: of what the letters are. address: of their list.
+    """
 
     template: ClassVar[str] = "reports/dead_letters.html"
+
+    kind: LetterKind
+    address: str
 
 
 class DeadLettersView(ApiView):
@@ -59,7 +74,10 @@ class DeadLettersView(ApiView):
     samples = MappingProxyType({"POST": '{"action": "redrive", "letters": ["as a listing gave it as letter"]}'})
 
     @extend_schema(
-        operation_id="dead_letters", responses={200: schemas.DeadLettersAnswer, **REFUSALS}, tags=["pipeline"]
+        operation_id="dead_letters",
+        parameters=[_OF],
+        responses={200: schemas.DeadLettersAnswer, **REFUSALS},
+        tags=["pipeline"],
     )
     def get(self, request: Request) -> Response:
         """
@@ -69,7 +87,8 @@ class DeadLettersView(ApiView):
         Who listed them sees them again in each listing until then. For a HEAD, a read-only token, or a user who may
         not settle them, nothing is hidden; such letters cannot be settled, and `hidden_s` is 0.
         """
-        return self._answer(_listing(request))
+        kind = _kind(request)
+        return self._answer(_listing(request, kind), kind)
 
     @extend_schema(
         operation_id="settle_dead_letters",
@@ -79,17 +98,20 @@ class DeadLettersView(ApiView):
     )
     def post(self, request: Request) -> Response:
         """
-        Redrive (send back to the queue) or discard listed dead letters.
+        Redrive (send back to the queue) or discard listed dead letters, of reports or of alerts.
 
+        An alert is sent by the rule that had failed, and by no other; for twelve hours, as a new one.
         A letter that this request did not settle is named in `again`. Where the admin's log knows that somebody
         settled it before, `settled_before` says who, when and how; else it is visible to others again, or gone.
         """
         if self.is_page and _is_nothing_chosen(request.data):
-            return self._answer({**_listing(request), "nothing_chosen": True}, status=400)
+            kind = _kind(request)
+            return self._answer({**_listing(request, kind), "nothing_chosen": True}, kind, status=400)
         action, tokens = _choice(request.data)
         letters = [_letter(token) for token in tokens]
+        kind = letters[0].kind
         if isinstance(request.data, QueryDict) and request.data.get("confirmed") != "yes":
-            return self._answer({"confirm": action, "letters": [_shown(letter) for letter in letters]})
+            return self._answer({"confirm": action, "letters": [_shown(letter) for letter in letters]}, kind)
         settled = queue.redrive(letters) if action == "redrive" else queue.discard(letters)
         by_id = {letter.message_id: letter for letter in letters}
         noted = _note(request.user.pk, action, [by_id[message_id] for message_id in settled.done])
@@ -100,33 +122,45 @@ class DeadLettersView(ApiView):
             "settled_before": _settled_before(settled.again),
             "noted": noted,
         }
-        return self._answer(done)
+        return self._answer(done, kind)
 
-    def _answer(self, data: dict[str, Any], status: int = 200) -> Response:
-        return Response(DeadLettersPage(data) if self.is_page else data, status=status)
+    def _answer(self, data: dict[str, Any], kind: LetterKind, status: int = 200) -> Response:
+        if not self.is_page:
+            return Response(data, status=status)
+        address = reverse("dead_letters") + ("" if kind is LetterKind.REPORTS else f"?of={kind}")
+        return Response(DeadLettersPage(data, kind, address), status=status)
 
 
-def _listing(request: Request) -> dict[str, Any]:
+def _kind(request: Request) -> LetterKind:
+    """Return of what letters are to be listed. Raises InvalidQuery."""
+    try:
+        return LetterKind(request.query_params.get("of") or LetterKind.REPORTS)
+    except ValueError:
+        raise InvalidQuery("of", f"must be {' or '.join(LetterKind)}") from None
+
+
+def _listing(request: Request, kind: LetterKind) -> dict[str, Any]:
     """Return the letters that this user may settle, and how many others the queue has. Raises QueueUnavailable."""
     now = timezone.now()
     letters: list[dict[str, Any]] = []
     hidden_s, is_kept = 0, True
     if may(request, "accounts.redrive") and request.method != "HEAD":
-        letters = listed_letters.kept(request.user.pk, now)
+        letters = listed_letters.kept(request.user.pk, kind, now)
         settled = {entry["message_id"] for entry in _log_entries([letter["message_id"] for letter in letters])}
         letters = [letter for letter in letters if letter["message_id"] not in settled]
         if (left := MOST - len(letters)) > 0:
             known = {letter["message_id"] for letter in letters}
             until = listed_letters.hidden_until(now, HIDDEN_S)
-            new = [_shown(letter) for letter in queue.sample_letters(most=left, hidden_s=HIDDEN_S)]
+            new = [_shown(letter) for letter in queue.sample_letters(kind, most=left, hidden_s=HIDDEN_S)]
             letters += [{**letter, "hidden_until": until} for letter in new if letter["message_id"] not in known]
-            is_kept = not letters or listed_letters.keep(request.user.pk, letters, now, HIDDEN_S)
+            is_kept = not letters or listed_letters.keep(request.user.pk, kind, letters, now, HIDDEN_S)
         hidden_s = min((_left_s(letter["hidden_until"], now) for letter in letters), default=0)
     elif request.method != "HEAD":
-        sample = queue.sample_letters(most=MOST, hidden_s=GLANCE_S, release=True)
+        sample = queue.sample_letters(kind, most=MOST, hidden_s=GLANCE_S, release=True)
         # What is visible to others cannot be settled: another reader may have received it since.
         letters = [{**_shown(letter), "letter": None, "hidden_until": None} for letter in sample]
-    return {"letters": letters, "hidden_s": hidden_s, "total": queue.depth().dead, "is_kept": is_kept}
+    total = queue.count_dead_letters(kind)
+    return {"letters": letters, "hidden_s": hidden_s, "total": total, "is_kept": is_kept}
 
 
 def _left_s(until: str, now: datetime) -> int:

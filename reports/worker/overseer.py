@@ -67,7 +67,7 @@ class Overseer:
         depth = dead_alerts = None
         with suppress(QueueUnavailable):
             depth = queue.depth()
-            dead_alerts = queue.count_dead_alerts()
+            dead_alerts = queue.count_dead_letters(queue.LetterKind.ALERTS)
         self._found = Found(time.monotonic(), depth, dead_alerts, workers)
 
     @property

@@ -82,13 +82,16 @@ def _deliver_one(delivery: Delivery, told_by: Sequence[AlertRule], now: datetime
         change = from_text(delivery.body)
     except ValueError as error:
         logger.warning("set aside an alert's message that cannot be read: %s", error)
-        queue.set_alert_aside(delivery.body, str(error), delivery.first_message_id)
+        queue.set_alert_aside(delivery, str(error))
         telemetry.ALERTS.add(1, "failed")
         return None
     alert = store.open_alert(change, now)
     waits = list[float]()
     for rule in told_by:
         before = alert.results.get(rule.id)
+        if change.again and before and before.state == "failed" and before.at < delivery.sent_at:
+            # It was set aside, and somebody has sent it back since.
+            before = None
         if not rule.matches(change) or (before and before.is_settled):
             continue
         if (until := rule.waits_until(change, now)) is not None:
@@ -102,7 +105,7 @@ def _deliver_one(delivery: Delivery, told_by: Sequence[AlertRule], now: datetime
         result = _told(rule, alert, before, now, is_over=is_over, rests=rest_s > 0)
         if result.state == "failed":
             # Before it is noted: what is noted as failed is not set aside by a message that comes again.
-            queue.set_alert_aside(delivery.body, f"{rule.name}: {result.reason}", delivery.first_message_id)
+            queue.set_alert_aside(delivery, result.reason, rule_name=rule.name, rule_id=rule.id)
         store.note_result(alert.key, rule.id, result)
         if not result.is_settled:
             waits.append(_pause_s(result.tries))

@@ -15,7 +15,7 @@ from pytest_django.fixtures import Settings
 
 from reports import queue, store
 from reports.queue import QueueUnavailable, Rejected, dead_letters, received_letters
-from reports.queue.received_letters import Copy, DeadLetter
+from reports.queue.received_letters import Copy, DeadLetter, LetterKind
 from reports.report import EPOCH, InvalidReport
 from reports.tasks import store_messages
 from tests.support.kind import KIND
@@ -213,10 +213,10 @@ def test_stopped_between_copy_and_deletion_it_goes_on_and_the_report_is_stored_o
     set_aside(GOOD, "bad")
     ask = dead_letters.request_copies
 
-    def interrupted(operation: str, copies: Sequence[Copy], **fields: int) -> set[Copy]:
+    def interrupted(operation: str, kind: LetterKind, copies: Sequence[Copy], **fields: int) -> set[Copy]:
         if operation == "DeleteMessageBatch":
             raise KeyboardInterrupt
-        return ask(operation, copies, **fields)
+        return ask(operation, kind, copies, **fields)
 
     with monkeypatch.context() as patch:
         patch.setattr(dead_letters, "request_copies", interrupted)

@@ -19,10 +19,11 @@ from pytest_django.fixtures import Settings
 
 from accounts.models import Token, digest
 from reports import queue, store
-from reports.queue import QueueUnavailable
+from reports.queue import LetterKind, QueueUnavailable
 from reports.store import Heartbeat, StoreUnavailable
 from reports.web import ingestion
 from tests.support.people import signed_in
+from trashsite.sqs.delivery import Delivery
 
 pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
 
@@ -177,6 +178,25 @@ def test_the_page_asks_before_it_discards(staff: Client, letters: list[str]) -> 
     done = sent(staff, form)
     assert b"2 discarded" in done.content
     assert queue.depth().dead == 1
+
+
+def test_alerts_that_were_set_aside_are_listed_apart_and_settled_alike(staff: Client, letters: list[str]) -> None:
+    message = Delivery("", "m", "first", "", '{"can_id":"420"}', 3, int(NOW.timestamp() * 1000))
+    queue.set_alert_aside(message, "it answered 410", rule_name="The hall", rule_id="7")
+    address = "/pipeline/dead-letters/?of=alerts"
+
+    page = staff.get(address, headers=HTML).content.decode()
+    (letter,) = staff.get(address).json()["letters"]
+
+    assert "<b>The hall: it answered 410</b>" in page
+    assert "1 of about 1 dead letters of alerts" in page
+    assert (letter["body"], letter["first_message_id"]) == (message.body, "first")
+    asked = sent(staff, {"action": "discard", "letters": [letter["letter"]]}).content
+    assert b"Nothing brings a discarded alert back" in asked
+    assert settle(staff, "discard", letter["letter"])["done"] == [letter["message_id"]]
+    assert b"There are no dead letters of alerts" in staff.get(address, headers=HTML).content
+    assert (queue.count_dead_letters(LetterKind.ALERTS), queue.depth().dead) == (0, 3)
+    assert staff.get("/pipeline/dead-letters/?of=cans").json()["errors"][0]["field"] == "of"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import boto3
 import pytest
 from celery.exceptions import Reject
 from django.core import mail
+from django.core.management import call_command
 from pytest_django import DjangoCaptureOnCommitCallbacks
 from pytest_django.fixtures import Settings
 from standardwebhooks import Webhook
@@ -25,7 +26,7 @@ from reports.insight.change import Change, from_text
 from reports.insight.status import Status
 from reports.models import Can
 from reports.pending_entries import note_change
-from reports.queue import QueueUnavailable
+from reports.queue import LetterKind, QueueUnavailable, received_letters
 from reports.store import Claim, Swept, rows, walking
 from reports.tasks import store_messages
 from reports.worker import register
@@ -323,6 +324,39 @@ def test_a_webhook_that_fails_rests_and_gets_it_later_or_never_with_the_reason(
     assert [(each.state, each.reason) for each in alert.results.values()] == [("failed", "it answered 500")]
     (letter,) = received(queue.DEAD_ALERTS)
     assert from_text(letter.body) == second
+
+
+def test_what_was_set_aside_is_told_again_by_the_rule_that_had_failed(
+    rule: Callable[..., AlertRule], hook: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(received_letters, "WAIT_S", 0)
+    first, second = rule(), rule()
+    hook.status = 410
+    change = a_change()
+    assert states(delivered(change)) == ["failed", "failed"]
+    letters = queue.sample_letters(LetterKind.ALERTS, release=True)
+    assert {(each.reason, each.field, each.error) for each in letters} == {
+        ("failed", first.name, "it answered 410"), ("failed", second.name, "it answered 410"),
+    }  # fmt: skip
+
+    def sent_back() -> dict[str, str]:
+        """By rule, what became of the alert when it was sent back once."""
+        call_command("redrive", "--alerts", "--reason", first.name)
+        delivery.forget()
+        (message,) = received()
+        deliver_alerts([message])
+        # Received once more, it changes nothing.
+        deliver_alerts([message])
+        return {each.rule: each.state for each in store.open_alert(change, datetime.now(UTC)).results.values()}
+
+    assert sent_back() == {first.name: "failed", second.name: "failed"}
+    assert queue.count_dead_letters(LetterKind.ALERTS) == 2
+    hook.status = 204
+    assert sent_back() == {first.name: "delivered", second.name: "failed"}
+    assert [told["id"] for told in hook.told] == [change.id]
+    (left,) = queue.sample_letters(LetterKind.ALERTS, release=True)
+    assert left.field == second.name
+    received(queue.DEAD_ALERTS)
 
 
 def test_an_alert_that_cannot_be_set_aside_is_not_noted_as_failed(

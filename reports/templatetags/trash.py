@@ -20,15 +20,14 @@ from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from reports.insight.fold import LastKnown
-from reports.insight.status import FULL_FROM
+from reports.insight.standing import Standing
+from reports.insight.status import FILLING_SHARE, Status
 from reports.insight.stop_map import StopMap
 from reports.report import iso
 from reports.report import percent as parsed
 
 register = template.Library()
 
-#: Percent from which on a bar is coloured as nearly full.
-NEARLY_FROM = Decimal(60)
 #: A level beyond it, which only another service can have written, is shown as its text.
 _ROUNDED_TO = Decimal(10) ** 6
 #: Attributes with a longer value than this are folded.
@@ -70,19 +69,17 @@ def listed(words: str) -> str:
     return words.replace(",", ", ")
 
 
-@register.filter
-def tone(level: Decimal | int) -> str:
-    """Return the CSS class by which a level in percent is coloured."""
-    return "full" if level >= FULL_FROM else "nearly" if level >= NEARLY_FROM else "fine"
-
-
 @register.simple_tag
-def level(text: str, old: bool = False) -> SafeString:
-    """Draw a level as a bar with its figure, grey where it is too old; its digits as sent are in the title."""
+def level(text: str, standing: Standing | None = None) -> SafeString:
+    """
+    Draw a level as a bar with its figure; its digits as sent are in the title.
+
+    standing: of the can whose newest level it is: it gives the colour. A level of the past has one colour.
+    """
     number = _number(text)
     if number is None:
         return format_html('<span class="level">{}</span>', text)
-    colour = "old" if old else tone(number)
+    colour = _tone(number, standing) if standing else "fine"
     width = f"{min(max(number, Decimal(0)), Decimal(100)):.1f}"
     # A list has hundreds of these: only what a device sent is escaped, no figure of ours.
     return mark_safe(  # noqa: S308
@@ -361,6 +358,20 @@ def _local(at: datetime, form: str = "%Y-%m-%d %H:%M:%S") -> str:
     except (OverflowError, ValueError):
         # In the years 1 and 9999 other zones lie outside the calendar.
         return at.isoformat()
+
+
+#: Statuses that say by themselves how full a can is, by its own threshold and hysteresis.
+_TONES = {Status.FULL: "full", Status.FILLING: "nearly", Status.OK: "fine"}
+
+
+def _tone(level: Decimal, standing: Standing) -> str:
+    """Return the CSS class of a can's newest level: by its status, or by its threshold where that tells no level."""
+    if standing.is_old:
+        return "old"
+    if tone := _TONES.get(standing.status):
+        return tone
+    full_from = Decimal(standing.full_from)
+    return "full" if level >= full_from else "nearly" if level >= full_from * FILLING_SHARE else "fine"
 
 
 def _number(level: str) -> Decimal | None:

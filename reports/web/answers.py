@@ -20,7 +20,8 @@ from reports.insight.status import Status
 from reports.models import Facts
 from reports.report import Report, iso
 
-_NEVER = Standing(Status.NEVER_REPORTED, "No report of it is stored.", False, None)
+#: How a can stands that never reported.
+NEVER = Standing(Status.NEVER_REPORTED, "No report of it is stored.", False, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +116,8 @@ class NeverRow:
     root: str
     facts: Facts
     report: None = None
-    is_old: bool = False
     has_trend: bool = False
-    standing: Standing = _NEVER
+    standing: Standing = NEVER
 
     @property
     def status(self) -> Status:

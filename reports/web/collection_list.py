@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reports.insight.collection import Judged, Round, Why, WhyNot, judged, most_urgent_first, with_figures
-from reports.insight.status import Status
+from reports.insight.standing import Standing
 from reports.insight.stops import Place, Way, way_through
 from reports.models import Facts
 from reports.report import iso
-from reports.web.answers import can_links, facts_or_not, instant
+from reports.web.answers import NEVER, can_links, facts_or_not, instant
 from reports.web.collection_queries import CollectionQuery
 from reports.web.part_of_fleet import PartOfFleet, cans_of, place_of
 
@@ -71,7 +71,7 @@ class LeftCan:
     can_id: str
     root: str
     reason: str
-    status: Status
+    standing: Standing
     level: str | None
     chance: float | None = None
 
@@ -79,7 +79,7 @@ class LeftCan:
         return {
             "can_id": self.can_id,
             "reason": self.reason,
-            "status": self.status,
+            "status": self.standing.status,
             "level": self.level,
             "chance": _rounded(self.chance, 3),
             "links": can_links(self.root, self.can_id),
@@ -212,11 +212,10 @@ def _left(left: Sequence[Judged], found: PartOfFleet, root: str) -> list[Left]:
     for can in left:
         if isinstance(can.why, WhyNot) and len(named := by_why[can.why]) < NAMED:
             report = can.row.report
-            named.append(LeftCan(report.can_id, root, can.reason, can.standing.status, report.level, can.chance))
+            named.append(LeftCan(report.can_id, root, can.reason, can.standing, report.level, can.chance))
     counts[WhyNot.NEVER_REPORTED] = len(found.never)
     by_why[WhyNot.NEVER_REPORTED] = [
-        LeftCan(can.can_id, root, "No report of it is stored.", Status.NEVER_REPORTED, None)
-        for can in found.never[:NAMED]
+        LeftCan(can.can_id, root, NEVER.reason, NEVER, None) for can in found.never[:NAMED]
     ]
     return [Left(why, counts[why], cans) for why, cans in by_why.items() if cans]
 

@@ -9,8 +9,10 @@ from typing import Any
 
 from reports import store
 from reports.insight.fleet_counts import Urgent
+from reports.insight.fold import Row
 from reports.insight.since import Since, since
-from reports.insight.status import SILENT_AFTER, Status
+from reports.insight.standing import Standing
+from reports.insight.status import FULL_FROM, SILENT_AFTER, Status
 from reports.models import Facts, facts_of
 from reports.web import database
 from reports.web.answers import facts_or_not, instant
@@ -21,12 +23,13 @@ class UrgentRow:
     """
     A can that needs attention.
 
-    is_old, facts, has_facts: as in reports.web.answers.Row. since: None where it is not known.
+    standing: its status as it was counted, without the reason. facts, has_facts: as in reports.web.answers.Row. since:
+    None where it is not known.
     """
 
     urgent: Urgent
     measured_at: datetime | None
-    is_old: bool
+    standing: Standing
     facts: Facts | None
     has_facts: bool
     since: Since | None
@@ -62,7 +65,7 @@ def rows(urgent: Sequence[Urgent], counted_at: datetime) -> Sequence[UrgentRow]:
         UrgentRow(
             each,
             at := datetime.fromisoformat(each.measured_at) if each.measured_at else None,
-            each.status == Status.SILENT or bool(at and counted_at - at > SILENT_AFTER),
+            _standing(each, at, found.get(each.can_id), counted_at),
             can.facts if cans and (can := cans.get(each.can_id)) else None,
             has_facts,
             since(row, Status(each.status)) if (row := found.get(each.can_id)) else None,
@@ -72,6 +75,12 @@ def rows(urgent: Sequence[Urgent], counted_at: datetime) -> Sequence[UrgentRow]:
     if has_facts:
         _held.counted_at, _held.rows = counted_at, made
     return made
+
+
+def _standing(urgent: Urgent, at: datetime | None, row: Row | None, counted_at: datetime) -> Standing:
+    status = Status(urgent.status)
+    is_old = status is Status.SILENT or bool(at and counted_at - at > SILENT_AFTER)
+    return Standing(status, "", is_old, None, full_from=row.rules.full_from if row else float(FULL_FROM))
 
 
 def forget() -> None:

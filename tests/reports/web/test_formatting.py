@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
 
 from reports import store
+from reports.insight.standing import Standing
+from reports.insight.status import Status
 from reports.report import Report
 from reports.templatetags import trash
 from reports.web import fleet_count
@@ -44,6 +46,24 @@ def test_no_time_is_too_odd_to_be_written(at: datetime | str | None) -> None:
 def test_no_level_is_too_odd_to_be_written(level: str) -> None:
     assert len(trash.level(level)) < 500
     assert len(trash.percent(level)) < 100
+
+
+@pytest.mark.parametrize(
+    ("status", "level", "full_from", "is_old", "tone"),
+    [
+        (Status.FULL, "36", 40, False, "full"),
+        (Status.FILLING, "62", 70, False, "nearly"),
+        (Status.OK, "85", 95, False, "fine"),
+        (Status.SUSPECT, "100", 95, False, "full"),
+        (Status.NEW, "32", 40, False, "nearly"),
+        (Status.NEW, "29", 40, False, "fine"),
+        (Status.FULL, "99", 80, True, "old"),
+    ],
+)
+def test_a_level_has_the_colour_of_its_can_s_status_and_threshold(
+    status: Status, level: str, full_from: int, is_old: bool, tone: str
+) -> None:
+    assert f'"level {tone}"' in trash.level(level, Standing(status, "", is_old, None, full_from=full_from))
 
 
 @pytest.mark.parametrize("text", ["[]", "x", "[" * 200_000, "3", '{"a": 1}'])

@@ -237,6 +237,9 @@ def test_the_page_draws_a_map_without_javascript_and_the_driver_has_the_stops_in
     page = client.get(f"{LISTS}?by={in_hours(10)}&order=stops", headers=HTML).content.decode()
 
     assert page.count('<rect class="') >= 3
+    # The list leads to the same cans: who uses the keyboard need not go through the map.
+    drawing = page[page.index('<figure class="stop-map">') : page.index("</figure>")]
+    assert drawing.count("<a ") == drawing.count('tabindex="-1"') >= 3
     assert "<polyline points=" in page
     rows = re.findall(r'<td class="n">(\d+)</td>', page)
     assert rows[:3] == ["1", "2", "3"]

@@ -21,7 +21,7 @@ from reports.web.csv_cells import as_it_was
 
 COLUMNS = ("can_id", "name", "address", "stream", "latitude", "longitude", "retired")
 #: Columns of the export that no import changes: what devices sent, and what follows from it.
-EXPORTED = ("level", "status", "measured_at", "received_at")
+EXPORTED = ("level", "status", "measured_at", "received_at", "sent_stream")
 #: Other names of columns.
 ALIASES = {"lat": "latitude", "lon": "longitude", "lng": "longitude"}
 
@@ -50,7 +50,8 @@ def plan(text: str) -> Plan:
 
     Columns: can_id, and any of name, address, stream, latitude, longitude, retired (yes or no). An empty cell
     clears the fact; a column that is not there leaves it alone. lat and lon are names too, cells may be separated by
-    `;`, and an export of the fleet may come back: what devices sent in it changes nothing. Writes nothing.
+    `;`, and an export of the fleet may come back: what devices sent in it changes nothing, nor does a stream that is
+    the one that the can sends itself, where none is entered. Writes nothing.
     """
     result = Plan()
     text = text.removeprefix("\ufeff")
@@ -66,17 +67,18 @@ def plan(text: str) -> Plan:
         result.errors.append(f"Unknown columns: {', '.join(unknown)}. Known: {', '.join(COLUMNS)}.")
         return result
     sent: dict[str, dict[str, str]] = {}
+    exported: dict[str, dict[str, str]] = {}
     try:
         for row in rows:
-            cells = {name: (row.get(name) or "").strip() for name in columns if name not in EXPORTED}
-            values = {name: as_it_was(cell) for name, cell in cells.items()}
+            values = {name: as_it_was((row.get(name) or "").strip()) for name in columns}
+            told = {name: values.pop(name) for name in EXPORTED if name in values}
             can_id = values.pop("can_id")
             if None in row:
                 result.errors.append(f"Line {rows.line_num} has more cells than the first line.")
             elif can_id in sent:
                 result.errors.append(f"Line {rows.line_num}: can {can_id} stands in the file twice.")
             else:
-                sent[can_id] = values
+                sent[can_id], exported[can_id] = values, told
                 result.errors += _errors(rows.line_num, can_id, values)
             if len(result.errors) >= 20:
                 result.errors.append("Further lines were not looked at.")
@@ -88,8 +90,9 @@ def plan(text: str) -> Plan:
         return result
     known = Can.objects.in_bulk(list(sent))
     for can_id, values in sent.items():
-        change = _change(can_id, values, known.get(can_id))
-        if change.columns or change.is_new:
+        change = _change(can_id, values, known.get(can_id), exported[can_id])
+        # A can that has reported is listed anyhow: without facts there is nothing to be kept of it.
+        if change.columns or (change.is_new and not exported[can_id].get("measured_at")):
             result.changes.append(change)
         else:
             result.same += 1
@@ -154,7 +157,8 @@ def _errors(line: int, can_id: str, values: Mapping[str, str]) -> list[str]:
     return []
 
 
-def _change(can_id: str, values: Mapping[str, str], known: Can | None) -> Change:
+def _change(can_id: str, values: Mapping[str, str], known: Can | None, exported: Mapping[str, str]) -> Change:
+    """Return what a line would change; exported: its cells that an export of the fleet has beside the facts."""
     columns = {}
     for name, after in values.items():
         if name == "retired":
@@ -163,6 +167,8 @@ def _change(can_id: str, values: Mapping[str, str], known: Can | None) -> Change
                 columns[name] = ("yes", "no") if is_retired else ("no", "yes")
             continue
         before = _text(getattr(known, name)) if known else ""
+        if name == "stream" and not before and after == exported.get("sent_stream"):
+            continue
         if _text(_cleaned(name, after)) != before:
             columns[name] = (before, after)
     return Change(can_id, known is None, columns)

@@ -15,8 +15,10 @@ from reports.web.answers import NeverRow, Row, instant
 from reports.web.csv_cells import harmless
 from reports.web.fleet_listing import FleetListing
 
+#: stream is what counts; sent_stream what the can itself sends, so that an import knows that nobody entered it.
 COLUMNS = (
     "can_id", "name", "address", "stream", "level", "status", "measured_at", "received_at", "latitude", "longitude",
+    "sent_stream",
 )  # fmt: skip
 CONTENT_TYPE = "text/csv; charset=utf-8"
 #: A file that is made within so long, and is no larger, is answered whole. Of any other so much is made whether or not
@@ -104,5 +106,6 @@ def _cells(row: Row | NeverRow) -> list[str]:
         (instant(report.received_at) or "") if report else "",
         (facts and facts.latitude) or "",
         (facts and facts.longitude) or "",
+        (report.stream or "") if report else "",
     )
     return [harmless(cell) for cell in cells]

@@ -115,14 +115,22 @@ def test_an_id_that_no_report_can_have_is_refused(can_id: str) -> None:
 @pytest.mark.usefixtures("shared_suffix")
 def test_an_export_can_be_imported_again_and_changes_nothing(client: Client) -> None:
     now = datetime.now(UTC)
-    store.put_reports([a_report("=back", "99", now)], now=now)
+    streams = {"=back": "=glass", "=back of nobody": "glass", "=back entered": "glass", "=back of no stream": None}
+    reports = [a_report(can_id, "99", now, stream=stream) for can_id, stream in streams.items()]
+    store.put_reports(reports, now=now)
     facts = {"name": "'=1;-2", "address": " a;b", "latitude": Decimal("-33.9"), "longitude": Decimal("18.4")}
     a_can("=back", **{**facts, "address": "a;b"})
+    a_can("=back entered", stream="paper")
     text = client.get("/reports/?format=csv&q==back").getvalue().decode()
 
     plan = facts_csv.plan(text)
 
-    assert (plan.errors, plan.changes, plan.same) == ([], [], 1)
+    assert (plan.errors, plan.changes, plan.same) == ([], [], 4)
+    # What somebody has changed in the file is entered.
+    changed = facts_csv.plan(text.replace(",paper,", ",glass,").replace("nobody,,,glass,", "nobody,,,paper,"))
+    assert {each.can_id: dict(each.columns) for each in changed.changes} == {
+        "=back entered": {"stream": ("paper", "glass")}, "=back of nobody": {"stream": ("", "paper")},
+    }  # fmt: skip
 
 
 def test_other_names_and_semicolons_are_read_and_half_a_place_is_refused() -> None:

@@ -484,7 +484,7 @@ def test_csv_is_all_that_matches_and_runs_nothing(client: Client, monkeypatch: p
 
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
     columns = ["can_id", "name", "address", "stream", "level", "status", "measured_at", "received_at"]
-    assert rows[0] == [*columns, "latitude", "longitude"]
+    assert rows[0] == [*columns, "latitude", "longitude", "sent_stream"]
     assert len(rows) >= 7
     for row in rows:
         texts = [cell for cell in row if not re.fullmatch(r"-[0-9.]+", cell)]

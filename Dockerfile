@@ -1,7 +1,7 @@
 # One image for web, worker, simulator and commands; docker-compose.yml shows each one's command.
 
-# Any image with Python 3.11 and pip on Debian 12; by digest where you build for production: `make image BASE=...@sha256:...`.
-ARG BASE=docker.io/library/python:3.11-slim-bookworm
+# Any image with Python 3.11 and pip on Debian 12 will do: `make image BASE=...`. The digest is that of all architectures together.
+ARG BASE=docker.io/library/python:3.11.16-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
 
 FROM ${BASE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore

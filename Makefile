@@ -74,7 +74,7 @@ screenshots: .venv/.dev ## Draw the pages of a running `make run` into docs/imag
 	@.venv/bin/python -m tests.docs.screenshots docs/images
 	cp docs/images/fleet.png docs/images/can.png docs/images/collections.png docs/images/over-time.png docs/
 
-image: ## Build the image with docker, podman or buildah (IMAGE=trashsite BASE=an image with Python 3.11, best by digest)
+image: ## Build the image with docker, podman or buildah (IMAGE=trashsite BASE=an image with Python 3.11)
 	@engine=$$(for each in docker podman buildah; do command -v $$each && break; done) || { \
 	    echo "No docker, podman or buildah on the path: install one (Debian, Ubuntu: sudo apt install buildah)." >&2; exit 1; }; \
 	case $$engine in */docker) format=;; *) format='--format docker';; esac; \

@@ -86,31 +86,32 @@ def _deliver_one(delivery: Delivery, told_by: Sequence[AlertRule], now: datetime
         telemetry.ALERTS.add(1, "failed")
         return None
     alert = store.open_alert(change, now)
-    waits = list[float]()
-    for rule in told_by:
-        before = alert.results.get(rule.id)
-        if change.again and before and before.state == "failed" and before.at < delivery.sent_at:
-            # It was set aside, and somebody has sent it back since.
-            before = None
-        if not rule.matches(change) or (before and before.is_settled):
-            continue
-        if (until := rule.waits_until(change, now)) is not None:
-            waits.append((until - now).total_seconds())
-            continue
-        rest_s, is_over = _receivers.rests_s(rule.id), now - delivery.sent_at > TRIED_FOR
-        if rest_s and not is_over:
-            # No try of this alert: it, or another one, has just shown that the receiver fails.
-            waits.append(rest_s)
-            continue
-        result = _told(rule, alert, before, now, is_over=is_over, rests=rest_s > 0)
-        if result.state == "failed":
-            # Before it is noted: what is noted as failed is not set aside by a message that comes again.
-            queue.set_alert_aside(delivery, result.reason, rule_name=rule.name, rule_id=rule.id)
-        store.note_result(alert.key, rule.id, result)
-        if not result.is_settled:
-            waits.append(_pause_s(result.tries))
-        telemetry.ALERTS.add(1, "tried" if result.state == "waiting" else result.state)
+    found = [_deliver_by(rule, alert, change, delivery, now) for rule in told_by if rule.matches(change)]
+    waits = [wait_s for wait_s in found if wait_s is not None]
     return min(MOST_INVISIBLE_S, max(1, math.ceil(min(waits)))) if waits else None
+
+
+def _deliver_by(rule: AlertRule, alert: Alert, change: Change, delivery: Delivery, now: datetime) -> float | None:
+    """Deliver an alert by one rule, where it is time for that; return what `_deliver_one` does."""
+    before = alert.results.get(rule.id)
+    if change.again and before and before.state == "failed" and before.at < delivery.sent_at:
+        # It was set aside, and somebody has sent it back since.
+        before = None
+    if before and before.is_settled:
+        return None
+    if (until := rule.waits_until(change, now)) is not None:
+        return (until - now).total_seconds()
+    rest_s, is_over = _receivers.rests_s(rule.id), now - delivery.sent_at > TRIED_FOR
+    if rest_s and not is_over:
+        # No try of this alert: it, or another one, has just shown that the receiver fails.
+        return rest_s
+    result = _told(rule, alert, before, now, is_over=is_over, rests=rest_s > 0)
+    if result.state == "failed":
+        # Before it is noted: what is noted as failed is not set aside by a message that comes again.
+        queue.set_alert_aside(delivery, result.reason, rule_name=rule.name, rule_id=rule.id)
+    store.note_result(alert.key, rule.id, result)
+    telemetry.ALERTS.add(1, "tried" if result.state == "waiting" else result.state)
+    return None if result.is_settled else _pause_s(result.tries)
 
 
 def _told(rule: AlertRule, alert: Alert, before: Result | None, now: datetime, *, is_over: bool, rests: bool) -> Result:

@@ -11,7 +11,7 @@ import logging
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from reports import queue, store
@@ -26,7 +26,7 @@ from trashsite.sqs.delivery import Delivery
 
 logger = logging.getLogger(__name__)
 
-#: For so long after a change a delivery that fails is tried again; then the alert is set aside.
+#: For so long from when it is due a delivery that fails is tried again; then the alert is set aside.
 TRIED_FOR = timedelta(hours=12)
 #: Pauses between tries: doubled from the first to the longest.
 FIRST_PAUSE_S, MOST_PAUSE_S = 5, 900
@@ -101,11 +101,15 @@ def _deliver_by(rule: AlertRule, alert: Alert, change: Change, delivery: Deliver
         return None
     if (until := rule.waits_until(change, now)) is not None:
         return (until - now).total_seconds()
-    rest_s, is_over = _receivers.rests_s(rule.id), now - delivery.sent_at > TRIED_FOR
-    if rest_s and not is_over:
+    due_at = rule.waits_until(change, delivery.sent_at) or delivery.sent_at
+    rest_s, is_over = _receivers.rests_s(rule.id), now - due_at > TRIED_FOR
+    if not rest_s:
+        result = _told(rule, alert, before, now, is_over=is_over)
+    elif before and is_over:
+        result = replace(before, state="failed", at=now)
+    else:
         # No try of this alert: it, or another one, has just shown that the receiver fails.
         return rest_s
-    result = _told(rule, alert, before, now, is_over=is_over, rests=rest_s > 0)
     if result.state == "failed":
         # Before it is noted: what is noted as failed is not set aside by a message that comes again.
         queue.set_alert_aside(delivery, result.reason, rule_name=rule.name, rule_id=rule.id)
@@ -114,12 +118,8 @@ def _deliver_by(rule: AlertRule, alert: Alert, change: Change, delivery: Deliver
     return None if result.is_settled else _pause_s(result.tries)
 
 
-def _told(rule: AlertRule, alert: Alert, before: Result | None, now: datetime, *, is_over: bool, rests: bool) -> Result:
-    """
-    Tell of an alert by a rule, unless it is not to be told, and return what became of it.
-
-    is_over: whether this is its last try. rests: whether the rule's receiver has just failed, so that none is left.
-    """
+def _told(rule: AlertRule, alert: Alert, before: Result | None, now: datetime, *, is_over: bool) -> Result:
+    """Tell of an alert by a rule, unless it is not to be told; return what became of it. is_over: on the last try."""
     tries = before.tries if before else 0
 
     def result(state: str, reason: str = "") -> Result:
@@ -131,8 +131,6 @@ def _told(rule: AlertRule, alert: Alert, before: Result | None, now: datetime, *
             return result("skipped", reason)
         if store.count_in_hour(rule.id, now) > rule.most_an_hour:
             return result("failed", f"more than {rule.most_an_hour} alerts in this hour")
-    if rests:
-        return result("failed", before.reason if before else "its receiver has failed for hours")
     tries += 1
     try:
         channels.send(rule, change)

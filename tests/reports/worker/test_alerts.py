@@ -378,6 +378,22 @@ def test_an_alert_that_cannot_be_set_aside_is_not_noted_as_failed(
     assert len(received(queue.DEAD_ALERTS)) == 1
 
 
+def test_an_alert_that_waited_for_hours_is_tried_for_as_long_as_any_other(
+    rule: Callable[..., AlertRule], hook: Receiver
+) -> None:
+    now = datetime.now(UTC)
+    rule(quiet_from=(now - timedelta(hours=14)).time(), quiet_until=(now - timedelta(minutes=1)).time())
+    hook.status = 500
+    assert states(delivered(a_change(), sent_hours_ago=13)) == ["waiting"]
+
+    rule(statuses="SILENT")
+    first, second = a_change(Status.SILENT), a_change(Status.SILENT)
+    assert states(delivered(first, sent_hours_ago=13)) == ["failed"]
+    # Nobody has tried this one yet, and its receiver has just failed.
+    assert states(delivered(second, sent_hours_ago=13)) == []
+    received(queue.DEAD_ALERTS)
+
+
 def test_a_redirect_is_not_followed_and_410_is_the_end(rule: Callable[..., AlertRule], hook: Receiver) -> None:
     rule()
     hook.status, hook.location = 302, hook.url

@@ -63,21 +63,24 @@ def deliver(deliveries: Sequence[Delivery], now: datetime) -> None:
 
     Raises StoreUnavailable and QueueUnavailable: then the batch has to come again.
     """
-    ends = time.monotonic() + BATCH_S
+    ends_s = time.monotonic() + BATCH_S
     told_by = rules.current()
     for delivery in deliveries:
-        if time.monotonic() > ends:
-            queue.postpone([delivery], lambda _: 1)
-            continue
-        wait_s = _deliver_one(delivery, told_by, now)
+        wait_s = _deliver_one(delivery, told_by, now, ends_s)
         if wait_s is None:
             queue.delete([delivery])
         else:
             queue.postpone([delivery], lambda _, seconds=wait_s: seconds)  # type: ignore[misc]
 
 
-def _deliver_one(delivery: Delivery, told_by: Sequence[AlertRule], now: datetime) -> int | None:
-    """Deliver an alert by each rule; return after how many seconds it has to come again, None where it is settled."""
+def _deliver_one(delivery: Delivery, told_by: Sequence[AlertRule], now: datetime, ends_s: float) -> int | None:
+    """
+    Deliver an alert by each rule; return after how many seconds it has to come again, None where it is settled.
+
+    ends_s: a monotonic time, after which nothing is begun.
+    """
+    if time.monotonic() > ends_s:
+        return 1
     try:
         change = from_text(delivery.body)
     except ValueError as error:
@@ -86,12 +89,14 @@ def _deliver_one(delivery: Delivery, told_by: Sequence[AlertRule], now: datetime
         telemetry.ALERTS.add(1, "failed")
         return None
     alert = store.open_alert(change, now)
-    found = [_deliver_by(rule, alert, change, delivery, now) for rule in told_by if rule.matches(change)]
+    found = [_deliver_by(rule, alert, change, delivery, now, ends_s) for rule in told_by if rule.matches(change)]
     waits = [wait_s for wait_s in found if wait_s is not None]
     return min(MOST_INVISIBLE_S, max(1, math.ceil(min(waits)))) if waits else None
 
 
-def _deliver_by(rule: AlertRule, alert: Alert, change: Change, delivery: Delivery, now: datetime) -> float | None:
+def _deliver_by(
+    rule: AlertRule, alert: Alert, change: Change, delivery: Delivery, now: datetime, ends_s: float
+) -> float | None:
     """Deliver an alert by one rule, where it is time for that; return what `_deliver_one` does."""
     before = alert.results.get(rule.id)
     if change.again and before and before.state == "failed" and before.at < delivery.sent_at:
@@ -99,6 +104,8 @@ def _deliver_by(rule: AlertRule, alert: Alert, change: Change, delivery: Deliver
         before = None
     if before and before.is_settled:
         return None
+    if time.monotonic() > ends_s:
+        return 1.0
     if (until := rule.waits_until(change, now)) is not None:
         return (until - now).total_seconds()
     due_at = rule.waits_until(change, delivery.sent_at) or delivery.sent_at

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -30,7 +31,7 @@ from reports.queue import LetterKind, QueueUnavailable, received_letters
 from reports.store import Claim, Swept, rows, walking
 from reports.tasks import store_messages
 from reports.worker import register
-from reports.worker.alerts import delivery, rules, sweeper, telling
+from reports.worker.alerts import channels, delivery, rules, sweeper, telling
 from tests.support.kind import KIND
 from tests.support.webhook_receiver import Receiver, receiver
 from trashsite import sns
@@ -392,6 +393,24 @@ def test_an_alert_that_waited_for_hours_is_tried_for_as_long_as_any_other(
     # Nobody has tried this one yet, and its receiver has just failed.
     assert states(delivered(second, sent_hours_ago=13)) == []
     received(queue.DEAD_ALERTS)
+
+
+def test_a_message_begins_no_further_rule_once_it_has_taken_long(
+    rule: Callable[..., AlertRule], hook: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule(), rule()
+    now_s, send = [0.0], channels.send
+    monkeypatch.setattr(delivery, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+
+    def slowly(*sent: Any) -> None:
+        now_s[0] += delivery.BATCH_S + 1
+        send(*sent)
+
+    monkeypatch.setattr(channels, "send", slowly)
+    change = a_change()
+    assert states(delivered(change)) == ["delivered"]
+    assert states(delivered(change)) == ["delivered", "delivered"]
+    assert len(hook.got) == 2
 
 
 def test_a_redirect_is_not_followed_and_410_is_the_end(rule: Callable[..., AlertRule], hook: Receiver) -> None:

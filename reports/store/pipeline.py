@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 
 from reports.report import iso
 from reports.store.errors import as_store_errors
-from reports.store.items import PIPELINE, READ_WITHIN_S, dynamodb
+from reports.store.items import PIPELINE, dynamodb
 from reports.store.minutes import Minute, minute_of
+from reports.store.pipeline_table import row_key, rows
 from trashsite.names import full_name
 
 #: How long a worker that is gone is remembered.
@@ -43,8 +44,7 @@ def beat(heartbeat: Heartbeat) -> None:
             {
                 "TableName": full_name(PIPELINE),
                 "Item": {
-                    "kind": {"S": "worker"},
-                    "id": {"S": heartbeat.name},
+                    **row_key("worker", heartbeat.name),
                     "seen_at": {"S": iso(heartbeat.seen_at)},
                     "counters": {"S": json.dumps(dict(heartbeat.counters))},
                     "problem": {"S": heartbeat.problem},
@@ -60,27 +60,11 @@ def beat(heartbeat: Heartbeat) -> None:
 def leave(name: str) -> None:
     """Say that a worker process has ended as it should, so that nobody misses it. Raises StoreUnavailable."""
     with as_store_errors():
-        dynamodb().call(
-            "DeleteItem", {"TableName": full_name(PIPELINE), "Key": {"kind": {"S": "worker"}, "id": {"S": name}}}
-        )
+        dynamodb().call("DeleteItem", {"TableName": full_name(PIPELINE), "Key": row_key("worker", name)})
 
 
 def workers(now: datetime) -> list[Heartbeat]:
     """Return the last heartbeat of each worker process of the past day, by name. Raises StoreUnavailable."""
-    with as_store_errors():
-        answer = dynamodb().patiently(
-            "Query",
-            {
-                "TableName": full_name(PIPELINE),
-                "KeyConditionExpression": "kind = :kind",
-                "FilterExpression": "expires_at > :now",
-                "ExpressionAttributeValues": {
-                    ":kind": {"S": "worker"},
-                    ":now": {"N": str(int(now.timestamp()))},
-                },
-            },
-            within_s=READ_WITHIN_S,
-        )
     return [
         Heartbeat(
             name=item["id"]["S"],
@@ -90,5 +74,5 @@ def workers(now: datetime) -> list[Heartbeat]:
             is_main=item.get("is_main", {}).get("BOOL", True),
             minute=minute_of(key, item["minute_counts"]["S"]) if (key := item.get("minute", {}).get("S")) else None,
         )
-        for item in answer["Items"]
+        for item in rows("worker", now=now)
     ]

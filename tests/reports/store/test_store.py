@@ -661,6 +661,13 @@ def test_a_workers_heartbeat_is_the_last_it_gave_and_is_forgotten_after_a_day(su
     assert store.workers(NOW) == [Heartbeat("host:2", NOW, {"stored": 0})]
 
 
+def test_no_heartbeat_is_missing_where_one_answer_of_dynamodb_cannot_hold_all(suffix: str) -> None:
+    # A worker that crashes again and again leaves a row each time, until a day later.
+    for number in range(4):
+        store.beat(Heartbeat(f"host:{number}", NOW, {}, problem="x" * 300_000))
+    assert [each.name for each in store.workers(NOW)] == ["host:0", "host:1", "host:2", "host:3"]
+
+
 def test_what_is_sent_on_by_the_wire_is_the_same_report_to_the_store(suffix: str) -> None:
     sent = report("1", 0, "5.0", stream="glass", location={"lat": 1, "lon": 2})
     put(sent)

@@ -35,7 +35,7 @@ def test_workers_are_counted_by_what_they_last_said() -> None:
 def test_while_dynamodb_is_away_every_worker_tells_how_many_messages_wait(
     proxy_to: Callable[[str], FaultProxy], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reports.store.pipeline.READ_WITHIN_S", 0.2)
+    monkeypatch.setattr("reports.store.pipeline_table.READ_WITHIN_S", 0.2)
     queue.publish(['{"can_id":"1","level":"2"}'])
     proxy_to("dynamodb").refuse()
     overseer = Overseer("b:1")

@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from reports.insight.change import Change, from_text
@@ -20,6 +21,8 @@ from reports.report import iso
 from reports.store.conditions import passes
 from reports.store.errors import as_store_errors
 from reports.store.items import PIPELINE, READ_WITHIN_S, Item, dynamodb, instant_key
+from reports.store.pipeline_table import row_key
+from reports.store.queries import answers
 from trashsite.names import full_name
 
 #: How long an alert is kept.
@@ -98,7 +101,7 @@ def open_alert(change: Change, now: datetime) -> Alert:
     request = {
         "TableName": full_name(PIPELINE),
         "Item": {
-            **_key("alert", key),
+            **row_key("alert", key),
             "can": {"S": change.can_id},
             "status": {"S": change.status},
             "change": {"S": change.text()},
@@ -109,7 +112,7 @@ def open_alert(change: Change, now: datetime) -> Alert:
     with as_store_errors():
         if passes("PutItem", request):
             return Alert(key, change)
-        read = {"TableName": full_name(PIPELINE), "Key": _key("alert", key), "ConsistentRead": True}
+        read = {"TableName": full_name(PIPELINE), "Key": row_key("alert", key), "ConsistentRead": True}
         item = dynamodb().patiently("GetItem", read).get("Item")
     # Swept in between: it is a month old.
     return _alert(item) if item else Alert(key, change)
@@ -120,7 +123,7 @@ def note_result(key: str, rule_id: str, result: Result) -> None:
     said = [result.rule, result.channel, result.state, iso(result.at), result.reason, result.tries]
     request = {
         "TableName": full_name(PIPELINE),
-        "Key": _key("alert", key),
+        "Key": row_key("alert", key),
         "UpdateExpression": "SET #result = :result",
         "ConditionExpression": "attribute_exists(id)",
         "ExpressionAttributeNames": {"#result": f"r{rule_id}"},
@@ -134,7 +137,7 @@ def acknowledge(key: str, by: str, now: datetime) -> bool:
     """Note who has acknowledged an alert, unless somebody had; False where there is no such alert. StoreUnavailable."""
     request = {
         "TableName": full_name(PIPELINE),
-        "Key": _key("alert", key),
+        "Key": row_key("alert", key),
         "UpdateExpression": "SET acknowledged_by = if_not_exists(acknowledged_by, :by), "
         "acknowledged_at = if_not_exists(acknowledged_at, :at)",
         "ConditionExpression": "attribute_exists(id)",
@@ -174,18 +177,15 @@ def alerts(
     }
     if names:
         request["ExpressionAttributeNames"] = names
-    found: list[Alert] = []
-    last = _key("alert", after) if after else None
+    if after:
+        request["ExclusiveStartKey"] = row_key("alert", after)
+    found, last = list[Alert](), None
     with as_store_errors():
-        for _ in range(REQUESTS):
-            asked = {**request, "ExclusiveStartKey": last} if last else request
-            answer = dynamodb().patiently("Query", asked, within_s=READ_WITHIN_S)
+        for answer in islice(answers(request, within_s=READ_WITHIN_S), REQUESTS):
             found += map(_alert, answer["Items"])
-            last = answer.get("LastEvaluatedKey")
             if len(found) > size:
                 return AlertPage(found[:size], found[size - 1].key)
-            if not last:
-                return AlertPage(found)
+            last = answer.get("LastEvaluatedKey")
     return AlertPage(found, last["id"]["S"] if last else None)
 
 
@@ -195,7 +195,7 @@ def claim_telling(rule_id: str, change: Change, pause_s: int, now: datetime) -> 
 
     The same alert, when it comes again, may be told. Raises StoreUnavailable.
     """
-    key = _key("told", f"{rule_id}#{change.status}#{change.can_id}")
+    key = row_key("told", f"{rule_id}#{change.status}#{change.can_id}")
     request = {
         "TableName": full_name(PIPELINE),
         "Item": {
@@ -223,7 +223,7 @@ def count_in_hour(rule_id: str, now: datetime) -> int:
     """Count one more alert that a rule sends in this hour of the clock, and return how many it is. StoreUnavailable."""
     request = {
         "TableName": full_name(PIPELINE),
-        "Key": _key("told-hour", f"{rule_id}#{instant_key(now)[:13]}"),
+        "Key": row_key("told-hour", f"{rule_id}#{instant_key(now)[:13]}"),
         "UpdateExpression": "ADD #count :one SET expires_at = :expires_at",
         "ExpressionAttributeNames": {"#count": "count"},
         "ExpressionAttributeValues": {
@@ -238,7 +238,7 @@ def count_in_hour(rule_id: str, now: datetime) -> int:
 
 def swept() -> Swept:
     """Return how far the fleet was looked through for changes by time alone. Raises StoreUnavailable."""
-    request = {"TableName": full_name(PIPELINE), "Key": _key("swept", "fleet"), "ConsistentRead": True}
+    request = {"TableName": full_name(PIPELINE), "Key": row_key("swept", "fleet"), "ConsistentRead": True}
     with as_store_errors():
         item = dynamodb().patiently("GetItem", request).get("Item", {})
     until, began = (float(item[name]["N"]) if name in item else None for name in ("until", "began"))
@@ -247,16 +247,12 @@ def swept() -> Swept:
 
 def note_swept(swept: Swept) -> None:
     """Note how far it was. Raises StoreUnavailable."""
-    item = _key("swept", "fleet")
+    item = row_key("swept", "fleet")
     item |= {name: {"N": repr(at)} for name, at in (("until", swept.until), ("began", swept.began)) if at is not None}
     if swept.position is not None:
         item["position"] = {"S": swept.position}
     with as_store_errors():
         dynamodb().patiently("PutItem", {"TableName": full_name(PIPELINE), "Item": item})
-
-
-def _key(kind: str, id_: str) -> Item:
-    return {"kind": {"S": kind}, "id": {"S": id_}}
 
 
 def _alert(item: Item) -> Alert:

@@ -15,12 +15,13 @@ from typing import NamedTuple
 
 from reports.store.errors import as_store_errors
 from reports.store.items import PIPELINE, READ_WITHIN_S, Item, dynamodb
+from reports.store.pipeline_table import row_key
 from reports.store.sensors import put_all
 from trashsite.names import full_name
 
 #: A row that no frame writes again is of a sensor that was taken out, or of one whose battery ended long ago.
 LOW_KEPT = timedelta(days=400)
-_KIND = {"S": "battery:low"}
+_KIND = "battery:low"
 #: Between a can's id and a sensor's key: neither holds it, and it sorts before whatever an id may go on with.
 _BETWEEN = "\x1f"
 
@@ -60,7 +61,7 @@ def low_battery_cans(forwards: bool, least: str, most: str, position: str | None
     request = {
         "TableName": full_name(PIPELINE),
         "KeyConditionExpression": "kind = :kind AND id BETWEEN :low AND :high",
-        "ExpressionAttributeValues": {":kind": _KIND, ":low": {"S": low}, ":high": {"S": high}},
+        "ExpressionAttributeValues": {":kind": {"S": _KIND}, ":low": {"S": low}, ":high": {"S": high}},
         "ProjectionExpression": "id",
         "ScanIndexForward": forwards,
         "Limit": need + 1,
@@ -73,4 +74,4 @@ def low_battery_cans(forwards: bool, least: str, most: str, position: str | None
 
 
 def _row_key(battery: LowBattery) -> Item:
-    return {"kind": _KIND, "id": {"S": f"{battery.can_id}{_BETWEEN}{battery.key}"}}
+    return row_key(_KIND, f"{battery.can_id}{_BETWEEN}{battery.key}")

@@ -10,18 +10,19 @@ from typing import Any
 from reports.insight.over_time import FleetHour
 from reports.report import iso
 from reports.store.errors import as_store_errors
-from reports.store.items import PIPELINE, READ_WITHIN_S, dynamodb
+from reports.store.items import PIPELINE, dynamodb
+from reports.store.pipeline_table import row_key, rows
 from trashsite.names import full_name
 
 #: So long an hour is kept: at most 9,600 rows of about 300 bytes, whatever the number of cans.
 KEPT = timedelta(days=400)
+KIND = "fleet-hour"
 
 
 def put_fleet_hour(hour: FleetHour) -> None:
     """Keep an hour's row in the place of the one that there was, if any. Raises StoreUnavailable."""
     item = {
-        "kind": {"S": "fleet-hour"},
-        "id": {"S": _key(hour.begins_at)},
+        **row_key(KIND, _key(hour.begins_at)),
         "counts": {"S": hour.packed()},
         "expires_at": {"N": str(int((hour.begins_at + KEPT).timestamp()))},
     }
@@ -36,24 +37,9 @@ def fleet_hours(since: datetime, until: datetime) -> list[FleetHour]:
     What another version of this program wrote is left out. Costs a Query, and some 40 read units for a month; three
     Queries and 330 units for a year. Raises StoreUnavailable.
     """
-    request: dict[str, Any] = {
-        "TableName": full_name(PIPELINE),
-        "KeyConditionExpression": "kind = :kind AND id BETWEEN :since AND :until",
-        "ExpressionAttributeValues": {
-            ":kind": {"S": "fleet-hour"},
-            ":since": {"S": _key(since)},
-            # Sorts after the hour before, and before this one.
-            ":until": {"S": _key(until - timedelta(microseconds=1))},
-        },
-    }
-    found: list[FleetHour] = []
-    with as_store_errors():
-        while True:
-            answer = dynamodb().patiently("Query", request, within_s=READ_WITHIN_S)
-            found += [hour for item in answer["Items"] if (hour := _hour(item))]
-            if not (start := answer.get("LastEvaluatedKey")):
-                return found
-            request["ExclusiveStartKey"] = start
+    # Sorts after the hour before, and before this one.
+    last = _key(until - timedelta(microseconds=1))
+    return [hour for item in rows(KIND, between=(_key(since), last)) if (hour := _hour(item))]
 
 
 def _key(at: datetime) -> str:

@@ -6,11 +6,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from itertools import islice
 
 from reports.report import iso
 from reports.store.errors import as_store_errors
-from reports.store.items import PIPELINE, READ_WITHIN_S, dynamodb
+from reports.store.items import PIPELINE, dynamodb
+from reports.store.pipeline_table import row_key, rows
 from trashsite.names import full_name
 
 KEPT = timedelta(hours=3)
@@ -45,8 +46,7 @@ def put_minute(minute: Minute) -> None:
             {
                 "TableName": full_name(PIPELINE),
                 "Item": {
-                    "kind": {"S": "minute"},
-                    "id": {"S": minute.key},
+                    **row_key("minute", minute.key),
                     "counts": {"S": json.dumps(dict(minute.counts), separators=(",", ":"))},
                     "expires_at": {"N": str(int((minute.begins_at + KEPT).timestamp()))},
                 },
@@ -56,25 +56,10 @@ def put_minute(minute: Minute) -> None:
 
 def minutes(since: datetime, until: datetime | None = None) -> list[Minute]:
     """Return the minutes from `since` on and before `until`, by time, MOST_MINUTES at most. Raises StoreUnavailable."""
-    request: dict[str, Any] = {
-        "TableName": full_name(PIPELINE),
-        "KeyConditionExpression": "kind = :kind AND id BETWEEN :since AND :until",
-        "ExpressionAttributeValues": {
-            ":kind": {"S": "minute"},
-            ":since": {"S": iso(since)[:16]},
-            # A digit sorts before it; a minute's key goes on after its sixteenth character.
-            ":until": {"S": iso(until)[:16] if until else ":"},
-        },
-    }
-    found: list[Minute] = []
-    with as_store_errors():
-        while len(found) < MOST_MINUTES:
-            answer = dynamodb().patiently("Query", request, within_s=READ_WITHIN_S)
-            found += [minute_of(item["id"]["S"], item["counts"]["S"]) for item in answer["Items"]]
-            if not (last := answer.get("LastEvaluatedKey")):
-                break
-            request["ExclusiveStartKey"] = last
-    return found[:MOST_MINUTES]
+    # A digit sorts before it; a minute's key goes on after its sixteenth character.
+    last = iso(until)[:16] if until else ":"
+    found = rows("minute", between=(iso(since)[:16], last))
+    return [minute_of(item["id"]["S"], item["counts"]["S"]) for item in islice(found, MOST_MINUTES)]
 
 
 def minute_of(key: str, counts: str) -> Minute:

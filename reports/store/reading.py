@@ -9,9 +9,10 @@ from typing import Any
 
 from reports.insight.fold import Row
 from reports.report import Report
-from reports.store.batches import READS, get_items, refuse_while_ending
+from reports.store.batches import READS, get_items
 from reports.store.errors import StoreUnavailable, as_store_errors
 from reports.store.items import HISTORY, LEVELS, READ_WITHIN_S, Item, dynamodb, instant_key, report_of, row_of
+from reports.store.queries import answers
 from trashsite.aws import Answer, side_by_side
 from trashsite.names import full_name
 
@@ -165,11 +166,10 @@ def query_history(
     consistent: bool = False,
 ) -> Iterator[Answer]:
     """
-    Yield the answers of a Query of one can's history, up to a megabyte each, while there are more rows.
+    Yield the answers to a Query of one can's history, as `queries.answers` does.
 
     least, most: bounds of the sort key, both included. now: skips what has expired then. after: a sort key. limit: rows
-    an answer looks at. names: attributes wanted, all where there are none. Raises what AWS said, and AwsUnavailable
-    as `refuse_while_ending`.
+    an answer looks at. names: attributes wanted, all where there are none.
     """
     request: dict[str, Any] = {
         "TableName": full_name(HISTORY),
@@ -188,13 +188,7 @@ def query_history(
         request["Limit"] = limit
     if after:
         request["ExclusiveStartKey"] = {"id": {"S": can_id}, "order_key": {"S": after}}
-    while True:
-        refuse_while_ending()
-        answer = dynamodb().patiently("Query", request, within_s=READ_WITHIN_S)
-        yield answer
-        if not (start := answer.get("LastEvaluatedKey")):
-            return
-        request["ExclusiveStartKey"] = start
+    return answers(request, within_s=READ_WITHIN_S)
 
 
 def _reports(items: Iterable[Item]) -> list[Report]:

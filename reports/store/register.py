@@ -18,10 +18,10 @@ from reports.store.batches import READS, get_items
 from reports.store.conditions import passes
 from reports.store.errors import StoreUnavailable, as_store_errors
 from reports.store.items import PIPELINE, READ_WITHIN_S, Item, dynamodb
+from reports.store.pipeline_table import row_key
 from trashsite.aws import side_by_side
 from trashsite.names import full_name
 
-BUCKETS = 256
 #: Characters of an entry: ten thousand of the largest, in a worker's memory, are 80 MB.
 MAX_ENTRY = 8_000
 #: How long the revision of a deleted entry stays: a writer that was about to write it has ended by then.
@@ -29,7 +29,7 @@ DELETED_FOR = timedelta(days=1)
 #: Of a write between whose reading and writing another one came.
 TRIES = 5
 
-_VERSIONS = {"kind": {"S": "register"}, "id": {"S": "versions"}}
+_VERSIONS = row_key("register", "versions")
 
 
 def bucket_of(kind: str, id_: str) -> int:
@@ -97,7 +97,7 @@ def _read(kind: str, ids: Sequence[str]) -> dict[str, Item]:
 
 
 def _key(kind: str, id_: str) -> Item:
-    return {"kind": {"S": f"register:{kind}:{bucket_of(kind, id_) >> 4:x}"}, "id": {"S": id_}}
+    return row_key(f"register:{kind}:{bucket_of(kind, id_) >> 4:x}", id_)
 
 
 def _revision(item: Item | None) -> int:

@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
-from typing import Any
 
 from reports.report import iso
 from reports.store.batches import (
@@ -33,8 +32,9 @@ from reports.store.batches import (
     sent_again,
 )
 from reports.store.errors import StoreUnavailable, as_store_errors
-from reports.store.items import HISTORY, PIPELINE, READ_WITHIN_S, Item, dynamodb, instant_key
-from reports.store.reading import query_history
+from reports.store.items import HISTORY, PIPELINE, Item, dynamodb, instant_key
+from reports.store.pipeline_table import row_key, rows
+from reports.store.reading import AFTER_ALL, query_history
 from trashsite.names import full_name
 
 #: Of writes between whose reading and writing another worker's came.
@@ -104,7 +104,7 @@ def change_states(known: Mapping[str, StoredState], change: Callable[[str, str],
 
 def _state_key(key: str) -> Item:
     shard = hashlib.blake2b(key.encode(), digest_size=1).digest()[0] >> 4
-    return {"kind": {"S": f"sensor:{shard:x}"}, "id": {"S": key}}
+    return row_key(f"sensor:{shard:x}", key)
 
 
 def _statement(key: str, state: StoredState, text: str) -> Statement:
@@ -155,20 +155,6 @@ class KeptMessage:
 
 def waiting_sensors(now: datetime) -> list[Waiting]:
     """Return the sensors that wait, by key. Raises StoreUnavailable."""
-    request: dict[str, Any] = {
-        "TableName": full_name(PIPELINE),
-        "KeyConditionExpression": "kind = :kind",
-        "FilterExpression": "expires_at > :now",
-        "ExpressionAttributeValues": {":kind": {"S": "waiting"}, ":now": {"N": str(int(now.timestamp()))}},
-    }
-    found: list[Item] = []
-    with as_store_errors():
-        while True:
-            answer = dynamodb().patiently("Query", request, within_s=READ_WITHIN_S)
-            found += answer["Items"]
-            if not (start := answer.get("LastEvaluatedKey")):
-                break
-            request["ExclusiveStartKey"] = start
     return [
         Waiting(
             key=item["id"]["S"],
@@ -177,7 +163,7 @@ def waiting_sensors(now: datetime) -> list[Waiting]:
             messages=int(item["messages"]["N"]),
             told=item["told"]["S"],
         )
-        for item in found
+        for item in rows("waiting", now=now)
     ]
 
 
@@ -187,8 +173,7 @@ def put_waiting(sensors: Sequence[Waiting]) -> None:
         full_name(PIPELINE),
         [
             {
-                "kind": {"S": "waiting"},
-                "id": {"S": each.key},
+                **row_key("waiting", each.key),
                 "first_at": {"S": iso(each.first_at)},
                 "last_at": {"S": iso(each.last_at)},
                 "messages": {"N": str(each.messages)},
@@ -202,7 +187,7 @@ def put_waiting(sensors: Sequence[Waiting]) -> None:
 
 def forget_waiting(key: str) -> None:
     """Take a sensor off the list; the messages that it sent stay until they expire. Raises StoreUnavailable."""
-    request = {"TableName": full_name(PIPELINE), "Key": {"kind": {"S": "waiting"}, "id": {"S": key}}}
+    request = {"TableName": full_name(PIPELINE), "Key": row_key("waiting", key)}
     with as_store_errors():
         dynamodb().patiently("DeleteItem", request)
 
@@ -226,7 +211,7 @@ def keep_messages(messages: Mapping[str, Sequence[KeptMessage]]) -> None:
 def kept_messages(key: str, now: datetime) -> Iterator[list[KeptMessage]]:
     """Yield the messages that a sensor sent while it waited, oldest first, by pages. Raises StoreUnavailable."""
     with as_store_errors():
-        for answer in query_history(_kept_id(key), "0", ":", now=now):
+        for answer in query_history(_kept_id(key), "0", AFTER_ALL, now=now):
             yield [_kept(item) for item in answer["Items"]]
 
 

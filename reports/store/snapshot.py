@@ -13,7 +13,8 @@ from typing import Any
 from reports.store.batches import get_items
 from reports.store.conditions import passes
 from reports.store.errors import StoreUnavailable, as_store_errors
-from reports.store.items import PIPELINE, READ_WITHIN_S, dynamodb
+from reports.store.items import PIPELINE, READ_WITHIN_S, Item, dynamodb
+from reports.store.pipeline_table import row_key
 from trashsite.names import full_name
 
 #: An item holds 400 KB, and bytes travel as base64 inside JSON only, not in the table.
@@ -27,28 +28,24 @@ TRIES = 5
 
 def snapshot(name: str) -> tuple[bytes, datetime] | None:
     """Return the last snapshot of this name and when it was taken. Raises StoreUnavailable."""
-    request = {"TableName": full_name(PIPELINE), "Key": {"kind": {"S": "snapshot"}, "id": {"S": name}}}
+    request = {"TableName": full_name(PIPELINE), "Key": row_key("snapshot", name)}
     with as_store_errors():
         item = dynamodb().patiently("GetItem", request, within_s=READ_WITHIN_S).get("Item", {})
-    if "body" not in item:
-        return None
-    return base64.b64decode(item["body"]["B"]), datetime.fromtimestamp(float(item["taken_at"]["N"]), UTC)
+    return _taken(item) if "body" in item else None
 
 
 def snapshots(names: Sequence[str]) -> dict[str, tuple[bytes, datetime]]:
     """Return those of up to 100 snapshots that there are, by name, and when each was taken. Raises StoreUnavailable."""
-    keys = [{"kind": {"S": "snapshot"}, "id": {"S": name}} for name in names]
+    keys = [row_key("snapshot", name) for name in names]
     with as_store_errors():
         items, unread = get_items(full_name(PIPELINE), keys, tries=TRIES, pauses=(0.05, 0.5), within_s=READ_WITHIN_S)
     if unread:
         raise StoreUnavailable(f"{len(unread)} snapshots are still unread after {TRIES} tries")
-    return {
-        item["id"]["S"]: (
-            base64.b64decode(item["body"]["B"]),
-            datetime.fromtimestamp(float(item["taken_at"]["N"]), UTC),
-        )
-        for item in items
-    }
+    return {item["id"]["S"]: _taken(item) for item in items}
+
+
+def _taken(item: Item) -> tuple[bytes, datetime]:
+    return base64.b64decode(item["body"]["B"]), datetime.fromtimestamp(float(item["taken_at"]["N"]), UTC)
 
 
 def keep_snapshot(name: str, body: bytes, now: datetime) -> None:
@@ -56,8 +53,7 @@ def keep_snapshot(name: str, body: bytes, now: datetime) -> None:
     if len(body) > MAX_BYTES:
         raise ValueError(f"a snapshot may be {MAX_BYTES} bytes long, not {len(body)}")
     item = {
-        "kind": {"S": "snapshot"},
-        "id": {"S": name},
+        **row_key("snapshot", name),
         "body": {"B": base64.b64encode(body).decode()},
         "taken_at": {"N": repr(now.timestamp())},
     }
@@ -101,14 +97,14 @@ class Claim:
         """Let others have it at once. Raises StoreUnavailable."""
         request = {
             "TableName": full_name(PIPELINE),
-            "Item": {"kind": {"S": "claim"}, "id": {"S": self.name}},
+            "Item": row_key("claim", self.name),
             "ConditionExpression": "holder = :holder",
             "ExpressionAttributeValues": {":holder": {"S": self.holder}},
         }
         _passes("PutItem", request)
 
     def _key(self) -> dict[str, Any]:
-        return {"TableName": full_name(PIPELINE), "Key": {"kind": {"S": "claim"}, "id": {"S": self.name}}}
+        return {"TableName": full_name(PIPELINE), "Key": row_key("claim", self.name)}
 
 
 def _passes(operation: str, request: Mapping[str, Any]) -> bool:

@@ -11,6 +11,7 @@ from reports.report import Report, percent
 from reports.store.conditions import passes
 from reports.store.errors import as_store_errors
 from reports.store.items import INDEXES, LEVELS, SHARDS, Item, dynamodb, index_keys, level_part, minute_part, report_of
+from reports.store.queries import answers
 from trashsite.aws import Answer, side_by_side
 from trashsite.names import full_name
 
@@ -129,13 +130,8 @@ def _counted(keys: KeyRange, shard: str) -> Iterator[Answer]:
         "ExpressionAttributeValues": {":shard": {"S": shard}, ":least": {"S": keys.least}, ":most": {"S": keys.most}},
         "Limit": KEYS,
     }
-    while True:
-        with as_store_errors():
-            answer = dynamodb().patiently("Query", request)
-        yield answer
-        if not (start := answer.get("LastEvaluatedKey")):
-            return
-        request["ExclusiveStartKey"] = start
+    with as_store_errors():
+        yield from answers(request)
 
 
 def _keys(item: Item) -> dict[str, str]:

@@ -23,9 +23,9 @@ from reports.store.batteries import LowBattery, forget_low_batteries, note_low_b
 from reports.store.emptying_rows import Emptyings, emptyings, kept_emptyings
 from reports.store.errors import Outcome, StoreUnavailable
 from reports.store.fleet_hours import fleet_hours, put_fleet_hour
+from reports.store.heartbeats import Heartbeat, beat, leave, workers
 from reports.store.items import LEVELS
 from reports.store.minutes import MOST_MINUTES, Minute, minutes, put_minute
-from reports.store.pipeline import Heartbeat, beat, leave, workers
 from reports.store.ranking import BUDGET, Order, Ranked, ranked, whole_from
 from reports.store.reading import Page, history, latest, latest_row, latest_rows, past_levels, ping, stored_reports
 from reports.store.register import bucket_of, register_entries, register_versions, write_entries

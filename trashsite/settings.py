@@ -87,7 +87,7 @@ def _mail_server(address: str) -> SplitResult:
 
 #: A laptop with local stores: alone permits a known secret key, open reads and generated users.
 TRASH_LOCAL = _flag("TRASH_LOCAL")
-#: The end of the names of both queues and all tables, as in the lab's `trash-level-wra`.
+#: The end of the names of all queues and tables, as in the lab's `trash-level-wra`.
 TRASH_SUFFIX = os.environ.get("TRASH_SUFFIX", "")
 if not re.fullmatch(r"[A-Za-z0-9_-]{0,32}", TRASH_SUFFIX):
     raise ImproperlyConfigured("TRASH_SUFFIX may hold letters, digits, - and _ only, at most 32.")

@@ -25,7 +25,7 @@ def throughput(text: str) -> tuple[int, int]:
 class Command(BaseCommand):
     """Creates what is missing, and prints what exists; safe to run again."""
 
-    help = "Create the two queues and three tables where they are missing. Safe to run again."
+    help = "Create the four queues and three tables where they are missing. Safe to run again."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare --suffix and --throughput."""

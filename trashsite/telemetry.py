@@ -189,7 +189,8 @@ BATCH_SECONDS = Histogram(
     "From the begin of a batch's task to its end.",
     (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20),
 )
-BATCH_MESSAGES = Histogram("batch_messages", "Messages in one batch.", (1, 2, 5, 10, 20, 30, 40, 49, 50))
+#: Up to the messages of a full batch, and one less.
+BATCH_MESSAGES = Histogram("batch_messages", "Messages in one batch.", (1, 2, 5, 10, 20, 40, 60, 80, 99, 100))
 REPORT_AGE_SECONDS = Histogram(
     "report_age_seconds",
     "How long ago a message was first sent when its reports were stored and could be read; one count a message.",

@@ -20,6 +20,7 @@ from tests.support.scrape import scraped
 from tests.support.servers import ROOT, Site, Worker, eventually
 from trashsite import aws, kept_numbers, telemetry
 from trashsite.kept_numbers import numbers_in
+from trashsite.sqs.dispatch import BATCH
 
 #: A program that counts in twenty processes, one after another, of which half are killed; each counts its turn.
 COUNTING = """
@@ -136,6 +137,10 @@ def test_values_that_are_counted_at_once_count_as_they_do_one_by_one() -> None:
         for histogram in (at_once, one_by_one)
     )  # fmt: skip
     assert found == expected
+
+
+def test_a_full_batch_is_told_from_a_nearly_full_one() -> None:
+    assert telemetry.BATCH_MESSAGES._options["buckets"][-2:] == (BATCH - 1, BATCH)
 
 
 def test_every_metric_is_documented_with_its_kind_labels_and_meaning() -> None:

@@ -447,7 +447,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "task": "reports.store_messages",
     "call": "reports.record_reports",
     # What is in this queue comes from our own programs: it has a task of its own, and one slot that no report takes.
-    "aside": {with_suffix(ALERTS_QUEUE, TRASH_SUFFIX): "reports.deliver_alerts"},
+    "own": {with_suffix(ALERTS_QUEUE, TRASH_SUFFIX): "reports.deliver_alerts"},
 }
 CELERY_TASK_DEFAULT_QUEUE = with_suffix(REPORTS_QUEUE, TRASH_SUFFIX)
 CELERY_TASK_QUEUES = {

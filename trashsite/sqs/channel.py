@@ -31,8 +31,8 @@ logger = logging.getLogger(__name__)
 #: The next heartbeat reports it, ten seconds later at most: half a minute in all.
 STALLED_S = 18.0
 JOIN_S = WAIT_S + 0.3
-#: Messages in a batch of a queue that is no device's: each may wait for somebody else's server.
-BATCH_ASIDE = 5
+#: Messages in a batch of a queue of our own: each may wait for somebody else's server.
+BATCH_OWN = 5
 
 
 class Stall(NamedTuple):
@@ -46,19 +46,19 @@ class Consuming:
     """
     One queue that a channel consumes: its receiver, the messages that wait, and the batches in tasks.
 
-    is_aside: whether it is one of the queues that the transport's option `aside` names with their tasks. Its messages
-    are our own, so no call is looked for in them; it has one batch in a task at a time, of few messages, and one slot
-    is kept for it where there are two or more: so however long its tasks take, device messages have all others.
+    is_own: whether our own programs alone send to it, as the transport's option `own` says by naming it with its task.
+    So no call is looked for in its messages. It has one batch in a task at a time, of few messages, and one slot is
+    kept for it where there are two or more: however long its tasks take, device messages have all others.
     """
 
     def __init__(self, channel: Channel, queue: str) -> None:
         options: dict[str, Any] = channel.connection.client.transport_options
-        aside: dict[str, str] = options.get("aside", {})
+        own: dict[str, str] = options.get("own", {})
         self.queue = queue
-        self.is_aside = queue in aside
-        self.task = aside.get(queue, options["task"])
+        self.is_own = queue in own
+        self.task = own.get(queue, options["task"])
         self.call = options["call"]
-        self.dispatcher = Dispatcher(most=BATCH_ASIDE) if self.is_aside else Dispatcher()
+        self.dispatcher = Dispatcher(most=BATCH_OWN) if self.is_own else Dispatcher()
         #: Batches in tasks, and since when, by delivery tag.
         self.given: dict[str, Batch] = {}
         self.given_at: dict[str, float] = {}
@@ -69,7 +69,7 @@ class Consuming:
         self.receiver = Receiver(queue, self._on_arrival, limit=BATCH + MESSAGES_PER_REQUEST)
 
     def _on_arrival(self, deliveries: list[Delivery]) -> None:
-        self.arrived.put(deliveries if self.is_aside else [unpacked(each, self.call) for each in deliveries])
+        self.arrived.put(deliveries if self.is_own else [unpacked(each, self.call) for each in deliveries])
         self._wake()
 
     def enqueue_arrived(self, now: float) -> None:
@@ -201,9 +201,9 @@ class Channel(virtual.Channel):
         """Say whether a batch of this queue may go into a task now."""
         if not self.qos.can_consume():
             return False
-        if consuming.is_aside:
+        if consuming.is_own:
             return not consuming.given
-        kept = any(each.is_aside for each in self._consuming.values())
+        kept = any(each.is_own for each in self._consuming.values())
         return not kept or len(consuming.given) < max(1, self._slots - 1)
 
     def _deliver(self, consuming: Consuming, batch: Batch) -> None:

@@ -15,6 +15,7 @@ from kombu import Connection
 
 from tests.support.servers import eventually
 from trashsite.sqs import receiver
+from trashsite.sqs.channel import BATCH_OWN
 from trashsite.sqs.delivery import Delivery
 from trashsite.sqs.dispatch import BATCH, BATCH_REPORTS
 
@@ -224,6 +225,20 @@ def test_a_consumer_that_would_not_acknowledge_is_refused(suffix: str) -> None:
         channel: Any = connection.channel()
         with pytest.raises(ValueError, match="no_ack is refused"):
             channel.basic_consume(f"trash-level-{suffix}", True, print, "tag")
+
+
+def test_no_more_is_received_ahead_than_fills_the_slots_of_its_queue_and_one_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("start", "join"):
+        monkeypatch.setattr(receiver.Receiver, name, lambda *_: None)
+    with Connection("sqs://aws//", transport_options={**OPTIONS, "own": {"alerts": "ours"}}) as connection:
+        channel: Any = connection.channel()
+        channel.basic_qos(0, 5, False)
+        for queue in ("reports", "alerts"):
+            channel.basic_consume(queue, False, print, queue)
+        limits = {each.queue: each.receiver.limit for each in channel._consuming.values()}
+    assert limits == {"reports": 5 * BATCH + 10, "alerts": 2 * BATCH_OWN + 10}
 
 
 def test_a_queue_is_never_emptied(suffix: str) -> None:

@@ -199,12 +199,7 @@ class Channel(virtual.Channel):
 
     def _has_slot(self, consuming: Consuming) -> bool:
         """Say whether a batch of this queue may go into a task now."""
-        if not self.qos.can_consume():
-            return False
-        if consuming.is_own:
-            return not consuming.given
-        kept = any(each.is_own for each in self._consuming.values())
-        return not kept or len(consuming.given) < max(1, self._slots - 1)
+        return bool(self.qos.can_consume()) and len(consuming.given) < self._slots_of(consuming)
 
     def _deliver(self, consuming: Consuming, batch: Batch) -> None:
         payload = consuming.give(batch)
@@ -304,7 +299,15 @@ class Channel(virtual.Channel):
     def _slots(self) -> int:
         return int(self.qos.prefetch_count or 1)
 
+    def _slots_of(self, consuming: Consuming) -> int:
+        """Return in how many slots batches of this queue may be at once."""
+        if consuming.is_own:
+            return 1
+        keeps_one = any(each.is_own for each in self._consuming.values())
+        return max(1, self._slots - keeps_one)
+
     def _fit_limit(self) -> None:
-        """Limit each receiver to the messages of all slots and of one batch more."""
+        """Limit each receiver to the messages of its queue's slots and of one batch more: others may have the rest."""
         for consuming in self._consuming.values():
-            consuming.receiver.limit = BATCH * (self._slots + 1) + MESSAGES_PER_REQUEST
+            batches = self._slots_of(consuming) + 1
+            consuming.receiver.limit = consuming.dispatcher.most * batches + MESSAGES_PER_REQUEST

@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from reports import queue, store
-from reports.insight.health import worker_alerts, works
+from reports.insight.health import works
 from reports.queue import QueueUnavailable
 from reports.store import StoreUnavailable
 from reports.web import schemas
@@ -30,12 +30,6 @@ NO_STORE = {"Cache-Control": "no-store"}
 _RETRY = {"Retry-After": str(RETRY_AFTER_S), **NO_STORE}
 
 log = logging.getLogger(__name__)
-
-
-def worker_problems() -> list[str]:
-    """Return what is wrong with the workers, in sentences for operators; asks DynamoDB. Raises StoreUnavailable."""
-    now = timezone.now()
-    return [f"{alert.text} {alert.remedy}" for alert in worker_alerts(store.workers(now), now)]
 
 
 def _workers() -> dict[str, str]:

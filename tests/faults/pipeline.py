@@ -8,6 +8,7 @@ import re
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -152,13 +153,14 @@ class Pipeline:
         return dead_letters.collect(self.queue, self.dead_url)
 
     def health(self) -> list[str]:
-        """Return what the web finds wrong with the workers: nothing where `/health/pipeline` answers 200."""
-        from reports.store import StoreUnavailable
-        from reports.web.probes import worker_problems
+        """Return what is wrong with the workers, in sentences."""
+        from reports import store
+        from reports.insight.health import worker_alerts
 
+        now = datetime.now(UTC)
         try:
-            return worker_problems()
-        except StoreUnavailable as error:
+            return [f"{alert.text} {alert.remedy}" for alert in worker_alerts(store.workers(now), now)]
+        except store.StoreUnavailable as error:
             return [str(error)]
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Who may be asked for by which name."""
+"""The host that a request names: looked at once, and any one for the health pages."""
 
 from __future__ import annotations
 

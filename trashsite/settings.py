@@ -397,10 +397,10 @@ LOGGING = {
         }
     },
     "filters": {
-        "seldom": {"()": "trashsite.logs.Seldom"},
-        "some": {"()": "trashsite.logs.Seldom", "most": 20},
-        "refusals": {"()": "trashsite.logs.Refusals"},
+        "1 a minute": {"()": "trashsite.logs.Seldom"},
+        "20 a minute": {"()": "trashsite.logs.Seldom", "most": 20},
         "60 a minute": {"()": "trashsite.logs.Seldom", "most": 60},
+        "refusals": {"()": "trashsite.logs.Refusals"},
         "not unavailable": {"()": "trashsite.logs.NotUnavailable"},
     },
     "handlers": {
@@ -418,17 +418,17 @@ LOGGING = {
         "django.request": {"level": "ERROR", "filters": ["not unavailable"]},
         "django.security": {"handlers": ["refusals"], "propagate": False},
         # A line for each attempt to connect, while the database is away.
-        "psycopg.pool": {"filters": ["seldom"]},
+        "psycopg.pool": {"filters": ["1 a minute"]},
         # Or an outage of the store would log a line for each request.
-        "reports.web.problems": {"filters": ["seldom"]},
+        "reports.web.problems": {"filters": ["1 a minute"]},
         # Or whoever guesses passwords and keys would fill it.
-        "accounts.views": {"filters": ["some"]},
-        "accounts.authentication": {"filters": ["some"]},
-        "reports.web.uplinks": {"filters": ["some"]},
-        "trashsite.server.streams": {"filters": ["seldom"]},
+        "accounts.views": {"filters": ["20 a minute"]},
+        "accounts.authentication": {"filters": ["20 a minute"]},
+        "reports.web.uplinks": {"filters": ["20 a minute"]},
+        "trashsite.server.streams": {"filters": ["1 a minute"]},
         # Or a flood of invalid reports would log a line for each.
         "reports.worker.storing.set_aside": {"filters": ["60 a minute"]},
-        "trashsite.sqs.origin": {"filters": ["seldom"]},
+        "trashsite.sqs.origin": {"filters": ["1 a minute"]},
     },
 }
 

@@ -7,7 +7,7 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 urlpatterns = [
-    # Not included, by which each address is matched once more.
+    # Not by `include`, which matches each address twice; and by name, since trashsite imports no app.
     *import_module("reports.urls").urlpatterns,
     *import_module("accounts.urls").urlpatterns,
     # Our login page limits the number of attempts.

@@ -38,10 +38,9 @@ WAITING = 1000
 WHOLE_BYTES = 64 * 1024
 #: From the answer to a body that is not taken until its connection is ended.
 HANG_UP_AFTER_S = 1.0
-_SIGN_IN = ("/login/", "/admin/login/")
-
-#: Connections are looked at twice a second.
+#: How long an answer that broke off waits until its connection is ended, which is done at once as a rule.
 BROKEN_WITHIN_S = 5.0
+_SIGN_IN = ("/login/", "/admin/login/")
 
 
 def kind_of(environ: Mapping[str, str]) -> str:

@@ -15,7 +15,7 @@ from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.request import Request
 
 from accounts.models import Token, digest
-from reports.web.access import WrongTokens
+from reports.web.rate_limits import WrongTokens
 from trashsite.server.visitors import address_of
 
 #: Tokens of which it is remembered that they were right.

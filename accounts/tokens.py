@@ -27,10 +27,11 @@ from rest_framework.views import APIView
 
 from accounts.models import MOST_ACTIVE, MOST_ENDED, Token, digest, new_key
 from reports.web import queries, schemas
-from reports.web.access import MakingTokens, Posting, Reading, may
+from reports.web.access import may
 from reports.web.answers import instant
 from reports.web.parsers import ChoiceParser, ReportFormParser
 from reports.web.problems import InvalidFields, InvalidQuery, answered
+from reports.web.rate_limits import MakingTokens, Posting, Reading
 from reports.web.rendering import Page
 from reports.web.view import REFUSALS, UNKNOWN, UNREAD, ApiView
 

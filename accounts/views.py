@@ -12,8 +12,9 @@ from django.http import HttpRequest, HttpResponse
 
 from accounts import browsers, sessions
 from reports.web import ingestion
-from reports.web.access import SigningIn, visitor_of
+from reports.web.access import visitor_of
 from reports.web.problems import plain
+from reports.web.rate_limits import SigningIn
 from trashsite.server.visitors import address_of
 
 log = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from hypothesis import settings as hypothesis_settings
 from pytest_django.fixtures import Settings
 
 from reports import queue, store
-from reports.web import access, database, fleet_count, fleet_csv, fleet_walk, probes
+from reports.web import database, fleet_count, fleet_csv, fleet_walk, probes, rate_limits
 from tests.support import aws_calls
 from tests.support.fault_proxy import FaultProxy
 from tests.support.kind import KIND
@@ -192,7 +192,7 @@ def quick(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     # These close the connection of such a thread: it is a test's own here, on PostgreSQL with all that the test wrote.
     for module in (fleet_csv, fleet_walk):
         monkeypatch.setattr(module, "close_old_connections", lambda: None)
-    access.forget()
+    rate_limits.forget()
     probes.forget()
     database.forget()
 

@@ -357,7 +357,7 @@ REST_FRAMEWORK = {
         "accounts.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["reports.web.access.MayRead"],
-    "DEFAULT_THROTTLE_CLASSES": ["reports.web.access.Reading", "reports.web.access.Posting"],
+    "DEFAULT_THROTTLE_CLASSES": ["reports.web.rate_limits.Reading", "reports.web.rate_limits.Posting"],
     "EXCEPTION_HANDLER": "reports.web.view.exception_handler",
 }
 SPECTACULAR_SETTINGS = {

@@ -17,9 +17,9 @@ from rest_framework.response import Response
 from reports import queue
 from reports.models import UplinkSource, secret_digest
 from reports.web import schemas
-from reports.web.access import Uplinking, WrongSecrets
 from reports.web.parsers import BoundedParser
 from reports.web.problems import InvalidQuery, TooMany
+from reports.web.rate_limits import Uplinking, WrongSecrets
 from reports.web.view import REFUSALS, UNREAD, ApiView
 from trashsite.server.visitors import address_of
 

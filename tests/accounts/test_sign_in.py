@@ -20,7 +20,7 @@ from pytest_django.fixtures import Settings
 
 from accounts import sessions
 from accounts.models import Token, digest
-from reports.web import access
+from reports.web import rate_limits
 from trashsite.logs import Seldom
 
 pytestmark = pytest.mark.django_db
@@ -99,7 +99,7 @@ def test_a_port_in_x_forwarded_for_makes_nobody_another(twice: Settings, said: l
     ]
 
     assert codes == [200, 200, 429]
-    assert len(access._used) == 1 + 2
+    assert len(rate_limits._used) == 1 + 2
 
 
 @pytest.fixture

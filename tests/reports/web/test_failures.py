@@ -34,7 +34,7 @@ from accounts.roles import give_role, make_roles
 from reports import queue, store
 from reports.models import Mounting, SavedView, Sensor, UplinkSource, secret_digest
 from reports.report import Report
-from reports.web import access, database, dead_letters, fleet_count, ingestion, probes, urgent
+from reports.web import database, dead_letters, fleet_count, ingestion, probes, rate_limits, urgent
 from tests.reports.web.routes import missing_routes
 from tests.support.cans import a_can, a_report
 from trashsite import aws
@@ -460,7 +460,7 @@ def test_a_failure_is_503_or_named(visit: Visit, clients: dict[str, Client], fau
         # The visit may have left its transaction broken, of which the test's is the outer one here.
         connection.set_rollback(False)
         body = visit.before() or visit.body
-        access.forget()
+        rate_limits.forget()
         ingestion.forget()
         database.forget()
         urgent.forget()

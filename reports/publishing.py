@@ -22,7 +22,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.db import close_old_connections, connection
 from django.db.models import Q
 from django.utils import timezone
 
@@ -38,6 +38,7 @@ from reports.queue import Origin, QueueUnavailable, RedriveKeyMissing
 from reports.report import EPOCH
 from reports.rule_entries import rule_ids, rule_texts, rules_on
 from reports.store import StoreUnavailable
+from trashsite.database import DATABASE_DOWN
 from trashsite.outage import Outage
 
 logger = logging.getLogger(__name__)
@@ -49,8 +50,6 @@ MOST_AT_ONCE = 100
 MOST_CANS_AT_ONCE = 3
 #: Notes looked at together.
 NOTES = 1_000
-#: What Django raises while its database is out of reach.
-_DATABASE_DOWN = (OperationalError, InterfaceError)
 _publishing = Outage("copying entries to the workers' register")
 
 
@@ -205,7 +204,7 @@ def publish_changed(*, kind: str, ids: Collection[str], **_: Any) -> None:
     try:
         most = MOST_CANS_AT_ONCE if kind == CAN else MOST_AT_ONCE
         _publish(PendingEntry.objects.filter(kind=kind, entry_id__in=sorted(ids)[:most]))
-    except (StoreUnavailable, QueueUnavailable, *_DATABASE_DOWN) as error:
+    except (StoreUnavailable, QueueUnavailable, *DATABASE_DOWN) as error:
         _publishing.failed(error)
 
 
@@ -277,7 +276,7 @@ def _repair() -> None:
         try:
             close_old_connections()
             publish_noted()
-        except (StoreUnavailable, QueueUnavailable, RedriveKeyMissing, *_DATABASE_DOWN) as error:
+        except (StoreUnavailable, QueueUnavailable, RedriveKeyMissing, *DATABASE_DOWN) as error:
             _publishing.failed(error)
         except Exception:
             # A defect of ours must not end what heals.

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 from django.conf import settings
 from django.contrib.messages import get_messages
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
+from trashsite.database import DATABASE_DOWN
+
 if TYPE_CHECKING:  # The framework's views import this module, by its settings.
     from rest_framework.views import APIView
 
-#: What Django raises while its database is out of reach. Any other of its errors is a defect of ours.
-DATABASE_DOWN = (OperationalError, InterfaceError)
 #: What pages offer only to those who have the right.
 OFFERED = (
     "accounts.change_token",

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from reports.web.access import DATABASE_DOWN
+from trashsite.database import DATABASE_DOWN
 
 #: For how long a database that was out of reach is not asked again: each question may wait for seconds.
 AWAY_S = 5.0

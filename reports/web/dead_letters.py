@@ -23,12 +23,13 @@ from rest_framework.response import Response
 from reports import queue
 from reports.queue import DeadLetter, LetterKind
 from reports.web import listed_letters, schemas
-from reports.web.access import DATABASE_DOWN, MaySeePipeline, may
+from reports.web.access import MaySeePipeline, may
 from reports.web.answers import instant
 from reports.web.parsers import ChoiceParser, ReportFormParser
 from reports.web.problems import InvalidQuery
 from reports.web.rendering import Page
 from reports.web.view import REFUSALS, UNREAD, ApiView
+from trashsite.database import DATABASE_DOWN
 
 #: Letters in one listing.
 MOST = 10

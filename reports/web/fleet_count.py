@@ -24,9 +24,9 @@ from reports import store
 from reports.insight.fleet_counts import Overview
 from reports.store import Claim, StoreUnavailable
 from reports.web import fleet_walk
-from reports.web.access import DATABASE_DOWN
 from reports.web.fleet_walk import Interrupted
 from trashsite import telemetry
+from trashsite.database import DATABASE_DOWN
 
 NAME = "fleet"
 MAX_AGE = timedelta(seconds=60)

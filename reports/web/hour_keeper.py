@@ -21,9 +21,9 @@ from reports.insight.over_time import HOUR, FleetHour, begin_of
 from reports.insight.replay import Frame
 from reports.store import Claim, Minute, StoreUnavailable
 from reports.web import fleet_count
-from reports.web.access import DATABASE_DOWN
 from reports.web.fleet_count import FleetCount
 from trashsite.aws import stopping
+from trashsite.database import DATABASE_DOWN
 
 NAME = "fleet-hour"
 LOOKED_EVERY_S = 30.0

@@ -13,8 +13,8 @@ from django.utils.crypto import salted_hmac
 from django.utils.dateparse import parse_datetime
 
 from reports.queue import LetterKind
-from reports.web.access import DATABASE_DOWN
 from reports.web.answers import instant
+from trashsite.database import DATABASE_DOWN
 
 log = logging.getLogger(__name__)
 

@@ -27,7 +27,8 @@ from reports.queue import QueueUnavailable, RedriveKeyMissing
 from reports.report import InvalidReport
 from reports.store import StoreUnavailable
 from reports.web import ingestion
-from reports.web.access import DATABASE_DOWN, visitor_of
+from reports.web.access import visitor_of
+from trashsite.database import DATABASE_DOWN
 
 MEDIA_TYPE = "application/problem+json"
 #: The lab's own words, which its clients look for.

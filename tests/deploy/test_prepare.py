@@ -55,7 +55,7 @@ def run(*command: str, **environ: str) -> tuple[int, str]:
 def test_two_that_wait_for_one_that_is_killed_make_one_schema_and_one_admin(suffix: str, database_url: str) -> None:
     hold = (
         "import django; django.setup(); import time\n"
-        "from trashsite.database_lock import database_lock\n"
+        "from trashsite.database import database_lock\n"
         "with database_lock(): print('held', flush=True); time.sleep(600)"
     )
     environ = {"DATABASE_URL": database_url, "TRASH_ADMIN_PASSWORD": PASSWORD}

@@ -9,7 +9,7 @@ from django.db import OperationalError
 from reports import queue, store
 from reports.queue import QueueUnavailable
 from reports.store import StoreUnavailable
-from trashsite.database_lock import database_lock
+from trashsite.database import database_lock
 
 
 class Command(BaseCommand):

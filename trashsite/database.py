@@ -1,4 +1,4 @@
-"""Let one process at a time change the database's schema, on whatever machine the others run."""
+"""Django's database: what says that it is out of reach, and the lock under which one process changes its schema."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 
+#: What Django raises while its database is out of reach. Any other of its errors is a defect of ours.
+DATABASE_DOWN = (OperationalError, InterfaceError)
 #: PostgreSQL's advisory locks have numbers for names; any number does that nobody else of this database uses.
 _NUMBER = 7_281_970_432
 

@@ -402,6 +402,11 @@ def place_of(report: Report, can: Can | None) -> tuple[float, float] | None:
     return (float(report.location[0]), float(report.location[1])) if report.location else None
 
 
+def stream_of(report: Report, can: Can | None) -> str:
+    """Return the stream of a can: what is entered of it, else what its device sent; "" where neither tells it."""
+    return (can.stream if can else "") or report.stream or ""
+
+
 def facts_of_one(can_id: str) -> Facts | None:
     """
     Return the facts of one can, None where none are known, in one query.

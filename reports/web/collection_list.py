@@ -11,11 +11,11 @@ from typing import Any
 from reports.insight.collection import Judged, Round, Why, WhyNot, judged, most_urgent_first, with_figures
 from reports.insight.standing import Standing
 from reports.insight.stops import Place, Way, way_through
-from reports.models import Facts
+from reports.models import Facts, place_of, stream_of
 from reports.report import iso
 from reports.web.answers import NEVER, can_links, facts_or_not, instant
 from reports.web.collection_queries import CollectionQuery
-from reports.web.part_of_fleet import PartOfFleet, cans_of, place_of
+from reports.web.part_of_fleet import PartOfFleet, cans_of
 
 #: Cans of each reason that are named among those left; all are counted.
 NAMED = 20
@@ -190,9 +190,9 @@ def collection_list(query: CollectionQuery, root: str) -> CollectionList:
 
 
 def _stop(can: Judged, found: PartOfFleet, root: str) -> Stop:
-    can_id = can.row.report.can_id
-    known = found.cans.get(can_id)
-    return Stop(can, root, found.stream_of(can_id), known.facts if known else None, place_of(can.row.report, known))
+    report = can.row.report
+    known = found.cans.get(report.can_id)
+    return Stop(can, root, stream_of(report, known), known.facts if known else None, place_of(report, known))
 
 
 def _on_their_way(stops: Sequence[Stop], start: Place | None) -> tuple[list[Stop], Way]:

@@ -12,7 +12,7 @@ from reports.insight.entered import Spread
 from reports.insight.fold import Row as StoredRow
 from reports.insight.fold import trend
 from reports.insight.standing import standing, status_alone
-from reports.models import Can, facts_of, limits_spread
+from reports.models import Can, facts_of, limits_spread, stream_of
 from reports.report import Report
 from reports.web import cursors, never_reported
 from reports.web.answers import NeverRow, Row
@@ -216,8 +216,7 @@ class FleetListing:
         search = self.query.search
         if search and not report.can_id.startswith(search) and report.can_id not in self.found.can_ids:
             return False
-        stream = (can.stream if can else "") or report.stream or ""
-        return self.query.matches(report, stream, self.now)
+        return self.query.matches(report, stream_of(report, can), self.now)
 
     def _rows(self, ranked: store.Ranked) -> list[Row]:
         return [self._row(report, ranked.rows.get(report.can_id)) for report in ranked.items]

@@ -22,7 +22,7 @@ from django.utils import timezone
 from reports import store
 from reports.insight.fleet_counts import URGENT, Count, Overview, Urgent, Walked, urgent
 from reports.insight.status import FULL_FROM, SILENT_AFTER, Status, status
-from reports.models import Can, facts_of, place_of
+from reports.models import Can, facts_of, place_of, stream_of
 from reports.report import Report, iso
 from reports.store import Claim, KeyRange, Stretch
 from reports.web import never_reported
@@ -162,8 +162,7 @@ def _add(count: Count, stretch: Stretch, now: datetime) -> None:
         if known and known.is_retired(can.report.measured_at):
             count.pass_over(held_by)
             continue
-        stream = (known.stream if known else "") or can.report.stream
-        count.add(can.report, place_of(can.report, known), stream, now, held_by)
+        count.add(can.report, place_of(can.report, known), stream_of(can.report, known), now, held_by)
     if lacking := [can.report for can in stretch.cans if not can.is_indexed]:
         log.info("brought %d cans that another service wrote into the indexes", store.mend(lacking))
 

@@ -10,8 +10,7 @@ from django.db.models import Q
 from reports import store
 from reports.insight.area import Area
 from reports.insight.fold import Row
-from reports.insight.stops import Place
-from reports.models import Can, facts_of
+from reports.models import Can, facts_of, place_of, stream_of
 from reports.report import Report
 from reports.store import Order
 from reports.web import never_reported
@@ -40,12 +39,6 @@ class PartOfFleet:
     is_cut: bool = False
     whole_from: int | None = None
     is_area_cut: bool = False
-
-    def stream_of(self, can_id: str) -> str:
-        return stream_of(self.rows[can_id].report, self.cans.get(can_id))
-
-    def place_of(self, can_id: str) -> Place | None:
-        return place_of(self.rows[can_id].report, self.cans.get(can_id))
 
 
 def cans_of(part: Part, order: Order) -> PartOfFleet:
@@ -83,17 +76,6 @@ def cans_of(part: Part, order: Order) -> PartOfFleet:
         store.whole_from(first) if order == "fullest" else None,
         known.is_cut,
     )
-
-
-def stream_of(report: Report, can: Can | None) -> str:
-    return (can.stream if can else "") or report.stream or ""
-
-
-def place_of(report: Report, can: Can | None) -> Place | None:
-    """Return where a can is: what is known of it, else what its device sent."""
-    if can and can.latitude is not None and can.longitude is not None:
-        return float(can.latitude), float(can.longitude)
-    return (float(report.location[0]), float(report.location[1])) if report.location else None
 
 
 def _known(part: Part, cans: Iterable[Can], *, is_cut: bool) -> PartOfFleet:

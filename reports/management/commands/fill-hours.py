@@ -18,7 +18,7 @@ from reports.insight.over_time import DAY, HOUR, FleetHour, begin_of
 from reports.insight.past_hours import PastCan, PastHours
 from reports.insight.replay import HOURS
 from reports.insight.state import rules_for
-from reports.models import facts_of, place_of
+from reports.models import facts_of, place_of, stream_of
 from reports.queue import QueueUnavailable
 from reports.report import EPOCH, Report
 from reports.store import StoreUnavailable
@@ -95,10 +95,11 @@ def _cans() -> Iterator[PastCan]:
         facts = facts_of(can.report.can_id for can in stretch.cans)
         for report in (can.report for can in stretch.cans):
             known = facts.get(report.can_id)
-            stream = (known.stream if known else "") or report.stream or ""
-            retired_at = known.retired_at if known else None
             # The rules are those of the stream that the device sends, as in the can's row.
-            yield PastCan(report.can_id, stream, rules_for(report.stream), place_of(report, known), retired_at)
+            yield PastCan(
+                report.can_id, stream_of(report, known), rules_for(report.stream), place_of(report, known),
+                known.retired_at if known else None,
+            )  # fmt: skip
 
 
 def _reports(can_id: str, now: datetime) -> Iterator[Report]:

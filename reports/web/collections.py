@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +22,7 @@ from reports.insight.stop_map import Pin, StopMap, stop_map
 from reports.web import collection_queries, collection_schemas, examples
 from reports.web.collection_list import CollectionList, Stop, collection_list
 from reports.web.collection_queries import CollectionQuery, collection_query
-from reports.web.csv_cells import harmless
+from reports.web.csv_files import csv_file
 from reports.web.gpx import MEDIA_TYPE, GpxRenderer, gpx_of
 from reports.web.problems import InvalidQuery, answered
 from reports.web.rendering import CSVRenderer, JSONRenderer, Page, PageRenderer
@@ -115,10 +113,13 @@ class CollectionsView(ApiView):
             return Response(page, status=problem.status_code)
         made = collection_list(query, root_address(request))
         if isinstance(request.accepted_renderer, CSVRenderer):
-            return _file(_csv(made.stops), "text/csv; charset=utf-8", "collections.csv")
+            return csv_file("collections.csv", COLUMNS, map(_cells, made.stops))
         if isinstance(request.accepted_renderer, GpxRenderer):
             name = f"Collections {_local(query.plan.by):%Y-%m-%d %H:%M}"
-            return _file(gpx_of(made.placed, name, now, query.start), MEDIA_TYPE, "collections.gpx")
+            return HttpResponse(
+                gpx_of(made.placed, name, now, query.start), content_type=MEDIA_TYPE,
+                headers={"Content-Disposition": 'attachment; filename="collections.gpx"'},
+            )  # fmt: skip
         return Response(_page(request, query, made, made) if self.is_page else made)
 
 
@@ -160,21 +161,11 @@ def _changed(request: Request, **changed: str) -> str:
     return f"{reverse('collections')}?{asked(request, **{'format': '', **changed})}"
 
 
-def _file(body: bytes, content_type: str, name: str) -> HttpResponse:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return HttpResponse(body, content_type=content_type, headers=headers)
-
-
-def _csv(stops: Sequence[Stop]) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(COLUMNS)
-    for stop in stops:
-        said = stop.json()
-        known = said["facts"] or {}
-        cells = {**said, "name": known.get("name", ""), "address": known.get("address", "")}
-        writer.writerow([harmless("" if cells[name] is None else str(cells[name])) for name in COLUMNS])
-    return text.getvalue().encode(errors="backslashreplace")
+def _cells(stop: Stop) -> list[str]:
+    said = stop.json()
+    known = said["facts"] or {}
+    cells = {**said, "name": known.get("name", ""), "address": known.get("address", "")}
+    return ["" if cells[name] is None else str(cells[name]) for name in COLUMNS]
 
 
 def _local(at: datetime) -> datetime:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
-from django.http import HttpResponse, HttpResponseBase
+from django.http import HttpResponseBase
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -26,7 +24,7 @@ from reports.insight.fold import Row
 from reports.web import cursors, database, examples, queries, schemas
 from reports.web.access import MayEditFacts
 from reports.web.answers import can_links, emptied_json, instant
-from reports.web.csv_cells import harmless
+from reports.web.csv_files import csv_file
 from reports.web.known_can import known_row, undecided
 from reports.web.parsers import ChoiceParser
 from reports.web.problems import InvalidFields
@@ -100,7 +98,8 @@ class EmptyingsView(ApiView):
         query = queries.emptyings_query(request.query_params, can_id)
         row, now = known_row(can_id), timezone.now()
         if isinstance(request.accepted_renderer, CSVRenderer):
-            return _csv(can_id, row, now)
+            # All emptyings: a whole file, or no file.
+            return csv_file("emptyings.csv", COLUMNS, [_cells(can_id, each) for each in _all(can_id, row, now)])
         items, after = _page_of(can_id, row, query.after, query.size, now)
         entered, _ = database.ask(lambda: list(Correction.objects.filter(can_id=can_id)))
         links = can_links(root_address(request), can_id)
@@ -167,17 +166,8 @@ def _page_of(
     return [*(undecided(row) if after is None else ()), *found.items], found.next
 
 
-def _csv(can_id: str, row: Row | None, now: datetime) -> HttpResponse:
-    """Answer with all emptyings of a can: a whole file, or no file."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(COLUMNS)
-    for each in _all(can_id, row, now):
-        cells = (can_id, *(str(value) for value in emptied_json(each).values()))
-        writer.writerow([harmless(cell) for cell in cells])
-    headers = {"Content-Disposition": 'attachment; filename="emptyings.csv"'}
-    body = text.getvalue().encode(errors="backslashreplace")
-    return HttpResponse(body, content_type="text/csv; charset=utf-8", headers=headers)
+def _cells(can_id: str, event: Emptied) -> list[str]:
+    return [can_id, *map(str, emptied_json(event).values())]
 
 
 def _all(can_id: str, row: Row | None, now: datetime) -> Iterator[Emptied]:

@@ -17,7 +17,7 @@ from django.db import models, transaction
 from reports.entered_models import CAN, RETIRED, StreamLimits
 from reports.models import Can, Pair, index_words
 from reports.pending_entries import note_change
-from reports.web.csv_cells import as_it_was
+from reports.web.csv_files import as_it_was
 
 COLUMNS = ("can_id", "name", "address", "stream", "latitude", "longitude", "retired")
 #: Columns of the export that no import changes: what devices sent, and what follows from it.

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from django.db import close_old_connections
 from django.http import HttpResponse, StreamingHttpResponse
 
 from reports.web.answers import NeverRow, Row, instant
-from reports.web.csv_cells import harmless
+from reports.web.csv_files import CONTENT_TYPE, lines
 from reports.web.fleet_listing import FleetListing
 
 #: stream is what counts; sent_stream what the can itself sends, so that an import knows that nobody entered it.
@@ -20,7 +18,6 @@ COLUMNS = (
     "can_id", "name", "address", "stream", "level", "status", "measured_at", "received_at", "latitude", "longitude",
     "sent_stream",
 )  # fmt: skip
-CONTENT_TYPE = "text/csv; charset=utf-8"
 #: A file that is made within so long, and is no larger, is answered whole. Of any other so much is made whether or not
 #: somebody reads it.
 WHOLE_S = 0.25
@@ -63,11 +60,11 @@ def _pieces(pages: Iterator[Sequence[Row | NeverRow]]) -> Iterator[bytes]:
     The last line is held back: where the next row is long in coming, it is sent byte by byte, since CSV has nothing
     that may stand between two lines. The shortest lasts for some minutes.
     """
-    held, sent_s = _lines([COLUMNS]), time.monotonic()
+    held, sent_s = lines([COLUMNS]), time.monotonic()
     for rows in pages:
         if rows:
-            piece = held + _lines(map(_cells, rows[:-1]))
-            held, sent_s = _lines([_cells(rows[-1])]), time.monotonic()
+            piece = held + lines(map(_cells, rows[:-1]))
+            held, sent_s = lines([_cells(rows[-1])]), time.monotonic()
             # Many slow readers would hold the rows of their pages, ten times as large: 64 took 125 MB, and gave nothing
             # back.
             del rows
@@ -87,15 +84,9 @@ def _in_turn(made: deque[bytes], pieces: Iterator[bytes]) -> Iterator[bytes]:
     yield from pieces
 
 
-def _lines(rows: Iterable[Sequence[str]]) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode(errors="backslashreplace")
-
-
 def _cells(row: Row | NeverRow) -> list[str]:
     report, facts = row.report, row.facts
-    cells = (
+    return [
         row.can_id,
         facts.name if facts else "",
         facts.address if facts else "",
@@ -107,5 +98,4 @@ def _cells(row: Row | NeverRow) -> list[str]:
         (facts and facts.latitude) or "",
         (facts and facts.longitude) or "",
         (report.stream or "") if report else "",
-    )
-    return [harmless(cell) for cell in cells]
+    ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -22,7 +20,7 @@ from reports.insight.over_time import DAY, HOUR, Point, begin_of, points
 from reports.insight.replay import HOURS, Frame, replay
 from reports.web import examples, over_time_schemas, queries
 from reports.web.answers import instant
-from reports.web.csv_cells import harmless
+from reports.web.csv_files import csv_file
 from reports.web.rendering import CSVRenderer, JSONRenderer, Page, PageRenderer
 from reports.web.view import REFUSALS, ApiView
 
@@ -169,7 +167,7 @@ def forget() -> None:
     _held.clear()
 
 
-# -- forms -----------------------------------------------------------------------------------------------------------
+# -- as JSON and as CSV ----------------------------------------------------------------------------------------------
 
 
 def _json(point: Point) -> dict[str, Any]:
@@ -194,16 +192,13 @@ def _json(point: Point) -> dict[str, Any]:
 def _csv(found: Sequence[Point]) -> HttpResponse:
     """Answer with all points, an empty cell where something is not known; then a column for each stream."""
     streams = sorted({name for point in found for name in point.by_stream})
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow([*COLUMNS, *(harmless(f"full_percent {name or 'unknown'}") for name in streams)])
+    rows = []
     for point in found:
         told = _json(point)
         cells = [*(told[name] for name in COLUMNS), *(point.by_stream.get(name) for name in streams)]
-        writer.writerow([_cell(each) for each in cells])
-    headers = {"Content-Disposition": 'attachment; filename="over-time.csv"', **_HEADERS}
-    body = text.getvalue().encode(errors="backslashreplace")
-    return HttpResponse(body, content_type="text/csv; charset=utf-8", headers=headers)
+        rows.append([_cell(each) for each in cells])
+    columns = [*COLUMNS, *(f"full_percent {name or 'unknown'}" for name in streams)]
+    return csv_file("over-time.csv", columns, rows, headers=_HEADERS)
 
 
 def _cell(value: Any) -> str:

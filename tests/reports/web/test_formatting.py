@@ -17,7 +17,7 @@ from reports.insight.status import Status
 from reports.report import Report
 from reports.templatetags import trash
 from reports.web import fleet_count
-from reports.web.csv_cells import harmless
+from reports.web.csv_files import harmless
 
 HTML = {"Accept": "text/html"}
 

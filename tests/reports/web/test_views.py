@@ -25,7 +25,7 @@ from reports.models import Can, index_words
 from reports.report import Report
 from reports.store import walking
 from reports.web import cursors, fleet, fleet_count, fleet_csv, fleet_listing, found_cans, never_reported
-from reports.web.csv_cells import as_it_was, harmless
+from reports.web.csv_files import as_it_was, harmless
 from reports.web.fleet_count import FleetCount
 from reports.web.problems import InvalidQuery
 from tests.support.cans import a_can, a_report

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django import forms
-from django.contrib.auth.mixins import PermissionRequiredMixin
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.views.generic import FormView
 
 from reports import formats
 from reports.formats.verdicts import sentence
-from reports.web.access import visitor_of
+from reports.web.form_page import FormPage
 
 #: Characters of a message: as many as POST /uplinks takes.
 MAX_CHARACTERS = 256 * 1024
@@ -25,19 +21,12 @@ class MessageForm(forms.Form):
     message = forms.CharField(widget=forms.Textarea, max_length=MAX_CHARACTERS, strip=False)
 
 
-class ExplainView(PermissionRequiredMixin, FormView):  # type: ignore[type-arg]
+class ExplainView(FormPage):
     """What a message becomes, as `manage.py uplink` tells it."""
 
     permission_required = ("accounts.see_pipeline",)
     form_class = MessageForm
     template_name = "reports/explain.html"
-
-    def has_permission(self) -> bool:
-        self.raise_exception = self.request.user.is_authenticated
-        return super().has_permission()
-
-    def get_context_data(self, **named: Any) -> dict[str, Any]:
-        return super().get_context_data(visitor=visitor_of(self.request), **named)
 
     def form_valid(self, form: MessageForm) -> HttpResponse:
         steps: list[tuple[str, str]] = []

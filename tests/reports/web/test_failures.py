@@ -232,7 +232,10 @@ VISITS = [
     Visit(f"{MOUNTING}", "/sensors/S1/mountings/7777", JSON, "token", 200, "PATCH", '{"holds_tilted": false}', JSON),
     Visit(f"{MOUNTING}/empty", "/sensors/S1/mountings/7777/empty", JSON, "token", 400, "POST", "", JSON),
     Visit("sensors/mount/", "/sensors/mount/?key=S1", missing={"dynamodb": f"{CANNOT_BE_TOLD}|{NOT_TOLD}", **NO_USER}),
-    Visit("sensors/explain/", "/sensors/explain/", method="POST", body="message={}", missing=NO_USER),
+    Visit(
+        "sensors/explain/", "/sensors/explain/", method="POST", body="message={}",
+        missing={**NO_USER, "dynamodb": NOT_TOLD},
+    ),
     Visit("sensors/mount/", "/sensors/mount/", method="POST", body="key=S4&can_id=420&since=", status=302),
     Visit("mountings/<int:pk>/", "/mountings/7777/", missing={"dynamodb": f"cannot be shown|{NOT_TOLD}", **NO_USER}),
     Visit("mountings/<int:pk>/", "/mountings/7777/", method="POST", body="blind_mm=", status=302),

@@ -316,8 +316,12 @@ def test_a_page_says_how_old_the_newest_report_is_and_nothing_where_all_is_well(
 
 
 @pytest.mark.parametrize(
-    "path", ["/login/", "/cans/1/facts/", "/cans/import/", "/api/docs/", "/views/", "/admin/auth/user/", "/no"]
-)
+    "path",
+    [
+        "/login/", "/cans/1/facts/", "/cans/import/", "/sensors/explain/", "/api/docs/", "/views/", "/admin/auth/user/",
+        "/no",
+    ],
+)  # fmt: skip
 def test_pages_beside_the_api_say_when_no_report_is_stored(admin_client: Client, path: str) -> None:
     store.beat(Heartbeat("host:1", NOW - timedelta(hours=3), {}))
     ingestion.forget()

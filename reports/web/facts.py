@@ -9,9 +9,8 @@ from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
 
@@ -20,11 +19,6 @@ from reports.web import facts_csv
 from reports.web.facts_log import log_changes
 from reports.web.form_page import FormPage
 from reports.web.parsers import MAX_CSV_BYTES
-
-
-def favicon(request: HttpRequest) -> HttpResponse:
-    """Lead a browser that looks in the usual place, as on the admin's pages, to the icon."""
-    return redirect(static("reports/icon.svg"))
 
 
 class FactsForm(forms.ModelForm):  # type: ignore[type-arg]

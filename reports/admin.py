@@ -17,16 +17,9 @@ from django.utils import timezone
 
 from reports.alert_rules import AlertRule
 from reports.entered_models import StreamLimits
-from reports.models import (
-    Can,
-    Mounting,
-    Pair,
-    SavedView,
-    Sensor,
-    UplinkSource,
-    model_names,
-    note_changes,
-)
+from reports.kept_changes import Pair, note_changes
+from reports.models import Can, SavedView
+from reports.sensor_models import Mounting, Sensor, UplinkSource, model_names
 from trashsite.admin_lookups import ListedLookups
 
 

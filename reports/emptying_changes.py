@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from reports import store
 from reports.entered_models import MOST_CORRECTIONS, Correction
 from reports.insight.cycles import Emptied, Stage
-from reports.models import note_emptying
+from reports.kept_changes import note_emptying
 from reports.report import EPOCH, iso
 
 #: Emptyings that are looked through for the one that is struck.

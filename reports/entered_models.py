@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
-from reports.pending_entries import Registered
+from reports.pending_entries import Registered, note_deleted
 from reports.report import iso
 
 #: The kind of the register's entries of what was entered of a can, and the id of the one of all streams' limits.
@@ -91,3 +91,7 @@ class Correction(Registered):
     @property
     def register_id(self) -> str:
         return self.can_id
+
+
+for registered in (StreamLimits, Correction):
+    models.signals.post_delete.connect(note_deleted, sender=registered)

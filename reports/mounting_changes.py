@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
-from reports.models import Mounting, Sensor, canonical_key
+from reports.sensor_models import Mounting, Sensor, canonical_key
 
 #: What a calibration or a mounting may say beside its can and its times.
 CALIBRATION = ("empty_mm", "full_mm", "blind_mm", "is_blind_full", "holds_tilted")

@@ -32,11 +32,12 @@ from reports.entered_models import ALL_STREAMS, CAN, RETIRED, Correction, Stream
 from reports.formats import mounting, registered
 from reports.insight import alert_rule, entered
 from reports.insight.entered import Entered, Limits
-from reports.models import HAS_LIMITS, Can, Mounting, Sensor, streams_entered
+from reports.models import HAS_LIMITS, Can, streams_entered
 from reports.pending_entries import PendingEntry, note_change
 from reports.queue import Origin, QueueUnavailable, RedriveKeyMissing
 from reports.report import EPOCH
 from reports.rule_entries import rule_ids, rule_texts, rules_on
+from reports.sensor_models import KEPT, Mounting, Sensor
 from reports.store import StoreUnavailable
 from trashsite.database import DATABASE_DOWN
 from trashsite.outage import Outage
@@ -100,8 +101,6 @@ def _sensor_keys() -> Iterator[str]:
     return Sensor.objects.order_by("key").values_list("key", flat=True).distinct().iterator()
 
 
-#: The kind of notes of sensors that may have waited for a mounting.
-KEPT = "kept"
 #: Until then each worker knows the mounting: it believes what it knows for 5 s.
 SENT_AFTER_S = 15
 

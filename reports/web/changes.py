@@ -11,7 +11,9 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from reports.models import Can, changes_of, is_can_id
+from reports.can_id import is_can_id
+from reports.kept_changes import changes_of
+from reports.models import Can
 from reports.web import queries, schemas
 from reports.web.answers import instant
 from reports.web.rendering import Page

@@ -15,8 +15,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from reports import emptying_changes
+from reports.can_id import is_can_id
 from reports.emptying_changes import MAX_NOTE
-from reports.models import is_can_id
 from reports.store import StoreUnavailable
 from reports.web.form_page import FormPage
 

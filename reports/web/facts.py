@@ -14,7 +14,8 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 
-from reports.models import Can, is_can_id
+from reports.can_id import is_can_id
+from reports.models import Can
 from reports.web import facts_csv
 from reports.web.facts_log import log_changes
 from reports.web.form_page import FormPage

@@ -17,7 +17,8 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from reports.models import Can, is_can_id
+from reports.can_id import is_can_id
+from reports.models import Can
 from reports.web import cursors, facts_csv, queries, schemas
 from reports.web.access import MayEditFacts
 from reports.web.answers import can_links, instant

@@ -15,7 +15,8 @@ from django.core.exceptions import ValidationError
 from django.db import models, transaction
 
 from reports.entered_models import CAN, RETIRED, StreamLimits
-from reports.models import Can, Pair, index_words
+from reports.kept_changes import Pair
+from reports.models import Can, index_words
 from reports.pending_entries import note_change
 from reports.web.csv_files import as_it_was
 

@@ -8,7 +8,8 @@ from typing import Any
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 from django.utils import timezone
 
-from reports.models import Can, Pair, note_changes
+from reports.kept_changes import Pair, note_changes
+from reports.models import Can
 
 _FLAGS = {"added": ADDITION, "changed": CHANGE, "deleted": DELETION}
 

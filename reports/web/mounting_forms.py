@@ -15,8 +15,8 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
 
-from reports.models import Mounting, Sensor, canonical_key, model_names
 from reports.mounting_changes import CALIBRATION, change, mount
+from reports.sensor_models import Mounting, Sensor, canonical_key, model_names
 from reports.store import StoreUnavailable
 from reports.web.form_page import FormPage
 from reports.web.sensor_values import shown, shown_waiting

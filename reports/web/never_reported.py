@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from django.db.models import Q, QuerySet
 
 from reports import store
-from reports.models import Can, Mounting
+from reports.models import Can
+from reports.sensor_models import Mounting
 from reports.web.found_cans import Found, begins
 from reports.web.queries import FleetQuery
 from reports.web.sensor_values import with_low_battery

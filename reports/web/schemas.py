@@ -9,7 +9,7 @@ from rest_framework import serializers
 from reports.insight.cycles import Stage
 from reports.insight.forecast import Reliability
 from reports.insight.status import REPORTED, Status
-from reports.models import EMPTYING, FACTS
+from reports.kept_changes import EMPTYING, FACTS
 
 _STATUS = (
     "FIRE, TILT: its sensor's last measurement told so. FULL: at its threshold, until 5 points below. SILENT: no "

@@ -11,7 +11,7 @@ from typing import Any
 from reports import store
 from reports.formats import sensor_state
 from reports.formats.sensor_state import SensorState
-from reports.models import Mounting, Sensor
+from reports.sensor_models import Mounting, Sensor
 from reports.store import Waiting
 from reports.web.answers import instant
 

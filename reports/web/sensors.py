@@ -19,9 +19,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from reports import store
-from reports.models import Mounting, Sensor, canonical_key
 from reports.mounting_changes import change, mount
 from reports.mountings_csv import WrongLines, import_mountings
+from reports.sensor_models import Mounting, Sensor, canonical_key
 from reports.web import cursors, queries, schemas
 from reports.web.access import MayEditSensors
 from reports.web.parsers import ChoiceParser, CSVParser, csv_text

@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from reports import queue
-from reports.models import UplinkSource, secret_digest
+from reports.sensor_models import UplinkSource, secret_digest
 from reports.web import schemas
 from reports.web.parsers import BoundedParser
 from reports.web.problems import InvalidQuery, TooMany

@@ -16,8 +16,8 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 from reports import publishing, store
 from reports.formats import registered
 from reports.formats.registered import Registered
-from reports.models import Mounting, Sensor
 from reports.pending_entries import PendingEntry
+from reports.sensor_models import Mounting, Sensor
 from reports.store import StoreUnavailable
 from reports.worker import register
 from reports.worker.register import Register

@@ -11,9 +11,9 @@ import pytest
 from reports.formats import parse
 from reports.formats.mounting import Calibration, Mounting, to_report
 from reports.formats.readings import Reading, Verdict
-from reports.models import Mounting as MountingRow
 from reports.mountings_csv import import_mountings
 from reports.report import EPOCH, Report
+from reports.sensor_models import Mounting as MountingRow
 from simulator import uplinks
 from simulator.fleet import Fleet
 from tests.simulator.scene import NOW, Scene

@@ -13,9 +13,9 @@ from reports.formats import registered
 from reports.formats.mounting import Mounting as MountingValue
 from reports.formats.recalibration import recalibrated
 from reports.insight import alert_rule
-from reports.models import Mounting
 from reports.queue import QueueUnavailable
 from reports.rule_entries import rules_on
+from reports.sensor_models import Mounting
 from reports.store import StoreUnavailable
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from reports.models import UplinkSource
+from reports.sensor_models import UplinkSource
 
 
 class Command(BaseCommand):

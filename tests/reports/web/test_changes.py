@@ -10,7 +10,8 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from reports.models import MOST_CHANGES, Can, CanChange, note_changes
+from reports.kept_changes import MOST_CHANGES, CanChange, note_changes
+from reports.models import Can
 from tests.support.cans import a_can
 from tests.support.people import signed_in
 

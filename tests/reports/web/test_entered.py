@@ -19,7 +19,8 @@ from reports.insight.fold import Row, reading_in
 from reports.insight.standing import expected, standing
 from reports.insight.state import rebuild
 from reports.insight.status import status
-from reports.models import Can, CanChange
+from reports.kept_changes import CanChange
+from reports.models import Can
 from reports.pending_entries import PendingEntry
 from reports.report import Report, iso
 from reports.worker import limits, register

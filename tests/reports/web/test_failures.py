@@ -32,8 +32,9 @@ from pytest_django.fixtures import Settings
 from accounts.models import Token, digest
 from accounts.roles import give_role, make_roles
 from reports import queue, store
-from reports.models import Mounting, SavedView, Sensor, UplinkSource, secret_digest
+from reports.models import SavedView
 from reports.report import Report
+from reports.sensor_models import Mounting, Sensor, UplinkSource, secret_digest
 from reports.web import database, dead_letters, fleet_count, ingestion, probes, rate_limits, urgent
 from tests.reports.web.routes import missing_routes
 from tests.support.cans import a_can, a_report

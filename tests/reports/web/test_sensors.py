@@ -12,7 +12,8 @@ from django.test import Client
 from reports import store
 from reports.formats import sensor_state
 from reports.formats.sensor_state import Fact, SensorState
-from reports.models import Can, Mounting, Sensor
+from reports.models import Can
+from reports.sensor_models import Mounting, Sensor
 from reports.store import LowBattery, StoredState
 from tests.reports.formats.test_uplinks import body
 from tests.support.cans import a_report

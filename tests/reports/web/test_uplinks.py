@@ -14,7 +14,7 @@ from pytest_django.fixtures import Settings
 from reports import queue
 from reports.formats import parse
 from reports.formats.readings import Reading
-from reports.models import UplinkSource, secret_digest
+from reports.sensor_models import UplinkSource, secret_digest
 from reports.web.uplinks import MAX_BYTES
 from tests.reports.formats.test_uplinks import EXPECTED, NOW, body
 from tests.support.servers import ROOT, eventually

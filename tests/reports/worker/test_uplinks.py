@@ -22,8 +22,8 @@ from reports.formats import registered, sensor_state
 from reports.formats.mounting import Calibration
 from reports.insight.standing import standing
 from reports.insight.status import status
-from reports.models import Mounting, Sensor
 from reports.report import Report
+from reports.sensor_models import Mounting, Sensor
 from reports.store import StoreUnavailable
 from reports.tasks import store_messages
 from reports.worker import counters, register, storing, uplinks, waiting

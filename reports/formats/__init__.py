@@ -102,17 +102,12 @@ def parse(
             return [refused]
         own = _Own(received_at, check_can_id, refused.text, None, [refused])
     try:
-        opened = unwrap(own.text, own.whole, tell)
+        return _unwrapped(own, registered or {}, tell)
     except InvalidReport as error:
         return [_refused(error, own.text, tell)]
-    except (ValueError, RecursionError) as error:
-        if tell:
-            tell("own", f"no JSON that can be read ({type(error).__name__}): refused as our own form")
-        return own.judge()
-    try:
-        return _opened(opened, own, registered or {}, tell)
-    except InvalidReport as error:
-        return [_refused(error, own.text, tell)]
+    except RecursionError as error:
+        # Parsed once, and too deep to be parsed again from here.
+        return [native.unreadable(error, body)]
 
 
 def _refused(error: InvalidReport, text: str, tell: Tell | None) -> InvalidReport:
@@ -120,6 +115,19 @@ def _refused(error: InvalidReport, text: str, tell: Tell | None) -> InvalidRepor
         tell("refused", str(error))
     error.text = text
     return error
+
+
+def _unwrapped(own: _Own, registered: Mapping[str, str], tell: Tell | None) -> list[Element]:
+    """Return what a message becomes that is not our own form at first sight. Raises InvalidReport, RecursionError."""
+    try:
+        opened = unwrap(own.text, own.whole, tell)
+    except InvalidReport:
+        raise
+    except (ValueError, RecursionError) as error:
+        if tell:
+            tell("own", f"no JSON that can be read ({type(error).__name__}): refused as our own form")
+        return own.judge()
+    return _opened(opened, own, registered, tell)
 
 
 def _opened(opened: Opened, own: _Own, registered: Mapping[str, str], tell: Tell | None) -> list[Element]:

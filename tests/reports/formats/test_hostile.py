@@ -10,6 +10,7 @@ import os
 import random
 import re
 import struct
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -253,6 +254,14 @@ def test_what_is_almost_a_message_raises_nothing(text: str) -> None:
         elements = parse(sent, NOW)
         assert elements
         as_json(elements)
+
+
+def test_an_array_that_nests_almost_too_deep_to_be_parsed_is_invalid() -> None:
+    # Its elements are parsed once more, from some frames further in.
+    limit = sys.getrecursionlimit()
+    for depth in range(limit - 150, limit + 2):
+        (found,) = parse("[" * depth + "]" * depth, NOW)
+        assert isinstance(found, InvalidReport)
 
 
 def test_bytes_that_are_no_utf_8_are_invalid() -> None:

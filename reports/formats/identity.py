@@ -3,47 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from datetime import timedelta
 
 import orjson
 
 from reports.formats.readings import Reading
-from reports.report import iso
 
-#: A device repeats a frame within minutes, under the same counter; after a restart its counter returns much later.
+#: A device repeats a frame within minutes, under the same counter (TheThingsArchive/ttn#272 tells of 48 s); after a
+#: restart its counter returns much later.
 REPEATED_WITHIN = timedelta(minutes=10)
 
 
-def reading_id(reading: Reading) -> str:
-    """
-    Return 32 hex digits that are the same for the same measurement, however often and in whatever words it comes.
-
-    Of sensor, channel, frame counter, instant and measurement; not of gateways, signal, envelopes or the server's name
-    for the event, in which copies of one frame differ (LORIOT's rx and gw, two gateways, a redelivery).
-    """
-    parts = [*_frame(reading), iso(reading.measured_at.replace(microsecond=0))]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
-
-
 def fingerprint(reading: Reading) -> str:
-    """Return 12 hex digits that are the same for copies of one frame's measurement, whatever their times."""
+    """
+    Return 12 hex digits that are the same for copies of one frame's measurement, whatever their times.
+
+    Of sensor, channel, frame counter and measurement; not of gateways, signal, envelopes or the server's name for the
+    event, in which copies differ (LORIOT's rx and gw, two gateways, a redelivery).
+    """
     return hashlib.blake2b(orjson.dumps(_frame(reading)), digest_size=6).hexdigest()
-
-
-def is_repeat(earlier: Reading, later: Reading) -> bool:
-    """
-    Return whether `later` is `earlier` once more, also where the server gave the copy a time of its own.
-
-    A retransmission has its frame's counter and content, and comes within REPEATED_WITHIN: TheThingsArchive/ttn#272
-    tells of 48 s. Without a counter only the same instant makes a repeat.
-    """
-    if _frame(earlier) != _frame(later):
-        return False
-    apart = abs(later.measured_at - earlier.measured_at)
-    if earlier.frame.counter is None or earlier.is_past:
-        return apart < timedelta(seconds=1)
-    return apart <= REPEATED_WITHIN
 
 
 def _frame(reading: Reading) -> list[str | None]:

@@ -22,6 +22,8 @@ _SUMMED_FIELDS, _SUMMED_NAME = 4, 32
 #: An earlier time is of a clock that was never set; and few programs can show the year 1 in every zone.
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: Numbers below this are seconds since then, others milliseconds: 1e11 s is the year 5138, 1e11 ms is 1973.
+EPOCH_MS_FROM = Decimal("1e11")
 
 
 @dataclass(frozen=True, slots=True)

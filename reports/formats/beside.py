@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from decimal import Decimal
 from typing import Any
 
 from reports.formats.readings import EVENTS
-from reports.report import Report, percent
+from reports.report import Report
 
 #: Beyond, no air in a can is as warm.
 MOST_CELSIUS = 1_000
@@ -28,11 +27,6 @@ def events(report: Report) -> frozenset[str] | None:
         return None
     found = attributes.get("events")
     return frozenset(each for each in found if each in EVENTS) if isinstance(found, list) else frozenset()
-
-
-def level(report: Report) -> Decimal | None:
-    """Return the level in percent, None where another service stored what is no number."""
-    return percent(report.level)
 
 
 def _attributes(report: Report) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any
 from reports.report import (
     EARLIEST,
     EPOCH,
+    EPOCH_MS_FROM,
     MAX_AHEAD,
     MAX_CAN_ID,
     MAX_LEVEL,
@@ -32,8 +33,6 @@ from reports.report import (
 from trashsite import json_slices
 from trashsite.json_slices import NUMBER, Flaw, Number
 
-#: Epochs below this are seconds, others milliseconds: 1e11 s is the year 5138, 1e11 ms is 1973.
-EPOCH_MS_FROM = Decimal("1e11")
 #: A larger number is no epoch: 1e15 ms is far past the year 9999.
 EPOCH_MOST = Decimal("1e15")
 

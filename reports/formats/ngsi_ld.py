@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from reports.formats import beside
-from reports.report import Report, iso
+from reports.report import Report, iso, percent
 
 PREFIX = "urn:ngsi-ld:WasteContainer:"
 CONTEXT = [
@@ -31,7 +31,7 @@ def waste_container(report: Report) -> dict[str, Any]:
     """
     at = {"observedAt": iso(report.measured_at)} if report.measured_at else {}
     entity: dict[str, Any] = {"id": PREFIX + quote(report.can_id, safe=""), "type": "WasteContainer"}
-    level = beside.level(report)
+    level = percent(report.level)
     if level is not None:
         entity["fillingLevel"] = {"type": "Property", "value": float(level / 100), "unitCode": "C62", **at}
     temperature_c = beside.temperature_c(report)

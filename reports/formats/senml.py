@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from reports.formats import beside
-from reports.report import EPOCH, Report
+from reports.report import EPOCH, Report, percent
 
 #: Resources of 3435 that are events of a sensor.
 ALARMS = (("13", "tilt"), ("21", "lid_open"), ("22", "fire"))
@@ -30,7 +30,7 @@ def pack(reports: Iterable[Report], *, is_full: Callable[[Report], bool]) -> lis
     """
     records: list[dict[str, Any]] = []
     for report in reports:
-        level = beside.level(report)
+        level = percent(report.level)
         if level is None:
             continue
         name = _name(report.can_id)

@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from reports.formats.readings import Location
-from reports.report import EPOCH
+from reports.report import EPOCH, EPOCH_MS_FROM
 from trashsite.json_slices import Number
 
 MAX_TEXT = 128
@@ -21,8 +21,6 @@ MAX_PAYLOAD = 1_500
 #: Larger numbers mean nothing in an uplink but epochs in ms, which stay below.
 MOST = Decimal("1e15")
 LEAST = Decimal("1e-15")
-#: Epochs below this are seconds, others milliseconds, as in our own form.
-EPOCH_MS_FROM = Decimal("1e11")
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _NUMBER = re.compile(r"\s*([+-]?[0-9]{1,20}(?:\.[0-9]{1,12})?)\s*([^\s0-9.][^0-9]{0,11})?", re.ASCII)

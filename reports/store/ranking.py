@@ -123,19 +123,14 @@ def ranked(
         # request more.
         batch = ahead[: READS if is_filtered else wanted + min(SPARE_ROWS, -wanted % READS)]
         rows = items_of([_can_of(order, key) for key in batch])
-        # A row may have gone since its key was read.
-        reports = [report for item in rows.values() if (report := report_of(item))]
-        passed = {report.can_id: report for report in reports if test is None or test(report)}
-        kept = passed.keys() if keep is None else keep(list(passed.values()))
-        seen = 0
-        while seen < len(batch) and len(found) < size and chars >= 0:
-            can_id = _can_of(order, batch[seen])
-            if can_id in passed and can_id in kept:
-                found.append((passed[can_id], rows[can_id]))
-                chars -= len(passed[can_id].attributes)
-            seen += 1
-        looked += ahead[:seen]
-        ahead = ahead[seen:]
+        kept = _kept(rows.values(), test, keep)
+        for key in batch:
+            if len(found) == size or chars < 0:
+                break
+            looked.append(ahead.pop(0))
+            if report := kept.get(_can_of(order, key)):
+                found.append((report, rows[report.can_id]))
+                chars -= len(report.attributes)
     more = bool(ahead) or beyond
     return Ranked(
         sorted((report for report, _ in found), key=_exact(order), reverse=order == "fullest"),
@@ -157,6 +152,14 @@ def whole_from(fullest: Ranked) -> int:
         return 0
     reached = int(fullest.last.partition("#")[0])
     return reached + 1 if reached >= EXACT_FROM else min(band for band in (*BANDS, EXACT_FROM) if band > reached)
+
+
+def _kept(rows: Iterable[Item], test: Callable[[Report], bool] | None, keep: Keep | None) -> dict[str, Report]:
+    """Return, by can, the reports of those rows that pass the test, and are wanted."""
+    # A row may have gone since its key was read, or hold no level.
+    passed = [report for item in rows if (report := report_of(item)) and (test is None or test(report))]
+    wanted = None if keep is None else keep(passed)
+    return {report.can_id: report for report in passed if wanted is None or report.can_id in wanted}
 
 
 def _exactly(

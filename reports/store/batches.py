@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
-from reports.store.errors import THROTTLING
+from reports.store.errors import THROTTLING, StoreUnavailable, as_store_errors
 from reports.store.items import Item, dynamodb
 from trashsite import aws, telemetry
 from trashsite.aws import Answer, AwsThrottled, AwsUnavailable, pause_s
@@ -19,6 +20,8 @@ READS = 100
 #: quick; the last request may take another 2.5, and giving messages back 3: within 10 all has ended.
 FINISH_WITHIN_S = 3.0
 
+#: Of what `put_all` writes and is throttled.
+PUT_TRIES = 4
 #: The first pause between two tries, and the longest, in seconds.
 Pauses = tuple[float, float]
 PAUSES: Pauses = (0.1, 2.0)
@@ -84,6 +87,14 @@ def put_once(name: str, items: Sequence[Item]) -> list[Item]:
     left = [each["PutRequest"]["Item"] for each in answer.get("UnprocessedItems", {}).get(name, ())]
     _count_throttled("BatchWriteItem", len(left))
     return left
+
+
+def put_all(name: str, items: Sequence[Item]) -> None:
+    """Write any number of items over what stands there. Raises StoreUnavailable, also where they stay throttled."""
+    with as_store_errors():
+        for at in range(0, len(items), WRITES):
+            if sent_again(items[at : at + WRITES], partial(put_once, name), tries=PUT_TRIES):
+                raise StoreUnavailable(f"DynamoDB throttles writes to {name}")
 
 
 def execute_once(statements: Sequence[Statement]) -> list[Result]:

@@ -13,10 +13,10 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from reports.store.batches import put_all
 from reports.store.errors import as_store_errors
 from reports.store.items import PIPELINE, READ_WITHIN_S, Item, dynamodb
 from reports.store.pipeline_table import row_key
-from reports.store.sensors import put_all
 from trashsite.names import full_name
 
 #: A row that no frame writes again is of a sensor that was taken out, or of one whose battery ended long ago.

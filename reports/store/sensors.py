@@ -16,7 +16,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache, partial
+from functools import cache
 
 from reports.report import iso
 from reports.store.batches import (
@@ -28,8 +28,7 @@ from reports.store.batches import (
     get_items,
     is_throttled,
     pause,
-    put_once,
-    sent_again,
+    put_all,
 )
 from reports.store.errors import StoreUnavailable, as_store_errors
 from reports.store.items import HISTORY, PIPELINE, Item, dynamodb, instant_key
@@ -232,11 +231,3 @@ def _message_key(message: KeptMessage) -> str:
 
 def _expires(at: datetime, kept: timedelta) -> dict[str, str]:
     return {"N": str(int((at + kept).timestamp()))}
-
-
-def put_all(name: str, items: Sequence[Item]) -> None:
-    """Write items over what stands there. Raises StoreUnavailable."""
-    with as_store_errors():
-        for at in range(0, len(items), WRITES):
-            if sent_again(items[at : at + WRITES], partial(put_once, name), tries=4):
-                raise StoreUnavailable("DynamoDB throttles writes of sensors that wait")

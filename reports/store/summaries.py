@@ -19,6 +19,7 @@ from django.conf import settings
 
 from reports.insight.hours import LevelSummary, by_hour
 from reports.report import Report
+from reports.store.batches import WRITES
 from reports.store.errors import as_store_errors
 from reports.store.items import HISTORY, READ_WITHIN_S, Item, day_key, dynamodb, instant_key, report_of
 from reports.store.reading import AFTER_ALL, query_history
@@ -30,8 +31,6 @@ SETTLED = timedelta(hours=1)
 DAYS = 60
 #: Of the day that is not over, so many reports are read in one call at most, in so many pages of a megabyte.
 FRESH, FRESH_PAGES = 20_000, 16
-#: Source: AWS, BatchExecuteStatement: 25 statements.
-BATCH = 25
 _DAY = timedelta(days=1)
 
 #: Hours by the day that they are of.
@@ -205,9 +204,9 @@ def _finish(can_id: str, days: Mapping[date, Sequence[LevelSummary]], token: str
 
 def _execute(statements: Sequence[Mapping[str, Any]]) -> None:
     """Run statements of which any may fail: a summary that is not written now is written another time."""
-    for at in range(0, len(statements), BATCH):
+    for at in range(0, len(statements), WRITES):
         dynamodb().patiently(
-            "BatchExecuteStatement", {"Statements": statements[at : at + BATCH]}, within_s=READ_WITHIN_S
+            "BatchExecuteStatement", {"Statements": statements[at : at + WRITES]}, within_s=READ_WITHIN_S
         )
 
 

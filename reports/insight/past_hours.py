@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from reports.insight.alarms import told, told_by
 from reports.insight.cycles import Stage
-from reports.insight.fleet_counts import Place, Points
+from reports.insight.fleet_map import Place, Points
 from reports.insight.fold import reading_in
 from reports.insight.over_time import HOUR, FleetHour
 from reports.insight.replay import Frame

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from reports.insight.fleet_counts import Place
+from reports.insight.fleet_map import Place
 from reports.insight.over_time import HOUR
 from reports.insight.status import REPORTED
 from reports.report import iso

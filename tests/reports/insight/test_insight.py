@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.insight.fleet_counts import FINE, GRID, PLACES, Count, Overview, Walked
+from reports.insight.fleet_counts import Count, Overview, Walked
+from reports.insight.fleet_map import FINE, GRID, PLACES
 from reports.insight.status import Outlook, Status, is_old, outlook_of, status
 from reports.insight.thinning import thin
 from reports.report import Report, percent

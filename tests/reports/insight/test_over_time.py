@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from reports.insight.fleet_counts import Count, Place, Walked
+from reports.insight.fleet_counts import Count, Walked
+from reports.insight.fleet_map import Place
 from reports.insight.over_time import DAY, HOUR, FleetHour, points
 from reports.insight.past_hours import PastCan, PastHours
 from reports.insight.replay import HOURS, STATUSES, Frame, replay

@@ -27,7 +27,7 @@ from schemathesis import Case
 from accounts.models import Token, digest
 from accounts.roles import give_role, make_roles
 from reports import queue, store
-from reports.insight.fleet_counts import Place
+from reports.insight.fleet_map import Place
 from reports.insight.over_time import HOUR, FleetHour, begin_of
 from reports.insight.replay import Frame
 from reports.models import Can

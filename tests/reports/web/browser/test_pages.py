@@ -16,7 +16,7 @@ from django.contrib.admin.models import LogEntry
 from playwright.sync_api import Page, Route, expect
 
 from reports import queue, store
-from reports.insight.fleet_counts import Place
+from reports.insight.fleet_map import Place
 from reports.insight.over_time import HOUR, begin_of
 from reports.insight.replay import Frame
 from reports.report import Report

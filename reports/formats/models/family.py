@@ -85,6 +85,11 @@ class EventRule:
     is_void: bool
 
 
+def plain_word(value: object) -> str:
+    """Return a word as rules compare it: lower case, without _ and -, true and false as such."""
+    return str(value)[:40].lower().replace("_", " ").replace("-", " ").strip()
+
+
 @dataclass(frozen=True, slots=True)
 class History:
     """

@@ -10,8 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from reports.formats import sent
-from reports.formats.models.family import BatteryRule, EventRule, Family
-from reports.formats.models.loading import plain_word
+from reports.formats.models.family import BatteryRule, EventRule, Family, plain_word
 from reports.formats.models.quantities import Findings, bare, distance_mm, find, get, level_percent, plain, short
 from reports.formats.models.recognition import Chosen
 from reports.formats.readings import MAX_READINGS, Battery, Clock, Frame, Location, Reading, Tell, Verdict

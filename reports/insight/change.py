@@ -64,7 +64,7 @@ class Change:
 
     def text(self) -> str:
         """Return it as JSON, which `from_text` reads."""
-        members = {name: getattr(self, name) for name in self.__slots__}
+        members = {name: getattr(self, name) for name in self.__slots__ if name != "again" or self.again}
         members |= {name: members[name][:MOST_SAID] for name in ("level", "reason")}
         return json.dumps(members, ensure_ascii=False, separators=(",", ":"))
 

@@ -19,7 +19,7 @@ from reports.insight.forecast import FEW, Chances, Forecast, NoForecast, Reliabi
 from reports.insight.since import since
 from reports.insight.standing import Standing, expected, standing
 from reports.insight.state import CanState, chances_of
-from reports.insight.status import Status
+from reports.insight.status import DOUBTFUL, Status
 from reports.insight.verdict import duration
 
 #: A can with less in it is not worth the way, however long ago it was emptied.
@@ -49,10 +49,6 @@ class WhyNot(StrEnum):
     UNKNOWN = "UNKNOWN"
     NEVER_REPORTED = "NEVER_REPORTED"
     LATER = "LATER"
-
-
-#: Statuses whose level is not to be trusted: only a look tells.
-_DOUBTFUL = frozenset({Status.SUSPECT, Status.TILT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +157,7 @@ def refilled_h(fills: Fills, hours: float) -> float | None:
 
 def _is_doubtful(stands: Standing) -> bool:
     """Say whether a can's level tells nothing of what is in it now."""
-    return stands.is_old or stands.status in (*_DOUBTFUL, Status.FIRE)
+    return stands.is_old or stands.status in (*DOUBTFUL, Status.FIRE)
 
 
 def _odds(row: Row, stands: Standing) -> Chances | None:
@@ -173,7 +169,7 @@ def _why(row: Row, stands: Standing, chance: float | None, plan: Round) -> tuple
         return Why.FULL, stands.reason
     if stands.status is Status.FIRE:
         return WhyNot.FIRE, stands.reason
-    if stands.status in _DOUBTFUL:
+    if stands.status in DOUBTFUL:
         return Why.SUSPECT, stands.reason
     if chance is not None and chance >= plan.chance:
         return Why.FORECAST, _likely(row, chance, plan)

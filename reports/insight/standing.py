@@ -9,7 +9,7 @@ from reports.insight.cycles import Emptied
 from reports.insight.fold import Row
 from reports.insight.forecast import Forecast, NoForecast
 from reports.insight.state import forecast_of
-from reports.insight.status import FULL_FROM, Status, outlook_of
+from reports.insight.status import DOUBTFUL, FULL_FROM, Outlook, Status, outlook_of
 from reports.insight.verdict import alarm_reason, reason_by_level, verdict
 from reports.report import Report
 
@@ -21,7 +21,7 @@ class Standing:
 
     is_old: its newest level is too old to be trusted. silent_at: after this instant it is, None where no time is known.
     emptied: the last emptying, provisional while it is undecided, None where none was seen. full_from: its threshold,
-    percent.
+    percent. suspect: its level is not to be trusted, whatever its status; of FULL not told by `status_alone`.
     """
 
     status: Status
@@ -30,6 +30,7 @@ class Standing:
     silent_at: datetime | None
     emptied: Emptied | None = None
     full_from: float = float(FULL_FROM)
+    suspect: bool = False
 
 
 def standing(row: Row, now: datetime) -> Standing:
@@ -41,7 +42,7 @@ def standing(row: Row, now: datetime) -> Standing:
         reason = reason_by_level(report.level, report.measured_at, status, now)
         if told.status:
             reason = f"{alarm_reason(told, now.timestamp())} {reason}"
-        return Standing(status, reason, outlook.is_old(now), _instant(outlook.silent_at))
+        return _by_outlook(outlook, status, reason, now)
     now_s, rules, silent_at = now.timestamp(), row.rules, state.silent_at
     found = verdict(state, now_s, rules, told)
     return Standing(
@@ -51,13 +52,18 @@ def standing(row: Row, now: datetime) -> Standing:
         _instant(silent_at),
         state.last_emptied(rules),
         rules.full_from,
+        found.suspect,
     )
 
 
 def status_alone(report: Report, now: datetime) -> Standing:
     """Return how a can stands without the reason, where nothing was read but its newest report with its outlook."""
     outlook = outlook_of(report)
-    return Standing(outlook.at(now), "", outlook.is_old(now), _instant(outlook.silent_at))
+    return _by_outlook(outlook, outlook.at(now), "", now)
+
+
+def _by_outlook(outlook: Outlook, status: Status, reason: str, now: datetime) -> Standing:
+    return Standing(status, reason, outlook.is_old(now), _instant(outlook.silent_at), suspect=status in DOUBTFUL)
 
 
 def expected(row: Row, status: Status) -> Forecast | NoForecast:
@@ -70,7 +76,7 @@ def expected(row: Row, status: Status) -> Forecast | NoForecast:
         return NoForecast("Too little is known of it: its next report begins to tell.")
     if status is Status.SILENT:
         return NoForecast("It is silent: how it filled since its last report is not known.")
-    if status in (Status.TILT, Status.SUSPECT):
+    if status in DOUBTFUL:
         return NoForecast("Its level is not to be trusted.")
     if status is Status.FIRE:
         return NoForecast("Its sensor told of a fire: how it fills then is not known.")

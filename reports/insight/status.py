@@ -35,6 +35,8 @@ class Status(StrEnum):
 
 #: Those that a can with a report may have.
 REPORTED = tuple(status for status in Status if status is not Status.NEVER_REPORTED)
+#: Those of a can whose level is not to be trusted: only a look tells.
+DOUBTFUL = frozenset({Status.SUSPECT, Status.TILT})
 
 
 @dataclass(frozen=True, slots=True)

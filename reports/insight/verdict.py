@@ -7,7 +7,7 @@ from datetime import datetime
 
 from reports.insight.alarms import Told
 from reports.insight.state import CanState, Rules
-from reports.insight.status import FILLING_SHARE, Outlook, Status
+from reports.insight.status import DOUBTFUL, FILLING_SHARE, Outlook, Status
 from reports.insight.suspicion import BLOCKED_S
 from reports.report import percent
 
@@ -21,8 +21,9 @@ _LASTING = (Status.FIRE, Status.TILT, Status.FULL, Status.SILENT)
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """
-    A can's status and the reason, a sentence with figures, for people.
+    A can's status and the reason, sentences with figures, for people.
 
+    suspect: whether its level is not to be trusted: also of a can that is FULL, to which somebody has to go anyhow.
     until: the instant (seconds since 1970) from which on it must be asked again although no report came, None where
     only a report changes it.
     """
@@ -30,6 +31,7 @@ class Verdict:
     status: Status
     reason: str
     until: int | None = None
+    suspect: bool = False
 
 
 def verdict(state: CanState | None, now: float, rules: Rules, told: Told | None = None) -> Verdict:
@@ -37,9 +39,10 @@ def verdict(state: CanState | None, now: float, rules: Rules, told: Told | None 
     Return a can's status at `now`, seconds since 1970, and why.
 
     In this order: NEVER_REPORTED without a state; FIRE and TILT where its sensor's last measurement told so, whatever
-    the level; SUSPECT where an item seems to be before the sensor; FULL at the threshold, until the hysteresis below;
-    SILENT by its own rhythm; SUSPECT where the level is stuck or jumps; NEW below 10 reports; FILLING from three
-    quarters of the threshold on; OK. told: what that measurement told (reports.insight.alarms), None for nothing.
+    the level; SUSPECT where an item seems to be before the sensor; FULL at the threshold, until the hysteresis below,
+    also where the level is stuck or jumps; SILENT by its own rhythm; SUSPECT where it is stuck or jumps; NEW below 10
+    reports; FILLING from three quarters of the threshold on; OK. told: what that measurement told
+    (reports.insight.alarms), None for nothing.
     Only the instant decides between two calls with the same state, so that silence needs no write.
     """
     if state is None:
@@ -49,7 +52,8 @@ def verdict(state: CanState | None, now: float, rules: Rules, told: Told | None 
     if status is Status.SUSPECT and state.signs.is_blocked(now):
         assert state.signs.blocked_since is not None
         until = state.signs.blocked_since + BLOCKED_S
-    return Verdict(status, _reason(state, status, now, rules, told), until)
+    suspect = status in DOUBTFUL or (status is Status.FULL and bool(_doubt(state)))
+    return Verdict(status, _reason(state, status, now, rules, told), until, suspect)
 
 
 def outlook(state: CanState, rules: Rules, told: Told | None = None) -> Outlook:
@@ -93,7 +97,7 @@ def _status(state: CanState, now: float, rules: Rules, told: Told | None) -> Sta
         return Status.FULL
     if now > state.silent_at:
         return Status.SILENT
-    if signs.is_stuck(state.at) or signs.is_jumping():
+    if _doubt(state):
         return Status.SUSPECT
     if state.count < NEW_READINGS:
         return Status.NEW
@@ -123,16 +127,25 @@ def _reason(state: CanState, status: Status, now: float, rules: Rules, told: Tol
         return (
             f"It rose from {signs.blocked_from:g} % to {level} between two reports: an item may be before the sensor."
         )
+    return _doubt(state)
+
+
+def _doubt(state: CanState) -> str:
+    """Return in a sentence why a level is not to be trusted, for as long as ever no other comes; "" where it is."""
+    signs = state.signs
     if signs.is_stuck(state.at):
         same = duration(state.at - signs.same_since)
-        return f"The level has been {level} for {same}, without a change of more than 1 %."
-    return f"{signs.reversals / 10:.0f} % of its recent reports jump by 20 % or more and back."
+        return f"The level has been {state.level:g} % for {same}, without a change of more than 1 %."
+    if signs.is_jumping():
+        return f"{signs.reversals / 10:.0f} % of its recent reports jump by 20 % or more and back."
+    return ""
 
 
 def _full(state: CanState, level: str, threshold: str, now: float, rules: Rules) -> str:
     held = "" if state.level >= rules.full_from else f", and full until below {rules.full_from - rules.hysteresis:g} %"
     silent = f" No report for {duration(now - state.at)}." if now > state.silent_at else ""
-    return f"At {level}; {threshold}{held}.{silent}"
+    doubt = f" Suspect, too: {doubt[0].lower()}{doubt[1:]}" if (doubt := _doubt(state)) else ""
+    return f"At {level}; {threshold}{held}.{doubt}{silent}"
 
 
 def duration(seconds: float) -> str:

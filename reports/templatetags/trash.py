@@ -164,6 +164,13 @@ def status_pill(status: str) -> SafeString:
 
 
 @register.simple_tag
+def standing_pills(standing: Standing) -> SafeString:
+    """Show a can's status, and beside FULL that its level is not to be trusted, where that is so: both facts matter."""
+    also = " " + status_pill(Status.SUSPECT) if standing.suspect and standing.status is Status.FULL else ""
+    return mark_safe(status_pill(standing.status) + also)  # noqa: S308 - two words of ours
+
+
+@register.simple_tag
 def stage_pill(stage: str) -> SafeString:
     """Show how sure an emptying is as a word on a tint."""
     tint = {"CONFIRMED": "ok", "PROVISIONAL": "filling"}.get(stage, "new")

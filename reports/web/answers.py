@@ -87,6 +87,7 @@ class Row:
             "links": self.links,
             "status": self.status,
             "reason": self.standing.reason,
+            "suspect": self.standing.suspect,
             **facts_or_not(self.facts, self.has_facts),
         }
 
@@ -141,6 +142,7 @@ class NeverRow:
             "links": can_links(self.root, self.can_id),
             "status": self.status,
             "reason": self.standing.reason,
+            "suspect": False,
             "facts": self.facts._asdict(),
         }
 

@@ -44,6 +44,7 @@ class Stop:
             "why": told.why,
             "reason": told.reason,
             "status": told.standing.status,
+            "suspect": told.standing.suspect,
             "level": told.row.report.level,
             "threshold": told.standing.full_from,
             "measured_at": instant(told.row.report.measured_at),

@@ -22,6 +22,7 @@ class StopAnswer(serializers.Serializer[Any]):
     why = serializers.ChoiceField([*Why])
     reason = serializers.CharField(help_text="A sentence with figures.")
     status = serializers.ChoiceField(REPORTED)
+    suspect = serializers.BooleanField(help_text="Its level is not to be trusted, also where it is FULL.")
     level = serializers.CharField(help_text="Percent full, with the digits that the device sent.")
     threshold = serializers.FloatField(help_text="Percent.")
     measured_at = serializers.DateTimeField(allow_null=True)

@@ -29,6 +29,7 @@ _LISTED = {
     "links": _LINKS,
     "status": "FULL",
     "reason": "At 93.5 %; its threshold is 80 %.",
+    "suspect": False,
     "facts": _FACTS,
 }
 _EMPTIED = {
@@ -150,6 +151,7 @@ COLLECTIONS = _answer(
                 "why": "FULL",
                 "reason": "At 93.5 %; its threshold is 80 %.",
                 "status": "FULL",
+                "suspect": False,
                 "level": "93.50",
                 "threshold": 80.0,
                 "measured_at": _PAST["measured_at"],

@@ -76,7 +76,10 @@ class RowAnswer(ReportAnswer):
     )
     links = CanLinks()
     status = serializers.ChoiceField([*Status], help_text=_STATUS)
-    reason = serializers.CharField(help_text="Why it has this status: a sentence with figures.")
+    reason = serializers.CharField(help_text="Why it has this status: sentences with figures.")
+    suspect = serializers.BooleanField(
+        help_text="Its level is not to be trusted: it is SUSPECT or TILT, or FULL and also stuck or jumping."
+    )
 
 
 class FactsAnswer(serializers.Serializer[Any]):

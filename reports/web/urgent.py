@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,8 +11,8 @@ from reports import store
 from reports.insight.fleet_counts import Urgent
 from reports.insight.fold import Row
 from reports.insight.since import Since, since
-from reports.insight.standing import Standing
-from reports.insight.status import FULL_FROM, SILENT_AFTER, Status
+from reports.insight.standing import Standing, standing
+from reports.insight.status import SILENT_AFTER, Status
 from reports.models import Facts, facts_of
 from reports.web import database
 from reports.web.answers import facts_or_not, instant
@@ -78,9 +78,12 @@ def rows(urgent: Sequence[Urgent], counted_at: datetime) -> Sequence[UrgentRow]:
 
 
 def _standing(urgent: Urgent, at: datetime | None, row: Row | None, counted_at: datetime) -> Standing:
+    """Return how a can stood when it was counted; its row, if it was read, tells what the count does not."""
     status = Status(urgent.status)
     is_old = status is Status.SILENT or bool(at and counted_at - at > SILENT_AFTER)
-    return Standing(status, "", is_old, None, full_from=row.rules.full_from if row else float(FULL_FROM))
+    if row is None:
+        return Standing(status, "", is_old, None)
+    return replace(standing(row, counted_at), status=status, is_old=is_old)
 
 
 def forget() -> None:

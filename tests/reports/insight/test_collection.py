@@ -8,13 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from reports.insight import collection
 from reports.insight.collection import Judged, Round, Why, WhyNot, judged, most_urgent_first, with_figures
 from reports.insight.fills import Fill, Fills
 from reports.insight.fold import Row
 from reports.insight.forecast import FAST, SLOW, Chances, Forecast, Now, chances, forecast
 from reports.insight.state import CanState, chances_of, rebuild, rules_for
-from reports.insight.status import Status
 from reports.report import Report
 from tests.reports.insight.cans import HOUR, MONDAY, a_can, hourly
 
@@ -179,7 +177,6 @@ def test_a_can_that_is_full_has_no_chances_left() -> None:
 
 def test_every_status_and_reason_has_its_place() -> None:
     # A new reason without an order would fail where a list is made.
-    assert {*collection._DOUBTFUL} <= {*Status}
     row = a_row([5.0])
     plan = a_round(row)
     for why in (*Why, *WhyNot):

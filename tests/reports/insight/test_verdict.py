@@ -45,6 +45,9 @@ def test_a_can_without_a_report_is_known_and_has_never_reported() -> None:
         ([*STEADY, 100], 0, Status.SUSPECT, "rose from 32 % to 100 % between two reports"),
         ([*STEADY, *[100] * 26], 0, Status.FULL, "At 100 %"),
         ([*STEADY, *[31] * 24 * 8], 0, Status.SUSPECT, "has been 31 % for 8 days"),
+        # It counts as full, since somebody has to go there, and says that it is suspect, too.
+        ([*STEADY, 70, *[100] * 24 * 8], 0, Status.FULL, "Suspect, too: the level has been 100 % for 7 days, without"),
+        ([*STEADY, *[5, 90] * 8], 0, Status.FULL, "Suspect, too: 36 % of its recent reports jump"),
         ([*STEADY, *[5, 60] * 8, 5], 0, Status.SUSPECT, "of its recent reports jump"),
         ([*STEADY, 40, 50, 62], 0, Status.FILLING, "At 62 %, near: its threshold is 80 %."),
         ([*STEADY, 40, 50, 59.9], 0, Status.OK, "At 59.9 %; its threshold is 80 %."),
@@ -54,6 +57,7 @@ def test_the_status_and_its_reason(levels: list[float], hours_later: float, stat
     found = told(levels, hours_later=hours_later)
 
     assert (found.status, words in found.reason) == (status, True), found
+    assert found.suspect is (status is Status.SUSPECT or "Suspect, too" in found.reason)
 
 
 @pytest.mark.parametrize("levels", [STEADY, [30.0], [*STEADY, 70, 80], [*STEADY, 100]])

@@ -22,15 +22,15 @@ from reports.insight.fleet_counts import STREAMS
 from reports.insight.status import REPORTED, Status
 from reports.models import SavedView
 from reports.report import InvalidReport
-from reports.web import cursors, examples, fleet_count, never_reported, queries, schemas
+from reports.web import cursors, examples, fleet_count, fleet_queries, never_reported, queries, schemas
 from reports.web.access import MayPost
 from reports.web.answers import Listing, Row, can_links
 from reports.web.fleet_count import FleetCount
 from reports.web.fleet_csv import csv_of
 from reports.web.fleet_listing import FleetListing
+from reports.web.fleet_queries import ORDERS, FleetQuery
 from reports.web.parsers import ReportFormParser, ReportParser, reports_in
 from reports.web.problems import InvalidQuery, InvalidReports, TooLarge, Unconfirmed, answered
-from reports.web.queries import FleetQuery
 from reports.web.rendering import CSVRenderer, FiwareRenderer, JSONRenderer, Page, PageRenderer, SenMLRenderer
 from reports.web.view import REFUSALS, ApiView, asked, page_address, page_parameters, root_address, whole_number
 
@@ -40,7 +40,12 @@ _PERCENT = {"type": "number", "minimum": 0, "maximum": 100}
 #: Up to so many cans are all looked at where no index serves a filter: 20 BatchGetItem.
 SEARCHED_WHOLE = 2_000
 #: The orders of the fleet, in the words of the page.
-ORDERS = {"fullest": "Fullest first", "emptiest": "Emptiest first", "silent": "Longest silent first", "id": "By id"}
+ORDER_WORDS = {
+    "fullest": "Fullest first",
+    "emptiest": "Emptiest first",
+    "silent": "Longest silent first",
+    "id": "By id",
+}
 
 
 @dataclass(frozen=True)
@@ -107,12 +112,12 @@ class FleetView(ApiView):
     @extend_schema(
         operation_id="fleet",
         parameters=[
-            OpenApiParameter("order", str, enum=["fullest", "emptiest", "silent", "id"]),
+            OpenApiParameter("order", str, enum=[*ORDERS]),
             OpenApiParameter("status", str, enum=[*Status]),
             OpenApiParameter("stream", str, description="The waste stream, as paper or glass, in any case."),
             OpenApiParameter("level_min", _PERCENT),
             OpenApiParameter("level_max", _PERCENT),
-            whole_number("silent_h", 1, queries.MAX_SILENT_H, "No report for at least so many hours."),
+            whole_number("silent_h", 1, fleet_queries.MAX_SILENT_H, "No report for at least so many hours."),
             OpenApiParameter(
                 "battery", str, enum=[*queries.BATTERIES], description="Cans in which a sensor's battery is low."
             ),
@@ -145,13 +150,13 @@ class FleetView(ApiView):
         """
         root = root_address(request)
         try:
-            query = queries.fleet_query(request.query_params)
+            query = fleet_queries.fleet_query(request.query_params)
         except InvalidQuery as error:
             problem = answered(error)
             if not self.is_page or problem is None:
                 raise
             # The filter stays as it was typed, with the rule beside its field; nothing is asked of the fleet.
-            page = _page(request, queries.fleet_query({}), problem.data, {error.field: error.rule})
+            page = _page(request, fleet_queries.fleet_query({}), problem.data, {error.field: error.rule})
             return Response(page, status=problem.status_code)
         is_csv = isinstance(request.accepted_renderer, CSVRenderer)
         fleet = FleetListing(query, root, timezone.now(), _budget(query), with_rows=not is_csv)
@@ -266,7 +271,7 @@ def _page(
         counts=count.overview.by_status if count else {},
         streams=[name for name in by_stream if name],
         has_all_streams=bool(count and _has_all_streams(count)),
-        orders=ORDERS,
+        orders=ORDER_WORDS,
         sorted_by={
             "id": _changed(request, order="id"),
             "level": _changed(request, order="emptiest" if query.order == "fullest" else "fullest"),

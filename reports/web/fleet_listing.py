@@ -16,9 +16,9 @@ from reports.models import Can, facts_of, limits_spread, stream_of
 from reports.report import Report
 from reports.web import cursors, never_reported
 from reports.web.answers import NeverRow, Row
+from reports.web.fleet_queries import FleetQuery
 from reports.web.found_cans import Found, found_by_words
 from reports.web.never_reported import NeverReported
-from reports.web.queries import FleetQuery
 from reports.web.sensor_values import with_low_battery
 
 #: Requests, at most, by which it is counted how many ids begin with what is searched: 5,000 ids each.

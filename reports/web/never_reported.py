@@ -10,8 +10,8 @@ from django.db.models import Q, QuerySet
 from reports import store
 from reports.models import Can
 from reports.sensor_models import Mounting
+from reports.web.fleet_queries import FleetQuery
 from reports.web.found_cans import Found, begins
-from reports.web.queries import FleetQuery
 from reports.web.sensor_values import with_low_battery
 
 #: Cans that are asked after in the store, at most, for one page, and in one request.

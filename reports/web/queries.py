@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, cast, get_args
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.utils.dateparse import parse_date, parse_datetime
 
-from reports.insight.entered import Spread
-from reports.insight.rhythm import SOONEST_S
-from reports.insight.status import FILLING_SHARE, REPORTED, Status, status
-from reports.report import MAX_CAN_ID, MAX_LEVEL, Report, percent
-from reports.store import Order
+from reports.insight.status import REPORTED, Status
+from reports.report import MAX_CAN_ID, MAX_LEVEL, percent
 from reports.web import cursors
 from reports.web.problems import InvalidQuery
 
+#: What may be asked of a sensor's battery.
+BATTERIES = ("low",)
 #: Alerts on a page at most: each is more than a kilobyte.
 MAX_ALERTS = 100
 #: What a `+` before a zone becomes in a query string that nobody escaped.
@@ -60,137 +57,6 @@ class SensorsQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class FleetQuery:
-    """
-    Which cans are asked for, in which order, and which page of them.
-
-    level_min, level_max: percent. silent_h: no report for at least so many hours. battery: "low" where that of a sensor
-    is to be low, or "". search: how the id begins, or words of name and address. is_ordered: whether the order was
-    asked for. after, before: the position of another page; is_at_end: it is among the cans that never reported, which
-    follow all others.
-    """
-
-    order: Order
-    status: Status | None
-    stream: str
-    level_min: Decimal | None
-    level_max: Decimal | None
-    silent_h: int | None
-    search: str
-    battery: str
-    size: int
-    scope: str
-    is_ordered: bool = False
-    after: str | None = None
-    before: str | None = None
-    is_at_end: bool = False
-
-    @property
-    def has_reported(self) -> bool:
-        """Whether cans that have reported are asked for."""
-        return self.status != Status.NEVER_REPORTED
-
-    @property
-    def has_never_reported(self) -> bool:
-        """Whether cans that have never reported are asked for: they have no level, and no time of a last report."""
-        return self.status in (None, Status.NEVER_REPORTED) and not (self.has_level or self.silent_h)
-
-    @property
-    def needs_an_index(self) -> bool:
-        """Whether the rows are to come in an order, or a part of an index holds them."""
-        has_part = self.search or self.silent_h or self.has_level or self.status in (Status.FULL, Status.SILENT)
-        has_part = has_part or self.battery
-        return bool(self.is_ordered or has_part or self.after or self.before)
-
-    @property
-    def natural(self) -> Order:
-        """The order where none is asked for: the one that finds what is, without looking at anything else."""
-        return _natural(self.search, self.status, self.silent_h, self.battery)
-
-    @property
-    def has_level(self) -> bool:
-        return self.level_min is not None or self.level_max is not None
-
-    @property
-    def is_filtered(self) -> bool:
-        return bool(self.status or self.stream or self.search or self.silent_h or self.battery) or self.has_level
-
-    @property
-    def words(self) -> list[str]:
-        """Return what is asked for in words, a part for each filter: for paper, where there is no form."""
-        said = {
-            "search {}": self.search,
-            "status {}": self.status,
-            "stream {}": self.stream,
-            "level from {} %": self.level_min,
-            "level to {} %": self.level_max,
-            "silent for {} hours": self.silent_h,
-            "battery {}": self.battery,
-        }
-        return [words.format(value) for words, value in said.items() if value not in (None, "")]
-
-    def matches(self, report: Report, stream: str, now: datetime) -> bool:
-        """
-        Say whether a can is among those asked for, but for `search` and `battery`: what these ask, no report has.
-
-        stream: the one that it is known under.
-        """
-        level = percent(report.level)
-        return (
-            (not self.status or status(report, now) == self.status)
-            and (not self.stream or stream.casefold() == self.stream.casefold())
-            and (self.level_min is None or (level is not None and level >= self.level_min))
-            and (self.level_max is None or (level is not None and level <= self.level_max))
-            and (not self.silent_h or _is_silent(report, self.silent_h, now))
-        )
-
-    @property
-    def has_limits(self) -> bool:
-        """Whether the limits of the cans decide which of them are asked for."""
-        return self.status in (Status.FULL, Status.FILLING, Status.OK)
-
-    def bounds(self, now: datetime, spread: Spread) -> tuple[dict[str, Any], bool]:
-        """
-        Return the part of the filter that the order's index serves, and whether that is the whole filter.
-
-        The part: keyword arguments of store.ranked. Where it is not the whole, `matches` must judge each row. spread:
-        of the limits of all cans, where they decide.
-        """
-        if self.order == "id":
-            return self._bounds_of_id()
-        if self.order == "silent":
-            return self._bounds_of_silence(now)
-        return self._bounds_of_level(spread)
-
-    def _bounds_of_id(self) -> tuple[dict[str, Any], bool]:
-        is_whole = not (self.status or self.stream or self.has_level or self.silent_h or self.battery)
-        return {"prefix": self.search, "low_battery": bool(self.battery)}, is_whole
-
-    def _bounds_of_silence(self, now: datetime) -> tuple[dict[str, Any], bool]:
-        silence = timedelta(hours=self.silent_h or 0)
-        if self.status == Status.SILENT:
-            # No can is silent sooner: of the others each row says when it is.
-            silence = max(silence, timedelta(seconds=SOONEST_S))
-        # The index knows the hour, not the minute: of what is filtered each row is judged.
-        return {"until": now - silence if silence else None}, not self.is_filtered
-
-    def _bounds_of_level(self, spread: Spread) -> tuple[dict[str, Any], bool]:
-        low, high = self.level_min, self.level_max
-        least, most = Decimal(spread.least), Decimal(spread.most)
-        if self.status == Status.FULL:
-            # A can that was full stays so for some points below its threshold.
-            low = max(low or Decimal(0), least - Decimal(spread.hysteresis))
-        elif self.status == Status.FILLING:
-            low = max(low or Decimal(0), least * FILLING_SHARE)
-        if self.status in (Status.FILLING, Status.OK):
-            high = min(most if high is None else high, most)
-        # The index knows whole percents: 73 stands for levels up to 73.99, so as an upper bound only 100 is exact.
-        is_exact = (low is None or low == int(low)) and high in (None, 100)
-        is_whole = is_exact and not (self.status or self.stream or self.search or self.silent_h or self.battery)
-        return {"low": None if low is None else int(low), "high": None if high is None else int(high)}, is_whole
-
-
-@dataclass(frozen=True, slots=True)
 class HistoryQuery:
     """Which page of a can's history is asked for: from `since` on, before `until`."""
 
@@ -200,62 +66,6 @@ class HistoryQuery:
     size: int
     after: str | None
     scope: str
-
-
-#: Every parameter of the fleet but the page's own.
-FLEET_FILTERS = ("order", "status", "stream", "level_min", "level_max", "silent_h", "battery", "q")
-#: What may be asked of a sensor's battery.
-BATTERIES = ("low",)
-#: More than a year.
-MAX_SILENT_H = 9999
-
-
-def fleet_query(query: Mapping[str, str]) -> FleetQuery:
-    known(query, {*FLEET_FILTERS, "page_size", "cursor"})
-    asked_status = choice(query, "status", tuple(Status), str.upper)
-    search = query.get("q", "").strip()
-    if len(search) > MAX_CAN_ID:
-        raise InvalidQuery("q", f"must be at most {MAX_CAN_ID} characters long")
-    if "\0" in search:
-        # PostgreSQL takes none in a text, and no name holds one.
-        raise InvalidQuery("q", "must not hold the character NUL")
-    silent_h = whole(query, "silent_h", MAX_SILENT_H)
-    battery = choice(query, "battery", BATTERIES, str.lower)
-    order = choice(query, "order", get_args(Order), str.lower) or _natural(search, asked_status, silent_h, battery)
-    level_min, level_max = level(query, "level_min"), level(query, "level_max")
-    if level_min is not None and level_max is not None and level_min > level_max:
-        raise InvalidQuery("level_max", "must not be below level_min")
-    size, stream = _page_size(query, cursors.MAX_FLEET), query.get("stream", "").strip()
-    scope = json.dumps(
-        ["fleet", size, order, asked_status, stream, str(level_min), str(level_max), silent_h, search, battery]
-    )
-    position = cursors.unseal(query.get("cursor", ""), scope)
-    first_page = FleetQuery(
-        order=cast(Order, order),
-        status=Status(asked_status) if asked_status else None,
-        stream=stream,
-        level_min=level_min,
-        level_max=level_max,
-        silent_h=silent_h,
-        search=search,
-        battery=battery,
-        size=size,
-        scope=scope,
-        is_ordered=bool(query.get("order", "").strip()),
-    )
-    if position is None:
-        return first_page
-    mark, key = position[0], position[1:]
-    page = replace(first_page, is_at_end=mark in cursors.AT_END)
-    return replace(page, before=key) if mark in cursors.BACKWARDS else replace(page, after=key)
-
-
-def _natural(search: str, asked_status: str | None, silent_h: int | None, battery: str) -> Order:
-    return "id" if search or battery else "silent" if silent_h or asked_status == Status.SILENT else "fullest"
-
-
-def _is_silent(report: Report, hours: int, now: datetime) -> bool:
-    return report.measured_at is not None and now - report.measured_at >= timedelta(hours=hours)
 
 
 def choice(query: Mapping[str, str], name: str, allowed: Sequence[str], fold: Callable[[str], str]) -> str:
@@ -277,7 +87,8 @@ def level(query: Mapping[str, str], name: str) -> Decimal | None:
     return level
 
 
-def _page_size(query: Mapping[str, str], most: int) -> int:
+def page_size(query: Mapping[str, str], most: int) -> int:
+    """Return how many rows of a page are asked for. Raises InvalidQuery."""
     return whole(query, "page_size", most) or cursors.DEFAULT_SIZE
 
 
@@ -293,6 +104,7 @@ def whole(query: Mapping[str, str], name: str, most: int, *, least: int = 1) -> 
 
 
 def history_query(query: Mapping[str, str], can_id: str) -> HistoryQuery:
+    """Return which page of a can's history is asked for. Raises InvalidQuery."""
     known(query, {"since", "until", "order", "page_size", "cursor"})
     since, until = instant(query, "since"), instant(query, "until")
     if since and until and since >= until:
@@ -300,7 +112,7 @@ def history_query(query: Mapping[str, str], can_id: str) -> HistoryQuery:
     order = query.get("order") or "newest"
     if order not in ("newest", "oldest"):
         raise InvalidQuery("order", "must be newest or oldest")
-    size = _page_size(query, cursors.MAX_SIZE)
+    size = page_size(query, cursors.MAX_SIZE)
     # The id last: it alone may hold anything.
     scope = f"history {size} {order} {since} {until} {can_id}"
     after = cursors.unseal(query.get("cursor", ""), scope)
@@ -310,14 +122,15 @@ def history_query(query: Mapping[str, str], can_id: str) -> HistoryQuery:
 def emptyings_query(query: Mapping[str, str], can_id: str) -> CansQuery:
     """Return which page of a can's emptyings is asked for. Raises InvalidQuery."""
     known(query, {"page_size", "cursor"})
-    size = _page_size(query, cursors.MAX_SIZE)
+    size = page_size(query, cursors.MAX_SIZE)
     scope = f"emptyings {size} {can_id}"
     return CansQuery(size, scope, cursors.unseal(query.get("cursor", ""), scope))
 
 
 def cans_query(query: Mapping[str, str]) -> CansQuery:
+    """Return which page of the known cans is asked for. Raises InvalidQuery."""
     known(query, {"page_size", "cursor"})
-    size = _page_size(query, cursors.MAX_SIZE)
+    size = page_size(query, cursors.MAX_SIZE)
     scope = f"cans {size}"
     return CansQuery(size, scope, cursors.unseal(query.get("cursor", ""), scope))
 
@@ -340,7 +153,7 @@ def alerts_query(query: Mapping[str, str]) -> AlertsQuery:
 def sensors_query(query: Mapping[str, str]) -> SensorsQuery:
     """Return which page of the sensors is asked for. Raises InvalidQuery."""
     known(query, {"page_size", "cursor", "battery"})
-    size, battery = _page_size(query, cursors.MAX_SIZE), choice(query, "battery", BATTERIES, str.lower)
+    size, battery = page_size(query, cursors.MAX_SIZE), choice(query, "battery", BATTERIES, str.lower)
     scope = f"sensors {size} {battery}"
     return SensorsQuery(size, scope, battery, cursors.unseal(query.get("cursor", ""), scope))
 

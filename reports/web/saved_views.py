@@ -20,8 +20,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from reports.models import SavedView
-from reports.web import queries, schemas
+from reports.web import schemas
 from reports.web.access import MaySaveViews
+from reports.web.fleet_queries import fleet_query
 from reports.web.parsers import ChoiceParser, ReportFormParser
 from reports.web.problems import InvalidFields, InvalidQuery, answered
 from reports.web.rendering import Page
@@ -45,7 +46,7 @@ class ViewSent(serializers.Serializer[Any]):
         sent = QueryDict(text.removeprefix("?")).dict()
         query = {name: str(value) for name, value in sent.items() if value and name not in ("cursor", "format")}
         try:
-            queries.fleet_query(query)
+            fleet_query(query)
         except InvalidQuery as error:
             raise serializers.ValidationError(str(error)) from None
         return urlencode(query)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from rest_framework import serializers
 
@@ -10,6 +10,7 @@ from reports.insight.cycles import Stage
 from reports.insight.forecast import Reliability
 from reports.insight.status import REPORTED, Status
 from reports.kept_changes import EMPTYING, FACTS
+from reports.store import Order
 
 _STATUS = (
     "FIRE, TILT: its sensor's last measurement told so. FULL: at its threshold, until 5 points below. SILENT: no "
@@ -116,7 +117,7 @@ class FleetRowAnswer(RowAnswer):
 
 
 class FleetAnswer(serializers.Serializer[Any]):
-    order = serializers.ChoiceField(["fullest", "emptiest", "silent", "id"])
+    order = serializers.ChoiceField([*get_args(Order)])
     stopped = serializers.BooleanField(
         help_text="True: the search stopped before the page was full; next continues it."
     )

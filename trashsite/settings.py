@@ -379,8 +379,8 @@ SPECTACULAR_SETTINGS = {
         "CanStatus": "reports.insight.status.Status",
         "ReportedStatus": "reports.insight.status.REPORTED",
         "EmptyingAction": "reports.web.schemas.EMPTYING_ACTIONS",
-        "LetterAction": "reports.web.schemas.LETTER_ACTIONS",
-        "ServiceAnswers": "reports.web.schemas.SERVICE_ANSWERS",
+        "LetterAction": "reports.web.dead_letter_schemas.LETTER_ACTIONS",
+        "ServiceAnswers": "reports.web.health_schemas.SERVICE_ANSWERS",
     },
 }
 

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from reports.can_id import is_can_id
 from reports.kept_changes import changes_of
 from reports.models import Can
-from reports.web import queries, schemas
+from reports.web import facts_schemas, queries
 from reports.web.answers import instant
 from reports.web.rendering import Page
 from reports.web.view import REFUSALS, UNKNOWN, ApiView
@@ -29,7 +29,7 @@ class ChangesView(ApiView):
     """The changes of one can's facts."""
 
     @extend_schema(
-        operation_id="can_changes", responses={200: schemas.ChangesAnswer, **UNKNOWN, **REFUSALS}, tags=["cans"]
+        operation_id="can_changes", responses={200: facts_schemas.ChangesAnswer, **UNKNOWN, **REFUSALS}, tags=["cans"]
     )
     def get(self, request: Request, can_id: str) -> Response:
         """

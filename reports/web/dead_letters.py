@@ -22,7 +22,7 @@ from rest_framework.response import Response
 
 from reports import queue
 from reports.queue import DeadLetter, LetterKind
-from reports.web import listed_letters, schemas
+from reports.web import dead_letter_schemas, listed_letters
 from reports.web.access import MaySeePipeline, may
 from reports.web.answers import instant
 from reports.web.parsers import ChoiceParser, ReportFormParser
@@ -77,7 +77,7 @@ class DeadLettersView(ApiView):
     @extend_schema(
         operation_id="dead_letters",
         parameters=[_OF],
-        responses={200: schemas.DeadLettersAnswer, **REFUSALS},
+        responses={200: dead_letter_schemas.DeadLettersAnswer, **REFUSALS},
         tags=["pipeline"],
     )
     def get(self, request: Request) -> Response:
@@ -93,8 +93,8 @@ class DeadLettersView(ApiView):
 
     @extend_schema(
         operation_id="settle_dead_letters",
-        request=schemas.Settle,
-        responses={200: schemas.Settled, **UNREAD, **REFUSALS},
+        request=dead_letter_schemas.Settle,
+        responses={200: dead_letter_schemas.Settled, **UNREAD, **REFUSALS},
         tags=["pipeline"],
     )
     def post(self, request: Request) -> Response:

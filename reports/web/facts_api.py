@@ -19,7 +19,7 @@ from rest_framework.response import Response
 
 from reports.can_id import is_can_id
 from reports.models import Can
-from reports.web import cursors, facts_csv, queries, schemas
+from reports.web import cursors, facts_csv, facts_schemas, queries, schemas
 from reports.web.access import MayEditFacts
 from reports.web.answers import can_links, instant
 from reports.web.facts_log import log_changes
@@ -84,7 +84,7 @@ class CansView(ApiView):
     @extend_schema(
         operation_id="cans",
         parameters=page_parameters(cursors.MAX_SIZE),
-        responses={200: schemas.CansAnswer, **REFUSALS},
+        responses={200: facts_schemas.CansAnswer, **REFUSALS},
         tags=["cans"],
     )
     def get(self, request: Request) -> Response:
@@ -104,7 +104,7 @@ class CansView(ApiView):
     @extend_schema(
         operation_id="import_cans",
         request={"text/csv": OpenApiTypes.STR},
-        responses={200: schemas.Imported, **UNREAD, **REFUSALS},
+        responses={200: facts_schemas.Imported, **UNREAD, **REFUSALS},
         tags=["cans"],
     )
     def post(self, request: Request) -> Response:
@@ -130,7 +130,9 @@ class CanFactsView(ApiView):
     parser_classes = (ChoiceParser,)
     samples: Mapping[str, str] = MappingProxyType({"PUT": '{"name": "Market square"}', "PATCH": '{"stream": "paper"}'})
 
-    @extend_schema(operation_id="can_facts", responses={200: schemas.CanFacts, **UNKNOWN, **REFUSALS}, tags=["cans"])
+    @extend_schema(
+        operation_id="can_facts", responses={200: facts_schemas.CanFacts, **UNKNOWN, **REFUSALS}, tags=["cans"]
+    )
     def get(self, request: Request, can_id: str) -> Response:
         """The facts of one can; 404 where none are known, whether it reports or not."""
         can = _known(can_id)
@@ -143,7 +145,7 @@ class CanFactsView(ApiView):
     @extend_schema(
         operation_id="put_can_facts",
         request=FactsChange,
-        responses={200: schemas.CanFacts, 201: schemas.CanFacts, **UNKNOWN, **UNREAD, **REFUSALS},
+        responses={200: facts_schemas.CanFacts, 201: facts_schemas.CanFacts, **UNKNOWN, **UNREAD, **REFUSALS},
         tags=["cans"],
     )
     def put(self, request: Request, can_id: str) -> Response:
@@ -156,7 +158,7 @@ class CanFactsView(ApiView):
     @extend_schema(
         operation_id="patch_can_facts",
         request=FactsChange(partial=True),
-        responses={200: schemas.CanFacts, **UNKNOWN, **UNREAD, **REFUSALS},
+        responses={200: facts_schemas.CanFacts, **UNKNOWN, **UNREAD, **REFUSALS},
         tags=["cans"],
     )
     def patch(self, request: Request, can_id: str) -> Response:

@@ -19,7 +19,7 @@ from reports import queue, store
 from reports.insight.health import works
 from reports.queue import QueueUnavailable
 from reports.store import StoreUnavailable
-from reports.web import schemas
+from reports.web import health_schemas
 from reports.web.held import Held
 from reports.web.problems import RETRY_AFTER_S
 from reports.web.view import ApiView
@@ -77,7 +77,7 @@ class ProbeView(ApiView):
 class LiveView(ProbeView):
     """Whether this process answers at all."""
 
-    @extend_schema(operation_id="live", responses=schemas.Live, tags=["health"], auth=[])
+    @extend_schema(operation_id="live", responses=health_schemas.Live, tags=["health"], auth=[])
     def get(self, request: Request) -> Response:
         """200 where this web process answers; no other service is asked."""
         return Response({"status": "live"}, headers=NO_STORE)
@@ -87,7 +87,10 @@ class PipelineHealthView(ProbeView):
     """Whether reports that are sent are stored: for whoever watches the workers."""
 
     @extend_schema(
-        operation_id="pipeline_health", responses={200: schemas.Pulse, 503: schemas.Pulse}, tags=["health"], auth=[]
+        operation_id="pipeline_health",
+        responses={200: health_schemas.Pulse, 503: health_schemas.Pulse},
+        tags=["health"],
+        auth=[],
     )
     def get(self, request: Request) -> Response:
         """
@@ -103,7 +106,9 @@ class PipelineHealthView(ProbeView):
 class ReadyView(ProbeView):
     """Whether the queue and the store answer."""
 
-    @extend_schema(operation_id="ready", responses={200: schemas.Ready, 503: schemas.Ready}, tags=["health"], auth=[])
+    @extend_schema(
+        operation_id="ready", responses={200: health_schemas.Ready, 503: health_schemas.Ready}, tags=["health"], auth=[]
+    )
     def get(self, request: Request) -> Response:
         """Asks SQS and DynamoDB; a 503 names the one that does not answer."""
         checks = _SERVICES.get()

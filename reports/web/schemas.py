@@ -9,7 +9,6 @@ from rest_framework import serializers
 from reports.insight.cycles import Stage
 from reports.insight.forecast import Reliability
 from reports.insight.status import REPORTED, Status
-from reports.kept_changes import EMPTYING, FACTS
 from reports.store import Order
 
 _STATUS = (
@@ -131,7 +130,7 @@ class FleetAnswer(serializers.Serializer[Any]):
     links = serializers.DictField(child=serializers.URLField())
 
 
-EMPTYING_ACTIONS, LETTER_ACTIONS = ["add", "strike"], ["redrive", "discard"]
+EMPTYING_ACTIONS = ["add", "strike"]
 
 
 class CorrectionAnswer(serializers.Serializer[Any]):
@@ -218,130 +217,6 @@ class Wrong(serializers.Serializer[Any]):
     rule = serializers.CharField()
 
 
-class CanFacts(serializers.Serializer[Any]):
-    can_id = serializers.CharField()
-    name = serializers.CharField(allow_blank=True)
-    address = serializers.CharField(allow_blank=True)
-    stream = serializers.CharField(allow_blank=True)
-    latitude = serializers.FloatField(allow_null=True)
-    longitude = serializers.FloatField(allow_null=True)
-    retired = serializers.BooleanField()
-    retired_at = serializers.DateTimeField(allow_null=True, help_text="Out of service from then on.")
-    full_from = serializers.IntegerField(allow_null=True, help_text="Percent; null: as its stream.")
-    hysteresis = serializers.IntegerField(allow_null=True, help_text="Points; null: as its stream.")
-    links = serializers.DictField(child=serializers.URLField())
-
-
-class CansAnswer(serializers.Serializer[Any]):
-    page_size = serializers.IntegerField()
-    results = CanFacts(many=True)
-    next = serializers.URLField(allow_null=True, help_text="The next page, null at the end.")
-
-
-class ChangedFact(serializers.Serializer[Any]):
-    name = serializers.ChoiceField([*FACTS, EMPTYING])
-    before = serializers.CharField(allow_blank=True, help_text="Empty: nothing was known.")
-    after = serializers.CharField(allow_blank=True)
-
-
-class ChangeAnswer(serializers.Serializer[Any]):
-    at = serializers.DateTimeField()
-    kind = serializers.ChoiceField(["added", "changed", "deleted"])
-    by = serializers.CharField(allow_null=True, help_text="Name of the user; null for whoever has not signed in.")
-    via = serializers.ChoiceField(["form", "API", "CSV", "admin"])
-    facts = ChangedFact(many=True)
-
-
-class ChangesAnswer(serializers.Serializer[Any]):
-    can_id = serializers.CharField()
-    results = ChangeAnswer(many=True)
-    links = serializers.DictField(child=serializers.URLField())
-
-
-class Imported(serializers.Serializer[Any]):
-    new = serializers.IntegerField(help_text="Cans of which nothing was known.")
-    changed = serializers.IntegerField()
-    same = serializers.IntegerField(help_text="Lines that say what was known.")
-
-
-class FactAnswer(serializers.Serializer[Any]):
-    value = serializers.CharField(help_text="With its unit.")
-    at = serializers.DateTimeField(help_text="When it was true.")
-
-
-class EventAnswer(serializers.Serializer[Any]):
-    at = serializers.DateTimeField(help_text="When the sensor told it last.")
-    active = serializers.BooleanField(help_text="Whether its last measurement tells it.")
-
-
-class SensorState(serializers.Serializer[Any]):
-    heard_at = serializers.DateTimeField(help_text="When its last frame came.")
-    server = serializers.CharField(allow_blank=True)
-    model = serializers.CharField(allow_blank=True)
-    frame = serializers.IntegerField(allow_null=True, help_text="Counter of its last frame.")
-    rssi_dbm = serializers.FloatField(allow_null=True)
-    verdict = serializers.ChoiceField(["store", "hold", "ignore"], allow_null=True)
-    reason = serializers.CharField(allow_blank=True, help_text="Why its last measurement gave no level.")
-    battery_low = serializers.BooleanField(help_text="Whether it has to be changed soon.")
-    battery_percent = serializers.FloatField(
-        allow_null=True, help_text="What is left, as the sensor states it, or about by its model's curve of volts."
-    )
-    facts = serializers.DictField(child=FactAnswer(), help_text="battery, temperature, tilt, distance, level.")
-    events = serializers.DictField(child=EventAnswer(), help_text="fire, tilt, lid_open …")
-
-
-class MountingAnswer(serializers.Serializer[Any]):
-    id = serializers.IntegerField()
-    can_id = serializers.CharField()
-    since = serializers.DateTimeField()
-    until = serializers.DateTimeField(allow_null=True)
-    empty_mm = serializers.IntegerField(allow_null=True)
-    full_mm = serializers.IntegerField(allow_null=True)
-    blind_mm = serializers.IntegerField(allow_null=True)
-    is_blind_full = serializers.BooleanField()
-    holds_tilted = serializers.BooleanField()
-    calibration = serializers.IntegerField(help_text="Version of the calibration, as reports name it.")
-
-
-class SensorChannelAnswer(serializers.Serializer[Any]):
-    key = serializers.CharField()
-    channel = serializers.CharField(allow_blank=True, help_text="Empty: all channels without an entry of their own.")
-    model = serializers.CharField(allow_blank=True, help_text="Empty: as its messages tell.")
-    mountings = MountingAnswer(many=True)
-    state = SensorState(allow_null=True, help_text="Null: it sent nothing since it was registered.")
-
-
-class SensorsAnswer(serializers.Serializer[Any]):
-    page_size = serializers.IntegerField()
-    results = SensorChannelAnswer(many=True)
-    next = serializers.URLField(allow_null=True, help_text="The next page, null at the end.")
-
-
-class SensorAnswer(serializers.Serializer[Any]):
-    key = serializers.CharField()
-    channels = SensorChannelAnswer(many=True)
-
-
-class WaitingSensorAnswer(serializers.Serializer[Any]):
-    key = serializers.CharField()
-    first_at = serializers.DateTimeField()
-    last_at = serializers.DateTimeField()
-    messages = serializers.IntegerField(help_text="About how many of its messages are kept.")
-    mounted = serializers.BooleanField(
-        help_text="Whether it is in a can now: it measured this before, or its can is not calibrated."
-    )
-    state = SensorState(allow_null=True)
-
-
-class WaitingSensorsAnswer(serializers.Serializer[Any]):
-    results = WaitingSensorAnswer(many=True)
-
-
-class MountingsImported(serializers.Serializer[Any]):
-    new = serializers.IntegerField()
-    same = serializers.IntegerField(help_text="Mountings that were known; their calibration may have changed.")
-
-
 class ViewAnswer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     name = serializers.CharField()
@@ -362,68 +237,6 @@ class ProblemAnswer(serializers.Serializer[Any]):
     status = serializers.IntegerField()
     detail = serializers.CharField()
     errors = Wrong(many=True, required=False)  # type: ignore[assignment]
-
-
-class LetterAnswer(serializers.Serializer[Any]):
-    message_id = serializers.CharField()
-    reason = serializers.CharField(allow_null=True)
-    field = serializers.CharField(allow_null=True)
-    error = serializers.CharField(allow_null=True)
-    summary = serializers.CharField(
-        allow_null=True,
-        help_text="Of an array with many invalid reports: how many, and which fields broke rules; null: one report.",
-    )
-    sender_id = serializers.CharField(
-        allow_blank=True, help_text="AWS's id of who sent the message; empty where it is not known."
-    )
-    body = serializers.CharField(help_text="The exact text; its beginning where is_cut is true.")
-    is_cut = serializers.BooleanField()
-    sent_at = serializers.DateTimeField()
-    receive_count = serializers.IntegerField()
-    moved_by_sqs = serializers.BooleanField(
-        help_text="True: SQS moved it after too many receives; the reason is unknown."
-    )
-    first_message_id = serializers.CharField()
-    index = serializers.IntegerField(allow_null=True)
-    letter = serializers.CharField(allow_null=True, help_text="Identifies it in POST; null: use manage.py redrive.")
-    hidden_until = serializers.DateTimeField(allow_null=True, help_text="Null: it is not hidden from others.")
-
-
-class DeadLettersAnswer(serializers.Serializer[Any]):
-    letters = LetterAnswer(many=True)
-    hidden_s = serializers.IntegerField(
-        help_text="Seconds until the first of the letters is visible to others again; 0: none is hidden."
-    )
-    total = serializers.IntegerField(help_text="About how many messages the dead-letter queue has, hidden or not.")
-    is_kept = serializers.BooleanField(
-        help_text="False: no listing shows these again while they are hidden, as the database did not answer."
-    )
-
-
-class SettledBefore(serializers.Serializer[Any]):
-    message_id = serializers.CharField()
-    action = serializers.ChoiceField(LETTER_ACTIONS)
-    by = serializers.CharField(help_text="Name of the user.")
-    at = serializers.DateTimeField()
-
-
-class Settle(serializers.Serializer[Any]):
-    action = serializers.ChoiceField(LETTER_ACTIONS)
-    letters = serializers.ListField(child=serializers.CharField(), min_length=1, max_length=10)
-
-
-class Settled(serializers.Serializer[Any]):
-    action = serializers.ChoiceField(LETTER_ACTIONS)
-    done = serializers.ListField(child=serializers.CharField(), help_text="Message ids.")
-    again = serializers.ListField(
-        child=serializers.CharField(), help_text="Message ids that this request did not settle."
-    )
-    settled_before = SettledBefore(
-        many=True,
-        allow_null=True,
-        help_text="Of these, the ones that the admin's log knows as settled; null: it cannot be read.",
-    )
-    noted = serializers.BooleanField(help_text="False: not in the admin's log, since the database did not answer.")
 
 
 class PlaceAnswer(serializers.Serializer[Any]):
@@ -477,24 +290,3 @@ class OverviewAnswer(serializers.Serializer[Any]):
         required=False, help_text="Of more than 10,000 cans, total and by_status are counted by index, and approximate."
     )
     walked = WalkedAnswer(required=False)
-
-
-class Live(serializers.Serializer[Any]):
-    status = serializers.CharField()
-
-
-class Pulse(serializers.Serializer[Any]):
-    status = serializers.ChoiceField(["well", "stuck", "unknown"])
-
-
-SERVICE_ANSWERS = ["ok", "no answer"]
-
-
-class Checks(serializers.Serializer[Any]):
-    sqs = serializers.ChoiceField(SERVICE_ANSWERS)
-    dynamodb = serializers.ChoiceField(SERVICE_ANSWERS)
-
-
-class Ready(serializers.Serializer[Any]):
-    status = serializers.ChoiceField(["ready", "not ready"])
-    checks = Checks()

@@ -22,7 +22,7 @@ from reports import store
 from reports.mounting_changes import change, mount
 from reports.mountings_csv import WrongLines, import_mountings
 from reports.sensor_models import Mounting, Sensor, canonical_key
-from reports.web import cursors, queries, schemas
+from reports.web import cursors, queries, schemas, sensor_schemas
 from reports.web.access import MayEditSensors
 from reports.web.parsers import ChoiceParser, CSVParser, csv_text
 from reports.web.problems import InvalidFields
@@ -86,7 +86,7 @@ class SensorsView(ApiView):
             OpenApiParameter("battery", str, enum=["low"], description="Those whose battery is low."),
             *page_parameters(cursors.MAX_SIZE),
         ],
-        responses={200: schemas.SensorsAnswer, **REFUSALS},
+        responses={200: sensor_schemas.SensorsAnswer, **REFUSALS},
         tags=["sensors"],
     )
     def get(self, request: Request) -> Response:
@@ -112,7 +112,7 @@ class SensorsView(ApiView):
     @extend_schema(
         operation_id="import_mountings",
         request={"text/csv": OpenApiTypes.STR},
-        responses={200: schemas.MountingsImported, **UNREAD, **REFUSALS},
+        responses={200: sensor_schemas.MountingsImported, **UNREAD, **REFUSALS},
         tags=["sensors"],
     )
     def post(self, request: Request) -> Response:
@@ -147,7 +147,9 @@ class WaitingSensorsView(ApiView):
     permission_classes = (MayEditSensors,)
 
     @extend_schema(
-        operation_id="waiting_sensors", responses={200: schemas.WaitingSensorsAnswer, **REFUSALS}, tags=["sensors"]
+        operation_id="waiting_sensors",
+        responses={200: sensor_schemas.WaitingSensorsAnswer, **REFUSALS},
+        tags=["sensors"],
     )
     def get(self, request: Request) -> Response:
         """Sensors that wait to be mounted, those first that sent last. Mount one, and what it sent is stored."""
@@ -160,7 +162,7 @@ class SensorView(ApiView):
     permission_classes = (MayEditSensors,)
 
     @extend_schema(
-        operation_id="sensor", responses={200: schemas.SensorAnswer, **UNKNOWN, **REFUSALS}, tags=["sensors"]
+        operation_id="sensor", responses={200: sensor_schemas.SensorAnswer, **UNKNOWN, **REFUSALS}, tags=["sensors"]
     )
     def get(self, request: Request, key: str) -> Response:
         """The channels of one sensor, where each is mounted, and what it told last."""
@@ -186,7 +188,7 @@ class MountingsView(ApiView):
     @extend_schema(
         operation_id="mount_sensor",
         request=MountingSent,
-        responses={200: schemas.MountingAnswer, 201: schemas.MountingAnswer, **UNREAD, **REFUSALS},
+        responses={200: sensor_schemas.MountingAnswer, 201: sensor_schemas.MountingAnswer, **UNREAD, **REFUSALS},
         tags=["sensors"],
     )
     def post(self, request: Request, key: str) -> Response:
@@ -219,7 +221,7 @@ class MountingView(ApiView):
     @extend_schema(
         operation_id="change_mounting",
         request=MountingChange(partial=True),
-        responses={200: schemas.MountingAnswer, **UNKNOWN, **UNREAD, **REFUSALS},
+        responses={200: sensor_schemas.MountingAnswer, **UNKNOWN, **UNREAD, **REFUSALS},
         tags=["sensors"],
     )
     def patch(self, request: Request, key: str, pk: int) -> Response:
@@ -247,7 +249,7 @@ class EmptyNowView(ApiView):
     @extend_schema(
         operation_id="empty_now",
         request=None,
-        responses={200: schemas.MountingAnswer, **UNKNOWN, **UNREAD, **REFUSALS},
+        responses={200: sensor_schemas.MountingAnswer, **UNKNOWN, **UNREAD, **REFUSALS},
         tags=["sensors"],
     )
     def post(self, request: Request, key: str, pk: int) -> Response:

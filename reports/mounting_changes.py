@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from reports import store
+from reports.formats import sensor_state
 from reports.sensor_models import Mounting, Sensor, canonical_key
 
 #: What a calibration or a mounting may say beside its can and its times.
@@ -48,3 +51,23 @@ def change(mounting: Mounting, others: Mapping[str, Any]) -> None:
         setattr(mounting, name, value)
     mounting.full_clean(exclude=["sensor"])
     mounting.save()
+
+
+def take_present_as_empty(mounting: Mounting) -> None:
+    """
+    Take the distance that a sensor measured last as the one in the empty can; full is 0 mm where it was not entered.
+
+    Raises ValidationError where no distance is known, StoreUnavailable.
+    """
+    key = mounting.sensor.key
+    state = sensor_state.state_of(store.sensor_states([key])[key].text)
+    distance = state and state.facts.get("distance")
+    if mounting.sensor.channel or not distance or distance.at < mounting.since:
+        raise ValidationError({"empty_mm": "No distance of this sensor is known since it was mounted: enter one."})
+    change(
+        mounting,
+        {
+            "empty_mm": round(float(distance.text.split()[0])),
+            "full_mm": mounting.full_mm if mounting.full_mm is not None else mounting.blind_mm or 0,
+        },
+    )

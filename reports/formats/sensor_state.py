@@ -8,6 +8,7 @@ order, and more than once. As text it fits into one write unit of DynamoDB.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -182,6 +183,13 @@ def from_text(text: str) -> SensorState:
         active=tuple(members.get("active", ())),
         frames=tuple((mark, ms) for mark, ms in members.get("frames", ())),
     )
+
+
+def state_of(text: str) -> SensorState | None:
+    """Return a state; None where the text is empty, or another version of this program wrote it."""
+    with suppress(KeyError, TypeError, ValueError):
+        return from_text(text) if text else None
+    return None
 
 
 def _instant(text: str) -> datetime:

@@ -17,7 +17,7 @@ from django.utils import timezone
 from reports.can_id import is_can_id
 from reports.models import Can
 from reports.web import facts_csv
-from reports.web.facts_log import log_changes
+from reports.web.admin_log import log_changes
 from reports.web.form_page import FormPage
 from reports.web.parsers import MAX_CSV_BYTES
 

@@ -21,8 +21,8 @@ from reports.can_id import is_can_id
 from reports.models import Can
 from reports.web import cursors, facts_csv, facts_schemas, queries, schemas
 from reports.web.access import MayEditFacts
+from reports.web.admin_log import log_changes
 from reports.web.answers import can_links, instant
-from reports.web.facts_log import log_changes
 from reports.web.parsers import ChoiceParser, CSVParser, csv_text
 from reports.web.problems import InvalidFields
 from reports.web.view import REFUSALS, UNKNOWN, UNREAD, ApiView, page_address, page_parameters, root_address

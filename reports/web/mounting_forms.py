@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
+from django.contrib.admin.models import ADDITION, CHANGE
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -15,12 +15,12 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
 
-from reports.mounting_changes import CALIBRATION, change, mount
+from reports.mounting_changes import CALIBRATION, change, mount, take_present_as_empty
 from reports.sensor_models import Mounting, Sensor, canonical_key, model_names
 from reports.store import StoreUnavailable
+from reports.web.admin_log import log_action
 from reports.web.form_page import FormPage
 from reports.web.sensor_values import shown, shown_waiting
-from reports.web.sensors import take_present_as_empty
 
 _LATER = "What it sent is stored under the can some seconds later."
 
@@ -90,7 +90,7 @@ class MountView(FormPage):
                     model=cleaned["model"],
                     **{name: cleaned[name] for name in CALIBRATION},
                 )
-                _log(self.request, mounting, ADDITION if is_new else CHANGE)
+                log_action(self.request.user, mounting, ADDITION if is_new else CHANGE, "by form")
         except ValidationError as error:
             return _refused(self, form, error)
         messages.success(self.request, f"{mounting.sensor} is mounted in can {mounting.can_id}. {_LATER}")
@@ -135,7 +135,7 @@ class MountingFormView(FormPage):
         try:
             with transaction.atomic():
                 save()
-                _log(self.request, self.mounting, CHANGE)
+                log_action(self.request.user, self.mounting, CHANGE, "by form")
         except ValidationError as error:
             return _refused(self, form, error)
         except StoreUnavailable:
@@ -153,14 +153,3 @@ def _refused(view: Any, form: forms.ModelForm[Any], error: ValidationError) -> H
         form.add_error(None, error)
     refused: HttpResponse = view.form_invalid(form)
     return refused
-
-
-def _log(request: HttpRequest, mounting: Mounting, action: int) -> None:
-    assert request.user.pk is not None  # None but operators come here.
-    LogEntry.objects.create(
-        user_id=request.user.pk,
-        object_id=str(mounting.pk),
-        object_repr=str(mounting)[:200],
-        action_flag=action,
-        change_message="by form",
-    )

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from reports import store
-from reports.formats import sensor_state
-from reports.formats.sensor_state import SensorState
+from reports.formats.sensor_state import SensorState, state_of
 from reports.sensor_models import Mounting, Sensor
 from reports.store import Waiting
 from reports.web.answers import instant
@@ -98,13 +96,6 @@ def shown_waiting(now: datetime) -> list[ShownWaiting]:
     in_cans = Mounting.objects.filter(sensor__key__in=[each.key for each in found], until=None)
     mounted = set(in_cans.values_list("sensor__key", flat=True)) if found else set()
     return [ShownWaiting(each, state_of(each.told), each.key in mounted) for each in found]
-
-
-def state_of(text: str) -> SensorState | None:
-    """Return a state; None where there is none, or another version of this program wrote it."""
-    with suppress(KeyError, TypeError, ValueError):
-        return sensor_state.from_text(text) if text else None
-    return None
 
 
 def mounting_json(mounting: Mounting) -> dict[str, Any]:

@@ -1,0 +1,153 @@
+"""Mountings by API: mount a sensor in a can, change a mounting or its calibration."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from django.contrib.admin.models import ADDITION, CHANGE
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from reports.mounting_changes import change, mount, take_present_as_empty
+from reports.web import schemas, sensor_schemas
+from reports.web.access import MayEditSensors
+from reports.web.admin_log import log_action
+from reports.web.known_sensor import known_mounting
+from reports.web.parsers import ChoiceParser
+from reports.web.problems import InvalidFields
+from reports.web.sensor_values import mounting_json
+from reports.web.view import REFUSALS, UNKNOWN, UNREAD, ApiView
+
+_NOTHING = "Nothing was changed."
+
+
+class MountingChange(schemas.Strict):
+    """What a PATCH may change of a mounting."""
+
+    until = serializers.DateTimeField(allow_null=True, required=False, help_text="Taken out at; null: still there.")
+    empty_mm = serializers.IntegerField(
+        allow_null=True, required=False, min_value=1, max_value=100_000, help_text="Distance in the empty can."
+    )
+    full_mm = serializers.IntegerField(
+        allow_null=True, required=False, min_value=0, max_value=100_000, help_text="Distance where it counts as full."
+    )
+    blind_mm = serializers.IntegerField(
+        allow_null=True, required=False, min_value=0, max_value=100_000, help_text="Nearer it cannot measure."
+    )
+    is_blind_full = serializers.BooleanField(required=False, help_text="Whether nearer than that means full.")
+    holds_tilted = serializers.BooleanField(required=False, help_text="Whether readings of a tilted sensor are held.")
+
+
+class MountingSent(MountingChange):
+    """Where a sensor is from an instant on."""
+
+    can_id = serializers.CharField(max_length=128)
+    since = serializers.DateTimeField(required=False, help_text="Default: now.")
+    channel = serializers.CharField(max_length=64, required=False, allow_blank=True, help_text="Default: all.")
+    model = serializers.CharField(
+        max_length=64, required=False, allow_blank=True, help_text="Default: as its messages tell."
+    )
+
+
+class MountingsView(ApiView):
+    """The mountings of one sensor."""
+
+    permission_classes = (MayEditSensors,)
+    parser_classes = (ChoiceParser,)
+    samples = MappingProxyType({"POST": '{"can_id": "420", "empty_mm": 1500, "full_mm": 200}'})
+
+    @extend_schema(
+        operation_id="mount_sensor",
+        request=MountingSent,
+        responses={200: sensor_schemas.MountingAnswer, 201: sensor_schemas.MountingAnswer, **UNREAD, **REFUSALS},
+        tags=["sensors"],
+    )
+    def post(self, request: Request, key: str) -> Response:
+        """
+        Mount a sensor in a can, registered or not; where it is in another can then, that mounting ends.
+
+        What it sent from `since` on, for up to 14 days, is stored under the can some seconds later.
+        """
+        sent = MountingSent(data=request.data)
+        if not sent.is_valid():
+            raise InvalidFields.of(_NOTHING, sent.errors)
+        values = dict(sent.validated_data)
+        since = values.pop("since", None) or timezone.now()
+        try:
+            with transaction.atomic():
+                mounting, is_new = mount(key, values.pop("can_id"), since, **values)
+                log_action(
+                    request.user,
+                    mounting.sensor,
+                    ADDITION if is_new else CHANGE,
+                    f"mounted in {mounting.can_id} by API",
+                )
+        except ValidationError as error:
+            raise _invalid(error) from None
+        return Response(mounting_json(mounting), status=201 if is_new else 200)
+
+
+class MountingView(ApiView):
+    """One mounting."""
+
+    permission_classes = (MayEditSensors,)
+    parser_classes = (ChoiceParser,)
+    samples = MappingProxyType({"PATCH": '{"empty_mm": 1500, "full_mm": 200}'})
+
+    @extend_schema(
+        operation_id="change_mounting",
+        request=MountingChange(partial=True),
+        responses={200: sensor_schemas.MountingAnswer, **UNKNOWN, **UNREAD, **REFUSALS},
+        tags=["sensors"],
+    )
+    def patch(self, request: Request, key: str, pk: int) -> Response:
+        """Change the calibration of a mounting, or its end. Reports that are stored stay as they are."""
+        mounting = known_mounting(key, pk)
+        sent = MountingChange(data=request.data)
+        if not sent.is_valid():
+            raise InvalidFields.of(_NOTHING, sent.errors)
+        try:
+            with transaction.atomic():
+                change(mounting, sent.validated_data)
+                log_action(request.user, mounting.sensor, CHANGE, f"by API: {', '.join(sent.validated_data)}")
+        except ValidationError as error:
+            raise _invalid(error) from None
+        return Response(mounting_json(mounting))
+
+
+class EmptyNowView(ApiView):
+    """The calibration of a can by its empty state."""
+
+    permission_classes = (MayEditSensors,)
+    parser_classes = (ChoiceParser,)
+    samples = MappingProxyType({"POST": ""})
+
+    @extend_schema(
+        operation_id="empty_now",
+        request=None,
+        responses={200: sensor_schemas.MountingAnswer, **UNKNOWN, **UNREAD, **REFUSALS},
+        tags=["sensors"],
+    )
+    def post(self, request: Request, key: str, pk: int) -> Response:
+        """Take the sensor's present reading as the distance in the empty can."""
+        mounting = known_mounting(key, pk)
+        try:
+            with transaction.atomic():
+                take_present_as_empty(mounting)
+                log_action(request.user, mounting.sensor, CHANGE, f"empty at {mounting.empty_mm} mm, by API")
+        except ValidationError as error:
+            raise _invalid(error) from None
+        return Response(mounting_json(mounting))
+
+
+def _invalid(error: ValidationError) -> InvalidFields:
+    """Return the answer to what breaks a rule of the models, field by field."""
+    named = error.message_dict if hasattr(error, "error_dict") else {"message": error.messages}
+    return InvalidFields(
+        _NOTHING, [("message" if name == "__all__" else name, " ".join(said)) for name, said in named.items()]
+    )

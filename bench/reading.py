@@ -13,7 +13,8 @@ from bench import processes
 from bench.deployment import ROOT, BenchError, Deployment, answering
 from bench.messages import CANS
 from stack import servers
-from stack.run import Settings, services
+from stack.services import services
+from stack.settings import Settings
 
 CONNECTIONS = 8
 WARM_S, TIMED_S = 2, 8

@@ -1,7 +1,7 @@
 """
 Prometheus beside `make run`: scrapes its worker and web server, and watches the project's alerts, until Ctrl-C.
 
-From the environment: what `stack.run` reads, and PROMETHEUS_PORT (9090). What it stores is in TRASH_DATA/prometheus.
+From the environment: what `stack.settings` reads, and PROMETHEUS_PORT (9090). It stores in TRASH_DATA/prometheus.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from stack.run import ROOT, Settings, port_of
 from stack.servers import LOOPBACK, StackError, is_free
+from stack.settings import ROOT, Settings, port_of
 
 RULES = ROOT / "deploy/prometheus/rules.yml"
 DASHBOARD = "deploy/grafana/trashsite.json"

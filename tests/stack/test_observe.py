@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from stack.observe import command, main
-from stack.run import Settings
 from stack.servers import StackError, free_port
+from stack.settings import Settings
 
 
 def settings(data: Path) -> Settings:

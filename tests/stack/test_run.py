@@ -17,8 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from stack.run import ROOT, Settings, box, check_simulate, exports
+from stack.box import box
+from stack.run import check_simulate
 from stack.servers import StackError, free_port, is_free
+from stack.settings import ROOT, Settings, exports
 
 
 class Run:

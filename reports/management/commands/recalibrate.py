@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from reports import publishing, queue, store
+from reports import queue, register_sources, store
 from reports.formats import registered
 from reports.formats.mounting import Mounting as MountingValue
 from reports.formats.recalibration import recalibrated
@@ -67,5 +67,5 @@ def _recalibrate(can_id: str) -> int:
 def _mountings_of(can_id: str) -> dict[str, tuple[MountingValue, ...]]:
     """Return, by key, the mountings of the sensors that were ever in a can."""
     keys = set(Mounting.objects.filter(can_id=can_id).values_list("sensor__key", flat=True))
-    texts = publishing.sensor_texts(sorted(keys))
+    texts = register_sources.sensor_texts(sorted(keys))
     return {key: registered.from_text(text).mountings for key, text in texts.items()}

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from reports import publishing, store
+from reports import register_sources, store
 from reports.entered_models import Correction, StreamLimits
 from reports.insight.entered import Limits
 from reports.insight.fold import Row, reading_in
@@ -241,6 +241,6 @@ def test_what_was_entered_of_a_can_before_its_first_report_counts_from_then_on(c
 
     # Somebody who looks for a row between a worker's question and its writing finds none, and tells nobody.
     Can.objects.filter(pk="420").update(full_from=None)
-    store.write_entries("can", ["420"], publishing.can_texts, NOW)
+    store.write_entries("can", ["420"], register_sources.can_texts, NOW)
     store.put_reports([a_report("420", "46", NOW)], now=NOW)
     assert (row().limits, row().asks) == (Limits(), False)

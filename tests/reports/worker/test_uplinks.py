@@ -16,7 +16,7 @@ from celery.exceptions import Reject
 from django.core.management import call_command
 from pytest_django.fixtures import Settings
 
-from reports import publishing, queue, store
+from reports import publishing, queue, register_sources, store
 from reports.formats import mounting as mountings
 from reports.formats import registered, sensor_state
 from reports.formats.mounting import Calibration
@@ -399,7 +399,7 @@ def test_a_corrected_calibration_is_applied_to_the_history(batch: Callable[..., 
 
 
 def mounting_values(key: str) -> tuple[mountings.Mounting, ...]:
-    return registered.from_text(publishing.sensor_texts([key])[key]).mountings
+    return registered.from_text(register_sources.sensor_texts([key])[key]).mountings
 
 
 def replace_can(value: mountings.Mounting, can_id: str) -> mountings.Mounting:

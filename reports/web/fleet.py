@@ -1,14 +1,13 @@
-"""The fleet: every can with its newest report, in pages or as CSV; and where reports are sent."""
+"""The fleet: every can with its newest report, in pages or as CSV."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from django.http import HttpResponse, QueryDict, StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
@@ -16,25 +15,21 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from reports import queue, store
-from reports.formats.native import parse
+from reports import store
 from reports.insight.fleet_counts import STREAMS
 from reports.insight.status import REPORTED, Status
 from reports.models import SavedView
-from reports.report import InvalidReport
-from reports.web import cursors, examples, fleet_count, fleet_queries, never_reported, queries, schemas
+from reports.web import cursors, examples, fleet_count, fleet_queries, never_reported, posting, queries, schemas
 from reports.web.access import MayPost
-from reports.web.answers import Listing, Row, can_links
+from reports.web.answers import Listing, Row
 from reports.web.fleet_count import FleetCount
 from reports.web.fleet_csv import csv_of
 from reports.web.fleet_listing import FleetListing
 from reports.web.fleet_queries import ORDERS, FleetQuery
-from reports.web.parsers import ReportFormParser, ReportParser, reports_in
-from reports.web.problems import InvalidQuery, InvalidReports, TooLarge, Unconfirmed, answered
+from reports.web.parsers import ReportFormParser, ReportParser
+from reports.web.problems import InvalidQuery, answered
 from reports.web.rendering import CSVRenderer, FiwareRenderer, JSONRenderer, Page, PageRenderer, SenMLRenderer
 from reports.web.view import REFUSALS, ApiView, asked, page_address, page_parameters, root_address, whole_number
-
-log = logging.getLogger(__name__)
 
 _PERCENT = {"type": "number", "minimum": 0, "maximum": 100}
 #: Up to so many cans are all looked at where no index serves a filter: 20 BatchGetItem.
@@ -82,21 +77,6 @@ class FleetPage(Page):
     matching: int | None
     is_about: bool
     is_counted: bool
-
-
-@dataclass(frozen=True)
-class PostPage(Page):
-    """
-    What became of a form: cans to look at, or the form again with what was typed and the rules that it breaks.
-
-    wrong: by field, the rule. errors: what is wrong with reports sent as JSON, by their position.
-    """
-
-    template: ClassVar[str] = "reports/posted.html"
-
-    typed: Mapping[str, str]
-    wrong: Mapping[str, str]
-    errors: Sequence[InvalidReport] = ()
 
 
 class FleetView(ApiView):
@@ -195,59 +175,13 @@ class FleetView(ApiView):
 
         If one report is invalid, none is sent.
         """
-        body = reports_in(request.data)
-        parsed = parse(body, timezone.now())
-        if invalid := [each for each in parsed if isinstance(each, InvalidReport)]:
-            if self.is_page and isinstance(request.data, QueryDict):
-                return Response(_form_again(request.data, InvalidReports(invalid)), status=400)
-            raise InvalidReports(invalid)
-        reports = [each for each in parsed if not isinstance(each, InvalidReport)]
-        # Two characters that JSON takes and SQS does not: written as JSON escapes, they say the same.
-        text = body.decode().replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
-        if not text.lstrip().startswith("["):
-            # An object alone may look like a Celery call too, whose reports are others than those judged here.
-            text = f"[{text}]"
-        if len(text.encode()) > queue.MAX_BYTES:
-            raise TooLarge
-        try:
-            message_ids = queue.publish([text])
-        except queue.QueueUnavailable as error:
-            log.warning("reports unconfirmed: %s", error)
-            raise Unconfirmed from error
-        root = root_address(request)
-        cans = {report.can_id: can_links(root, report.can_id) for report in reports}
-        data = {
-            "accepted": len(reports),
-            "message_ids": message_ids,
-            "results": [{"can_id": can_id, "links": links} for can_id, links in cans.items()],
-        }
-        return Response(
-            PostPage(data, typed={}, wrong={}) if self.is_page else data,
-            status=202,
-            headers={"Location": next(iter(cans.values()))["self"]} if len(cans) == 1 else None,
-        )
+        return posting.posted(request, is_page=self.is_page)
 
 
 def _budget(query: FleetQuery) -> int:
     """Return how many cans a page of this query looks at: all of a small fleet, so that nobody has to search on."""
     known = fleet_count.known() if query.is_filtered else None
     return SEARCHED_WHOLE if known and known.overview.total <= SEARCHED_WHOLE else store.BUDGET
-
-
-def _form_again(typed: QueryDict, error: InvalidReports) -> PostPage:
-    problem = answered(error)
-    assert problem is not None
-    is_json = bool(typed.get("report", "").strip())
-    wrong = {} if is_json else {each.field: each.rule for each in error.invalid}
-    if "message" in wrong:
-        # Nothing was filled in.
-        wrong = {"can_id": "is missing", "level": "is missing"}
-    return PostPage(
-        problem.data,
-        typed={name: str(typed[name]) for name in typed},
-        wrong=wrong,
-        errors=error.invalid if is_json else (),
-    )
 
 
 def _page(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from reports.insight.fills import Fills
@@ -29,6 +29,8 @@ class ForecastRule:
     unfinished: what a fill counts that was emptied between
     a half of the threshold and the threshold, and is taken to have gone on at its mean pace. jump: after how many
     hours at most it is found where it is now, counted from the last quarter of the threshold that it passed.
+    shift, slope: the logarithm of the odds of a chance is multiplied by slope and shifted, since past fills are those
+    that got full before the truck came: so their chances are too high (docs/insight.md, "The chance").
     """
 
     hour_width: float | None
@@ -40,17 +42,20 @@ class ForecastRule:
     fade: float
     unfinished: float
     jump: float
+    shift: float = 0
+    slope: float = 1
 
 
 #: Cans that fill within hours: the time of day decides whether it is this evening or tomorrow.
 FAST = ForecastRule(
-    hour_width=1.5, weekend=0.4, carried=0, pace=0.05, width=0.35, spread=0.3, fade=0.005, unfinished=0.25, jump=3
-)
+    hour_width=1.5, weekend=0.4, carried=0, pace=0.05, width=0.35, spread=0.3, fade=0.005, unfinished=0.25, jump=3,
+    shift=-0.7, slope=0.75,
+)  # fmt: skip
 #: Cans that fill within days: the time of day does not matter, and a slow first half has a quicker second one.
 SLOW = ForecastRule(
     hour_width=None, weekend=1, carried=0.7, pace=1, width=0.4, spread=0.3, fade=0.15, unfinished=0.05, jump=math.inf
 )
-FORECAST: Mapping[str, ForecastRule] = {"paper": FAST}
+FORECAST: Mapping[str, ForecastRule] = {"paper": FAST, "glass": replace(SLOW, shift=-1.5)}
 OTHERS = SLOW
 
 
@@ -125,19 +130,25 @@ class Chances:
     With which probability the can is full by an instant if nobody empties it before, as told at its newest reading.
 
     told_at: that reading, seconds since 1970. samples: the logarithm of the hours that are left, and a weight; each is
-    as wide as `spread`. It is the distribution whose middle 80 % are the interval of `forecast`.
+    as wide as `spread`. It is the distribution whose middle 80 % are the interval of `forecast`, which is one of fills
+    that get full; shift and slope make of it what is right of all fills, as in ForecastRule.
     """
 
     told_at: int
     samples: Sequence[tuple[float, float]]
     spread: float
+    shift: float = 0
+    slope: float = 1
 
     def by(self, instant: int) -> float:
         """Return the probability for an instant in seconds since 1970: 0 to 1, and 0 up to `told_at`."""
         if instant <= self.told_at:
             return 0.0
         value = math.log(hours_between(self.told_at, instant) + _SOFT_H)
-        return _below(self.samples, self.spread, value) / sum(weight for _, weight in self.samples)
+        chance = _below(self.samples, self.spread, value) / sum(weight for _, weight in self.samples)
+        if not 0 < chance < 1:
+            return min(max(chance, 0.0), 1.0)
+        return 1 / (1 + math.exp(-self.shift) * math.pow(1 / chance - 1, self.slope))
 
     def hours_full(self, begin: int, end: int) -> float:
         """Return how many hours between two instants it is expected to be full: the integral of `by`."""
@@ -150,7 +161,7 @@ class Chances:
 def chances(fills: Fills, now: Now, rule: ForecastRule) -> Chances | None:
     """Return with which probability the can is full by when; None where `forecast` gives no answer."""
     samples = _samples(fills, now, rule)
-    return Chances(now.at, samples, _spread(fills, rule)) if samples else None
+    return Chances(now.at, samples, _spread(fills, rule), rule.shift, rule.slope) if samples else None
 
 
 def hours_between(start: int, end: int) -> float:

@@ -42,8 +42,6 @@ BACKLOG = 2_000
 STALLED_S = 180.0
 #: A can catches up once a minute: so long after it, a repeat of its newest report brings that up.
 CAUGHT_UP_AFTER_S = 61.0
-#: Cans that one batch catches up (reports.store.rows.CATCH_UPS).
-AT_ONCE = 3
 #: Differences that are printed.
 SHOWN = 10
 
@@ -162,6 +160,7 @@ def _replayed(cans: Mapping[str, tuple[Past, Sequence[Reading]]], log: Path) -> 
 def _catch_up(cans: Mapping[str, tuple[Past, Sequence[Reading]]], worker: Worker) -> None:
     """Repeat the newest report of each can whose row waits to catch up, as any next report of it would bring it up."""
     from reports import queue, store
+    from reports.store.rows import CATCH_UPS
 
     def late() -> list[str]:
         return [can_id for can_id, row in store.latest_rows(cans).items() if row.late]
@@ -173,8 +172,8 @@ def _catch_up(cans: Mapping[str, tuple[Past, Sequence[Reading]]], worker: Worker
         time.sleep(CAUGHT_UP_AFTER_S)
         newest = {can_id: _report(can_id, past.stream, readings[-1]) for can_id, (past, readings) in cans.items()}
         # A batch catches up some cans alone.
-        for at in range(0, len(left), AT_ONCE):
-            queue.publish([json.dumps(newest[can_id]) for can_id in left[at : at + AT_ONCE]])
+        for at in range(0, len(left), CATCH_UPS):
+            queue.publish([json.dumps(newest[can_id]) for can_id in left[at : at + CATCH_UPS]])
             _until(lambda: queue.depth() == queue.Depth(0, 0, 0), worker)
 
 

@@ -90,8 +90,8 @@ class GranianMetrics:
         yield from text_string_to_metric_families(text)
 
 
-def main() -> None:
-    logging.config.dictConfig(LOGGING)
+def _arguments() -> argparse.Namespace:
+    """Return what the command line says; exits where it cannot be so."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--host", default="127.0.0.1")
     # Platforms that choose the port tell it so.
@@ -111,10 +111,13 @@ def main() -> None:
         parser.error("--threads must be 16 at least")
     if given.pin and not hasattr(os, "sched_setaffinity"):
         parser.error("--pin needs Linux")
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    files = max(soft, min(hard, 2 * MOST_CONNECTIONS + 512))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
-    most_connections = min(MOST_CONNECTIONS, files // 2)
+    return given
+
+
+def main() -> None:
+    logging.config.dictConfig(LOGGING)
+    given = _arguments()
+    most_connections = _most_connections()
     if TRASH_LOG == "json":
         logs.take_over()
     granian_metrics = GranianMetrics()
@@ -152,6 +155,14 @@ def main() -> None:
         metrics_port=granian_metrics.port,
     )
     server.serve(spawn_target=partial(_serve, given.pin, given.port, most_connections, given.threads))
+
+
+def _most_connections() -> int:
+    """Raise the limit of open files as far as it may be, and return how many connections it allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = max(soft, min(hard, 2 * MOST_CONNECTIONS + 512))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    return min(MOST_CONNECTIONS, files // 2)
 
 
 def _serve(pin: bool, port: int, most_connections: int, threads: int, worker_id: int, *arguments: Any) -> None:

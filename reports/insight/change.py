@@ -79,7 +79,7 @@ def from_text(text: str) -> Change:
     words = (change.can_id, change.stream, change.level, change.reason, change.again)
     if not (change.can_id and all(isinstance(word, str) for word in words) and _is_whole(change.version)):
         raise ValueError("can_id, stream, level, reason and again must be text, and version a whole number")
-    if not (_is_whole(change.at) and abs(change.at) < 1 << 37):
+    if not (_is_whole(change.at) and 0 <= change.at < 1 << 37):
         raise ValueError("at must be whole seconds since 1970")
     return change
 

@@ -484,8 +484,10 @@ def test_a_pause_an_hour_and_quiet_hours_bound_what_is_told(rule: Callable[..., 
     received(queue.DEAD_ALERTS)
 
 
-def test_what_is_no_alert_is_set_aside() -> None:
-    body = '{"can_id": 7, "status": "FULL"}'
+@pytest.mark.parametrize(
+    "body", ['{"can_id": 7, "status": "FULL"}', Change("before-christ", Status.OK, Status.FULL, -(1 << 36)).text()]
+)
+def test_what_is_no_alert_is_set_aside(body: str) -> None:
     delivery.deliver([Delivery(queue.url_of(queue.ALERTS), "m", "m", "none", body, 1, 0)], datetime.now(UTC))
 
     (letter,) = received(queue.DEAD_ALERTS)

@@ -8,14 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
-from django.core.management import CommandError, call_command
-from hypothesis import given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
 
 from reports import store
@@ -24,7 +20,6 @@ from reports.report import Report, iso
 from reports.store import Heartbeat, Outcome, StoreUnavailable
 from reports.store.items import order_key
 from tests.support import fault_proxy as faults
-from tests.support.cans import a_report
 from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.partial_answers import all_of_them, can_of, every, hot, statement_errors, unprocessed, unread
 from trashsite import aws
@@ -193,6 +188,15 @@ def test_a_can_whose_reports_came_at_the_edge_of_the_calendar_is_in_order(suffix
     assert [iso(each.measured_at) for each in all_history("old") if each.measured_at] == times
 
 
+def test_what_is_sent_on_by_the_wire_is_the_same_report_to_the_store(suffix: str) -> None:
+    sent = report("1", 0, "5.0", stream="glass", location={"lat": 1, "lon": 2})
+    put(sent)
+    stored = store.latest("1")
+    assert stored
+    assert order_key(stored) == order_key(sent)
+    assert parse(dump(stored), stored.received_at or NOW) == [sent]
+
+
 # -- beside the lab's own service ------------------------------------------------------------------------
 
 
@@ -281,81 +285,6 @@ def test_without_a_history_the_newest_is_kept_all_the_same(suffix: str, settings
     assert put(report(minute=2, level="2"), report(minute=1, level="1")) == Outcome(stored=2, older=1)
     assert store.latest("432") == report(minute=2, level="2")
     assert all_history("432") == []
-
-
-# -- the sort key ----------------------------------------------------------------------------------------
-
-attribute = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
-    max_leaves=6,
-)
-attributes = st.dictionaries(st.text(max_size=4), attribute, max_size=4)
-
-
-def keyed(text: str) -> str:
-    return order_key(a_report("1", "5", NOW, attributes=text))
-
-
-def shuffled(value: object) -> object:
-    if isinstance(value, dict):
-        return {name: shuffled(member) for name, member in reversed(value.items())}
-    return [shuffled(each) for each in value] if isinstance(value, list) else value
-
-
-@hypothesis_settings(deadline=None)
-@given(attributes)
-def test_white_space_and_the_order_of_members_make_no_other_report(sent: dict[str, object]) -> None:
-    plain = keyed(json.dumps(sent))
-    assert keyed(json.dumps(sent, indent=3)) == plain
-    assert keyed(json.dumps(sent, separators=(",", ":"), ensure_ascii=False)) == plain
-    assert keyed(json.dumps(shuffled(sent))) == plain
-
-
-@hypothesis_settings(deadline=None)
-@given(attributes, attributes)
-def test_reports_that_say_different_things_have_different_keys(
-    one: dict[str, object], other: dict[str, object]
-) -> None:
-    same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
-    assert (keyed(json.dumps(one)) == keyed(json.dumps(other))) == same
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ('{"a":1}', '{"a":"1"}'),
-        ('{"a":1}', '{"a":1.0}'),
-        ('{"a":[1,2]}', '{"a":[2,1]}'),
-        ('{"a":null}', "{}"),
-        ('{"a":true}', '{"a":"true"}'),
-        ('{"a":null}', '{"a":"null"}'),
-        ('{"a":{"b":1}}', '{"a":{"b":-1}}'),
-    ],
-)
-def test_a_small_difference_makes_another_report(one: str, other: str) -> None:
-    assert keyed(one) != keyed(other)
-
-
-def test_can_level_and_instant_make_another_report_and_the_time_of_receipt_does_not() -> None:
-    base = a_report("1", "5", NOW)
-    assert order_key(base) == order_key(Report("1", "5", NOW, NOW + timedelta(days=3)))
-    others = [
-        a_report("2", "5", NOW),
-        a_report("1", "5.0", NOW),
-        Report("1", "5", NOW + timedelta(microseconds=1), NOW),
-        a_report("15", "", NOW),
-    ]
-    assert len({order_key(each) for each in (base, *others)}) == 5
-
-
-@hypothesis_settings(deadline=None)
-@given(st.lists(st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)), min_size=2, max_size=5))  # noqa: DTZ001
-def test_keys_sort_as_their_instants_do_and_begin_with_a_digit(instants: list[datetime]) -> None:
-    reports = [Report("1", "5", each.replace(tzinfo=UTC), NOW) for each in instants]
-    by_key = sorted(reports, key=order_key)
-    assert [each.measured_at for each in by_key] == sorted(each.measured_at for each in reports if each.measured_at)
-    assert all(order_key(each)[0].isdigit() and order_key(each).index("#") == 27 for each in reports)
 
 
 # -- what goes wrong -------------------------------------------------------------------------------------
@@ -566,112 +495,3 @@ def test_a_missing_table_is_an_outage_and_its_return_the_end_of_it(
         store.ping()
     list(store.provision())
     assert put(*SIXTY[:3]) == Outcome(stored=3)
-
-
-# -- provisioning and heartbeats -------------------------------------------------------------------------
-
-
-def described(raw: DynamoDBClient, name: str) -> tuple[list[tuple[str, str]], dict[str, str]]:
-    table = raw.describe_table(TableName=name)["Table"]
-    types = {each["AttributeName"]: str(each["AttributeType"]) for each in table["AttributeDefinitions"]}
-    keys = [(each["AttributeName"], str(each["KeyType"])) for each in table["KeySchema"]]
-    return keys, {name: types[name] for name, _ in keys}
-
-
-def test_the_tables_have_the_keys_that_the_lab_and_the_specification_name(suffix: str, raw: DynamoDBClient) -> None:
-    assert described(raw, f"trash-levels-{suffix}") == ([("id", "HASH")], {"id": "S"})
-    assert described(raw, f"trash-level-history-{suffix}") == (
-        [("id", "HASH"), ("order_key", "RANGE")],
-        {"id": "S", "order_key": "S"},
-    )
-    assert described(raw, f"trash-pipeline-{suffix}") == (
-        [("kind", "HASH"), ("id", "RANGE")],
-        {"kind": "S", "id": "S"},
-    )
-    for name in ("trash-level-history", "trash-pipeline"):
-        swept = raw.describe_time_to_live(TableName=f"{name}-{suffix}")["TimeToLiveDescription"]
-        assert swept["TimeToLiveStatus"] in {"ENABLED", "ENABLING"}
-        assert swept["AttributeName"] == "expires_at"
-
-
-def test_provisioning_again_finds_everything_and_keeps_what_is_there(suffix: str) -> None:
-    put(report())
-    assert list(store.provision()) == [
-        f"found table {name}-{suffix}" for name in ("trash-levels", "trash-level-history", "trash-pipeline")
-    ]
-    assert store.latest("432") == report()
-    assert store.missing() == []
-
-
-def test_provision_takes_a_suffix_and_the_labs_throughput(
-    suffix: str, raw: DynamoDBClient, settings: Settings, capsys: pytest.CaptureFixture[str]
-) -> None:
-    own = f"wra-{suffix}"
-    call_command("provision", suffix=own, throughput=(3, 3))
-    names = ("trash-levels", "trash-level-history", "trash-pipeline")
-    out = capsys.readouterr().out
-    assert all(f"made table {name}-{own}" in out for name in names)
-    for name in names:
-        capacity = raw.describe_table(TableName=f"{name}-{own}")["Table"]["ProvisionedThroughput"]
-        assert (capacity["ReadCapacityUnits"], capacity["WriteCapacityUnits"]) == (3, 3)
-    settings.TRASH_SUFFIX = suffix
-    billing = raw.describe_table(TableName=f"trash-levels-{suffix}")["Table"]["BillingModeSummary"]
-    assert billing["BillingMode"] == "PAY_PER_REQUEST"
-
-
-@pytest.mark.parametrize("sent", ["3", "3/", "/3", "0/3", "3/0", "a/b", "3/3/3", "-1/3"])
-def test_a_throughput_that_is_none_is_told(sent: str, suffix: str) -> None:
-    with pytest.raises(CommandError, match="is not READ/WRITE, as 3/3"):
-        call_command("provision", f"--throughput={sent}")
-
-
-@pytest.mark.parametrize(
-    ("keys", "types"),
-    [
-        ([("can_id", "HASH")], {"can_id": "S"}),
-        ([("id", "HASH"), ("at", "RANGE")], {"id": "S", "at": "S"}),
-        ([("id", "HASH")], {"id": "N"}),
-    ],
-)
-def test_a_table_with_other_keys_is_told_and_left_alone(
-    keys: list[tuple[str, str]], types: dict[str, str], aws_environment: dict[str, str], settings: Settings
-) -> None:
-    settings.TRASH_SUFFIX = f"odd-{'-'.join(types)}-{'-'.join(types.values())}"
-    name = f"trash-levels-{settings.TRASH_SUFFIX}"
-    raw: Any = boto3.client("dynamodb")
-    raw.create_table(
-        TableName=name,
-        KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in keys],
-        AttributeDefinitions=[{"AttributeName": key, "AttributeType": each} for key, each in types.items()],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    with pytest.raises(StoreUnavailable, match=f"table {name} has the keys"):
-        list(store.provision())
-    assert described(raw, name) == (keys, types)
-
-
-def test_a_workers_heartbeat_is_the_last_it_gave_and_is_forgotten_after_a_day(suffix: str) -> None:
-    store.beat(Heartbeat("host:1", NOW, {"stored": 1}))
-    store.beat(Heartbeat("host:1", NOW + timedelta(seconds=10), {"stored": 2}, problem="receives nothing"))
-    store.beat(Heartbeat("host:2", NOW, {"stored": 0}))
-    last = Heartbeat("host:1", NOW + timedelta(seconds=10), {"stored": 2}, problem="receives nothing")
-    assert store.workers(NOW + timedelta(minutes=1)) == [last, Heartbeat("host:2", NOW, {"stored": 0})]
-    assert store.workers(NOW + timedelta(days=1, seconds=5)) == [last]
-    store.leave("host:1")
-    assert store.workers(NOW) == [Heartbeat("host:2", NOW, {"stored": 0})]
-
-
-def test_no_heartbeat_is_missing_where_one_answer_of_dynamodb_cannot_hold_all(suffix: str) -> None:
-    # A worker that crashes again and again leaves a row each time, until a day later.
-    for number in range(4):
-        store.beat(Heartbeat(f"host:{number}", NOW, {}, problem="x" * 300_000))
-    assert [each.name for each in store.workers(NOW)] == ["host:0", "host:1", "host:2", "host:3"]
-
-
-def test_what_is_sent_on_by_the_wire_is_the_same_report_to_the_store(suffix: str) -> None:
-    sent = report("1", 0, "5.0", stream="glass", location={"lat": 1, "lon": 2})
-    put(sent)
-    stored = store.latest("1")
-    assert stored
-    assert order_key(stored) == order_key(sent)
-    assert parse(dump(stored), stored.received_at or NOW) == [sent]

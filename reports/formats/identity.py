@@ -38,4 +38,7 @@ def _frame(reading: Reading) -> list[str | None]:
 
 
 def _text(value: object) -> str | None:
-    return None if value is None else f"{value:f}".rstrip("0").rstrip(".") if "." in f"{value:f}" else f"{value:f}"
+    if value is None:
+        return None
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

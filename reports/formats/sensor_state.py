@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -21,6 +21,7 @@ from reports.report import EPOCH, iso
 
 #: Frames by which a repeat is known: of a sensor that repeats each within minutes, the last ones do.
 FRAMES = 8
+REPEATED_WITHIN_MS = REPEATED_WITHIN // timedelta(milliseconds=1)
 MAX_REASON = 100
 
 
@@ -138,9 +139,10 @@ def is_known(state: SensorState | None, reading: Reading) -> bool:
     """
     if state is None or reading.is_past or reading.frame.counter is None:
         return False
-    mark, at_ms = fingerprint(reading), _ms(reading.measured_at)
-    within_ms = REPEATED_WITHIN // timedelta(milliseconds=1)
-    return any(frame == mark and 0 < abs(at_ms - ms) <= within_ms for frame, ms in state.frames)
+    at_ms = _ms(reading.measured_at)
+    near = [mark for mark, ms in state.frames if 0 < abs(at_ms - ms) <= REPEATED_WITHIN_MS]
+    # Most sensors send more seldom than that: then no digest is made.
+    return bool(near) and fingerprint(reading) in near
 
 
 def to_text(state: SensorState) -> str:
@@ -168,18 +170,18 @@ def from_text(text: str) -> SensorState:
     """Return the state that `to_text` wrote."""
     members = orjson.loads(text)
     return SensorState(
-        heard_at=_instant(members["heard"]),
+        heard_at=datetime.fromisoformat(members["heard"]),
         server=members.get("server", ""),
         model=members.get("model", ""),
         counter=members.get("counter"),
         rssi_dbm=members.get("rssi", ""),
-        measured_at=_instant(members["measured"]),
+        measured_at=datetime.fromisoformat(members["measured"]),
         verdict=members.get("verdict", ""),
         reason=members.get("reason", ""),
         is_battery_low=members.get("low", False),
         battery_percent=members.get("left", ""),
-        facts={name: Fact(said, _instant(at)) for name, (said, at) in members.get("facts", {}).items()},
-        events={name: _instant(at) for name, at in members.get("events", {}).items()},
+        facts={name: Fact(said, datetime.fromisoformat(at)) for name, (said, at) in members.get("facts", {}).items()},
+        events={name: datetime.fromisoformat(at) for name, at in members.get("events", {}).items()},
         active=tuple(members.get("active", ())),
         frames=tuple((mark, ms) for mark, ms in members.get("frames", ())),
     )
@@ -190,10 +192,6 @@ def state_of(text: str) -> SensorState | None:
     with suppress(KeyError, TypeError, ValueError):
         return from_text(text) if text else None
     return None
-
-
-def _instant(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def _ms(at: datetime) -> int:

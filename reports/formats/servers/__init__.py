@@ -57,7 +57,7 @@ def recognise(message: Any) -> Server | None:
     """Return the server that writes messages of this shape, or None."""
     is_nobodys = not isinstance(message, dict) or _MEMBERS.isdisjoint(message)
     for server in _TOLD_OTHERWISE if is_nobodys else SERVERS:
-        if server.fits(message):
+        if (not server.member or server.member in message) and server.fits(message):
             return server
     return None
 

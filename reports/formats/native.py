@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from reports.report import (
@@ -165,7 +166,7 @@ def _report(text: str, sent: json_slices.Value, received_at: datetime) -> Report
 def _texts(text: str, sent: json_slices.Value, names: set[str]) -> Iterator[str]:
     for name, member in json_slices.members(text, sent.start):
         if name in names:
-            yield f"{json.dumps(name)}:{member}"
+            yield f"{encode_basestring_ascii(name)}:{member}"
 
 
 def _check_member(name: str, member: object) -> None:

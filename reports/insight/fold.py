@@ -261,11 +261,12 @@ def _moved_on(row: Row, rules: Rules, report: Report, key: str) -> tuple[CanStat
     still_decided = None if key > row.key else row.decided
     if reading is None:
         return row.state, row.late, still_decided
-    state, late = row.state, row.late
-    if state is not None and rules != row.rules and rules.name == row.rules.name:
+    state, late, before = row.state, row.late, row.rules
+    is_other = rules != before
+    if state is not None and is_other and rules.name == before.name:
         # Other thresholds: what follows from the state until it is made again.
-        state, late = relimited(state, row.rules, rules), ALL
-    elif state is None or rules != row.rules:
+        state, late = relimited(state, before, rules), ALL
+    elif state is None or is_other:
         # Of an older form, or of a can that turns out to be of another stream: all of it is to be made again.
         return advance(None, reading, rules)[0] if key > row.key else None, ALL, still_decided
     if reading == (state.at, state.level):
@@ -293,7 +294,7 @@ def _sampled(samples: int, report: Report) -> int:
 
 def _known_before(report: Report, row: Row) -> Mapping[str, Sent]:
     """Return what is known beside a new newest report: what the row's said, and knew, and this one does not say."""
-    if not row.known and row.report.attributes == "{}":
+    if not row.known and row.report.attributes in ("{}", report.attributes):
         return {}
     own, before = _names(report), _names(row.report)
     if not row.known and before <= own:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from json.encoder import encode_basestring_ascii
 from typing import Any, NamedTuple
 
 import orjson
@@ -81,7 +82,7 @@ def order_key(report: Report) -> str:
     received_at has no part in it. Keys that start with no digit are free for summaries.
     """
     assert report.measured_at is not None
-    said = f"{json.dumps(report.can_id)}{report.level}{_canonical(report.attributes)}"
+    said = f"{encode_basestring_ascii(report.can_id)}{report.level}{_canonical(report.attributes)}"
     return f"{instant_key(report.measured_at)}#{hashlib.blake2b(said.encode(), digest_size=8).hexdigest()}"
 
 
@@ -122,7 +123,7 @@ def row_values(row: Row) -> Item:
     """Return the attributes that the levels table keeps of a can, all but its id and version."""
     report = row.report
     assert report.received_at is not None
-    place = report.location
+    place, rules = report.location, row.rules
     return {
         "level": {"S": report.level},
         "received_at": {"S": iso(report.received_at)},
@@ -131,8 +132,8 @@ def row_values(row: Row) -> Item:
         "stream": {"S": report.stream or ""},
         "location": {"S": f"{place[0]},{place[1]}" if place else ""},
         "fold": {"S": _fold_text(row)},
-        "status": {"S": _outlook_text(row)},
-        "state": {"B": state_text(row.state, row.rules)},
+        "status": {"S": _outlook_text(row, rules)},
+        "state": {"B": state_text(row.state, rules)},
         "trend": {"B": _in_base64(row.samples.to_bytes(SIZE, signed=True))},
         **index_keys(report.can_id, report.level, report.measured_at),
     }
@@ -170,10 +171,10 @@ def state_of(item: Item, rules: Rules) -> CanState | None:
     return unpacked(a2b_base64(text), rules) if text else None
 
 
-def _outlook_text(row: Row) -> str:
+def _outlook_text(row: Row, rules: Rules) -> str:
     """Return which status the can has from when on, "" where nothing is known but its newest report."""
     if row.state is not None:
-        return outlook(row.state, row.rules, row.told).text(row.state.at)
+        return outlook(row.state, rules, row.told).text(row.state.at)
     if (status := row.told.status) and row.report.measured_at:
         at = int(row.report.measured_at.timestamp())
         return Outlook(None, ((at, status),)).text(at)

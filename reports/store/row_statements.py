@@ -39,7 +39,7 @@ def statement_of(item: Item | None, new: Item) -> Statement:
     if item is None:
         return {"Statement": _insert(full_name(LEVELS), tuple(new)), "Parameters": list(new.values())}
     # Sorted, since DynamoDB gives the attributes of each item in an order of its own: few texts of statements are made.
-    changed = tuple(sorted(name for name, value in new.items() if item.get(name) != value))
+    changed = tuple(sorted([name for name, value in new.items() if item.get(name) != value]))
     there = tuple(name for name in _CONDITION if name in item)
     return {
         "Statement": _update(full_name(LEVELS), changed, there),

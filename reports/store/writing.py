@@ -80,7 +80,7 @@ def put_reports(
         with Turn(cans) as turn:
             unread = [can_id for can_id in cans if can_id not in items]
             # Only where its row has been read it is clear whether a can is new: then comes its history.
-            unknown = {can_id for can_id in unread if admit and not _is_known(can_id)}
+            unknown = set(unread) - _known_cans() if admit else set()
             unsafe = [each for key, each in left.items() if key not in safe]
             reasons = _run(
                 [
@@ -138,17 +138,19 @@ def _not_admitted(unknown: Iterable[str], items: Mapping[str, Item | None], admi
 
 # -- cans that this process knows to have a row: their history need not wait for it ------------------------------------
 
-_known: set[tuple[str, str]] = set()
+#: By the table's name.
+_known: dict[str, set[str]] = {}
 
 
-def _is_known(can_id: str) -> bool:
-    return (full_name(LEVELS), can_id) in _known
+def _known_cans() -> set[str]:
+    return _known.setdefault(full_name(LEVELS), set())
 
 
 def _know(can_ids: Iterable[str]) -> None:
-    if len(_known) >= MOST_KNOWN:
-        _known.clear()
-    _known.update((full_name(LEVELS), can_id) for can_id in can_ids)
+    known = _known_cans()
+    if len(known) >= MOST_KNOWN:
+        known.clear()
+    known.update(can_ids)
 
 
 # -- requests ----------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from trashsite.sqs.origin import Origin
 
 #: The sender of a redriven message whose first sender was not asked.
 ANY_SENDER = "*"
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,4 +74,4 @@ class Delivery:
     @property
     def sent_at(self) -> datetime:
         """When the queue first received it, in UTC."""
-        return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=self.sent_at_ms)
+        return _EPOCH + timedelta(milliseconds=self.sent_at_ms)

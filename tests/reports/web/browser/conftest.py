@@ -15,8 +15,9 @@ import boto3
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.templatetags.static import static
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.roles import give_role, make_roles
@@ -118,14 +119,41 @@ def session_of(user: str, site: str) -> Any:
     }
 
 
+#: A page without a script of the site's origin.
+STILL = static("reports/site.css")
+#: Adds up by how much things on a page move while it comes.
+SHIFTS = """
+    window.shift = 0;
+    new PerformanceObserver((seen) => {
+        for (const one of seen.getEntries()) if (!one.hadRecentInput) window.shift += one.value;
+    }).observe({ type: 'layout-shift', buffered: true });
+"""
+
+
+def opened(chromium: Browser, site: str, **options: Any) -> Page:
+    """Open a window of its own."""
+    context = chromium.new_context(base_url=site, **options)
+    context.add_init_script(SHIFTS)
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    return page
+
+
+@pytest.fixture(scope="module")
+def usual_page(chromium: Browser, live_server: LiveServer) -> Page:
+    """A page that tests have one after another: a new window costs 1.2 s of CPU, mostly for what is around a page."""
+    return opened(chromium, str(live_server.url))
+
+
 @pytest.fixture
-def visit(chromium: Browser, site: str) -> Iterator[Callable[..., Page]]:
+def visit(chromium: Browser, site: str, usual_page: Page) -> Iterator[Callable[..., Page]]:
     """
-    Open the site in a fresh browser: visit("/reports/", user="operator", width=390, dark=True).
+    Open the site in a browser that knows nothing of it: visit("/reports/", user="operator", width=390, dark=True).
 
     by_form: sign in by the page for it, which costs two pages more than a session that is there already.
+    own_window: for a test that changes more than cookies, storage, size and media; so do further options.
     """
-    contexts: list[BrowserContext] = []
+    pages: list[Page] = []
     errors: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
@@ -134,6 +162,12 @@ def visit(chromium: Browser, site: str) -> Iterator[Callable[..., Page]]:
         if message.type == "error" and not (is_page and message.text.startswith("Failed to load resource")):
             errors.append(message.text)
 
+    listeners: dict[Any, Callable[[Any], None]] = {
+        "console": note,
+        "pageerror": lambda error: errors.append(str(error)),
+        "dialog": lambda dialog: errors.append(f"dialog: {dialog.message}"),
+    }
+
     def open_page(
         path: str,
         *,
@@ -141,22 +175,18 @@ def visit(chromium: Browser, site: str) -> Iterator[Callable[..., Page]]:
         width: int = 1280,
         dark: bool = False,
         by_form: bool = False,
+        own_window: bool = False,
         **options: Any,
     ) -> Page:
-        context = chromium.new_context(
-            base_url=site,
-            viewport={"width": width, "height": 900},
-            color_scheme="dark" if dark else "light",
-            **options,
-        )
-        contexts.append(context)
+        page = opened(chromium, site, **options) if own_window or options else usual_page
+        assert page not in pages, "a second visit of one test needs a window of its own"
+        pages.append(page)
+        for event, listener in listeners.items():
+            page.on(event, listener)
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme="dark" if dark else "light")
         if user and not by_form:
-            context.add_cookies([session_of(user, site)])
-        page = context.new_page()
-        page.set_default_timeout(10_000)
-        page.on("console", note)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("dialog", lambda dialog: errors.append(f"dialog: {dialog.message}"))
+            page.context.add_cookies([session_of(user, site)])
         if user and by_form:
             page.goto("/login/")
             page.get_by_label("Name").fill(user)
@@ -166,6 +196,23 @@ def visit(chromium: Browser, site: str) -> Iterator[Callable[..., Page]]:
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for page in pages:
+        if page is not usual_page:
+            page.context.close()
+            continue
+        for event, listener in listeners.items():
+            page.remove_listener(event, listener)
+        forget(page)
     assert errors == []
+
+
+def forget(page: Page) -> None:
+    """Leave a page as a new one would be."""
+    page.goto(STILL)
+    page.evaluate("localStorage.clear(); sessionStorage.clear()")
+    page.context.clear_cookies()
+    session = page.context.new_cdp_session(page)
+    session.send("Network.clearBrowserCache")
+    session.detach()
+    page.emulate_media(media="null", color_scheme="null")
+    page.mouse.move(0, 0)

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from os import environ
-from pathlib import Path
 
 import pytest
 
@@ -21,27 +20,33 @@ from tests.support.servers import ROOT, Site, eventually
 CONNECTIONS = 15
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server() -> Iterator[PostgreSQL]:
     with postgresql(f"max_connections={CONNECTIONS}") as server:
         yield server
 
 
-@pytest.fixture
-def site(suffix: str, server: PostgreSQL, tmp_path: Path) -> Iterator[Site]:
-    manage(server, "prepare")
-    manage(server, "people", "--add", "vera")
-    with closing(Site(tmp_path / "web.log", DATABASE_URL=server.url, TRASH_READS="authenticated")) as site:
-        yield site
-
-
-def manage(server: PostgreSQL, *words: str) -> str:
+@pytest.fixture(scope="module")
+def vera(shared_suffix: str, server: PostgreSQL) -> str:
+    """The header of a user of the database, which is prepared for the site."""
+    # One process for both commands.
+    commands = (
+        "import django; django.setup(); from django.core.management import call_command\n"
+        "call_command('prepare'); call_command('people', '--add', 'vera', '--token', 'vera')"
+    )
     done = subprocess.run(
-        [sys.executable, "manage.py", *words],
-        cwd=ROOT, env={**environ, "DATABASE_URL": server.url}, capture_output=True, text=True, check=False,
+        [sys.executable, "-c", commands], cwd=ROOT, capture_output=True, text=True, check=False,
+        env={**environ, "DATABASE_URL": server.url, "DJANGO_SETTINGS_MODULE": "trashsite.settings"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    return f"Bearer {done.stdout.splitlines()[-1]}"
+
+
+@pytest.fixture(scope="module")
+def site(vera: str, server: PostgreSQL, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    log = tmp_path_factory.mktemp("site") / "web.log"
+    with closing(Site(log, DATABASE_URL=server.url, TRASH_READS="authenticated")) as site:
+        yield site
 
 
 def ask(url: str, **headers: str) -> tuple[int, str]:
@@ -54,17 +59,16 @@ def ask(url: str, **headers: str) -> tuple[int, str]:
             return refusal.code, refusal.headers.get("Retry-After", "")
 
 
-def test_more_requests_at_once_than_connections_are_all_answered(site: Site, server: PostgreSQL) -> None:
-    vera = f"Bearer {manage(server, 'people', '--token', 'vera')}"
-
+def test_more_requests_at_once_than_connections_are_all_answered(site: Site, vera: str) -> None:
     with ThreadPoolExecutor(60) as pool:
         told = list(pool.map(lambda _: ask(f"{site.url}/reports/", Authorization=vera), range(180)))
 
     assert set(told) == {(200, "")}, site.log
 
 
-def test_an_outage_is_503_everywhere_until_it_is_over_and_a_line_a_minute(site: Site, server: PostgreSQL) -> None:
-    vera = f"Bearer {manage(server, 'people', '--token', 'vera')}"
+def test_an_outage_is_503_everywhere_until_it_is_over_and_a_line_a_minute(
+    site: Site, vera: str, server: PostgreSQL
+) -> None:
     assert ask(f"{site.url}/reports/", Authorization=vera)[0] == 200
 
     server.stop()

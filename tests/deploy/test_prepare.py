@@ -7,11 +7,13 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 import boto3
 import psycopg
 import pytest
+from django.core.management import CommandError, call_command
 
 from reports import queue
 from tests.support.postgresql import postgresql
@@ -78,24 +80,26 @@ def test_two_that_wait_for_one_that_is_killed_make_one_schema_and_one_admin(suff
     assert (status, "No migrations to apply." in again, "admin" in again.splitlines()[-1]) == (0, True, False), again
 
 
-def test_a_missing_queue_or_table_is_told_before_the_database_is_touched(suffix: str, tmp_path: Path) -> None:
+# Without the mark django_db, whatever touches the database fails.
+def test_a_missing_queue_or_table_is_told_before_the_database_is_touched(suffix: str) -> None:
     boto3.client("dynamodb").delete_table(TableName=f"trash-level-history-{suffix}")
     boto3.client("sqs").delete_queue(QueueUrl=queue.url_of(queue.ALERTS))
 
-    status, said = run("manage.py", "prepare", DATABASE_URL=f"sqlite:///{tmp_path / 'db.sqlite3'}")
+    with pytest.raises(CommandError) as told:
+        call_command("prepare")
 
-    assert (status, said) == (
-        1,
-        f"CommandError: queue trash-alerts-{suffix} does not exist: run `manage.py provision`\n"
-        f"table trash-level-history-{suffix} does not exist: run `manage.py provision`\n",
-    )  # fmt: skip
-    assert not (tmp_path / "db.sqlite3").exists()
+    assert str(told.value) == (
+        f"queue trash-alerts-{suffix} does not exist: run `manage.py provision`\n"
+        f"table trash-level-history-{suffix} does not exist: run `manage.py provision`"
+    )
 
 
 def test_a_worker_checks_without_a_database(suffix: str) -> None:
-    status, said = run("manage.py", "prepare", "--check", DATABASE_URL="postgres://nobody@127.0.0.1:1/none")
+    said = StringIO()
 
-    assert (status, said) == (0, "queue and tables are as they should be\n")
+    call_command("prepare", "--check", stdout=said)
+
+    assert said.getvalue() == "queue and tables are as they should be\n"
 
 
 def test_a_database_that_is_away_is_told_in_one_line_without_its_password(suffix: str) -> None:

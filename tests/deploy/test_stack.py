@@ -8,11 +8,13 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from django.core.management import call_command
 from django.test import override_settings
 
 from reports import queue, store
@@ -198,13 +200,10 @@ def test_the_tasks_start_in_their_own_environment_and_a_report_arrives(
 
 
 def command(*words: str) -> str:
-    """Run one of the project's commands on the stack, as an operator does."""
-    environ = {**os.environ, "TRASH_SUFFIX": SUFFIX}
-    done = subprocess.run(
-        [sys.executable, "manage.py", *words], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    """Run one of the project's commands on the stack, to which this process is led, and return what it says."""
+    said = StringIO()
+    call_command(*words, stdout=said, stderr=StringIO())
+    return said.getvalue()
 
 
 def resolved(database_url: str) -> dict[str, str]:

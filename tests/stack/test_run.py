@@ -126,7 +126,7 @@ def test_the_stack_keeps_its_secrets_outlives_crashes_and_leaves_nothing_behind(
     stack.until(r"worker +\| .*ready", times=2)
     assert sum("SQS on" in line for line in stack.lines) == 1, "the stores were not started again"
 
-    second = Run(stack.data)
+    second = Run(stack.data, SIMULATE="off")
     assert second.status_at_end() == 1
     assert second.lines == [
         f"make run: A stack runs on {stack.data} already (process {stack.process.pid}): use that one, "
@@ -154,14 +154,17 @@ def nobody_else_and_no_page_reads_what_it_keeps(stack: Run) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent has died")
-def test_a_killed_stack_takes_its_programs_with_it(stack: Run) -> None:
-    stack.until(r"dynamodb +\|")
-    children = subprocess.run(
-        ["pgrep", "-P", str(stack.process.pid)], capture_output=True, text=True, check=True
-    ).stdout.split()
-    assert len(children) >= 2
-    stack.process.kill()
-    stack.status_at_end()
+def test_a_killed_stack_takes_its_programs_with_it(tmp_path: Path) -> None:
+    stack = Run(tmp_path / "data", SIMULATE="off")
+    try:
+        stack.until(r"dynamodb +\|")
+        children = subprocess.run(
+            ["pgrep", "-P", str(stack.process.pid)], capture_output=True, text=True, check=True
+        ).stdout.split()
+        assert len(children) >= 2
+        stack.process.kill()
+    finally:
+        stack.status_at_end()
     deadline = time.monotonic() + 5
     while not all(is_free(port) for port in stack.ports.values()):
         assert time.monotonic() < deadline
@@ -173,7 +176,7 @@ def test_a_taken_port_is_one_line_that_says_what_to_do(tmp_path: Path) -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        run = Run(tmp_path, PORT=str(port))
+        run = Run(tmp_path, PORT=str(port), SIMULATE="off")
         assert run.status_at_end() == 1
     (line,) = run.lines
     assert re.fullmatch(

@@ -64,11 +64,8 @@ def receiver(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Iterator[Re
         receiver.shutdown()
 
 
-@pytest.mark.parametrize("pool", ["threads", "prefork"])
-def test_one_reports_way_is_one_trace_with_links(
-    pool: str, suffix: str, receiver: Receiver, worker: Callable[..., Worker], tmp_path: Path
-) -> None:
-    running = worker("-P", pool).ready()
+def stored_by(running: Worker) -> tuple[str, str]:
+    """Send a report in a trace and let the worker store it; return the trace's id and that of the device's span."""
     tracing.start("publisher")
     with tracing.span("device", "INTERNAL", {}):
         trace_id, device, _ = tracing.current() or ("", "", False)
@@ -76,6 +73,27 @@ def test_one_reports_way_is_one_trace_with_links(
     tracing.stop()
     assert eventually(lambda: store.latest("432"))
     assert running.stop() == 0
+    return trace_id, device
+
+
+def is_stored_in_one_trace(receiver: Receiver, trace_id: str) -> None:
+    """Wait for the spans of a stored report, and look at how they hang together."""
+    queued = queue.full_name(queue.REPORTS)
+    names = (f"send {queued}", f"process {queued}", "DynamoDB.BatchWriteItem", "SQS.DeleteMessageBatch")
+    eventually(lambda: all(map(receiver.named, names)), 10)
+    send, process, stored, settled = map(receiver.named, names)
+    for span in (send, process, stored, settled):
+        assert span.trace_id.hex() == trace_id, span.name
+    assert (send.kind, process.kind) == (send.SPAN_KIND_PRODUCER, send.SPAN_KIND_CONSUMER)
+    assert [link.span_id for link in process.links] == [send.span_id]
+    assert {stored.parent_span_id, settled.parent_span_id} == {process.span_id}
+    assert receiver.named(f"receive {queued}")
+
+
+def test_one_reports_way_is_one_trace_with_links(
+    suffix: str, receiver: Receiver, worker: Callable[..., Worker], tmp_path: Path
+) -> None:
+    trace_id, device = stored_by(worker("-P", "threads").ready())
     site = Site(tmp_path / "log")
     try:
         asked = Request(f"{site.url}/reports/432", headers={"traceparent": f"00-{trace_id}-{device}-01"})  # noqa: S310
@@ -84,21 +102,21 @@ def test_one_reports_way_is_one_trace_with_links(
     finally:
         site.close()
 
-    names = (f"send trash-level-{suffix}", f"process trash-level-{suffix}", "DynamoDB.BatchWriteItem",
-             "SQS.DeleteMessageBatch", "GET /reports/<str:can_id>", "DynamoDB.GetItem")  # fmt: skip
+    is_stored_in_one_trace(receiver, trace_id)
+    names = ("GET /reports/<str:can_id>", "DynamoDB.GetItem")
     eventually(lambda: all(map(receiver.named, names)), 10)
-    send, process, stored, settled, request, read = map(receiver.named, names)
-    for span in (send, process, stored, settled, request, read):
-        assert span.trace_id.hex() == trace_id, span.name
-    kinds = (send.SPAN_KIND_PRODUCER, send.SPAN_KIND_CONSUMER, send.SPAN_KIND_SERVER)
-    assert (send.kind, process.kind, request.kind) == kinds
-    assert [link.span_id for link in process.links] == [send.span_id]
-    assert {stored.parent_span_id, settled.parent_span_id} == {process.span_id}
+    request, read = map(receiver.named, names)
+    assert request.trace_id.hex() == read.trace_id.hex() == trace_id
+    assert request.kind == request.SPAN_KIND_SERVER
     assert (request.parent_span_id.hex(), read.parent_span_id) == (device, request.span_id)
-    assert receiver.named(f"receive trash-level-{suffix}")
     if picture := os.environ.get("TRACE_PICTURE"):
         ours = (span for span in receiver.spans.values() if span.trace_id.hex() == trace_id)
         Path(picture).write_text(drawn(ours).replace(f"-{suffix}", ""))
+
+
+def test_a_process_of_a_pool_goes_on_with_the_trace(receiver: Receiver, worker: Callable[..., Worker]) -> None:
+    trace_id, _ = stored_by(worker("-P", "prefork").ready())
+    is_stored_in_one_trace(receiver, trace_id)
 
 
 @pytest.mark.parametrize(

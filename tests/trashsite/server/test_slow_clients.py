@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import resource
+import shutil
 import socket
 import subprocess
 import sys
@@ -43,21 +44,23 @@ def status(site: Site, path: str) -> int:
         connection.close()
 
 
-def migrated(data: Path) -> None:
-    """Make the database of a site: whether a can is known stands there."""
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a migrated database, for sites to copy: whether a can is known stands there."""
+    data = tmp_path_factory.mktemp("migrated")
     subprocess.run(
         [sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, check=True,
         env={**os.environ, "TRASH_LOCAL": "1", "TRASH_DATA": str(data)},
     )  # fmt: skip
+    return data
 
 
 @pytest.fixture(scope="module")
-def site(shared_suffix: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    data = tmp_path_factory.mktemp("site")
+def site(shared_suffix: str, database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    data = shutil.copytree(database, tmp_path_factory.mktemp("site") / "data")
     # A thousand clients are as many files, here and there.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    migrated(data)
     with closing(Site(data / "log", TRASH_DATA=str(data))) as site:
         yield site
         assert site.stop() == 0
@@ -139,16 +142,14 @@ def test_who_asks_before_sending_a_body_is_told_to_go_on(site: Site) -> None:
         assert b"HTTP/1.1 403 " in answer_of(client)
 
 
-def test_a_stop_answers_what_is_under_way_and_waits_for_no_idle_client(tmp_path: Path) -> None:
-    migrated(tmp_path)
+def test_a_stop_answers_what_is_under_way_and_waits_for_no_idle_client(database: Path, tmp_path: Path) -> None:
+    data = shutil.copytree(database, tmp_path / "data")
     account = {"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
     with socket.create_server((LOOPBACK, 0)) as store:
         store.settimeout(30)
         away = f"http://{LOOPBACK}:{store.getsockname()[1]}"
         with (
-            closing(
-                Site(tmp_path / "log", TRASH_DATA=str(tmp_path), AWS_ENDPOINT_URL_DYNAMODB=away, **account)
-            ) as site,
+            closing(Site(tmp_path / "log", TRASH_DATA=str(data), AWS_ENDPOINT_URL_DYNAMODB=away, **account)) as site,
             connect(site, HEAD + b"\r\n") as idle,
             connect(site, HEAD.replace(b"health/live", b"reports/1") + b"\r\n") as asking,
         ):

@@ -175,23 +175,32 @@ def worker(suffix: str, tmp_path: Path) -> Iterator[Callable[..., Worker]]:
         each.kill()
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def local_mode() -> None:
     """Fail at once, and say why, where the tests are started by hand without local mode."""
     assert os.environ.get("TRASH_LOCAL") == "1", "run the tests by `make test`, or set TRASH_LOCAL=1"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick() -> Iterator[None]:
+    """Hash passwords in no time, and do in the tests' own thread what a site does in others."""
+    chosen = {
+        "PASSWORD_HASHERS": ["django.contrib.auth.hashers.MD5PasswordHasher"],
+        # Each new Client would read all 190 static files' sizes and times first: 30 ms.
+        "WHITENOISE_AUTOREFRESH": True,
+    }
+    with override_settings(**chosen), pytest.MonkeyPatch.context() as patch:
+        # Another thread does not see what a test has written to Django's database.
+        patch.setattr(fleet_count, "in_background", in_foreground)
+        # These close the connection of such a thread: it is a test's own here, on PostgreSQL with all that it wrote.
+        for module in (fleet_csv, fleet_walk):
+            patch.setattr(module, "close_old_connections", lambda: None)
+        yield
+
+
 @pytest.fixture(autouse=True)
-def quick(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hash passwords in no time, and forget what earlier tests counted against rate limits and asked for health."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    # Each new Client would read all 190 static files' sizes and times first: 30 ms.
-    settings.WHITENOISE_AUTOREFRESH = True
-    # Another thread does not see what a test has written to Django's database.
-    monkeypatch.setattr(fleet_count, "in_background", in_foreground)
-    # These close the connection of such a thread: it is a test's own here, on PostgreSQL with all that the test wrote.
-    for module in (fleet_csv, fleet_walk):
-        monkeypatch.setattr(module, "close_old_connections", lambda: None)
+def forgetful() -> None:
+    """Forget what earlier tests counted against rate limits and asked for health."""
     rate_limits.forget()
     probes.forget()
     database.forget()

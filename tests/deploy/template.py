@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import yaml
@@ -25,7 +26,7 @@ RESOURCES = {
 }
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     pass
 
 
@@ -44,7 +45,9 @@ def _tagged(loader: _Loader, tag: str, node: yaml.Node) -> dict[str, Any]:
 _Loader.add_multi_constructor("!", _tagged)
 
 
+@cache
 def template() -> dict[str, Any]:
+    """Return the template, which nobody may change: it is read once."""
     loader = _Loader(PATH.read_text())
     return loader.get_single_data()  # type: ignore[no-any-return]
 

@@ -37,9 +37,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def copied(to: Path) -> Path:
-    """Copy the project without what make installs, to which links lead, and without what tests and runs leave."""
+    """
+    Copy the project without what make installs, to which links lead, and without what tests and runs leave.
+
+    Compiled modules and the cache of import contracts come along: both are made anew where a file has changed.
+    """
     installed = (".venv", "stack/.node", "stack/.embedded", "stack/node_modules")
-    left = (".git", ".data", "__pycache__", ".*_cache", ".hypothesis", "results", "lib", "staticfiles")
+    caches = (".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis")
+    left = (".git", ".data", *caches, "results", "lib", "staticfiles")
     nothing = shutil.ignore_patterns(*left, *(Path(each).name for each in (*installed, "stack/.uv", "stack/.aws")))
     shutil.copytree(ROOT, to, ignore=nothing)
     for each in installed:

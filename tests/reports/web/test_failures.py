@@ -424,16 +424,24 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
         yield faults
 
 
-@pytest.fixture
-def clients(settings: Settings) -> dict[str, Client]:
-    """A fleet with a history and a worker, and visitors of each kind."""
-    settings.TRASH_READS = "open"
+@pytest.fixture(scope="module")
+def fleet(shared_suffix: str) -> None:
+    """A can with a history, and one that was emptied."""
     now = datetime.now(UTC)
     past = [Report("420", "50", now - timedelta(hours=6 * turn), now, stream="paper") for turn in range(30)]
     emptied = [
         Report("423", level, now - timedelta(hours=9 - at), now) for at, level in enumerate(("70", "72", "5", "8"))
     ]
-    store.put_reports([*past, *emptied, a_report("421", "95", now)], now=now)
+    store.put_reports([*past, *emptied], now=now)
+
+
+@pytest.fixture
+def clients(settings: Settings, fleet: None) -> dict[str, Client]:
+    """A fleet with a worker, and visitors of each kind."""
+    settings.TRASH_READS = "open"
+    now = datetime.now(UTC)
+    # A newer report brings back a can that a visit took out of service.
+    store.put_reports([a_report("421", "95", now)], now=now)
     store.beat(store.Heartbeat("host:1", now, {"stored": 7}))
     make_roles()
     sensor = Sensor.objects.create(key="S1")

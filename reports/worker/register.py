@@ -65,7 +65,7 @@ class Register(Generic[Value]):
         """
         Return the values of those entries that there are, by id.
 
-        Raises StoreUnavailable where one is needed that is not known here, or no versions were ever read.
+        Raises StoreUnavailable where the versions, or an entry that is not known here, have to be read and cannot.
         """
         if not ids:
             return {}

@@ -15,6 +15,7 @@ from django.utils import timezone
 from reports.insight.alert_rule import LISTED, Channel
 from reports.insight.status import REPORTED
 from reports.pending_entries import Registered, note_change
+from reports.register_kinds import ALERT
 from trashsite import webhooks
 
 
@@ -27,7 +28,7 @@ class AlertRule(Registered):
     of what is older.
     """
 
-    register_kind = "alert"
+    register_kind = ALERT
     #: Rules that there may be: workers look at each of them for each change.
     MOST: ClassVar[int] = 100
 

@@ -7,12 +7,9 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from reports.pending_entries import Registered, note_deleted
+from reports.register_kinds import ALL_STREAMS, CAN, LIMITS
 from reports.report import iso
 
-#: The kind of the register's entries of what was entered of a can, and the id of the one of all streams' limits.
-CAN, ALL_STREAMS = "can", "streams"
-#: The kind of those that tell which cans are out of service.
-RETIRED = "retired"
 MOST_STREAMS = 100
 #: Corrections of one can: as many as fit into its entry.
 MOST_CORRECTIONS = 300
@@ -21,7 +18,7 @@ MOST_CORRECTIONS = 300
 class StreamLimits(Registered):
     """From which level on cans of a stream are full, where none is entered of the can itself."""
 
-    register_kind = "limits"
+    register_kind = LIMITS
 
     stream = models.CharField(max_length=64, primary_key=True, help_text="paper, glass, plastic, ...")
     full_from = models.PositiveSmallIntegerField(
@@ -71,7 +68,7 @@ class Correction(Registered):
     at: of an added one when it was; of a struck one the first report after it.
     """
 
-    register_kind = "can"
+    register_kind = CAN
 
     can_id = models.CharField(max_length=128)
     at = models.DateTimeField()

@@ -24,10 +24,11 @@ from django.db import connection, models, transaction
 # Django looks for an app's models here.
 from reports.alert_rules import AlertRule  # noqa: F401
 from reports.can_id import CAN_ID
-from reports.entered_models import CAN, RETIRED, StreamLimits
+from reports.entered_models import StreamLimits
 from reports.insight.entered import DEFAULT, Spread
 from reports.kept_changes import CanChange  # noqa: F401
 from reports.pending_entries import note_change
+from reports.register_kinds import CAN, RETIRED
 from reports.report import Report
 from reports.sensor_models import Mounting, Sensor, UplinkSource  # noqa: F401
 

@@ -23,10 +23,10 @@ from django.db import close_old_connections, connection
 from django.utils import timezone
 
 from reports import queue, store
-from reports.entered_models import CAN
 from reports.insight import alert_rule
 from reports.pending_entries import PendingEntry, note_change
 from reports.queue import Origin, QueueUnavailable, RedriveKeyMissing
+from reports.register_kinds import CAN
 from reports.register_sources import SOURCES, by_stream, entered_of
 from reports.report import EPOCH
 from reports.rule_entries import rules_on

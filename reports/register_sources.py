@@ -13,12 +13,12 @@ from decimal import Decimal
 
 from django.db.models import Q
 
-from reports.alert_rules import AlertRule
-from reports.entered_models import ALL_STREAMS, CAN, RETIRED, Correction, StreamLimits
+from reports.entered_models import Correction, StreamLimits
 from reports.formats import mounting, registered
 from reports.insight import entered
 from reports.insight.entered import Entered, Limits
 from reports.models import HAS_LIMITS, Can, streams_entered
+from reports.register_kinds import ALERT, ALL_STREAMS, CAN, LIMITS, RETIRED, SENSOR
 from reports.rule_entries import rule_ids, rule_texts
 from reports.sensor_models import Mounting, Sensor
 
@@ -131,9 +131,9 @@ def _retired_cans() -> Iterator[str]:
 
 #: By kind. Another kind needs a line here, a Registered model, and a Register in the worker.
 SOURCES: Mapping[str, Source] = {
-    "sensor": Source(sensor_texts, _sensor_keys),
+    SENSOR: Source(sensor_texts, _sensor_keys),
     CAN: Source(can_texts, _cans_entered),
     RETIRED: Source(_retired_texts, _retired_cans),
-    StreamLimits.register_kind: Source(_limits_texts, lambda: [ALL_STREAMS]),
-    AlertRule.register_kind: Source(rule_texts, rule_ids),
+    LIMITS: Source(_limits_texts, lambda: [ALL_STREAMS]),
+    ALERT: Source(rule_texts, rule_ids),
 }

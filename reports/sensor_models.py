@@ -14,6 +14,7 @@ from django.db import models, transaction
 from reports.can_id import CAN_ID
 from reports.formats import models as formats_models
 from reports.pending_entries import Registered, note_change, note_deleted
+from reports.register_kinds import SENSOR
 
 #: The kind of notes of sensors that may have waited for a mounting: what they sent meanwhile is kept.
 KEPT = "kept"
@@ -39,7 +40,7 @@ class Sensor(Registered):
     sensor, which takes every channel that is not entered by itself. model: "" where its messages tell it.
     """
 
-    register_kind = "sensor"
+    register_kind = SENSOR
 
     key = models.CharField(max_length=128, validators=[RegexValidator(r"^[^\x00-\x1f]+\Z")])
     channel = models.CharField(max_length=64, blank=True, help_text="of a sensor that measures several cans")
@@ -72,7 +73,7 @@ class Mounting(Registered):
     each report.
     """
 
-    register_kind = "sensor"
+    register_kind = SENSOR
 
     sensor = models.ForeignKey(Sensor, on_delete=models.CASCADE, related_name="mountings")
     can_id = models.CharField("can", max_length=128, validators=[CAN_ID], db_index=True)

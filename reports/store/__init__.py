@@ -29,7 +29,6 @@ from reports.store.minutes import MOST_MINUTES, Minute, minutes, put_minute
 from reports.store.ranking import BUDGET, Order, Ranked, ranked, whole_from
 from reports.store.reading import Page, history, latest, latest_row, latest_rows, past_levels, ping, stored_reports
 from reports.store.register import bucket_of, register_entries, register_versions, write_entries
-from reports.store.rows import ENTERED
 from reports.store.rows_again import catch_up_some, fold_can_again, hold_in_rows, put_entered
 from reports.store.sensors import (
     KeptMessage,
@@ -62,7 +61,7 @@ from reports.store.walking import (
 from reports.store.writing import TRIES, put_reports, replace_reports
 
 __all__ = (
-    "BUDGET", "ENTERED", "LEVELS", "MAX_BYTES", "MOST_MINUTES", "TRIES", "Alert", "AlertPage", "Claim",
+    "BUDGET", "LEVELS", "MAX_BYTES", "MOST_MINUTES", "TRIES", "Alert", "AlertPage", "Claim",
     "Emptyings", "Heartbeat", "HourlyHistory", "KeptMessage", "KeyRange", "LowBattery", "Met", "Minute",
     "Order", "Outcome", "Page", "Ranked", "Result", "StoreUnavailable", "StoredState", "Stretch", "Swept", "Waiting",
     "Watch", "acknowledge", "alerts", "beat", "bucket_of", "catch_up_some", "change_states", "claim_telling",

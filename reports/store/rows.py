@@ -32,6 +32,7 @@ from reports.insight.fold import (
     trend_begins,
     without_late,
 )
+from reports.register_kinds import CAN
 from reports.report import Report
 from reports.store.batches import (
     READS,
@@ -72,8 +73,6 @@ _written: dict[tuple[str, str], tuple[Item, float]] = {}
 _behind: dict[tuple[str, str], None] = {}
 #: By table and can: when this process caught it up last.
 _caught_up_at: dict[tuple[str, str], datetime] = {}
-#: The kind of the register's entries of what operators entered of a can (reports.insight.entered).
-ENTERED = "can"
 log = logging.getLogger(__name__)
 
 
@@ -354,7 +353,7 @@ def _asks(item: Item | None) -> bool:
 def _ask(can_ids: Sequence[str], entered: dict[str, Entered]) -> None:
     """Put what operators entered of these cans into `entered`, as the register tells. Raises StoreUnavailable."""
     if can_ids:
-        texts = register_entries(ENTERED, can_ids)
+        texts = register_entries(CAN, can_ids)
         entered |= {can_id: entering.from_text(texts.get(can_id, "{}")) for can_id in can_ids}
 
 

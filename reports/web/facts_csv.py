@@ -14,10 +14,11 @@ from decimal import Decimal
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 
-from reports.entered_models import CAN, RETIRED, StreamLimits
+from reports.entered_models import StreamLimits
 from reports.kept_changes import Pair
 from reports.models import Can, index_words
 from reports.pending_entries import note_change
+from reports.register_kinds import CAN, RETIRED
 from reports.web.csv_files import as_it_was
 
 COLUMNS = ("can_id", "name", "address", "stream", "latitude", "longitude", "retired")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from reports import formats, store
+from reports import formats, register_kinds, store
 from reports.formats import registered, sensor_state
 from reports.formats.mounting import NOT_CALIBRATED, Held, mounting_of, to_report
 from reports.formats.readings import Reading, Verdict
@@ -29,7 +29,7 @@ from reports.worker.register import Register
 from reports.worker.waiting import Sighting, WaitingList
 from trashsite.sqs.delivery import Delivery
 
-SENSORS: Register[Registered] = Register("sensor", registered.from_text)
+SENSORS: Register[Registered] = Register(register_kinds.SENSOR, registered.from_text)
 WAITING = WaitingList()
 
 _Elements = tuple[Delivery, Sequence[formats.Element]]

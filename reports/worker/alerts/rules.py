@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 
 from reports.insight.alert_rule import LISTED, AlertRule, any_of, rule_from_text
+from reports.register_kinds import ALERT
 from reports.store import StoreUnavailable, Watch
 from reports.worker.register import Register
 from trashsite.outage import Outage
@@ -23,7 +24,7 @@ def _parsed(text: str) -> AlertRule | list[str] | None:
         return None
 
 
-ENTRIES: Register[AlertRule | list[str] | None] = Register("alert", _parsed)
+ENTRIES: Register[AlertRule | list[str] | None] = Register(ALERT, _parsed)
 _reading = Outage("reading the rules of alerts")
 _last: Sequence[AlertRule] | None = None
 

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 
 from celery import signals
 
-from reports import store
+from reports import register_kinds, store
 from reports.insight.change import MOST_SAID, NEWS, Change, by_time
 from reports.insight.standing import standing
 from reports.insight.status import outlook_of
@@ -41,7 +41,7 @@ HELD_S = 2.0
 TOGETHER = 100
 
 #: Since when cans are out of service: such a can is silent for good.
-RETIRED: Register[datetime] = Register("retired", datetime.fromisoformat)
+RETIRED: Register[datetime] = Register(register_kinds.RETIRED, datetime.fromisoformat)
 
 logger = logging.getLogger(__name__)
 

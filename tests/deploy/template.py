@@ -67,10 +67,12 @@ def granted() -> Iterator[Right]:
 
 
 def containers() -> Iterator[dict[str, Any]]:
-    """Yield each container of each task."""
+    """Yield each container of each task, with all secrets that it may have."""
     for resource in template()["Resources"].values():
         if resource["Type"] == "AWS::ECS::TaskDefinition":
-            yield from resource["Properties"]["ContainerDefinitions"]
+            for container in resource["Properties"]["ContainerDefinitions"]:
+                secrets = [each["Fn::If"][1] if "Fn::If" in each else each for each in container.get("Secrets", ())]
+                yield {**container, "Secrets": secrets}
 
 
 def _resource(arn: Any) -> str:

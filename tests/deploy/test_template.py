@@ -35,7 +35,7 @@ def test_every_variable_of_a_container_is_read_by_somebody(container: dict[str, 
 @pytest.mark.parametrize("container", CONTAINERS, ids=named)
 def test_no_secret_stands_in_the_open(container: dict[str, Any]) -> None:
     open_names = " ".join(each["Name"] for each in container["Environment"])
-    assert re.findall("KEY|PASSWORD|PGUSER", open_names) == []
+    assert re.findall("KEY|PASSWORD|PGUSER|SMTP", open_names) == []
 
 
 def test_each_container_holds_the_secrets_that_it_needs_and_no_other() -> None:
@@ -44,7 +44,7 @@ def test_each_container_holds_the_secrets_that_it_needs_and_no_other() -> None:
     assert held == {
         "prepare": {"DJANGO_SECRET_KEY", "TRASH_ADMIN_PASSWORD"} | database,
         "web": {"DJANGO_SECRET_KEY", "DJANGO_SECRET_KEY_FALLBACKS", "TRASH_REDRIVE_KEY"} | database,
-        "check": set(), "worker": {"TRASH_REDRIVE_KEY"}, "provision": set(),
+        "check": set(), "worker": {"TRASH_REDRIVE_KEY", "TRASH_SMTP"}, "provision": set(),
     }  # fmt: skip
 
 

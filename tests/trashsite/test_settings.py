@@ -55,6 +55,8 @@ def test_the_check_for_deployment_finds_nothing() -> None:
         ({"TRASH_SENDERS": "=a"}, "TRASH_SENDERS has '=a'"),
         ({"TRASH_SENDERS": "AROAEXAMPLE=,"}, "TRASH_SENDERS has 'AROAEXAMPLE=,'"),
         ({"TRASH_SUFFIX": "a/b"}, "TRASH_SUFFIX may hold letters"),
+        ({"TRASH_SMTP": "smtp://alerts:sec#ret@mail.example.org:x"}, "TRASH_SMTP must be like smtp://"),
+        ({"TRASH_SMTP_TIMEOUT": "0"}, "TRASH_SMTP_TIMEOUT is '0'; it must be a whole number from 1 to 20"),
     ],
 )
 def test_what_no_production_should_have_refuses_to_start(
@@ -69,6 +71,23 @@ def test_what_no_production_should_have_refuses_to_start(
 
     assert str(refused.value).startswith(said)
     assert "sec#ret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "is_tls", "is_ssl", "port"),
+    [
+        ("smtp://alerts%40example.org:p%40ss%2Fw%3A@mail.example.org", True, False, 587),
+        ("smtps://alerts%40example.org:p%40ss%2Fw%3A@mail.example.org", False, True, 465),
+    ],
+)
+def test_a_mail_server_is_spoken_to_by_tls_with_user_and_password(
+    monkeypatch: pytest.MonkeyPatch, address: str, is_tls: bool, is_ssl: bool, port: int
+) -> None:
+    monkeypatch.setenv("TRASH_SMTP", address)
+    found = runpy.run_path(str(ROOT / "trashsite" / "settings.py"))
+
+    assert (found["EMAIL_USE_TLS"], found["EMAIL_USE_SSL"], found["EMAIL_PORT"]) == (is_tls, is_ssl, port)
+    assert (found["EMAIL_HOST_USER"], found["EMAIL_HOST_PASSWORD"]) == ("alerts@example.org", "p@ss/w:")
 
 
 @pytest.mark.django_db

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import itertools
 import json
+import socket
+import ssl
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
+import trustme
 from celery.exceptions import Reject
 from django.core import mail
 from django.core.management import call_command
@@ -33,6 +37,8 @@ from reports.tasks import store_messages
 from reports.worker import register
 from reports.worker.alerts import channels, delivery, rules, sweeper, telling
 from tests.support.kind import KIND
+from tests.support.mail_server import PASSWORD, USER, mail_server
+from tests.support.servers import eventually
 from tests.support.webhook_receiver import Receiver, receiver
 from trashsite import sns
 from trashsite.sqs.delivery import Delivery
@@ -460,6 +466,53 @@ def test_mail_and_sns_tell_the_same(rule: Callable[..., AlertRule], settings: Se
     assert message.subject == f"{change.can_id}: FULL"
     (note,) = boto3.client("sqs").receive_message(QueueUrl=inbox, WaitTimeSeconds=1)["Messages"]
     assert json.loads(json.loads(note["Body"])["Message"])["data"]["id"] == change.id
+
+
+def test_mail_goes_by_a_real_server_and_every_try_has_one_id(
+    rule: Callable[..., AlertRule], settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    authority, bundle = trustme.CA(), tmp_path / "authorities.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        settings.EMAIL_PORT = free.getsockname()[1]
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.TRASH_SMTP, settings.EMAIL_HOST, settings.EMAIL_USE_TLS = "smtp://localhost", "localhost", True
+    settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = USER.decode(), PASSWORD.decode()
+    settings.EMAIL_TIMEOUT = 20
+    rule(channel=Channel.EMAIL, address="ada@example.org, bo@example.org")
+    change = a_change()
+
+    def tried() -> tuple[str, str]:
+        """What became of one more try, and why."""
+        delivery.forget()
+        (result,) = delivered(change).results.values()
+        return result.state, result.reason
+
+    state, reason = tried()
+    assert (state, "refused" in reason) == ("waiting", True)
+    with mail_server(context, settings.EMAIL_PORT) as server:
+        state, reason = tried()
+        assert (state, "CERTIFICATE_VERIFY_FAILED" in reason) == ("waiting", True)
+        monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+        server.refusal = "451 try later"
+        state, reason = tried()
+        assert (state, "451" in reason, server.got) == ("waiting", True, [])
+        server.refusal, server.hangs, settings.EMAIL_TIMEOUT = "", True, 1
+        # It takes the mail, and is too slow to say so.
+        eventually(lambda: tried()[0] == "waiting" and server.got, 30)
+        server.released.set()
+        server.hangs, settings.EMAIL_TIMEOUT = False, 20
+        eventually(lambda: tried()[0] == "delivered", 30)
+        assert tried()[0] == "delivered"
+
+    assert len(server.got) >= 2
+    assert {message["Message-ID"] for _, message in server.got} == {server.got[0][1]["Message-ID"]}
+    recipients, message = server.got[-1]
+    assert recipients == ["ada@example.org", "bo@example.org"]
+    assert message["Message-ID"].startswith(f"<{change.id}.")
+    assert message["Subject"] == f"{change.can_id}: FULL"
 
 
 def test_a_pause_an_hour_and_quiet_hours_bound_what_is_told(rule: Callable[..., AlertRule], hook: Receiver) -> None:

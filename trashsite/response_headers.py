@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from csp.middleware import CSPMiddleware
 from django.http import HttpRequest, HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
@@ -14,25 +16,24 @@ NOTHING = "default-src 'none'; frame-ancestors 'none'"
 KEPT_BY = "private, no-cache"
 
 
-class PolicyMiddleware(CSPMiddleware):
-    """Sets django-csp's policy on pages, a constant one on all other answers, and Cache-Control where no view did."""
+class PageMiddleware(CSPMiddleware):
+    """
+    Gives pages django-csp's policy, all other answers a constant one, and Cache-Control to those whose view set none.
+
+    Pages alone are compressed, for browsers that accept it: Django adds a random length, so that a page's size does not
+    reveal its secrets (BREACH).
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        super().__init__(get_response)
+        self._compressed = GZipMiddleware(get_response).process_response
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        is_page = response.headers.get("Content-Type", "").startswith("text/html")
+        if is_page:
+            response = self._compressed(request, response)
         response.headers.setdefault("Cache-Control", KEPT_BY)
-        if response.headers.get("Content-Type", "").startswith("text/html"):
+        if is_page:
             return super().process_response(request, response)
         response.headers.setdefault("Content-Security-Policy", NOTHING)
         return response
-
-
-class PageCompressionMiddleware(GZipMiddleware):
-    """
-    Compresses HTML for browsers that accept it.
-
-    Django adds a random length, so that a page's size does not reveal its secrets (BREACH).
-    """
-
-    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        if not response.get("Content-Type", "").startswith("text/html"):
-            return response
-        return super().process_response(request, response)

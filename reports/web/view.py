@@ -60,7 +60,10 @@ class ApiView(APIView):
     samples: Mapping[str, str] = MappingProxyType({})
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
-        return super().initialize_request(raw_forms.unwrapped(request), *args, **kwargs)
+        made = super().initialize_request(raw_forms.unwrapped(request), *args, **kwargs)
+        # Each step looks at them, and the framework would fail to find them here first, each time.
+        made.META, made.method = request.META, request.method
+        return made
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 
 from django.http import HttpRequest, HttpResponse
 
 HEALTH = "/health/"
-
-
-def _health_host() -> str:
-    return "health.invalid"
 
 
 class Hosts:
@@ -26,6 +21,13 @@ class Hosts:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        is_health = request.path_info.startswith(HEALTH)
-        request.get_host = _health_host if is_health else cache(request.get_host)  # type: ignore[method-assign]
+        look, host = request.get_host, "health.invalid" if request.path_info.startswith(HEALTH) else ""
+
+        def get_host() -> str:
+            nonlocal host
+            # functools.cache takes as long to make as it spares here.
+            host = host or look()
+            return host
+
+        request.get_host = get_host  # type: ignore[method-assign]
         return self._get_response(request)

@@ -323,9 +323,12 @@ def units_of(operation: str) -> str:
 def _count_units(kind: str, answer: Answer) -> None:
     """Count the units of a DynamoDB answer, which it tells by table, in a list where a request may name several."""
     told = answer.get("ConsumedCapacity") or []
+    if isinstance(told, dict):
+        DYNAMODB_UNITS.add(told["CapacityUnits"], told["TableName"], kind)
+        return
     # Of 25 statements it tells one by one, as a rule of one table.
     units = dict[str, float]()
-    for each in told if isinstance(told, list) else [told]:
+    for each in told:
         units[each["TableName"]] = units.get(each["TableName"], 0.0) + each["CapacityUnits"]
     for table, taken in units.items():
         DYNAMODB_UNITS.add(taken, table, kind)

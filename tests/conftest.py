@@ -21,7 +21,7 @@ from hypothesis import settings as hypothesis_settings
 from pytest_django.fixtures import Settings
 
 from reports import queue, store
-from reports.web import database, fleet_count, fleet_csv, fleet_walk, probes, rate_limits
+from reports.web import database, fleet_count, fleet_csv, fleet_walk, ingestion, probes, rate_limits
 from tests.support import aws_calls
 from tests.support.fault_proxy import FaultProxy
 from tests.support.kind import KIND
@@ -200,9 +200,10 @@ def quick() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def forgetful() -> None:
-    """Forget what earlier tests counted against rate limits and asked for health."""
+    """Forget what earlier tests counted against rate limits, and asked for health and of the workers."""
     rate_limits.forget()
     probes.forget()
+    ingestion.forget()
     database.forget()
 
 

@@ -114,7 +114,7 @@ def test_who_waits_is_listed_and_mounted_on_the_page(operator: Client) -> None:
 
 def test_an_error_of_the_form_has_the_id_by_which_its_field_names_it(operator: Client) -> None:
     page = operator.post("/sensors/mount/", {"key": "A", "can_id": ""}).content.decode()
-    assert re.search('name="can_id"[^>]+aria-describedby="id_can_id_error".*id="id_can_id_error" role="alert">This', page)
+    assert re.search('name="can_id"[^>]+aria-describedby="id_can_id_error".*id="id_can_id_error" role="alert">', page)
 
 
 def test_a_cans_page_shows_its_sensors_state_with_ages(operator: Client) -> None:

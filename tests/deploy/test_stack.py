@@ -215,6 +215,7 @@ def resolved(database_url: str) -> dict[str, str]:
         "Database.Endpoint.Address": LOOPBACK, "Database.Endpoint.Port": port,
         "${SecretKey}:key::": "0123456789abcdef" * 4, "${SecretKey}:fallbacks::": ",", "AdminPassword": ADMIN_PASSWORD,
         "RedriveKey": "fedcba9876543210" * 4,
+        "SmtpSecretArn": "smtps://alerts:secret@mail.example.org", "MailFrom": "alerts@example.org",
         "${DatabaseSecret}:username::": "trash", "${DatabaseSecret}:password::": "trust",
     }  # fmt: skip
 

@@ -2,9 +2,10 @@
 A front for a server that answers any web page: it passes what programs send, and refuses what a browser sends.
 
 Each page that a browser of this machine shows may send requests to 127.0.0.1, and dynoxide allows every page to read
-the answers. Browsers name the page in Origin or Sec-Fetch-Site, which no SDK sends; a page whose host name leads to
-this machine shows itself in Host. The server behind listens on a port that browsers never open, so that a page cannot
-go round the front. Source: WHATWG, Fetch: port blocking, and the forbidden request headers.
+the answers; ElasticMQ and DynamoDB Local act on what a page sends. Browsers name the page in Origin or Sec-Fetch-Site,
+which no SDK sends; a page whose host name leads to this machine shows itself in Host. The server behind listens on a
+port that browsers never open, so that a page cannot go round the front.
+Source: WHATWG, Fetch: port blocking, and the forbidden request headers.
 
 Bytes are passed as they come, and only looked at: a request costs 0.1 ms of CPU more (measured 2026-11-26).
 """
@@ -15,6 +16,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import islice
 
 from stack.servers import LOOPBACK, StackError, is_free
 
@@ -35,11 +37,12 @@ _ANSWER = b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nConnection: cl
 )
 
 
-def blocked_port() -> int:
-    """Return a free port that browsers refuse to open. Raises StackError where there is none."""
-    if free := next((port for port in BLOCKED_BY_BROWSERS if is_free(port)), None):
+def blocked_ports(count: int) -> list[int]:
+    """Return free ports that browsers refuse to open. Raises StackError where there are not so many."""
+    free = list(islice(filter(is_free, BLOCKED_BY_BROWSERS), count))
+    if len(free) == count:
         return free
-    raise StackError(f"None of the ports {', '.join(map(str, BLOCKED_BY_BROWSERS))} is free, and DynamoDB needs one.")
+    raise StackError(f"Of the ports {', '.join(map(str, BLOCKED_BY_BROWSERS))}, {len(free)} are free; {count} must be.")
 
 
 @asynccontextmanager

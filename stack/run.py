@@ -17,13 +17,13 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
 from stack.box import box, short
-from stack.front import blocked_port, front
-from stack.servers import StackError, is_free
+from stack.front import blocked_ports, front
+from stack.servers import OPEN_TO_PAGES, StackError, is_free
 from stack.services import WITHOUT_SECRETS, services
 from stack.settings import ROOT, Settings, exports
 from stack.supervisor import Output, Supervisor, run
@@ -108,19 +108,22 @@ def main(arguments: list[str]) -> int:
         check_simulate(settings)
         with only_one(settings.data):
             check_ports(settings)
-            dynamodb_port = blocked_port()
-            wanted = services(settings, dynamodb_port)
+            fronted = OPEN_TO_PAGES[settings.kind]
+            ports_behind = dict(zip(fronted, blocked_ports(len(fronted)), strict=True))
+            wanted = services(settings, ports_behind)
             output = Output(sys.stdout, [service.name for service in wanted])
             supervisor = Supervisor(wanted, settings.environment(os.environ), output)
-            asyncio.run(_run(settings, dynamodb_port, supervisor, output))
+            asyncio.run(_run(settings, ports_behind, supervisor, output))
     except StackError as error:
         print(f"make run: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-async def _run(settings: Settings, dynamodb_port: int, supervisor: Supervisor, output: Output) -> None:
-    async with front(settings.dynamodb_port, dynamodb_port):
+async def _run(settings: Settings, ports_behind: Mapping[str, int], supervisor: Supervisor, output: Output) -> None:
+    async with AsyncExitStack() as fronts:
+        for name, port in ports_behind.items():
+            await fronts.enter_async_context(front(settings.stores[name], port))
         await run(supervisor, lambda: output.write(box(settings)))
 
 

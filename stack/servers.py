@@ -39,6 +39,8 @@ STORES: Mapping[Kind, str] = {
     "embedded": "fauxqs for SQS, dynoxide for DynamoDB",
     "java": "ElasticMQ for SQS, DynamoDB Local for DynamoDB",
 }
+#: Those that serve web pages like programs, and so need a front; sqs.mjs refuses pages itself.
+OPEN_TO_PAGES: Mapping[Kind, tuple[str, ...]] = {"embedded": ("dynamodb",), "java": ("sqs", "dynamodb")}
 
 
 class StackError(Exception):

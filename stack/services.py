@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from stack.servers import LOOPBACK, Program, answers, dynamodb_program, sqs_program
@@ -33,16 +33,16 @@ _HOURS = Service(
 )
 
 
-def services(settings: Settings, dynamodb_port: int | None = None) -> list[Service]:
+def services(settings: Settings, ports_behind: Mapping[str, int] | None = None) -> list[Service]:
     """
     Return what a stack consists of, in the order in which it starts.
 
-    dynamodb_port: where DynamoDB itself listens, if there is a front on its usual port.
+    ports_behind: where sqs and dynamodb themselves listen, of these each that has a front on its usual port.
     """
     # Who asks for a simulation of their own gets nothing besides.
     is_demonstration = settings.simulate == ""
     return [
-        *_stores(settings, dynamodb_port or settings.dynamodb_port),
+        *_stores(settings, {**settings.stores, **(ports_behind or {})}),
         _preparation(*([SENSORS] if is_demonstration else [])),
         *_worker_and_web(settings),
         *([_RECEIVER] if is_demonstration else []),
@@ -51,11 +51,11 @@ def services(settings: Settings, dynamodb_port: int | None = None) -> list[Servi
     ]
 
 
-def _stores(settings: Settings, dynamodb_port: int) -> Iterator[Service]:
+def _stores(settings: Settings, ports: Mapping[str, int]) -> Iterator[Service]:
     urls = settings.exports()
     programs = {
-        "sqs": sqs_program(settings.sqs_port, settings.data / "sqs", settings.kind),
-        "dynamodb": dynamodb_program(dynamodb_port, settings.data / "dynamodb", settings.kind),
+        "sqs": sqs_program(ports["sqs"], settings.data / "sqs", settings.kind),
+        "dynamodb": dynamodb_program(ports["dynamodb"], settings.data / "dynamodb", settings.kind),
     }
     for name, program in programs.items():
         (settings.data / name).mkdir(parents=True, exist_ok=True)

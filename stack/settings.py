@@ -51,6 +51,11 @@ class Settings:
         )
 
     @property
+    def stores(self) -> dict[str, int]:
+        """The ports at which programs find SQS and DynamoDB."""
+        return {"sqs": self.sqs_port, "dynamodb": self.dynamodb_port}
+
+    @property
     def site(self) -> str:
         return f"http://localhost:{self.port}"
 

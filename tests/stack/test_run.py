@@ -119,12 +119,13 @@ def test_the_stack_keeps_its_secrets_outlives_crashes_and_leaves_nothing_behind(
     assert stack.status("/health/ready") == 200
     nobody_else_and_no_page_reads_what_it_keeps(stack)
 
+    stores = [stack.child(str(stack.data / name)) for name in ("sqs", "dynamodb")]
     os.kill(stack.child("celery"), signal.SIGKILL)
     os.kill(stack.child("deploy/web.py"), signal.SIGKILL)
     stack.until(r"worker ended \(SIGKILL\): starting it again")
     stack.until(r"web ended \(SIGKILL\): starting it again")
     stack.until(r"worker +\| .*ready", times=2)
-    assert sum("SQS on" in line for line in stack.lines) == 1, "the stores were not started again"
+    assert [stack.child(str(stack.data / name)) for name in ("sqs", "dynamodb")] == stores
 
     second = Run(stack.data, SIMULATE="off")
     assert second.status_at_end() == 1

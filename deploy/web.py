@@ -57,6 +57,19 @@ class Server(Granian):
         else:
             super().signal_handler_interrupt()
 
+    def _start_ipc(self) -> None:
+        # The threads that receive what processes count would begin before the fork, which may then copy a lock that
+        # one of them holds: the new process waits for it without end. So they begin after it.
+        is_counting, self.metrics_enabled = self.metrics_enabled, False
+        super()._start_ipc()
+        self.metrics_enabled = is_counting
+
+    def _spawn_workers(self, *arguments: Any) -> None:
+        super()._spawn_workers(*arguments)
+        if self.metrics_enabled:
+            for receiver, *_ in self._ipc.values():
+                receiver.run(self._ipc_sig, self._metrics)
+
     def _respawn_workers(self, workers: list[int], *arguments: Any, **options: Any) -> None:
         ended = [self.wrks[index] for index in workers]
         soon = [worker for worker in ended if time.monotonic() - worker.birth < SOON_S]
@@ -83,7 +96,7 @@ class GranianMetrics:
         try:
             connection.request("GET", "/metrics")
             text = connection.getresponse().read().decode()
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return
         finally:
             connection.close()

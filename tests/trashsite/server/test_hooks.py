@@ -50,3 +50,16 @@ def test_a_second_end_within_seconds_is_known_from_one_dict() -> None:
     assert "self.respawned_wrks.get(idx, 0) <= 5.5" in source(common.AbstractServer._serve_loop)
     assert parameters(Granian._respawn_workers)[:2] == ["self", "workers"]
     assert "self.birth = time.monotonic()" in source(common.AbstractWorker)
+
+
+def test_what_processes_count_is_received_by_threads_that_begin_where_it_is_said() -> None:
+    # deploy/web.py begins them after the processes, which are forked.
+    begin = """
+        if self.metrics_enabled:
+            for pipe in self._ipc.values():
+                pipe[0].run(self._ipc_sig, self._metrics)
+"""
+    assert source(Granian._start_ipc).endswith(begin)
+    assert source(Granian._start_ipc).count("metrics_enabled") == 1
+    startup = source(common.AbstractServer.startup)
+    assert startup.index("self._start_ipc()") < startup.index("self._spawn_workers(")

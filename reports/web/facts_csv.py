@@ -50,10 +50,10 @@ def plan(text: str) -> Plan:
     """
     Compare a CSV file with what is known.
 
-    Columns: can_id, and any of name, address, stream, latitude, longitude, retired (yes or no). An empty cell
-    clears the fact; a column that is not there leaves it alone. lat and lon are names too, cells may be separated by
-    `;`, and an export of the fleet may come back: what devices sent in it changes nothing, nor does a stream that is
-    the one that the can sends itself, where none is entered. Writes nothing.
+    Columns: can_id, and any of name, address, stream, latitude, longitude, retired (yes or no); of the
+    coordinates both or neither. An empty cell clears the fact; a column that is not there leaves it alone. lat and lon
+    are names too, cells may be separated by `;`, and an export of the fleet may come back: what devices sent in it
+    changes nothing, nor does a stream that is the one that the can sends itself, where none is entered. Writes nothing.
     """
     result = Plan()
     text = text.removeprefix("\ufeff")
@@ -67,6 +67,9 @@ def plan(text: str) -> Plan:
         return result
     if unknown := [name for name in columns if name not in (*COLUMNS, *EXPORTED)]:
         result.errors.append(f"Unknown columns: {', '.join(unknown)}. Known: {', '.join(COLUMNS)}.")
+        return result
+    if ("latitude" in columns) != ("longitude" in columns):
+        result.errors.append("The first line must name both latitude and longitude, or neither.")
         return result
     sent: dict[str, dict[str, str]] = {}
     exported: dict[str, dict[str, str]] = {}
@@ -146,12 +149,10 @@ def _errors(line: int, can_id: str, values: Mapping[str, str]) -> list[str]:
         return [f"Line {line} holds a NUL character."]
     if values.get("retired", "").casefold() not in ("yes", "no", ""):
         return [f"Line {line}: retired: write yes or no."]
-    if {"latitude", "longitude"} <= values.keys() and bool(values["latitude"]) != bool(values["longitude"]):
+    if bool(values.get("latitude")) != bool(values.get("longitude")):
         return [f"Line {line}: enter both latitude and longitude, or neither."]
     try:
         can.clean_fields()
-        if {"latitude", "longitude"} <= values.keys():
-            can.clean()
     except ValidationError as error:
         if "can_id" in error.message_dict:
             return [f"Line {line}: can_id: must be 1-128 characters long, without / and control characters."]

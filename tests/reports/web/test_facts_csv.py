@@ -21,8 +21,8 @@ NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 
 
 def test_a_plan_says_what_would_change_and_writes_nothing() -> None:
-    a_can("420", name="Old", stream="paper", latitude=Decimal("50.1"))
-    text = '\ufeffcan_id, name ,latitude\r\n420,New,50.10\r\n421,"Bridge, north",\r\n'
+    a_can("420", name="Old", stream="paper", latitude=Decimal("50.1"), longitude=14)
+    text = '\ufeffcan_id, name ,latitude,longitude\r\n420,New,50.10,14\r\n421,"Bridge, north",,\r\n'
 
     plan = facts_csv.plan(text)
 
@@ -45,10 +45,10 @@ def test_a_plan_says_what_would_change_and_writes_nothing() -> None:
 def test_an_empty_cell_clears_and_a_missing_column_leaves_alone() -> None:
     a_can("1", name="Name", address="Street", latitude=1, longitude=2)
 
-    facts_csv.apply(facts_csv.plan("can_id,name,latitude\n1,,\n").changes, NOW)
+    facts_csv.apply(facts_csv.plan("can_id,name,latitude,longitude\n1,,,\n").changes, NOW)
 
     can = Can.objects.get()
-    assert (can.name, can.address, can.latitude, can.longitude) == ("", "Street", None, Decimal(2))
+    assert (can.name, can.address, can.latitude, can.longitude) == ("", "Street", None, None)
 
 
 def test_coordinates_finer_than_a_hand_are_rounded() -> None:
@@ -94,8 +94,9 @@ def test_cans_are_retired_and_brought_back_by_a_column() -> None:
         ("can_id,name\n1,a\n1,b\n", "twice"),
         ("can_id,name\n,a\n", "Line 2: can_id"),
         ("can_id\na/b\n", "Line 2: can_id"),
-        ("can_id,latitude\n1,91\n", "Line 2: latitude"),
-        ("can_id,latitude\n1,north\n", "Line 2: latitude"),
+        ("can_id,latitude,longitude\n1,91,14\n", "Line 2: latitude"),
+        ("can_id,latitude,longitude\n1,north,14\n", "Line 2: latitude"),
+        ("can_id,lat\n1,50\n", "latitude and longitude, or neither"),
         ("can_id,retired\n1,maybe\n", "Line 2: retired: write yes or no"),
         ("can_id,name\n1," + "x" * 200 + "\n", "Line 2: name"),
         ('can_id,name\n1,"a\x00b"\n', "Line"),

@@ -270,7 +270,7 @@ def test_facts_are_edited_and_shown(visit: Visit) -> None:
 
 def test_facts_are_imported_after_a_dry_run(visit: Visit) -> None:
     page = visit("/cans/import/", user="operator")
-    page.get_by_label("Or its text").fill("can_id,name,latitude\n420,Old market,50.1\n499,<b>Bridge</b>,\n")
+    page.get_by_label("Or its text").fill("can_id,name,address\n420,Old market,Market 1\n499,<b>Bridge</b>,\n")
     page.get_by_role("button", name="Show what would change").click()
     expect(page.get_by_text("2 cans would change, 1 of them new")).to_be_visible()
     expect(page.get_by_role("cell", name="<b>Bridge</b>")).to_be_visible()

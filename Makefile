@@ -63,9 +63,9 @@ faults: .venv/.dev stack/.$(STACK) ## Break servers and workers on purpose, and 
 alerts: .venv/.dev stack/.embedded ## Walk through each alert with its real fault (needs prometheus; ten minutes; ARGS="NoWorker")
 	@TRASH_LOCAL=1 .venv/bin/python -m tests.deploy.alerts $(ARGS)
 
-rights: .venv/.dev stack/.embedded ## Record anew which rights on AWS all tests need (FAULTS=yes: and the faults, which takes hours)
+rights: .venv/.dev stack/.embedded ## Record anew which rights on AWS all tests need (five minutes; FAULTS=yes: and the faults, twenty more)
 	@rm -rf .aws-calls && mkdir .aws-calls
-	TRASH_LOCAL=1 AWS_CALLS=$(CURDIR)/.aws-calls PYTHONPATH=$(CURDIR)/tests/support/recording .venv/bin/python -m pytest -q -n 2 --dist loadfile $(ARGS)
+	TRASH_LOCAL=1 AWS_CALLS=$(CURDIR)/.aws-calls PYTHONPATH=$(CURDIR)/tests/support/recording .venv/bin/python -m pytest -q -n 5 --dist loadfile --no-loadscope-reorder $(ARGS)
 	$(if $(FAULTS),TRASH_LOCAL=1 AWS_CALLS=$(CURDIR)/.aws-calls PYTHONPATH=$(CURDIR)/tests/support/recording .venv/bin/python -m tests.faults)
 	.venv/bin/python -m tests.support.aws_calls .aws-calls
 	@rm -rf .aws-calls

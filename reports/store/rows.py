@@ -188,8 +188,12 @@ def put_rows(
         for can_id in written:
             del waiting[can_id]
             done[can_id] = folded[can_id]
-        for at in range(0, len(unknown), READS):
-            throttled |= read_rows(unknown[at : at + READS], items, consistent=True)
+        try:
+            with as_store_errors():
+                for at in range(0, len(unknown), READS):
+                    throttled |= read_rows(unknown[at : at + READS], items, consistent=True)
+        except StoreUnavailable as error:
+            return done, [*reasons, str(error)]
         for can_id in throttled:
             del waiting[can_id]
         if not waiting or time.monotonic() > until_s:

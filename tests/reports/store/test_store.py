@@ -388,6 +388,24 @@ def test_a_store_that_cannot_be_read_takes_nothing(proxy: FaultProxy, impatient:
     assert put(*SIXTY) == Outcome(stored=60)
 
 
+def test_only_cans_whose_changed_row_cannot_be_read_again_are_unsaved(proxy: FaultProxy, impatient: None) -> None:
+    # A can's first two reports read more.
+    for minute in (-2, -1):
+        put(*(report(at, minute, "0") for at in range(5)))
+
+    def for_the_first_time(call: faults.Call) -> faults.Reply:
+        (wanted,) = call.request["RequestItems"].values()
+        return faults.unavailable(call) if wanted["ConsistentRead"] else call.forward()
+
+    proxy.inject(for_the_first_time, "BatchGetItem")
+    proxy.inject(statement_errors(every(3), "ConditionalCheckFailed"), "BatchExecuteStatement", times=1)
+    left = unsaved(*SIXTY[:5])
+    assert left == [SIXTY[0], SIXTY[3]]
+    proxy.heal()
+    assert put(*left) == Outcome(stored=2)
+    assert [store.latest(each.can_id) for each in SIXTY[:5]] == SIXTY[:5]
+
+
 def test_rows_that_are_handed_back_unprocessed_are_written_in_the_end(proxy: FaultProxy) -> None:
     proxy.inject(unprocessed(every(3)), "BatchWriteItem", times=2)
     proxy.inject(unprocessed(all_of_them), "BatchWriteItem", times=1)

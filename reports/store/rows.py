@@ -146,62 +146,92 @@ def put_rows(
             _ask([can_id for can_id in waiting if can_id not in entered and _asks(items[can_id])], entered)
         except StoreUnavailable as error:
             return done, [*reasons, str(error) or "the register is away"]
-        catch_ups = CATCH_UPS
-        folded, statements = dict[str, Folded](), list[tuple[str, Statement]]()
-        written, throttled, unknown = list[str](), set[str](), list[str]()
-        # All rows are read, then all are folded, then all are written anew: one by one that took a sixth more CPU.
-        stands = {can_id: row_of(item) if (item := items[can_id]) else None for can_id in waiting}
-        for can_id, mine in list(waiting.items()):
-            try:
-                found = _folded(can_id, stands[can_id], mine, now if catch_ups else None, entered, by_stream)
-            except StoreUnavailable as error:
-                reasons.append(str(error))
-                del waiting[can_id]
-                continue
-            catch_ups -= found.is_caught_up
-            folded[can_id] = found
-        for can_id, found in folded.items():
-            if found.row is not None and found.row != stands[can_id]:
-                found.item = item_of(items[can_id], found.row)
-        for can_id, found in folded.items():
-            if watch:
-                found.changes = _changes(items[can_id], stands[can_id], found, waiting[can_id], now, watch)
-            if found.item is None:
-                written.append(can_id)
-            else:
-                statements.append((can_id, statement_of(items[can_id], found.item)))
-        for can_id, result in execute(statements):
-            code = error_code(result)
-            if not code:
-                written.append(can_id)
-                _remember(folded[can_id].item)
-            elif code in CHANGED:
-                items[can_id] = _standing(can_id, items[can_id], result["Error"].get("Item"))
-                if items[can_id] is None:
-                    del items[can_id]
-                    unknown.append(can_id)
-            elif is_throttled(result):
-                throttled.add(can_id)
-            else:
-                reasons.append(f"{code} {result['Error'].get('Message')}")
-                del waiting[can_id]
-        for can_id in written:
-            del waiting[can_id]
-            done[can_id] = folded[can_id]
+        folded, unfolded = _fold_all(waiting, items, now, entered, by_stream, watch)
+        tried = _write_all(folded, items)
+        done |= {can_id: folded[can_id] for can_id in tried.written}
+        reasons += [*unfolded, *tried.reasons]
+        throttled = tried.throttled
+        unread = [can_id for can_id in tried.changed if can_id not in items]
         try:
             with as_store_errors():
-                for at in range(0, len(unknown), READS):
-                    throttled |= read_rows(unknown[at : at + READS], items, consistent=True)
+                for at in range(0, len(unread), READS):
+                    throttled |= read_rows(unread[at : at + READS], items, consistent=True)
         except StoreUnavailable as error:
             return done, [*reasons, str(error)]
-        for can_id in throttled:
-            del waiting[can_id]
+        waiting = {can_id: waiting[can_id] for can_id in tried.changed if can_id not in throttled}
         if not waiting or time.monotonic() > until_s:
             break
         if attempt > 1:
             # The first who come in between are let pass; where there are many, each waits for a moment of its own.
             pause(attempt - 1, CONTENDED)
     return done, reasons
+
+
+def _fold_all(
+    cans: Mapping[str, Sequence[Keyed]],
+    items: Mapping[str, Item | None],
+    now: datetime,
+    entered: Mapping[str, Entered],
+    by_stream: Mapping[str, Limits],
+    watch: Watch | None,
+) -> tuple[dict[str, Folded], list[str]]:
+    """Return what each can's row becomes with its reports, and why others cannot be folded."""
+    folded, reasons = dict[str, Folded](), list[str]()
+    catch_ups = CATCH_UPS
+    # All rows are read, then all are folded, then all are made anew: one by one that took a sixth more CPU.
+    stands = {can_id: row_of(item) if (item := items[can_id]) else None for can_id in cans}
+    for can_id, mine in cans.items():
+        try:
+            found = _folded(can_id, stands[can_id], mine, now if catch_ups else None, entered, by_stream)
+        except StoreUnavailable as error:
+            reasons.append(str(error))
+            continue
+        catch_ups -= found.is_caught_up
+        folded[can_id] = found
+    for can_id, found in folded.items():
+        if found.row is not None and found.row != stands[can_id]:
+            found.item = item_of(items[can_id], found.row)
+    if watch:
+        for can_id, found in folded.items():
+            found.changes = _changes(items[can_id], stands[can_id], found, cans[can_id], now, watch)
+    return folded, reasons
+
+
+@dataclass(slots=True)
+class _Tried:
+    """
+    What became of rows that were to be written, by their cans.
+
+    changed: another worker has written them meanwhile. reasons: why rows that are in none of the others cannot be.
+    """
+
+    written: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    throttled: set[str] = field(default_factory=set)
+    reasons: list[str] = field(default_factory=list)
+
+
+def _write_all(folded: Mapping[str, Folded], items: dict[str, Item | None]) -> _Tried:
+    """Write the rows that do not stand already. items: gets what is there instead, nothing where that is unread."""
+    tried = _Tried([can_id for can_id, found in folded.items() if found.item is None])
+    statements = [
+        (can_id, statement_of(items[can_id], item)) for can_id, found in folded.items() if (item := found.item)
+    ]
+    for can_id, result in execute(statements):
+        code = error_code(result)
+        if not code:
+            tried.written.append(can_id)
+            _remember(folded[can_id].item)
+        elif code in CHANGED:
+            tried.changed.append(can_id)
+            items[can_id] = _standing(can_id, items[can_id], result["Error"].get("Item"))
+            if items[can_id] is None:
+                del items[can_id]
+        elif is_throttled(result):
+            tried.throttled.add(can_id)
+        else:
+            tried.reasons.append(f"{code} {result['Error'].get('Message')}")
+    return tried
 
 
 def keep_decisions(

@@ -14,15 +14,17 @@ from trashsite import aws
 
 
 @pytest.mark.skipif(KIND == "java", reason="ElasticMQ has no retention, which so is set each time")
-def test_a_dead_letter_queue_that_keeps_its_messages_too_short_is_put_right(suffix: str) -> None:
+@pytest.mark.parametrize("name", ["trash-level", "trash-level-dead", "trash-alerts", "trash-alerts-dead"])
+def test_a_queue_that_keeps_its_messages_too_short_is_put_right(name: str, suffix: str) -> None:
     sqs: Any = boto3.client("sqs")
-    url = sqs.get_queue_url(QueueName=f"trash-level-dead-{suffix}")["QueueUrl"]
+    url = sqs.get_queue_url(QueueName=f"{name}-{suffix}")["QueueUrl"]
+    before = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["MessageRetentionPeriod"])["Attributes"]
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"MessageRetentionPeriod": "60"})
 
-    assert f"found queue trash-level-dead-{suffix}, set its attributes" in list(queue.provision())
+    assert f"found queue {name}-{suffix}, set its attributes" in list(queue.provision())
 
     found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["MessageRetentionPeriod"])["Attributes"]
-    assert found == {"MessageRetentionPeriod": str(14 * 24 * 3600)}
+    assert found == before != {"MessageRetentionPeriod": "60"}
 
 
 def test_a_table_from_before_the_indexes_gets_them(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import MappingProxyType
 
 from django.contrib.admin.models import ADDITION, CHANGE
@@ -78,17 +80,14 @@ class MountingsView(ApiView):
             raise InvalidFields.of(_NOTHING, sent.errors)
         values = dict(sent.validated_data)
         since = values.pop("since", None) or timezone.now()
-        try:
-            with transaction.atomic():
-                mounting, is_new = mount(key, values.pop("can_id"), since, **values)
-                log_action(
-                    request.user,
-                    mounting.sensor,
-                    ADDITION if is_new else CHANGE,
-                    f"mounted in {mounting.can_id} by API",
-                )
-        except ValidationError as error:
-            raise _invalid(error) from None
+        with _all_or_nothing():
+            mounting, is_new = mount(key, values.pop("can_id"), since, **values)
+            log_action(
+                request.user,
+                mounting.sensor,
+                ADDITION if is_new else CHANGE,
+                f"mounted in {mounting.can_id} by API",
+            )
         return Response(mounting_json(mounting), status=201 if is_new else 200)
 
 
@@ -111,12 +110,9 @@ class MountingView(ApiView):
         sent = MountingChange(data=request.data)
         if not sent.is_valid():
             raise InvalidFields.of(_NOTHING, sent.errors)
-        try:
-            with transaction.atomic():
-                change(mounting, sent.validated_data)
-                log_action(request.user, mounting.sensor, CHANGE, f"by API: {', '.join(sent.validated_data)}")
-        except ValidationError as error:
-            raise _invalid(error) from None
+        with _all_or_nothing():
+            change(mounting, sent.validated_data)
+            log_action(request.user, mounting.sensor, CHANGE, f"by API: {', '.join(sent.validated_data)}")
         return Response(mounting_json(mounting))
 
 
@@ -136,18 +132,20 @@ class EmptyNowView(ApiView):
     def post(self, request: Request, key: str, pk: int) -> Response:
         """Take the sensor's present reading as the distance in the empty can."""
         mounting = known_mounting(key, pk)
-        try:
-            with transaction.atomic():
-                take_present_as_empty(mounting)
-                log_action(request.user, mounting.sensor, CHANGE, f"empty at {mounting.empty_mm} mm, by API")
-        except ValidationError as error:
-            raise _invalid(error) from None
+        with _all_or_nothing():
+            take_present_as_empty(mounting)
+            log_action(request.user, mounting.sensor, CHANGE, f"empty at {mounting.empty_mm} mm, by API")
         return Response(mounting_json(mounting))
 
 
-def _invalid(error: ValidationError) -> InvalidFields:
-    """Return the answer to what breaks a rule of the models, field by field."""
-    named = error.message_dict if hasattr(error, "error_dict") else {"message": error.messages}
-    return InvalidFields(
-        _NOTHING, [("message" if name == "__all__" else name, " ".join(said)) for name, said in named.items()]
-    )
+@contextmanager
+def _all_or_nothing() -> Iterator[None]:
+    """Write what the body changes, or nothing of it: raises InvalidFields where it breaks a rule of the models."""
+    try:
+        with transaction.atomic():
+            yield
+    except ValidationError as error:
+        named = error.message_dict if hasattr(error, "error_dict") else {"message": error.messages}
+        raise InvalidFields(
+            _NOTHING, [("message" if name == "__all__" else name, " ".join(said)) for name, said in named.items()]
+        ) from None

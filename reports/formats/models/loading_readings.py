@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
@@ -127,9 +128,11 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | Decimal) and not isinstance(value, bool)
 
 
-def _words(table: Table, name: str) -> frozenset[str]:
-    values = table.take(name, list, "must be an array", [])
-    if not values or not all(isinstance(each, str | bool | int) for each in values):
+def _words(
+    table: Table, name: str, default: Sequence[str | bool | int] = (), *, may_be_empty: bool = False
+) -> frozenset[str]:
+    values = table.take(name, list, "must be an array", list(default))
+    if not (values or may_be_empty) or not all(isinstance(each, str | bool | int) for each in values):
         raise table.fail(name, "must be an array of strings, whole numbers, true or false")
     return frozenset(plain_word(each) for each in values)
 
@@ -144,15 +147,12 @@ def event_of(table: Table) -> EventRule:
         else:
             plain.append(_path(each))
     is_other = "other_than" in table
-    values = table.take("other_than" if is_other else "values", list, "must be an array", [True])
-    if not (values or is_other) or not all(isinstance(each, str | bool | int) for each in values):
-        name = "other_than" if is_other else "values"
-        raise table.fail(name, "must be an array of strings, whole numbers, true or false")
+    values = _words(table, "other_than", may_be_empty=True) if is_other else _words(table, "values", [True])
     rule = EventRule(
         event=table.one_of("event", EVENTS),
         paths=tuple(plain),
         listed=tuple(listed),
-        values=frozenset(plain_word(each) for each in values),
+        values=values,
         is_other=is_other,
         is_void=table.flag("void", False),
     )

@@ -53,6 +53,7 @@ def _changed(settings: Settings) -> str:
 
 
 def short(path: Path) -> str:
+    """Return a path from the present directory, where it lies below that."""
     with suppress(ValueError):
         return str(path.relative_to(Path.cwd()))
     return str(path)

@@ -24,8 +24,6 @@ from reports.queue.received_letters import (
     walk,
 )
 from reports.queue.requests import (
-    ALERTS,
-    REPORTS,
     as_queue_errors,
     digest,
     get_attributes,
@@ -198,7 +196,7 @@ def _send_back(letters: Sequence[DeadLetter]) -> list[DeadLetter]:
     """Send a copy of each letter, all of one kind, to its queue; return those that could be sent."""
     sendable = [(letter, messages) for letter in letters if letter.complete and (messages := _messages(letter))]
     for batch in in_batches([message for _, messages in sendable for message in messages]):
-        send_batch(REPORTS if letters[0].kind is LetterKind.REPORTS else ALERTS, batch)
+        send_batch(letters[0].kind.source, batch)
     return [letter for letter, _ in sendable]
 
 

@@ -17,7 +17,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, Self
 
-from reports.queue.requests import DEAD, DEAD_ALERTS, digest, url_of
+from reports.queue.requests import ALERTS, DEAD, DEAD_ALERTS, REPORTS, digest, url_of
 from reports.report import iso
 from trashsite import aws
 from trashsite.sqs.delivery import Delivery
@@ -46,6 +46,11 @@ class LetterKind(StrEnum):
     def queue(self) -> str:
         """The dead-letter queue that holds them."""
         return DEAD if self is LetterKind.REPORTS else DEAD_ALERTS
+
+    @property
+    def source(self) -> str:
+        """The queue from which they came, and to which they are sent back."""
+        return REPORTS if self is LetterKind.REPORTS else ALERTS
 
 
 @dataclass(frozen=True, slots=True)

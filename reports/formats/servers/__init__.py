@@ -13,6 +13,7 @@ from typing import Any
 from reports.formats.readings import Frame
 from reports.formats.servers import (
     aws_iot,
+    by_names,
     chirpstack,
     coiote,
     fiware,
@@ -21,6 +22,7 @@ from reports.formats.servers import (
     lwm2m,
     milesight_nb,
     one_nce,
+    senml,
     the_things_stack,
     thingpark,
 )
@@ -39,6 +41,7 @@ SERVERS: tuple[Server, ...] = (
     milesight_nb.SERVER,
     iot_creators.SERVER,
     one_nce.SERVER,
+    senml.SERVER,
     lwm2m.SENML,
     lwm2m.PACK,
     lwm2m.JSON,
@@ -47,6 +50,7 @@ SERVERS: tuple[Server, ...] = (
     fiware.LD,
     fiware.ENTITY,
     fiware.ENTITIES,
+    by_names.SERVER,
 )
 
 _MEMBERS = frozenset(server.member for server in SERVERS if server.member)
@@ -54,7 +58,7 @@ _TOLD_OTHERWISE = tuple(server for server in SERVERS if not server.member)
 
 
 def recognise(message: Any) -> Server | None:
-    """Return the server that writes messages of this shape, or None."""
+    """Return the server that writes messages of this shape, or None; by_names is asked last, and looks farthest."""
     is_nobodys = not isinstance(message, dict) or _MEMBERS.isdisjoint(message)
     for server in _TOLD_OTHERWISE if is_nobodys else SERVERS:
         if (not server.member or server.member in message) and server.fits(message):

@@ -85,11 +85,18 @@ def _records(
         if key is None:
             raise InvalidReport(f"[{index}].bn", "must name the endpoint")
         value = next((record[member] for member in _VALUES if member in record), None)
-        at = _time(base_time, record.get("t"), received_at)
+        at = time_of(base_time, record.get("t"), received_at)
         yield key, match[2], match[3] or "0", match[4], at, {"value": value, "unit": record.get("u", base_unit)}
 
 
-def _time(base: object, offset: object, received_at: datetime) -> datetime | None:
+def is_named(base: str, record: dict[str, Any]) -> bool:
+    """Return whether a record behind this base name has a name of LwM2M's."""
+    name = record.get("n", "")
+    return isinstance(name, str) and len(base) + len(name) <= 200 and _NAME.fullmatch(base + name) is not None
+
+
+def time_of(base: object, offset: object, received_at: datetime) -> datetime | None:
+    """Return a record's time, None where it tells none. Source: RFC 8428, 4.5.3."""
     seconds = Decimal(0)
     for part in (base, offset):
         if part is not None:

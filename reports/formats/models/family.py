@@ -10,15 +10,25 @@ from typing import Any
 from reports.formats.models.layout import Layout
 
 #: Millimetres of one unit.
-LENGTHS = {"mm": Decimal(1), "cm": Decimal(10), "dm": Decimal(100), "m": Decimal(1000)}
+LENGTHS = {
+    "mm": Decimal(1),
+    "cm": Decimal(10),
+    "dm": Decimal(100),
+    "m": Decimal(1000),
+    "in": Decimal("25.4"),
+    "ft": Decimal("304.8"),
+}
 #: HART's codes of them, which VEGA's decoders pass on.
-UNIT_CODES = {"45": "m", "48": "cm", "49": "mm"}
+UNIT_CODES = {"44": "ft", "45": "m", "47": "in", "48": "cm", "49": "mm"}
 #: Percent of one unit: SenML's ratio is `/`, OMA's registry writes percent as `/100`.
-PERCENTS = {"%": Decimal(1), "/100": Decimal(1), "ratio": Decimal(100), "/": Decimal(100)}
+PERCENTS = {"%": Decimal(1), "/100": Decimal(1), "ratio": Decimal(100), "/": Decimal(100), "‰": Decimal("0.1")}
 CELSIUS = ("°C", "℃", "degC", "Cel", "C", "Celsius degrees")
+FAHRENHEIT = ("°F", "℉", "degF", "F")
+TEMPERATURES = (*CELSIUS, *FAHRENHEIT)
 BATTERIES = ("%", "V", "mV")
 
-#: Members' names from the outside in: `measurement.value` is ("measurement", "value").
+#: Names from the outside in: `measurement.value` is ("measurement", "value"). In brackets stands which element of a
+#: list: `a[0].b` is ("a", "[0]", "b"), `a[name=x].b` the first one whose member `name` is x.
 Path = tuple[str, ...]
 
 
@@ -27,14 +37,16 @@ class Quantity:
     """
     Where one quantity stands among the fields, the first of `paths` that is there, and what it means.
 
-    unit: of a bare number; units: of those paths that differ. is_unit_told: whether the message's own {value, unit} is
-    believed. absent: values that mean that there is none. least, most: a number beyond is an error. events: values, and
-    words in lower case, that mean an event and no measurement.
+    unit: of a bare number; units: of those paths that differ. unit_path: where the message names the unit, or empty.
+    is_unit_told: whether the message's own {value, unit} is believed. absent: values that mean that there is none.
+    least, most: a number beyond is an error. events: values, and words in lower case, that mean an event and no
+    measurement.
     """
 
     paths: tuple[Path, ...]
     unit: str
     units: Mapping[str, str] = field(default_factory=dict)
+    unit_path: Path = ()
     is_unit_told: bool = False
     absent: frozenset[Decimal] = frozenset()
     least: Decimal | None = None
@@ -95,12 +107,16 @@ class History:
     """
     Where past measurements stand: a list of objects at `path`, or text `[a,b,time],[a,b,time]` there.
 
-    columns: the names of a text's values, an empty name for what is skipped. time: the row's member with its time.
+    columns: the names of a text's values, an empty name for what is skipped. time: the row's member with its time, or
+    empty where the rows are `every_s` seconds apart, or as far as the number at `every_path` says, in `every_s`
+    seconds: the first one so long before the frame, each further one before the last.
     """
 
     path: Path
     time: str
     columns: tuple[str, ...] = ()
+    every_s: int = 0
+    every_path: Path = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

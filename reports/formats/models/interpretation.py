@@ -5,13 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from reports.formats import sent
-from reports.formats.models.family import BatteryRule, EventRule, Family, plain_word
-from reports.formats.models.quantities import Findings, bare, distance_mm, find, get, level_percent, plain, short
+from reports.formats.models.family import BatteryRule, EventRule, Family, History, plain_word
+from reports.formats.models.quantities import (
+    Findings,
+    bare,
+    distance_mm,
+    find,
+    get,
+    joined,
+    level_percent,
+    plain,
+    short,
+)
 from reports.formats.models.recognition import Chosen
 from reports.formats.readings import MAX_READINGS, Battery, Clock, Frame, Location, Reading, Tell, Verdict
 from reports.formats.times import device_time
@@ -21,6 +31,8 @@ from reports.report import InvalidReport
 MOST_TEMPERATURE = Decimal(200)
 MOST_TILT = Decimal(360)
 MOST_BATTERY = {"%": Decimal(100), "V": Decimal(60), "mV": Decimal(60_000)}
+#: No memory reaches farther back.
+MOST_PAST = timedelta(days=366)
 #: A text of past rows may be no longer.
 MAX_ROWS_TEXT = 16_384
 
@@ -133,12 +145,12 @@ def _said(rule: EventRule, fields: Mapping[str, Any]) -> Iterator[tuple[str, Any
     for path in rule.paths:
         value = bare(get(fields, path))
         if value is not None:
-            yield ".".join(path), value
+            yield joined(path), value
     for outer, inner in rule.listed:
         for each in sent.items(get(fields, outer), MAX_READINGS):
             value = get(each, inner)
             if value is not None:
-                yield f"{'.'.join(outer)}[].{'.'.join(inner)}", value
+                yield f"{joined(outer)}[].{joined(inner)}", value
 
 
 def _battery(rule: BatteryRule, fields: Mapping[str, Any], findings: Findings) -> Battery | None:
@@ -243,9 +255,17 @@ def _past(
         return []
     frame: Frame = common["frame"]
     readings: list[Reading] = []
-    for row in _rows(family, found):
+    apart = _apart(family.history, fields)
+    quantities = (family.distance, family.level, *(quantity for _, quantity in family.channels))
+    # A unit that stands in the frame counts for its rows too.
+    units = {each.unit_path[0]: fields.get(each.unit_path[0]) for each in quantities if each and each.unit_path}
+    for index, told_row in enumerate(_rows(family, found), 1):
+        row = {**units, **told_row} if units else told_row
         told = row.get(family.history.time)
-        at, note = device_time(sent.instant(str(told) if isinstance(told, Decimal) else told), measured_at)
+        told_at = sent.instant(str(told) if isinstance(told, Decimal) else told)
+        if apart and apart * index < MOST_PAST:
+            told_at = measured_at - apart * index
+        at, note = device_time(told_at, measured_at)
         state = _state(family, row, Findings(notes=[note] if at is None else []))
         for channel, distance, level, findings in _measurements(family, row, state):
             reading = _reading(
@@ -256,16 +276,22 @@ def _past(
             readings.append(reading)
             if tell:
                 where = f", channel {channel}" if channel else ""
-                tell("history", f"{short(told)}: {distance} mm{where} {reading.reason}".rstrip())
+                tell("history", f"{short(told) if told else at}: {distance} mm{where} {reading.reason}".rstrip())
         if len(readings) > MAX_READINGS:
             raise InvalidReport("message", f"must hold at most {MAX_READINGS} readings")
     return readings
 
 
+def _apart(history: History, fields: Mapping[str, Any]) -> timedelta | None:
+    """Return how far past rows without a time are apart, None where that is not told."""
+    number = sent.whole(bare(get(fields, history.every_path)), 100_000) if history.every_path else 1
+    return timedelta(seconds=history.every_s * number) if history.every_s and number else None
+
+
 def _rows(family: Family, found: Any) -> Iterator[Mapping[str, Any]]:
     """Yield the rows of the past; raises InvalidReport where what stands there is none: nothing is left out unsaid."""
     assert family.history is not None
-    where, columns = ".".join(family.history.path), family.history.columns
+    where, columns = joined(family.history.path), family.history.columns
     if isinstance(found, list) and all(isinstance(row, dict) for row in found):
         yield from found[: MAX_READINGS + 1]
     elif isinstance(found, str) and columns and len(found) <= MAX_ROWS_TEXT:

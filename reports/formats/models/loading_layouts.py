@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 from reports.formats.models.layout import KINDS, TYPES, Cell, Layout
@@ -19,7 +20,10 @@ def layout_of(table: Table) -> Layout:
     if not all(type(port) is int and 0 <= port <= 255 for port in ports):
         raise table.fail("ports", "must be an array of ports from 0 to 255")
     tag_size = table.integer("tag_bytes", 2) or 2
-    tags = table.table("tags")
+    flag_size = table.integer("flag_bytes", 2) or 2
+    if not 1 <= flag_size <= 8:
+        raise table.fail("flag_bytes", "must be from 1 to 8")
+    tags = _tags(table.table("tags"), tag_size, is_little)
     found = Layout(
         kind=kind,
         ports=frozenset(ports),
@@ -27,17 +31,21 @@ def layout_of(table: Table) -> Layout:
         starts=table.hex("starts"),
         cells=_cells(table, "fields", is_little),
         tag_size=tag_size,
-        tags=_tags(tags, tag_size, is_little) if tags else {},
-        requires=frozenset(bytes.fromhex(tag) for tag in table.texts("requires")),
-        row_tags=frozenset(bytes.fromhex(tag) for tag in table.texts("row_tags")),
+        tags={tag: cells for name, cells in tags.items() if (tag := _tag(name)) is not None},
+        any_tags=tuple((_pattern(name), name.encode(), cells) for name, cells in tags.items() if _tag(name) is None),
+        requires=_told_tags(table, "requires", tags),
+        row_tags=_told_tags(table, "row_tags", tags),
         rows=_cells(table, "rows", is_little),
         rows_name=table.text("rows_name", "history"),
+        tail=_cells(table, "tail", is_little),
         groups=_groups(table, is_little),
+        flag_size=flag_size,
+        is_little=is_little,
         is_telling=table.flag("telling", True),
         ignored=table.text("ignored", ""),
     )
     table.finish()
-    if kind in ("tags", "lengths") and not found.tags:
+    if kind in ("tags", "lengths") and not tags:
         raise table.fail("tags", f"is required where kind is {kind}")
     if kind == "words" and not found.groups:
         raise table.fail("groups", "is required where kind is words")
@@ -46,17 +54,33 @@ def layout_of(table: Table) -> Layout:
     return found
 
 
-def _tags(table: Table, tag_size: int, is_little: bool) -> dict[bytes, tuple[Cell, ...]]:
+def _tags(table: Table | None, tag_size: int, is_little: bool) -> dict[str, tuple[Cell, ...]]:
     found = {}
-    for name in table.names():
-        try:
-            tag = bytes.fromhex(name)
-        except ValueError:
-            tag = b""
-        if len(tag) != tag_size:
-            raise table.fail(name, f"must be {tag_size} bytes in hexadecimal digits")
-        found[tag] = _cells(table, name, is_little)
+    for name in table.names() if table else ():
+        assert table
+        if not re.fullmatch(f"(?:[0-9A-F]{{2}}|xx){{{tag_size}}}", name):
+            raise table.fail(name, f"must be {tag_size} bytes in upper-case hexadecimal digits, or xx for any byte")
+        found[name] = _cells(table, name, is_little)
     return found
+
+
+def _tag(name: str) -> bytes | None:
+    """Return the bytes of a tag, None where some of them may be any."""
+    return None if "x" in name else bytes.fromhex(name)
+
+
+def _pattern(name: str) -> re.Pattern[bytes]:
+    pairs = (name[at : at + 2] for at in range(0, len(name), 2))
+    return re.compile(b"".join(b"." if pair == "xx" else re.escape(bytes.fromhex(pair)) for pair in pairs), re.DOTALL)
+
+
+def _told_tags(table: Table, name: str, tags: dict[str, tuple[Cell, ...]]) -> frozenset[bytes]:
+    """Return tags by which something is told, as `layout` names them: their bytes, or the text of a pattern."""
+    told = table.texts(name)
+    for each in told:
+        if each not in tags:
+            raise table.fail(name, f"must be of the tags, which {each} is not")
+    return frozenset(_tag(each) or each.encode() for each in told)
 
 
 def _groups(table: Table, is_little: bool) -> tuple[tuple[Cell, ...], ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -10,9 +11,9 @@ from typing import Any
 
 from reports.formats.models.family import (
     BATTERIES,
-    CELSIUS,
     LENGTHS,
     PERCENTS,
+    TEMPERATURES,
     BatteryRule,
     EventRule,
     Family,
@@ -24,13 +25,23 @@ from reports.formats.models.family import (
 from reports.formats.models.table import Table
 from reports.formats.readings import EVENTS
 
+_NAME = r"[^.\[\]]+"
+#: Which element of a list: its number, or what one of its members is.
+_ELEMENT = r"\[(?:-?[0-9]{1,3}|[^\[\]=]+=[^\[\]=]+)\]"
+_PATH = re.compile(rf"{_NAME}(?:\.{_NAME}|{_ELEMENT})*", re.ASCII)
+_STEP = re.compile(rf"{_ELEMENT}|{_NAME}", re.ASCII)
+#: Seconds of the units in which the distance of past rows may be told.
+_SECONDS = {"s": 1, "min": 60, "h": 3_600}
 
-def _path(text: str) -> Path:
-    return tuple(text.split("."))
+
+def _path(table: Table, name: str, text: str) -> Path:
+    if not _PATH.fullmatch(text):
+        raise table.fail(name, "must be names with dots between them, [0] or [name=value] behind a list's")
+    return tuple(_STEP.findall(text))
 
 
 def _paths(table: Table, name: str = "fields", *, is_required: bool = True) -> tuple[Path, ...]:
-    return tuple(_path(each) for each in table.texts(name, is_required=is_required))
+    return tuple(_path(table, name, each) for each in table.texts(name, is_required=is_required))
 
 
 def with_reading(family: Family, table: Table) -> Family:
@@ -54,7 +65,7 @@ def with_reading(family: Family, table: Table) -> Family:
         level=_quantity(level, PERCENTS) if level else None,
         is_empty_percent=is_empty_percent,
         is_level_trusted=is_level_trusted,
-        temperature=_optional(table.table("temperature"), CELSIUS, "°C"),
+        temperature=_optional(table.table("temperature"), TEMPERATURES, "°C"),
         battery=_battery(table.table("battery")),
         tilt=_optional(table.table("tilt"), ("°",), "°"),
         latitude=_paths(place, "latitude", is_required=False),
@@ -84,12 +95,13 @@ def _quantity(table: Table, units: Any, default: str | None = None) -> Quantity:
     paths = _paths(table)
     exceptions = table.take("units", dict, "must be a table of units", {})
     for name, unit in exceptions.items():
-        if _path(name) not in paths or unit not in tuple(units):
+        if _path(table, "units", name) not in paths or unit not in tuple(units):
             raise table.fail(f"units.{name}", f"must give one of {', '.join(units)} for one of the fields")
     quantity = Quantity(
         paths=paths,
         units=exceptions,
         unit=table.one_of("unit", tuple(units), default),
+        unit_path=_path(table, "unit_field", told) if (told := table.text("unit_field", "")) else (),
         is_unit_told=table.flag("unit_told", False),
         absent=table.numbers("absent"),
         least=table.number("least"),
@@ -143,9 +155,9 @@ def event_of(table: Table) -> EventRule:
     for each in table.texts("fields", is_required=True):
         outer, within, inner = each.partition("[].")
         if within:
-            listed.append((_path(outer), _path(inner)))
+            listed.append((_path(table, "fields", outer), _path(table, "fields", inner)))
         else:
-            plain.append(_path(each))
+            plain.append(_path(table, "fields", each))
     is_other = "other_than" in table
     values = _words(table, "other_than", may_be_empty=True) if is_other else _words(table, "values", [True])
     rule = EventRule(
@@ -168,8 +180,18 @@ def history_of(table: Table | None) -> History | None:
     columns = table.take("columns", list, "must be an array of strings", [])
     if not all(isinstance(each, str) for each in columns):
         raise table.fail("columns", "must be an array of strings")
-    history = History(path=_path(table.text("field")), time=table.text("time"), columns=tuple(columns))
-    if columns and history.time not in columns:
+    every = table.text("every_field", "")
+    every_s = table.integer("every_s") or (_SECONDS[table.one_of("every_unit", tuple(_SECONDS))] if every else 0)
+    history = History(
+        path=_path(table, "field", table.text("field")),
+        time=table.text("time", "" if every_s else None),
+        columns=tuple(columns),
+        every_s=every_s,
+        every_path=_path(table, "every_field", every) if every else (),
+    )
+    if every_s < 0 or (every_s and history.time):
+        raise table.fail("every_s", "must be at least 1, where the rows have no time")
+    if columns and history.time and history.time not in columns:
         raise table.fail("columns", "must name the time's column")
     table.finish()
     return history

@@ -9,13 +9,24 @@ from decimal import Decimal
 from typing import Any
 
 from reports.formats import sent
-from reports.formats.models.family import CELSIUS, LENGTHS, PERCENTS, UNIT_CODES, Family, Path, Quantity
-from reports.formats.readings import Tell
+from reports.formats.models.family import (
+    FAHRENHEIT,
+    LENGTHS,
+    PERCENTS,
+    TEMPERATURES,
+    UNIT_CODES,
+    Family,
+    Path,
+    Quantity,
+)
+from reports.formats.readings import MAX_READINGS, Tell
 from reports.report import InvalidReport
 from trashsite.json_slices import Number
 
 #: Beyond it a distance is a fault of the sensor, not a measurement.
 MOST_MM = Decimal(100_000)
+#: Degrees Celsius that are calculated have no more decimals.
+HUNDREDTH = Decimal("0.01")
 
 
 @dataclass(slots=True)
@@ -47,7 +58,7 @@ def distance_mm(family: Family, quantity: Quantity, fields: Mapping[str, Any], f
     found = find(fields, quantity.paths)
     if found is None:
         return None
-    value, unit = _measured(quantity, found, LENGTHS, findings)
+    value, unit = _measured(quantity, found, fields, LENGTHS, findings)
     if value is None:
         return None
     where, distance = found[0], value * LENGTHS[unit]
@@ -69,7 +80,7 @@ def level_percent(family: Family, fields: Mapping[str, Any], findings: Findings)
     quantity = family.level
     if quantity is None or (found := find(fields, quantity.paths)) is None:
         return None
-    value, unit = _measured(quantity, found, PERCENTS, findings)
+    value, unit = _measured(quantity, found, fields, PERCENTS, findings)
     if value is None:
         return None
     level = value * PERCENTS[unit]
@@ -95,20 +106,28 @@ def plain(
     number = sent.quantity(bare(value))
     if number is None or number[0] in quantity.absent:
         return None
-    if abs(number[0]) > most or (number[1] and number[1] not in (*CELSIUS, "°", quantity.unit)):
+    unit = number[1] or quantity.units.get(where, quantity.unit)
+    amount = (number[0] - 32) * 5 / 9 if unit in FAHRENHEIT else number[0]
+    if abs(amount) > most or (number[1] and number[1] not in (*TEMPERATURES, "°", quantity.unit)):
         findings.notes.append(f"{where}: {short(value)} is no {name}")
         return None
     if findings.tell:
-        findings.say(f"{where} = {short(bare(value))}: {name} in {quantity.units.get(where, quantity.unit)}")
-    return number[0]
+        findings.say(f"{where} = {short(bare(value))}: {name} in {unit}")
+    return amount.quantize(HUNDREDTH) if unit in FAHRENHEIT else amount
 
 
 def _measured(
-    quantity: Quantity, found: tuple[str, Any], units: Mapping[str, Decimal], findings: Findings
+    quantity: Quantity,
+    found: tuple[str, Any],
+    fields: Mapping[str, Any],
+    units: Mapping[str, Decimal],
+    findings: Findings,
 ) -> tuple[Decimal | None, str]:
     """Return a distance or level as its number and unit; an error's word or value becomes an event."""
     where, value = found
     unit = quantity.units.get(where, quantity.unit)
+    if quantity.unit_path and isinstance(said := bare(get(fields, quantity.unit_path)), str | Decimal) and str(said):
+        unit = _known_unit(UNIT_CODES.get(str(said), str(said)), units, where)
     if isinstance(value, dict):
         told = value.get("unit")
         if quantity.is_unit_told and isinstance(told, str) and told:
@@ -153,17 +172,40 @@ def find(fields: Mapping[str, Any], paths: tuple[Path, ...]) -> tuple[str, Any] 
     for path in paths:
         value = get(fields, path)
         if value is not None:
-            return ".".join(path), value
+            return joined(path), value
     return None
+
+
+def joined(path: Path) -> str:
+    """Return a path as a model's file writes it."""
+    return path[0] if len(path) == 1 else ".".join(path).replace(".[", "[")
 
 
 def get(fields: Any, path: Path) -> Any:
     """Return what stands at a path, or None."""
     for name in path:
-        if not isinstance(fields, dict):
+        if isinstance(fields, dict):
+            fields = fields.get(name)
+        elif isinstance(fields, list):
+            fields = _element(fields, name)
+        else:
             return None
-        fields = fields.get(name)
     return fields
+
+
+def _element(elements: list[Any], step: str) -> Any:
+    """Return one element of a list: `[0]` the first, `[-1]` the last, `[name=x]` the first whose member name is x."""
+    name, is_told, said = step.strip("[]").partition("=")
+    if step[0] != "[":
+        return None
+    if is_told:
+        return next((each for each in elements[:MAX_READINGS] if str(_of(each, name)) == said), None)
+    at = int(name)
+    return elements[at] if -len(elements) <= at < len(elements) else None
+
+
+def _of(element: Any, name: str) -> Any:
+    return element.get(name) if isinstance(element, dict) else None
 
 
 def bare(value: Any) -> Any:

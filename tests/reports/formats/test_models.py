@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from reports.formats.models import Family, InvalidModel, choose, interpret, load, read_family
+from reports.formats.models import Chosen, Family, InvalidModel, choose, interpret, load, read_family
 from reports.formats.models.family import Example
+from reports.formats.models.layout import Unreadable, accepts, decode
 from reports.formats.readings import Battery, Clock, Frame, Reading
 from trashsite import json_slices
 
@@ -181,3 +182,128 @@ def test_a_battery_curve_that_does_not_rise_is_refused(curve: str) -> None:
     text = PLAIN.replace("[[bytes]]", f'battery = {{ fields = ["b"], unit = "V", curve = {curve} }}\n[[bytes]]')
     with pytest.raises(InvalidModel, match=r"reading\.battery\.curve: must be"):
         read_family("ab.toml", text)
+
+
+#: A file that uses what no published model needs yet.
+RARE = """
+sources = ["nobody's page"]
+[models."A B"]
+names = ["ab"]
+[reading]
+measures = ["far"]
+distance = { fields = ["far", "list[kind=far].v", "row[-1]"], unit = "mm", unit_field = "scale" }
+temperature = { fields = ["warm"], unit = "°F" }
+battery = { fields = ["volts"], unit = "V" }
+[history]
+field = "before"
+every_field = "apart"
+every_unit = "min"
+[[bytes]]
+kind = "fields"
+order = "little"
+starts = "01"
+fields = [
+  { name = "kind", type = "u8" },
+  { name = "scale", type = "text", bytes = 2 },
+  { name = "far", type = "bcd", bytes = 2 },
+  { name = "warm", type = "i16", bits = [2, 12], divide = 10 },
+  { name = "volts", type = "f64", digits = 2 },
+  { name = "serial", type = "u40be" },
+]
+rows = [{ name = "far", type = "bcd", bytes = 2 }]
+rows_name = "before"
+tail = [{ name = "apart", type = "u8" }]
+[[bytes]]
+kind = "words"
+order = "little"
+starts = "02"
+flag_bytes = 1
+fields = [{ type = "skip", bytes = 1 }]
+groups = [
+  { fields = [{ name = "far", type = "u16" }] },
+  { fields = [{ name = "volts", type = "u8", divide = 10 }] },
+]
+[[bytes]]
+kind = "lengths"
+tag_bytes = 1
+starts = "03"
+fields = [{ name = "kind", type = "u8" }]
+tags.01 = [{ name = "far", type = "u16" }]
+[[bytes]]
+kind = "tags"
+tag_bytes = 2
+starts = "04"
+requires = ["xx01"]
+fields = [{ name = "kind", type = "u8" }]
+tags.xx01 = [{ name = "far", type = "u16" }]
+[[examples]]
+bytes = "01"
+verdict = "store"
+"""
+
+
+def of_bytes(text: str) -> list[Reading]:
+    family = read_family("ab.toml", RARE)
+    frame = Frame(server="s", key="AA", key_kind="imei", sent_at=NOW, payload=bytes.fromhex(text))
+    layout = next(each for each in family.layouts if accepts(each, frame.payload, None))
+    return interpret(frame, Chosen(family.models[0], decode(layout, frame.payload, is_telling=True)), NOW, Clock.SERVER)
+
+
+def test_text_decimal_digits_signed_bits_long_numbers_and_a_tail_are_read() -> None:
+    # "cm"; 0120 in digits; -20 °F in the bits 2 to 13, in tenths; 3.25 V; a serial; rows; 15 minutes apart.
+    warm = ((-200 & 0xFFF) << 2).to_bytes(2, "little").hex()
+    present, *past = of_bytes("01 636D 2001" + warm + "0000000000000A40 0102030405 3001 4001 0F")
+    assert (present.distance_mm, present.temperature_c) == (1200, Decimal("-28.89"))
+    assert present.battery and present.battery.text == "3.25 V"
+    assert [(each.distance_mm, each.is_past) for each in past] == [(1300, True), (1400, True)]
+    assert [NOW - each.measured_at for each in past] == [timedelta(minutes=15), timedelta(minutes=30)]
+
+
+@pytest.mark.parametrize("text", ["02 03 B004 24", "03 03 01 04B0", "04 0701 04B0"])
+def test_flags_of_one_byte_and_values_before_tags_are_read(text: str) -> None:
+    (found,) = of_bytes(text)
+    assert found.distance_mm == 1200
+
+
+@pytest.mark.parametrize(
+    "text", ["01 636D FF01 0000 0000000000000A40 0102030405 0F", "01 6307 2001 0000 0000000000000A40 0102030405 0F"]
+)
+def test_what_is_no_text_or_no_decimal_digits_is_another_layout(text: str) -> None:
+    with pytest.raises(Unreadable):
+        of_bytes(text)
+
+
+@pytest.mark.parametrize(
+    ("fields", "distance_mm"),
+    [
+        ({"far": 47.5, "scale": "in"}, Decimal("1206.5")),
+        ({"far": 4, "scale": "ft"}, Decimal("1219.2")),
+        ({"list": [{"kind": "near", "v": 7}, {"kind": "far", "v": 1200}, 7]}, 1200),
+        ({"row": [7, 1200]}, 1200),
+        ({"row": []}, None),
+    ],
+)
+def test_a_unit_beside_a_value_and_elements_of_lists_are_read(fields: Any, distance_mm: Decimal | None) -> None:
+    family = read_family("ab.toml", RARE)
+    frame = Frame(server="s", key="AA", key_kind="imei", sent_at=NOW, fields=as_sent(fields))
+    (found,) = interpret(frame, Chosen(family.models[0], as_sent(fields)), NOW, Clock.SERVER)
+    assert found.distance_mm == distance_mm
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [
+        ('"row[-1]"', '"row[x]"', "reading.distance.fields"),
+        ('"row[-1]"', '"row..x"', "reading.distance.fields"),
+        ("tags.xx01", "tags.x101", "bytes[3].tags.x101"),
+        ('requires = ["xx01"]', 'requires = ["0701"]', "bytes[3].requires"),
+        ("flag_bytes = 1", "flag_bytes = 9", "bytes[1].flag_bytes"),
+        ('every_unit = "min"', 'every_unit = "d"', "history.every_unit"),
+        ('every_unit = "min"', 'every_unit = "min"\ntime = "t"', "history.every_s"),
+    ],
+)
+def test_rare_words_are_checked_too(old: str, new: str, field: str) -> None:
+    assert old in RARE
+    with pytest.raises(InvalidModel) as error:
+        read_family("ab.toml", RARE.replace(old, new))
+    assert error.value.field == field

@@ -32,6 +32,9 @@ TRIED_FOR = timedelta(hours=12)
 FIRST_PAUSE_S, MOST_PAUSE_S = 5, 900
 #: A batch begins nothing more once it has taken so long: its messages come again.
 BATCH_S = 8.0
+#: After so many receives a message comes again no sooner than this: of ten rules that wait, each at its own time, it
+#: would come 200 times within hours, and SQS would set it aside unsaid. So it comes 180 times in twelve hours.
+MANY_RECEIVES, LATER_S = 36, 300
 #: Source: AWS, ChangeMessageVisibility: 12 hours at most, counted from the receive.
 MOST_INVISIBLE_S = 42_000
 
@@ -70,7 +73,13 @@ def deliver(deliveries: Sequence[Delivery], now: datetime) -> None:
         if wait_s is None:
             queue.delete([delivery])
         else:
-            queue.postpone([delivery], lambda _, seconds=wait_s: seconds)  # type: ignore[misc]
+            spaced_s = _spaced(wait_s, delivery)
+            queue.postpone([delivery], lambda _, seconds=spaced_s: seconds)  # type: ignore[misc]
+
+
+def _spaced(wait_s: int, delivery: Delivery) -> int:
+    """Return after how many seconds a message comes again, so that it is not received too often."""
+    return max(wait_s, LATER_S) if delivery.receive_count > MANY_RECEIVES else wait_s
 
 
 def _deliver_one(delivery: Delivery, told_by: Sequence[AlertRule], now: datetime, ends_s: float) -> int | None:

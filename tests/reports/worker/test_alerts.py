@@ -32,6 +32,7 @@ from reports.insight.status import Status
 from reports.models import Can
 from reports.pending_entries import note_change
 from reports.queue import LetterKind, QueueUnavailable, received_letters
+from reports.queue.provisioning import MAX_RECEIVES_ALERTS
 from reports.store import Claim, Swept, rows, walking
 from reports.tasks import store_messages
 from reports.worker import register
@@ -417,6 +418,22 @@ def test_a_message_begins_no_further_rule_once_it_has_taken_long(
     assert states(delivered(change)) == ["delivered"]
     assert states(delivered(change)) == ["delivered", "delivered"]
     assert len(hook.got) == 2
+
+
+def test_an_alert_whose_rules_all_hang_is_tried_for_twelve_hours_within_its_receives(
+    rule: Callable[..., AlertRule], hook: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule()
+    hook.status = 500
+    waits: list[int] = []
+    monkeypatch.setattr(queue, "postpone", lambda deliveries, wait_s: waits.append(wait_s(deliveries[0])))
+    now, body = datetime.now(UTC), a_change().text()
+    for count in (1, delivery.MANY_RECEIVES + 1):
+        sent_ms = int(now.timestamp() * 1000)
+        delivery.deliver([Delivery(queue.url_of(queue.ALERTS), "m", "m", "none", body, count, sent_ms)], now)
+    assert waits[0] < delivery.LATER_S <= waits[1]
+    received_most = delivery.MANY_RECEIVES + delivery.TRIED_FOR / timedelta(seconds=delivery.LATER_S)
+    assert received_most < MAX_RECEIVES_ALERTS
 
 
 def test_a_redirect_is_not_followed_and_410_is_the_end(rule: Callable[..., AlertRule], hook: Receiver) -> None:

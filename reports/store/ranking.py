@@ -30,7 +30,7 @@ from reports.store.items import (
     row_of,
 )
 from reports.store.reading import PAGE_CHARS, items_of
-from reports.store.walking import FIRST, LAST
+from reports.store.walking import FIRST, LAST, last_of
 from trashsite.aws import side_by_side
 from trashsite.names import full_name
 
@@ -184,7 +184,7 @@ def _bounds(order: Order, low: int | None, high: int | None, until: datetime | N
         return f"{level_part(low or 0)}#", f"{100 if high is None else high:03d}$"
     if order == "silent":
         return FIRST, f"{minute_part(until)}$" if until else LAST
-    return prefix or FIRST, prefix + LAST
+    return prefix or FIRST, last_of(prefix)
 
 
 def _keys(

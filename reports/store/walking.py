@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from reports.report import Report, percent
+from reports.report import MAX_CAN_ID, Report, percent
 from reports.store.conditions import passes
 from reports.store.errors import as_store_errors
 from reports.store.items import INDEXES, LEVELS, SHARDS, Item, dynamodb, index_keys, level_part, minute_part, report_of
@@ -19,8 +19,9 @@ from trashsite.names import full_name
 #: the table for each request, of which it answers a megabyte (dynoxide 1.2.1).
 ROWS = 500
 KEYS = 5_000
-#: Sort before and after every key: a trimmed id without control characters begins with `!` or higher.
-FIRST, LAST = " ", "\U0010ffff"
+#: Sort before and after every key: a trimmed id without control characters begins with `!` or higher, and has no more
+#: than 128 characters.
+FIRST, LAST = " ", "\U0010ffff" * (MAX_CAN_ID + 1)
 _SHARD = INDEXES["by-id"][0]
 _READ = (
     "id", "level", "order_key", "received_at", "stream", "location", "status", _SHARD, "level_key", "heard_key",
@@ -68,9 +69,14 @@ def from_level(level: int) -> KeyRange:
     return KeyRange("by-level", f"{level_part(level)}#")
 
 
+def last_of(prefix: str) -> str:
+    """Return what sorts behind every id that begins so, as short as a key may be."""
+    return (prefix + LAST)[: len(LAST)]
+
+
 def id_begins(text: str) -> KeyRange:
     """Return the range of those whose ids begin so."""
-    return KeyRange("by-id", text, text + LAST)
+    return KeyRange("by-id", text, last_of(text))
 
 
 def silent_until(instant: datetime) -> KeyRange:

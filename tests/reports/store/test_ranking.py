@@ -33,7 +33,7 @@ def fleet(shared_suffix: str) -> dict[str, Report]:
     chance = random.Random(7)
     cans = {}
     for number in range(SIZE):
-        can_id = chance.choice(("{}", "č{}", "🗑{}", "z {}", "{}#9")).format(number)
+        can_id = chance.choice(("{}", "č{}", "🗑{}", "z {}", "{}#9", "\U0010ffff\U0010ffff{}")).format(number)
         level = str(Decimal(number // 2 * 14593 % 10001) / 100)
         measured_at = NOW - timedelta(minutes=chance.randrange(6000))
         cans[can_id] = Report(can_id, level, measured_at, NOW, stream=chance.choice(("paper", "glass")))
@@ -131,7 +131,7 @@ def test_those_not_heard_of_for_some_hours_are_exactly_found(fleet: dict[str, Re
     assert met == {can_id for can_id, report in fleet.items() if report.measured_at and report.measured_at <= until}
 
 
-@pytest.mark.parametrize("prefix", ["1", "č", "🗑1", "none such"])
+@pytest.mark.parametrize("prefix", ["1", "č", "🗑1", "\U0010ffff", "none such"])
 def test_ids_are_searched_by_how_they_begin(fleet: dict[str, Report], prefix: str) -> None:
     met = [report.can_id for page in walk("id", 10, prefix=prefix) for report in page.items]
 

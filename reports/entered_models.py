@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
+from reports.insight import entered
 from reports.pending_entries import Registered, note_deleted
 from reports.register_kinds import ALL_STREAMS, CAN, LIMITS
 from reports.report import iso
@@ -47,6 +48,11 @@ class StreamLimits(Registered):
             raise ValidationError({"stream": "It must not be empty."})
         if StreamLimits.objects.exclude(pk=self.pk).count() >= MOST_STREAMS:
             raise ValidationError({"stream": f"Limits of at most {MOST_STREAMS} streams can be entered."})
+        # Workers read them as one text: what does not fit would be told to none of them.
+        names = {self.stream, *StreamLimits.objects.values_list("stream", flat=True)}
+        text = entered.limits_to_text(dict.fromkeys(names, entered.Limits(100.0, 50.0)))
+        if len(text) > entered.MOST_CHARACTERS:
+            raise ValidationError({"stream": "The names of all streams with limits are too long together."})
 
     @classmethod
     def enter(cls, stream: str, *, full_from: int, hysteresis: int) -> StreamLimits:

@@ -85,6 +85,10 @@ def from_text(text: str) -> Entered:
     return of_members(orjson.loads(text))
 
 
+#: Characters of the entry of all streams: an entry of the register takes 8,000.
+MOST_CHARACTERS = 7_500
+
+
 def limits_to_text(by_stream: Mapping[str, Limits]) -> str:
     """Return the register's entry of all streams whose limits were entered; names in lower case."""
     return orjson.dumps({name: [each.full_from, each.hysteresis] for name, each in sorted(by_stream.items())}).decode()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.test import Client
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
@@ -231,6 +232,15 @@ def test_a_streams_threshold_counts_with_the_next_report_and_at_once_where_the_s
     assert row().limits == Limits(60, 5)
     # The database is away: a worker goes on with what it knows.
     assert limits.by_stream() == {"paper": Limits(60, 5)}
+
+
+def test_names_of_streams_that_workers_could_not_be_told_together_are_refused(commit: Commit) -> None:
+    StreamLimits.objects.bulk_create(StreamLimits(stream=f"{index:02d}" + '"' * 62) for index in range(52))
+    with pytest.raises(ValidationError, match="too long together"):
+        StreamLimits.enter('"' * 64, full_from=80, hysteresis=5)
+    with commit():
+        StreamLimits.enter("paper", full_from=80, hysteresis=5)
+    assert known()["paper"] == Limits(80, 5)
 
 
 def test_what_was_entered_of_a_can_before_its_first_report_counts_from_then_on(commit: Commit) -> None:

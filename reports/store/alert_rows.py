@@ -53,6 +53,17 @@ class Result:
     def is_settled(self) -> bool:
         return self.state != "waiting"
 
+    def told(self) -> dict[str, str | int | None]:
+        """Return what is told of it outside."""
+        return {
+            "rule": self.rule,
+            "channel": self.channel,
+            "state": self.state,
+            "at": iso(self.at),
+            "reason": self.reason or None,
+            "tries": self.tries,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Alert:
@@ -65,6 +76,16 @@ class Alert:
     results: Mapping[str, Result] = field(default_factory=dict)
     acknowledged_by: str = ""
     acknowledged_at: datetime | None = None
+
+    def told(self) -> dict[str, Any]:
+        """Return what is told of it outside: the members of the list of alerts."""
+        return {
+            **self.change.told(),
+            "key": self.key,
+            "acknowledged_at": iso(self.acknowledged_at) if self.acknowledged_at else None,
+            "acknowledged_by": self.acknowledged_by or None,
+            "results": [result.told() for _, result in sorted(self.results.items())],
+        }
 
 
 @dataclass(frozen=True, slots=True)

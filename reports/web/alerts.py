@@ -22,7 +22,7 @@ from reports.models import Can, facts_of
 from reports.store import Alert
 from reports.web import alert_schemas, cursors, database, queries
 from reports.web.access import MayHandleAlerts
-from reports.web.answers import can_links, instant
+from reports.web.answers import can_links
 from reports.web.parsers import ChoiceParser, ReportFormParser
 from reports.web.problems import InvalidFields
 from reports.web.rendering import Page
@@ -133,23 +133,10 @@ def _keys(data: Any) -> list[str]:
 
 
 def _shown(alert: Alert, root: str, *, has_results: bool, is_known: bool) -> dict[str, Any]:
-    change = alert.change
-    results = [
-        {
-            "rule": each.rule,
-            "channel": each.channel,
-            "state": each.state,
-            "at": instant(each.at),
-            "reason": each.reason or None,
-            "tries": each.tries,
-        }
-        for _, each in sorted(alert.results.items())
-    ]
+    told = alert.told()
     return {
-        **change.told(),
-        "key": alert.key,
-        "acknowledged_at": instant(alert.acknowledged_at),
-        "acknowledged_by": alert.acknowledged_by or None if is_known else None,
-        "results": results if has_results else None,
-        "links": {"can": can_links(root, change.can_id)["self"]},
+        **told,
+        "acknowledged_by": told["acknowledged_by"] if is_known else None,
+        "results": told["results"] if has_results else None,
+        "links": {"can": can_links(root, alert.change.can_id)["self"]},
     }

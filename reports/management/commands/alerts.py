@@ -31,7 +31,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--most", type=int, default=20, metavar="N", help="list at most N (default 20, at most 1000)"
         )
-        parser.add_argument("--json", action="store_true", help="print a JSON array")
+        parser.add_argument("--json", action="store_true", help="print a JSON array, with the members of GET /alerts/")
 
     def handle(self, **options: Any) -> None:
         """Print what was listed, or what became of each rule's test. Raises CommandError where one failed."""
@@ -42,7 +42,7 @@ class Command(BaseCommand):
             found = store.alerts(timezone.now(), size=max(1, min(options["most"], 1000))).items
         except StoreUnavailable as error:
             raise CommandError(f"{error} Try again when DynamoDB answers.") from error
-        for line in [json.dumps([_told(each) for each in found])] if options["json"] else map(_line, found):
+        for line in [json.dumps([each.told() for each in found])] if options["json"] else map(_line, found):
             self.stdout.write(line)
         self.stderr.write(f"{len(found)} alerts")
 
@@ -69,22 +69,6 @@ class Command(BaseCommand):
 
 def _failed(results: Sequence[dict[str, str]]) -> list[str]:
     return [each["rule"] for each in results if each["reason"]]
-
-
-def _told(alert: Alert) -> dict[str, Any]:
-    change = alert.change
-    return {
-        "id": change.id,
-        "can_id": change.can_id,
-        "before": change.before,
-        "status": change.status,
-        "since": iso(change.since),
-        "acknowledged_by": alert.acknowledged_by or None,
-        "results": [
-            {"rule": each.rule, "channel": each.channel, "state": each.state, "reason": each.reason or None}
-            for _, each in sorted(alert.results.items())
-        ],
-    }
 
 
 def _line(alert: Alert) -> str:

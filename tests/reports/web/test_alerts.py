@@ -48,7 +48,9 @@ def listed(client: Client, query: str) -> list[dict[str, object]]:
     return results
 
 
-def test_alerts_are_listed_filtered_and_acknowledged_once(settings: Settings) -> None:
+def test_alerts_are_listed_filtered_and_acknowledged_once(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
     settings.TRASH_READS = "open"
     operator = of_role("operator")
     alert = an_alert("alert-a")
@@ -69,6 +71,9 @@ def test_alerts_are_listed_filtered_and_acknowledged_once(settings: Settings) ->
     assert listed(operator, "can_id=alert-a&open=yes") == []
     assert listed(operator, "can_id=alert-a")[0]["acknowledged_by"]
     assert listed(Client(), "can_id=alert-a")[0]["acknowledged_by"] is None
+    call_command("alerts", json=True)
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == [{name: each[name] for name in each if name != "links"} for each in listed(operator, "")]
     wrong = operator.post("/alerts", '{"acknowledge": ["x"]}', content_type="application/json")
     assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (400, "acknowledge")
 

@@ -41,7 +41,7 @@ DEV_EUIS = (
 IMEIS = ("imei", "deviceimei", "serialnumber")
 PAYLOADS = (
     "payloadhex", "payloadcleartext", "rawpayload", "payloadraw", "frmpayload", "fpayload", "dataframe", "pdu",
-    "datahex", "hexdata", "rawdata", "payload", "data", "bytes",
+    "payloaddata", "payloadbase64", "hexpayload", "datahex", "hexdata", "rawdata", "payload", "data", "bytes",
 )  # fmt: skip
 FIELDS = (
     "decodedpayload", "payloadfields", "payloaddecoded", "decodeddata", "decoded", "object", "fields", "parsed",

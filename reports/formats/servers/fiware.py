@@ -37,6 +37,8 @@ def _entities(server: str, entities: list[Any], where: str, notified_at: object)
 def _entity(server: str, entity: Any, where: str, notified_at: object) -> Frame:
     if not isinstance(entity, dict):
         raise InvalidReport(where, "must be an object")
+    # A broker that was told no context writes names as addresses: https://.../fillingLevel.
+    entity = {_short(name): value for name, value in entity.items()}
     key = identity(entity.get("id"), f"{where}.id")
     kind = sent.text(entity.get("type")) or ""
     level = entity.get(LEVEL)
@@ -48,7 +50,7 @@ def _entity(server: str, entity: Any, where: str, notified_at: object) -> Frame:
         _value(entity.get("dateLastUpdate")),
         notified_at,
     )
-    if kind.rpartition("/")[2].rpartition("#")[2] != CONTAINER:
+    if _short(kind) != CONTAINER:
         return Frame(
             server=server, key=key, key_kind="entity_id", sent_at=sent_at, ignored=f"an entity that is no {CONTAINER}"
         )
@@ -61,6 +63,10 @@ def _entity(server: str, entity: Any, where: str, notified_at: object) -> Frame:
         names=(CONTAINER,),
         registered=_place(_value(entity.get("location"))),
     )
+
+
+def _short(name: str) -> str:
+    return name.rpartition("/")[2].rpartition("#")[2] if name.startswith("http") else name
 
 
 def _value(attribute: object) -> Any:

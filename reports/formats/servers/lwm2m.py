@@ -29,7 +29,12 @@ _NAME = re.compile(r"(?:(.*?)/)??([0-9]{1,5})/(?:([0-9]{1,5})/)?([0-9]{1,5})", r
 _VALUES = ("v", "vs", "vb", "bv", "sv")
 
 
-def _frames(server: str, records: Any, received_at: datetime, base: dict[str, Any], endpoint: object) -> list[Frame]:
+def frames(server: str, records: Any, received_at: datetime, base: dict[str, Any], endpoint: object) -> list[Frame]:
+    """
+    Return the readings of SenML's records: one of each endpoint, instance and time.
+
+    base: an object with bn, bt and bu of all. endpoint: whose records are that name none. Raises InvalidReport.
+    """
     readings: dict[tuple[str, str, datetime | None], dict[str, Any]] = {}
     shared: dict[str, dict[str, Any]] = {}
     for key, number, instance, resource, at, value in _records(records, received_at, base, endpoint):
@@ -41,7 +46,7 @@ def _frames(server: str, records: Any, received_at: datetime, base: dict[str, An
     instances: dict[str, set[str]] = {}
     for key, instance, _ in readings:
         instances.setdefault(key, set()).add(instance)
-    frames = [
+    found = [
         Frame(
             server=server,
             key=key,
@@ -54,10 +59,10 @@ def _frames(server: str, records: Any, received_at: datetime, base: dict[str, An
         for (key, instance, at), fields in readings.items()
     ]
     others: list[str | None] = [key for key in shared if key not in instances]
-    if not frames and not others:
+    if not found and not others:
         others = [None]
     ignored = "no filling level (object 3435)"
-    return [*frames, *(Frame(server=server, key=key, key_kind=KEY_KIND, ignored=ignored) for key in others)]
+    return [*found, *(Frame(server=server, key=key, key_kind=KEY_KIND, ignored=ignored) for key in others)]
 
 
 def _records(
@@ -123,14 +128,14 @@ SENML = Server(
     "LwM2M, SenML JSON",
     "an array whose first object has `bn`, or `n` and a value",
     _is_senml,
-    lambda message, received_at: _frames("lwm2m senml-json", message, received_at, {}, None),
+    lambda message, received_at: frames("lwm2m senml-json", message, received_at, {}, None),
 )
 PACK = Server(
     "diwise (senml pack)",
     "diwise, a SenML pack",
     "`pack` + `timestamp`",
     has("pack", "timestamp"),
-    lambda message, received_at: _frames(
+    lambda message, received_at: frames(
         "diwise (senml pack)", message["pack"], received_at, {}, message.get("deviceID")
     ),
     member="pack",
@@ -140,6 +145,6 @@ JSON = Server(
     "LwM2M 1.0 JSON",
     "`e` + `bn` or `bt`",
     lambda message: has("e")(message) and ("bn" in message or "bt" in message),
-    lambda message, received_at: _frames("lwm2m json", message["e"], received_at, message, message.get("ep")),
+    lambda message, received_at: frames("lwm2m json", message["e"], received_at, message, message.get("ep")),
     member="e",
 )

@@ -153,3 +153,31 @@ def test_an_object_of_a_hundred_thousand_members_is_looked_through_in_part() -> 
 def test_a_device_that_is_named_by_its_gateway_is_not_taken_for_the_gateway() -> None:
     found = reading({"gateway": {"devEui": "0016C001FF10D5B4"}, "node": {"devEui": EUI, "fPort": 85, "data": BASE64}})
     assert (found.frame.key, found.distance_mm, found.measured_at) == (EUI, 2116, NOW)
+
+
+def test_notifications_of_leshan_are_lwm2ms_objects() -> None:
+    resources = [
+        {"id": 2, "kind": "singleResource", "type": "INTEGER", "value": "53"},
+        {"id": 22, "kind": "singleResource", "type": "BOOLEAN", "value": True},
+        {"id": 9, "kind": "multiResource", "values": {"0": "1"}},
+    ]
+    instance = {"id": 0, "kind": "instance", "resources": resources}
+    whole = {"id": 3435, "kind": "obj", "instances": [instance]}
+    for res, val in (("/3435/0", instance), ("/3435", whole)):
+        found = reading({"ep": "urn:imei:4", "kind": "single", "res": res, "val": val})
+        assert (found.frame.key, found.level_percent, found.events) == ("urn:imei:4", 53, ("fire",))
+        assert (found.frame.key_kind, found.clock) == ("lwm2m_endpoint", Clock.QUEUE)
+    several = {"/3435/0/2": resources[0], "/3303/0/5700": {"id": 5700, "kind": "singleResource", "value": "21.5"}}
+    found = reading({"ep": "urn:imei:4", "kind": "composite", "val": several})
+    assert (found.level_percent, found.temperature_c) == (53, 21.5)
+    assert reading({"ep": "a", "res": "/3/0/9", "val": {"id": 9, "value": "80"}}).verdict is Verdict.IGNORE
+    (refused,) = read({"ep": "a", "val": 7})
+    assert isinstance(refused, InvalidReport) and refused.field == "val"
+
+
+def test_an_entity_whose_names_are_addresses_is_read_by_their_ends() -> None:
+    base = "https://smartdatamodels.org/dataModel.WasteManagement/"
+    level = {"type": "Property", "value": 0.4, "observedAt": "2026-11-26T17:59:30Z"}
+    entity = {"id": "urn:x:7", "type": f"{base}WasteContainer", f"{base}fillingLevel": level}
+    found = reading({"id": "n", "type": "Notification", "subscriptionId": "s", "data": [entity]})
+    assert (found.level_percent, found.measured_at) == (40, AT)

@@ -15,7 +15,7 @@ from reports import store
 from reports.insight.standing import Standing
 from reports.insight.status import Status
 from reports.report import Report
-from reports.templatetags import trash
+from reports.templatetags import drawings, trash
 from reports.web import fleet_count
 from reports.web.csv_files import harmless
 
@@ -44,7 +44,7 @@ def test_no_time_is_too_odd_to_be_written(at: datetime | str | None) -> None:
 
 @pytest.mark.parametrize("level", ["1e999999999", "-1e7", "NaN", "", "x" * 99, "1E-999999", "99.99"])
 def test_no_level_is_too_odd_to_be_written(level: str) -> None:
-    assert len(trash.level(level)) < 500
+    assert len(drawings.level(level)) < 500
     assert len(trash.percent(level)) < 100
 
 
@@ -63,7 +63,7 @@ def test_no_level_is_too_odd_to_be_written(level: str) -> None:
 def test_a_level_has_the_colour_of_its_can_s_status_and_threshold(
     status: Status, level: str, full_from: int, is_old: bool, tone: str
 ) -> None:
-    assert f'"level {tone}"' in trash.level(level, Standing(status, "", is_old, None, full_from=full_from))
+    assert f'"level {tone}"' in drawings.level(level, Standing(status, "", is_old, None, full_from=full_from))
 
 
 @pytest.mark.parametrize("text", ["[]", "x", "[" * 200_000, "3", '{"a": 1}'])

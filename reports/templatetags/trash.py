@@ -28,6 +28,7 @@ register = template.Library()
 
 #: A level beyond it, which only another service can have written, is shown as its text.
 _ROUNDED_TO = Decimal(10) ** 6
+_NOTHING = mark_safe("")
 #: Attributes with a longer value than this are folded.
 FOLDED_FROM = 300
 #: Categories of characters that nobody sees, or that change the direction of what follows; Unicode, UAX 44.
@@ -41,6 +42,20 @@ def here(context: template.Context, *names: str) -> str:
     """Mark the link to the page that one is on."""
     match = getattr(context.get("request"), "resolver_match", None)
     return mark_safe(' aria-current="page"') if match and match.url_name in names else ""
+
+
+@register.simple_tag
+def wrong(rules: Mapping[str, str], name: str) -> SafeString:
+    """Say beside a field which rule its text breaks; nothing where it breaks none. rules: by name of the field."""
+    rule = rules.get(name) if rules else ""
+    return format_html('<span class="hint bad" id="wrong-{}" role="alert">{}</span>', name, rule) if rule else _NOTHING
+
+
+@register.simple_tag
+def mark_wrong(rules: Mapping[str, str], name: str) -> SafeString:
+    """Let a field that breaks a rule say so, and where that stands (`wrong`)."""
+    is_wrong = rules and rules.get(name)
+    return format_html(' aria-invalid="true" aria-describedby="wrong-{}"', name) if is_wrong else _NOTHING
 
 
 @register.filter

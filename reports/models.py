@@ -47,6 +47,15 @@ class Facts(NamedTuple):
     longitude: str | None
 
 
+HALF_A_PLACE = "Enter both coordinates, or neither."
+
+
+def lacking_coordinate(latitude: object, longitude: object) -> str:
+    """Return which coordinate is missing where the other is given, else "": half a place is shown nowhere."""
+    has_latitude, has_longitude = (given not in (None, "") for given in (latitude, longitude))
+    return "" if has_latitude == has_longitude else "longitude" if has_latitude else "latitude"
+
+
 #: Cans of which limits of their own are entered.
 HAS_LIMITS = models.Q(full_from__isnull=False) | models.Q(hysteresis__isnull=False)
 
@@ -94,10 +103,9 @@ class Can(models.Model):
         return f"{self.can_id} {self.name}".strip()
 
     def clean(self) -> None:
-        """Refuse half a place: no page could show it. Raises ValidationError."""
-        for given, missing in (("latitude", "longitude"), ("longitude", "latitude")):
-            if getattr(self, given) is not None and getattr(self, missing) is None:
-                raise ValidationError({missing: f"Enter a {missing} too, or leave both empty."})
+        """Refuse half a place. Raises ValidationError."""
+        if lacking := lacking_coordinate(self.latitude, self.longitude):
+            raise ValidationError({lacking: HALF_A_PLACE})
 
     def save(self, *args: Any, **named: Any) -> None:
         """Save the facts, and the words by which they are found."""

@@ -37,14 +37,6 @@ class FactsForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **named)
         self.fields["retired"].initial = self.instance.retired_at is not None
 
-    def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super().clean() or {}
-        for name, other in (("latitude", "longitude"), ("longitude", "latitude")):
-            # Half a coordinate is shown nowhere.
-            if name in cleaned and cleaned[name] is None and cleaned.get(other) is not None:
-                self.add_error(name, "Enter both coordinates, or neither.")
-        return cleaned
-
 
 RIGHTS = ("reports.add_can", "reports.change_can")
 

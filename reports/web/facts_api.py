@@ -18,7 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from reports.can_id import is_can_id
-from reports.models import Can
+from reports.models import HALF_A_PLACE, Can, lacking_coordinate
 from reports.web import cursors, facts_csv, facts_schemas, queries, schemas
 from reports.web.access import MayEditFacts
 from reports.web.admin_log import log_changes
@@ -66,9 +66,8 @@ class FactsChange(schemas.Strict):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         super().validate(attrs)
         place = {name: attrs.get(name, getattr(self.instance, name, None)) for name in ("latitude", "longitude")}
-        missing = [name for name, degrees in place.items() if degrees is None]
-        if len(missing) == 1:
-            raise serializers.ValidationError({missing[0]: "Send both coordinates, or neither."})
+        if lacking := lacking_coordinate(**place):
+            raise serializers.ValidationError({lacking: HALF_A_PLACE})
         return attrs
 
 

@@ -16,7 +16,7 @@ from django.db import models, transaction
 
 from reports.entered_models import StreamLimits
 from reports.kept_changes import Pair
-from reports.models import Can, index_words
+from reports.models import HALF_A_PLACE, Can, index_words, lacking_coordinate
 from reports.pending_entries import note_change
 from reports.register_kinds import CAN, RETIRED
 from reports.web.csv_files import as_it_was
@@ -149,8 +149,8 @@ def _errors(line: int, can_id: str, values: Mapping[str, str]) -> list[str]:
         return [f"Line {line} holds a NUL character."]
     if values.get("retired", "").casefold() not in ("yes", "no", ""):
         return [f"Line {line}: retired: write yes or no."]
-    if bool(values.get("latitude")) != bool(values.get("longitude")):
-        return [f"Line {line}: enter both latitude and longitude, or neither."]
+    if lacking_coordinate(values.get("latitude"), values.get("longitude")):
+        return [f"Line {line}: {HALF_A_PLACE}"]
     try:
         can.clean_fields()
     except ValidationError as error:

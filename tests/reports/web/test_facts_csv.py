@@ -140,14 +140,6 @@ def test_other_names_and_semicolons_are_read_and_half_a_place_is_refused() -> No
 
     plan = facts_csv.plan("Can_id;lat;lon\n1;50.1;14.2\n2;50.1;\na/b;1;1\n")
     assert plan.errors == [
-        "Line 3: enter both latitude and longitude, or neither.",
+        "Line 3: Enter both coordinates, or neither.",
         "Line 4: can_id: must be 1-128 characters long, without / and control characters.",
     ]
-
-
-def test_half_a_place_is_refused_beside_its_field(admin_client: Client) -> None:
-    answer = admin_client.post("/cans/1/facts/", {"name": "x", "latitude": "50.1"})
-
-    assert answer.status_code == 200
-    assert b"Enter a longitude too" in answer.content
-    assert not Can.objects.exists()

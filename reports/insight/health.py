@@ -39,17 +39,17 @@ class Heartbeat(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Alert:
+class Trouble:
     """One thing that is wrong. text: what; remedy: what to do. Both are sentences."""
 
-    severity: Literal["bad", "warning"]
+    weight: Literal["bad", "warning"]
     text: str
     remedy: str
 
 
-def worker_alerts(heartbeats: Iterable[Heartbeat], now: datetime) -> list[Alert]:
-    """Return an alert for each worker that is silent or reports a problem, or one where none has a heartbeat."""
-    alerts, working = [], 0
+def worker_troubles(heartbeats: Iterable[Heartbeat], now: datetime) -> list[Trouble]:
+    """Return a trouble for each worker that is silent or reports a problem, or one where none has a heartbeat."""
+    troubles, working = [], 0
     heartbeats = [each for each in heartbeats if now - each.seen_at <= FORGOTTEN_AFTER]
     others = any(now - each.seen_at <= SILENT_AFTER and not each.problem for each in heartbeats)
     then = "The other workers receive its messages again." if others else "No other worker is working: start one."
@@ -63,10 +63,10 @@ def worker_alerts(heartbeats: Iterable[Heartbeat], now: datetime) -> list[Alert]
         else:
             working += 1
             continue
-        alerts.append(Alert("bad", text, remedy))
-    if not working and not alerts:
-        alerts.append(Alert("bad", "No worker is running.", "Start one with `celery -A trashsite worker`."))
-    return alerts
+        troubles.append(Trouble("bad", text, remedy))
+    if not working and not troubles:
+        troubles.append(Trouble("bad", "No worker is running.", "Start one with `celery -A trashsite worker`."))
+    return troubles
 
 
 def works(heartbeats: Iterable[Heartbeat], now: datetime) -> bool:
@@ -79,7 +79,7 @@ def works(heartbeats: Iterable[Heartbeat], now: datetime) -> bool:
     return bool(running) and not any(each.problem for each in running)
 
 
-def pipeline_alerts(
+def pipeline_troubles(
     *,
     waiting: int | None,
     in_flight: int,
@@ -87,38 +87,38 @@ def pipeline_alerts(
     workers: Iterable[Heartbeat] | None,
     knows_hour: bool = True,
     now: datetime,
-) -> list[Alert]:
+) -> list[Trouble]:
     """
     Return what is wrong, the worst first.
 
     waiting: messages in the queue, None where SQS does not answer; workers: None where DynamoDB does not. knows_hour:
     whether it told the minutes of the last hour.
     """
-    alerts: list[Alert] = []
+    troubles: list[Trouble] = []
     workers = None if workers is None else list(workers)
     if waiting is None:
         remedy = "Devices cannot send until it does. Look at AWS's status and at this deployment's permissions."
-        alerts.append(Alert("bad", "SQS does not answer.", remedy))
+        troubles.append(Trouble("bad", "SQS does not answer.", remedy))
     if workers is None:
         remedy = "Reports wait in the queue; nothing is lost for four days."
-        alerts.append(Alert("bad", "DynamoDB does not answer.", remedy))
+        troubles.append(Trouble("bad", "DynamoDB does not answer.", remedy))
     else:
-        alerts += worker_alerts(workers, now)
+        troubles += worker_troubles(workers, now)
         if not knows_hour:
             text = "DynamoDB does not answer for the last hour."
-            alerts.append(Alert("warning", text, "Load the page again in a moment."))
+            troubles.append(Trouble("warning", text, "Load the page again in a moment."))
     if in_flight > IN_FLIGHT:
         text = f"{in_flight:,} messages are in flight; at about 120,000 SQS delivers no more."
-        alerts.append(Alert("bad", text, "Workers receive messages and do not finish them: look at their logs."))
+        troubles.append(Trouble("bad", text, "Workers receive messages and do not finish them: look at their logs."))
     if waiting is not None and waiting > BACKLOG:
-        alerts.append(Alert("warning", f"A backlog: {waiting:,} messages wait.", "Start further workers."))
+        troubles.append(Trouble("warning", f"A backlog: {waiting:,} messages wait.", "Start further workers."))
     wait_until_s = max((each.counters.get("new_cans_wait_until_s", 0) for each in workers or ()), default=0)
     if wait_until_s > now.timestamp():
         minutes = math.ceil((wait_until_s - now.timestamp()) / 60)
         text = f"More new cans came than TRASH_NEW_CANS allows: their reports wait, the last for about {minutes:,} min."
         remedy = "Where the cans are yours, wait or raise it; else find out who sends them, and set TRASH_SENDERS."
-        alerts.append(Alert("warning", text, remedy))
+        troubles.append(Trouble("warning", text, remedy))
     if dead:
         letters = f"{dead:,} dead letter{'s' if dead != 1 else ''}"
-        alerts.append(Alert("warning", f"{letters}: reports that could not be stored.", "List them, and see why."))
-    return alerts
+        troubles.append(Trouble("warning", f"{letters}: reports that could not be stored.", "List them, and see why."))
+    return troubles

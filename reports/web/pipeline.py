@@ -1,10 +1,10 @@
-"""The pipeline for operators: queues, workers, and problems."""
+"""The pipeline for operators: queues, workers, and troubles."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from reports import queue, store
 from reports.insight import pipeline_hour
-from reports.insight.health import SILENT_AFTER, Alert, pipeline_alerts
+from reports.insight.health import SILENT_AFTER, Trouble, pipeline_troubles
 from reports.insight.pipeline_hour import MINUTES
 from reports.queue import Depth, QueueUnavailable
 from reports.store import Heartbeat, Minute, StoreUnavailable
@@ -47,18 +47,18 @@ class PipelineView(ApiView):
         tags=["pipeline"],
     )
     def get(self, request: Request) -> Response:
-        """The messages in the queues, the workers with their counters, and the problems found."""
+        """The messages in the queues, the workers with their counters, and the troubles found."""
         now = timezone.now()
         depth: Depth | None = None
         workers: list[Heartbeat] | None = None
-        # What does not answer is among the alerts.
+        # What does not answer is among the troubles.
         with suppress(QueueUnavailable):
             depth = queue.depth()
         rows: list[Minute] | None = None
         with suppress(StoreUnavailable):
             workers = store.workers(now)
             rows = store.minutes(now - timedelta(minutes=MINUTES))
-        alerts = pipeline_alerts(
+        troubles = pipeline_troubles(
             waiting=depth.waiting if depth else None,
             in_flight=depth.in_flight if depth else 0,
             dead=depth.dead if depth else 0,
@@ -66,13 +66,13 @@ class PipelineView(ApiView):
             knows_hour=rows is not None,
             now=now,
         )
-        data = _pipeline(depth, workers, alerts, now)
+        data = _pipeline(depth, workers, troubles, now)
         data["hour"] = None if rows is None else _hour(rows, workers or (), now)
         return Response(PipelinePage(data) if self.is_page else data)
 
 
 def _pipeline(
-    depth: Depth | None, workers: Sequence[Heartbeat] | None, alerts: Sequence[Alert], now: datetime
+    depth: Depth | None, workers: Sequence[Heartbeat] | None, troubles: Sequence[Trouble], now: datetime
 ) -> dict[str, Any]:
     counters = [worker.counters for worker in workers or () if now - worker.seen_at <= SILENT_AFTER]
     last = max((count.get("last_stored_at_s", 0) for count in counters), default=0)
@@ -100,7 +100,7 @@ def _pipeline(
             }
             for worker in workers
         ],
-        "troubles": [{"weight": alert.severity, "text": alert.text, "remedy": alert.remedy} for alert in alerts],
+        "troubles": [asdict(trouble) for trouble in troubles],
     }
 
 

@@ -155,11 +155,11 @@ class Pipeline:
     def health(self) -> list[str]:
         """Return what is wrong with the workers, in sentences."""
         from reports import store
-        from reports.insight.health import worker_alerts
+        from reports.insight.health import worker_troubles
 
         now = datetime.now(UTC)
         try:
-            return [f"{alert.text} {alert.remedy}" for alert in worker_alerts(store.workers(now), now)]
+            return [f"{trouble.text} {trouble.remedy}" for trouble in worker_troubles(store.workers(now), now)]
         except store.StoreUnavailable as error:
             return [str(error)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from reports.insight.health import pipeline_alerts, worker_alerts, works
+from reports.insight.health import pipeline_troubles, worker_troubles, works
 from reports.store import Heartbeat
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -16,23 +16,23 @@ def heartbeat(seconds_ago: int, problem: str = "", name: str = "host:1") -> Hear
 
 
 def texts(*heartbeats: Heartbeat) -> list[str]:
-    return [alert.text for alert in worker_alerts(heartbeats, NOW)]
+    return [trouble.text for trouble in worker_troubles(heartbeats, NOW)]
 
 
-def test_a_fresh_heartbeat_is_no_alert() -> None:
+def test_a_fresh_heartbeat_is_no_trouble() -> None:
     assert texts(heartbeat(25)) == []
 
 
-def test_no_worker_at_all_is_an_alert_that_says_what_to_do() -> None:
-    (alert,) = worker_alerts([], NOW)
-    assert (alert.text, alert.remedy) == ("No worker is running.", "Start one with `celery -A trashsite worker`.")
+def test_no_worker_at_all_is_a_trouble_that_says_what_to_do() -> None:
+    (trouble,) = worker_troubles([], NOW)
+    assert (trouble.text, trouble.remedy) == ("No worker is running.", "Start one with `celery -A trashsite worker`.")
 
 
-def test_a_silent_worker_is_an_alert_even_beside_one_that_works() -> None:
+def test_a_silent_worker_is_a_trouble_even_beside_one_that_works() -> None:
     assert texts(heartbeat(31), heartbeat(1, name="host:2")) == ["Worker host:1 has been silent for 31 s."]
 
 
-def test_a_worker_that_was_replaced_ten_minutes_ago_is_no_alert() -> None:
+def test_a_worker_that_was_replaced_ten_minutes_ago_is_no_trouble() -> None:
     assert texts(heartbeat(601), heartbeat(1, name="host:2")) == []
 
 
@@ -48,12 +48,12 @@ def test_the_pipeline_works_as_soon_as_others_do_after_a_worker_died() -> None:
     assert not works([stuck, fine], NOW)
 
 
-def test_alerts_are_listed_the_worst_first() -> None:
+def test_troubles_are_listed_the_worst_first() -> None:
     fine = heartbeat(0)
 
     def listed(**given: object) -> list[str]:
         usual = {"waiting": 0, "in_flight": 0, "dead": 0, "workers": [fine], "now": NOW}
-        return [f"{alert.severity}: {alert.text}" for alert in pipeline_alerts(**{**usual, **given})]
+        return [f"{trouble.weight}: {trouble.text}" for trouble in pipeline_troubles(**{**usual, **given})]
 
     assert listed() == []
     assert listed(workers=[]) == ["bad: No worker is running."]

@@ -11,12 +11,19 @@ from reports.store.items import LEVELS, Item
 from trashsite.aws import AwsError, side_by_side
 from trashsite.names import full_name
 
+#: The item of a can that was read, None where none stood, and the one that is to stand in its place.
+Replacement = tuple[Item | None, Item]
 #: What a write's condition names.
 _CONDITION = ("version", "order_key")
 
 
-def execute(statements: Sequence[tuple[str, Statement]]) -> Iterator[tuple[str, Result]]:
-    """Run one statement a can, 25 a request and all at once; yield what became of each."""
+def write_rows(replacements: Sequence[Replacement]) -> Iterator[tuple[str, Result]]:
+    """
+    Write one row a can, each if what was read still stands there; yield what became of each, with the can's id.
+
+    25 a request and all at once. Where the store is away, that is why for each. Raises AwsError for a defect.
+    """
+    statements = [(new["id"]["S"], statement_of(item, new)) for item, new in replacements]
     batches = [statements[at : at + WRITES] for at in range(0, len(statements), WRITES)]
     for batch, results in zip(batches, side_by_side(_execute_batch, batches), strict=True):
         for (can_id, _), result in zip(batch, results, strict=True):

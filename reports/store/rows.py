@@ -34,20 +34,13 @@ from reports.insight.fold import (
 )
 from reports.register_kinds import CAN
 from reports.report import Report
-from reports.store.batches import (
-    READS,
-    Statement,
-    error_code,
-    get_items,
-    is_throttled,
-    pause,
-)
+from reports.store.batches import READS, error_code, get_items, is_throttled, pause
 from reports.store.emptying_rows import Decided, Decisions, before_late, put_emptyings, reconciled
 from reports.store.errors import StoreUnavailable, as_store_errors
 from reports.store.items import LEVELS, Item, Keyed, instant_key, report_of, row_of, row_values
 from reports.store.reading import query_history
 from reports.store.register import register_entries
-from reports.store.row_statements import execute, statement_of
+from reports.store.row_statements import write_rows
 from reports.store.told_changes import Watch, note_changes, seconds_of
 from trashsite.names import full_name
 
@@ -214,10 +207,8 @@ class _Tried:
 def _write_all(folded: Mapping[str, Folded], items: dict[str, Item | None]) -> _Tried:
     """Write the rows that do not stand already. items: gets what is there instead, nothing where that is unread."""
     tried = _Tried([can_id for can_id, found in folded.items() if found.item is None])
-    statements = [
-        (can_id, statement_of(items[can_id], item)) for can_id, found in folded.items() if (item := found.item)
-    ]
-    for can_id, result in execute(statements):
+    replacements = [(items[can_id], item) for can_id, found in folded.items() if (item := found.item)]
+    for can_id, result in write_rows(replacements):
         code = error_code(result)
         if not code:
             tried.written.append(can_id)
@@ -346,14 +337,11 @@ def catch_up(can_id: str, found: Folded, row: Row, now: datetime) -> Folded:
 
 def unmark(items: Sequence[Item | None]) -> None:
     """Take the mark of late reports from rows whose emptyings are kept. Where that fails they are caught up again."""
-    unmarked = dict[str, Item]()
-    statements = list[tuple[str, Statement]]()
-    for item in items:
-        row = row_of(item) if item else None
-        if item and row:
-            new = unmarked[row.report.can_id] = item_of(item, replace(row, late=""))
-            statements.append((row.report.can_id, statement_of(item, new)))
-    for can_id, result in execute(statements):
+    replacements = [
+        (item, item_of(item, replace(row, late=""))) for item in items if item and (row := row_of(item))
+    ]
+    unmarked = {new["id"]["S"]: new for _, new in replacements}
+    for can_id, result in write_rows(replacements):
         if not error_code(result):
             _remember(unmarked[can_id])
 

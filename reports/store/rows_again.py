@@ -16,12 +16,12 @@ from reports.insight.alarms import Told
 from reports.insight.change import Change
 from reports.insight.entered import Entered, Limits
 from reports.insight.fold import ALL, NO_LIMITS, Row, enter, fold, hold
-from reports.store.batches import READS, Statement, error_code, execute_once, is_throttled, pause
+from reports.store.batches import READS, error_code, is_throttled, pause
 from reports.store.emptying_rows import put_emptyings
 from reports.store.errors import StoreUnavailable, as_store_errors
 from reports.store.items import Item, Keyed, row_of, row_values
 from reports.store.reading import AFTER_ALL, query_history
-from reports.store.row_statements import execute, statement_of
+from reports.store.row_statements import Replacement, write_rows
 from reports.store.rows import (
     CHANGED,
     CONTENDED,
@@ -58,7 +58,7 @@ def hold_in_rows(told: Mapping[str, Told], now: datetime, watch: Watch | None = 
     for attempt in range(1, ROUNDS + 1):
         with as_store_errors():
             throttled = _read_all(left, items, consistent=attempt > 1)
-        statements, changed = list[tuple[str, Statement]](), dict[str, list[Change]]()
+        replacements, changed = list[Replacement](), dict[str, list[Change]]()
         for can_id in left:
             item = items.get(can_id)
             stands = row_of(item) if item else None
@@ -70,11 +70,11 @@ def hold_in_rows(told: Mapping[str, Told], now: datetime, watch: Watch | None = 
                 seconds = [math.floor(told[can_id].at.timestamp())]
                 changed[can_id] = note_changes(new, (item, stands), row, seconds, now, watch)
             if item and new:
-                statements.append((can_id, statement_of(item, new)))
+                replacements.append((item, new))
             else:
                 changes += changed.get(can_id, ())
         left = list(throttled)
-        for can_id, result in execute(statements):
+        for can_id, result in write_rows(replacements):
             code = error_code(result)
             if code in CHANGED or is_throttled(result):
                 left.append(can_id)
@@ -228,7 +228,7 @@ def _made_again(
     if changes and tell and found.is_caught_up:
         found.row = replace(found.row, late=row.late)
         found.item |= row_values(found.row)
-    (result,) = execute_once([statement_of(item, found.item)])
+    ((_, result),) = write_rows([(item, found.item)])
     code = error_code(result)
     if code in CHANGED or is_throttled(result):
         return None

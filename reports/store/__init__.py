@@ -20,6 +20,7 @@ from reports.store.alert_rows import (
     swept,
 )
 from reports.store.batteries import LowBattery, forget_low_batteries, note_low_batteries
+from reports.store.can_lists import CanList
 from reports.store.emptying_rows import Emptyings, emptyings, kept_emptyings
 from reports.store.errors import Outcome, StoreUnavailable
 from reports.store.fleet_hours import fleet_hours, put_fleet_hour
@@ -61,7 +62,7 @@ from reports.store.walking import (
 from reports.store.writing import TRIES, put_reports, replace_reports
 
 __all__ = (
-    "BUDGET", "LEVELS", "MAX_BYTES", "MOST_MINUTES", "TRIES", "Alert", "AlertPage", "Claim",
+    "BUDGET", "LEVELS", "MAX_BYTES", "MOST_MINUTES", "TRIES", "Alert", "AlertPage", "CanList", "Claim",
     "Emptyings", "Heartbeat", "HourlyHistory", "KeptMessage", "KeyRange", "LowBattery", "Met", "Minute",
     "Order", "Outcome", "Page", "Ranked", "Result", "StoreUnavailable", "StoredState", "Stretch", "Swept", "Waiting",
     "Watch", "acknowledge", "alerts", "beat", "bucket_of", "catch_up_some", "change_states", "claim_telling",

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from reports.insight.fold import Row
 from reports.report import Report, percent
 from reports.store.batches import READS
-from reports.store.batteries import low_battery_cans
+from reports.store.can_lists import CanList, listed_cans
 from reports.store.errors import as_store_errors
 from reports.store.items import (
     BANDS,
@@ -77,7 +77,7 @@ def ranked(
     high: int | None = None,
     until: datetime | None = None,
     prefix: str = "",
-    low_battery: bool = False,
+    among: CanList | None = None,
     keep: Keep | None = None,
     selective: bool = True,
     size: int,
@@ -89,8 +89,8 @@ def ranked(
 
     order: by level either way, the one silent for longest first, or by id. low, high: whole percents, both
     included, where the order is by level. until: last reported then or before, where it is `silent`.
-    before: "" stands for the end. prefix: of the id, where it is `id`. low_battery: there, only cans in which a
-    sensor's battery may be low, by one Query in place of a shard's. keep: which rows are wanted, asked with up to a
+    before: "" stands for the end. prefix: of the id, where it is `id`. among: there, only cans that
+    are on a list, by one Query in place of a shard's. keep: which rows are wanted, asked with up to a
     hundred, or a page of them. selective: whether `keep` may drop many; then up to `budget` rows are looked at, else up
     to so many more than `size`. The indexes are coarse (reports.store.items): within a page the rows are put into their
     exact order, from 80 % on it is exact to the percent across pages too, and bounds are exact. with_rows: they cost
@@ -105,7 +105,7 @@ def ranked(
     forwards = (order != "fullest") != backwards
     least, most = _bounds(order, low, high, until, prefix)
     position = before if backwards else after
-    keys = low_battery_cans if low_battery else partial(_keys, order)
+    keys = partial(listed_cans, among) if among else partial(_keys, order)
     found: list[tuple[Report, Item]] = []
     looked: list[str] = []
     ahead: list[str] = []

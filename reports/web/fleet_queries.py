@@ -13,7 +13,7 @@ from reports.insight.entered import Spread
 from reports.insight.rhythm import SOONEST_S
 from reports.insight.status import FILLING_SHARE, Status, status
 from reports.report import MAX_CAN_ID, Report, percent
-from reports.store import Order
+from reports.store import CanList, Order
 from reports.web import cursors, queries
 from reports.web.problems import InvalidQuery
 
@@ -129,7 +129,7 @@ class FleetQuery:
 
     def _bounds_of_id(self) -> tuple[dict[str, Any], bool]:
         is_whole = not (self.status or self.stream or self.has_level or self.silent_h or self.battery)
-        return {"prefix": self.search, "low_battery": bool(self.battery)}, is_whole
+        return {"prefix": self.search, "among": CanList.LOW_BATTERY if self.battery else None}, is_whole
 
     def _bounds_of_silence(self, now: datetime) -> tuple[dict[str, Any], bool]:
         silence = timedelta(hours=self.silent_h or 0)

@@ -24,7 +24,7 @@ from reports.insight.standing import standing
 from reports.insight.status import status
 from reports.report import Report
 from reports.sensor_models import Mounting, Sensor
-from reports.store import StoreUnavailable
+from reports.store import CanList, StoreUnavailable
 from reports.tasks import store_messages
 from reports.worker import counters, register, storing, uplinks, waiting
 from reports.worker.new_can_limit import RULE, NewCanLimit, Turns
@@ -272,7 +272,7 @@ def test_a_low_battery_is_listed_until_a_frame_says_that_it_was_changed(batch: C
         )
 
     def listed() -> list[str]:
-        return [report.can_id for report in store.ranked("id", low_battery=True, size=10).items]
+        return [report.can_id for report in store.ranked("id", among=CanList.LOW_BATTERY, size=10).items]
 
     mount(EM310)
     batch(frame(6, 92))

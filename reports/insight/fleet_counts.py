@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from reports.insight.fleet_map import Place, Points, bounds_of, gathered
-from reports.insight.status import REPORTED, Status, is_old, status
+from reports.insight.status import REPORTED, Status, outlook_of
 from reports.report import EPOCH, Report, iso, percent
 
 #: How many cans are listed as needing attention first, and those of which status, the most urgent first.
@@ -56,12 +56,14 @@ class Overview:
 
     tenths: how many cans have a level of 0-9 %, 10-19 %, ..., 90-100 %. located: how many cans the places represent.
     cell: the height of a cell in degrees of latitude, 0 where each place is a can. exact: whether each can was read for
-    total and by_status; else they were counted by index. walked: what was read for by_stream, tenths and places.
+    total and by_status; else they were counted by index. suspect: cans whose level is not to be trusted, also of those
+    that are FULL. walked: what was read for suspect, by_stream, tenths and places.
     full_by_stream: how many cans of those streams are full.
     """
 
     total: int
     by_status: Mapping[str, int]
+    suspect: int
     by_stream: Mapping[str, int]
     tenths: Sequence[int]
     places: Sequence[Place]
@@ -106,6 +108,7 @@ class Count:
     tenths: list[int] = field(default_factory=lambda: [0] * 10)
     points: Points = field(default_factory=Points)
     urgent: list[tuple[Decimal, float, Urgent]] = field(default_factory=list)
+    suspect: int = 0
 
     def pass_over(self, ranges: Iterable[str] = ()) -> None:
         """Count one can that is out of service."""
@@ -122,10 +125,12 @@ class Count:
     ) -> None:
         """Count one can; place: where it is, latitude and longitude, if that is known. ranges: those that hold it."""
         level = percent(report.level)
-        can_status = status(report, now)
+        outlook = outlook_of(report)
+        can_status = outlook.at(now)
         self.seen += 1
         self.total += 1
         self.by_status[can_status] += 1
+        self.suspect += outlook.is_suspect(can_status)
         self.by_stream[stream or ""] += 1
         if can_status == Status.FULL:
             self.full_by_stream[stream or ""] += 1
@@ -134,7 +139,7 @@ class Count:
             self.by_stream = Counter(dict(self.by_stream.most_common(STREAMS_COUNTED // 2)))
             self.full_by_stream = Counter({name: self.full_by_stream[name] for name in self.by_stream})
         # A level that is too old to be trusted says nothing about now.
-        if level is not None and not is_old(report, now):
+        if level is not None and not outlook.is_old(now):
             self.tenths[min(9, max(0, int(level) // 10))] += 1
         if can_status in _ATTENTION:
             # By status; of full cans the fullest first, of others the one that reported longest ago.
@@ -163,6 +168,7 @@ class Count:
         return Overview(
             total=self.total,
             by_status={str(name): cans for name, cans in self.by_status.items()},
+            suspect=self.suspect,
             by_stream=by_stream,
             tenths=list(self.tenths),
             places=places,
@@ -199,6 +205,7 @@ class Count:
             self.overview(walked),
             total=ok + sum(by_status.values()),
             by_status={str(name): by_status.get(str(name), ok) for name in self.by_status},
+            suspect=min(round(self.suspect * scale), total),
             urgent=urgent,
             exact=False,
         )
@@ -215,7 +222,7 @@ class Count:
         return body
 
     def _packed(self, beside: Mapping[str, Any]) -> bytes:
-        kept = {name: getattr(self, name) for name in ("seen", "total", "by_status", "in_ranges", "tenths")}
+        kept = {name: getattr(self, name) for name in ("seen", "total", "by_status", "suspect", "in_ranges", "tenths")}
         return _compressed(
             {
                 **kept,
@@ -238,7 +245,8 @@ class Count:
         by_stream, in_ranges = Counter(read["by_stream"]), Counter(read["in_ranges"])
         full = Counter(read["full_by_stream"])
         first = [(Decimal(rank), since_s, Urgent(**each)) for rank, since_s, each in read["urgent"]]
-        count = cls(read["seen"], read["total"], by_status, by_stream, full, in_ranges, read["tenths"], points, first)
+        totals = read["seen"], read["total"]
+        count = cls(*totals, by_status, by_stream, full, in_ranges, read["tenths"], points, first, read["suspect"])
         return count, read["beside"]
 
 

@@ -21,7 +21,7 @@ class Standing:
 
     is_old: its newest level is too old to be trusted. silent_at: after this instant it is, None where no time is known.
     emptied: the last emptying, provisional while it is undecided, None where none was seen. full_from: its threshold,
-    percent. suspect: its level is not to be trusted, whatever its status; of FULL not told by `status_alone`.
+    percent. suspect: its level is not to be trusted, whatever its status.
     """
 
     status: Status
@@ -63,7 +63,8 @@ def status_alone(report: Report, now: datetime) -> Standing:
 
 
 def _by_outlook(outlook: Outlook, status: Status, reason: str, now: datetime) -> Standing:
-    return Standing(status, reason, outlook.is_old(now), _instant(outlook.silent_at), suspect=status in DOUBTFUL)
+    suspect = outlook.is_suspect(status)
+    return Standing(status, reason, outlook.is_old(now), _instant(outlook.silent_at), suspect=suspect)
 
 
 def expected(row: Row, status: Status) -> Forecast | NoForecast:

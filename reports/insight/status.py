@@ -37,6 +37,8 @@ class Status(StrEnum):
 REPORTED = tuple(status for status in Status if status is not Status.NEVER_REPORTED)
 #: Those of a can whose level is not to be trusted: only a look tells.
 DOUBTFUL = frozenset({Status.SUSPECT, Status.TILT})
+#: Ends an outlook of a can that is FULL, by a level that is not to be trusted.
+_DOUBTED = "DOUBTED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,13 @@ class Outlook:
     Which status a can has from when on while no report comes: so silence needs no write.
 
     silent_at: after this instant its level is too old to be trusted, None where no time is known. steps: after which
-    instant which status holds, in order; the first holds at once. Instants in seconds since 1970.
+    instant which status holds, in order; the first holds at once. is_doubted: where it is FULL, that is by a level
+    which is not to be trusted. Instants in seconds since 1970.
     """
 
     silent_at: int | None
     steps: tuple[tuple[int, Status], ...]
+    is_doubted: bool = False
 
     def at(self, now: datetime) -> Status:
         """Return the status at an instant."""
@@ -59,6 +63,10 @@ class Outlook:
                 found = status
         return found
 
+    def is_suspect(self, status: Status) -> bool:
+        """Say whether the level of the can is not to be trusted while it has this status."""
+        return status in DOUBTFUL or (self.is_doubted and status is Status.FULL)
+
     def is_old(self, now: datetime) -> bool:
         """Say whether the newest level is too old to be trusted at an instant."""
         return self.silent_at is not None and now.timestamp() > self.silent_at
@@ -66,11 +74,12 @@ class Outlook:
     def text(self, at: int) -> str:
         """
         Return it as its row keeps it, as `1767571200 7200 OK 7200 SILENT`: the second of the newest report, then
-        silent_at, the first status, and the other steps, in seconds from there.
+        silent_at, the first status, and the other steps, in seconds from there, and `DOUBTED` where it is.
         """
         silent = "-" if self.silent_at is None else self.silent_at - at
         (_, first), *rest = self.steps
-        return " ".join([f"{at} {silent} {first}", *(f"{after - at} {then}" for after, then in rest)])
+        doubted = [_DOUBTED] if self.is_doubted else []
+        return " ".join([f"{at} {silent} {first}", *(f"{after - at} {then}" for after, then in rest), *doubted])
 
 
 def status(report: Report, now: datetime) -> Status:
@@ -87,14 +96,21 @@ def outlook_of(report: Report) -> Outlook:
     """Return the outlook of the can whose newest report this is; by that report alone where its row says none."""
     try:
         second, silent, first, *rest = report.outlook.split()
+        if is_doubted := rest[-1:] == [_DOUBTED]:
+            rest.pop()
         at = int(second)
         if report.measured_at is not None and int(report.measured_at.timestamp()) == at:
             steps = [(at + int(after), Status(then)) for after, then in zip(rest[::2], rest[1::2], strict=True)]
-            return Outlook(None if silent == "-" else at + int(silent), ((at, Status(first)), *steps))
+            return Outlook(None if silent == "-" else at + int(silent), ((at, Status(first)), *steps), is_doubted)
     except ValueError:
         pass
     # Version 0.1, and the lab's own service, write none, or leave the one of an earlier report.
     return _by_level(report)
+
+
+def may_be_suspect(text: str) -> bool:
+    """Say whether the level of a can with this outlook is not to be trusted, now or later while no report comes."""
+    return any(word in text for word in (*DOUBTFUL, _DOUBTED))
 
 
 def _by_level(report: Report) -> Outlook:

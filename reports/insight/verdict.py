@@ -62,12 +62,13 @@ def outlook(state: CanState, rules: Rules, told: Told | None = None) -> Outlook:
     if state.signs.blocked_since is None:
         # The usual case: but for a can that waits for somebody, it is silence that comes.
         silent = () if first in _LASTING else ((silent_at, Status.SILENT),)
-        return Outlook(silent_at, ((state.at, first), *silent))
+        return Outlook(silent_at, ((state.at, first), *silent), first is Status.FULL and bool(_doubt(state)))
     steps = [(state.at, first)]
     for after in sorted({silent_at, state.signs.blocked_since + BLOCKED_S}):
         if after >= state.at and (then := _status(state, after + 1, rules, told)) is not steps[-1][1]:
             steps.append((after, then))
-    return Outlook(silent_at, tuple(steps))
+    is_doubted = any(status is Status.FULL for _, status in steps) and bool(_doubt(state))
+    return Outlook(silent_at, tuple(steps), is_doubted)
 
 
 def alarm_reason(told: Told, now: float) -> str:

@@ -2,8 +2,8 @@
 Lists of cans that the indexes of the levels table do not know: from these the fleet is filtered.
 
 Each is a partition of the pipeline table, sorted by the cans' ids. A row says which can to look at, not what is so: one
-may be left of a can of which it is so no more, and whoever reads it looks. None is missing: it is written before what it
-tells of (docs/decisions/0044-a-list-of-low-batteries.md).
+may be left of a can of which it is so no more, and whoever reads it looks. None is missing: it is written before what
+it tells of (docs/decisions/0044-a-list-of-low-batteries.md, 0049-a-list-of-suspect-cans.md).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ class CanList(StrEnum):
     """What is listed; the value is the kind of its rows."""
 
     LOW_BATTERY = "battery:low"
+    SUSPECT = "can:suspect"
 
 
 def listed_cans(

@@ -1,4 +1,8 @@
-"""The statements that write rows of the levels table, each on the condition that the row is still the one read."""
+"""
+How rows of the levels table are written: each on the condition that it is still the one that was read.
+
+The list of suspect cans is an index of these rows, and so it is written here: a can is on it before its row says so.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from functools import cache
 from reports.store.batches import WRITES, Result, Statement, error_code, execute_once
 from reports.store.errors import DEFECTS, StoreUnavailable, as_store_errors
 from reports.store.items import LEVELS, Item
+from reports.store.suspects import has_to_be_listed, has_to_be_taken_off, list_suspects, take_off_suspects
 from trashsite.aws import AwsError, side_by_side
 from trashsite.names import full_name
 
@@ -23,13 +28,42 @@ def write_rows(replacements: Sequence[Replacement]) -> Iterator[tuple[str, Resul
 
     25 a request and all at once. Where the store is away, that is why for each. Raises AwsError for a defect.
     """
-    statements = [(new["id"]["S"], statement_of(item, new)) for item, new in replacements]
+    unlisted = _list_suspects(replacements)
+    yield from unlisted.items()
+    statements = [
+        (can_id, statement_of(item, new)) for item, new in replacements if (can_id := new["id"]["S"]) not in unlisted
+    ]
     batches = [statements[at : at + WRITES] for at in range(0, len(statements), WRITES)]
-    for batch, results in zip(batches, side_by_side(_execute_batch, batches), strict=True):
-        for (can_id, _), result in zip(batch, results, strict=True):
-            if error_code(result) in DEFECTS:
-                raise AwsError("ValidationException", f"{result['Error'].get('Message')} (can {can_id!r})")
-            yield can_id, result
+    executed = {
+        can_id: result
+        for batch, results in zip(batches, side_by_side(_execute_batch, batches), strict=True)
+        for (can_id, _), result in zip(batch, results, strict=True)
+    }
+    take_off_suspects(
+        [
+            new
+            for item, new in replacements
+            if has_to_be_taken_off(item, new) and not error_code(executed[new["id"]["S"]])
+        ]
+    )
+    for can_id, result in executed.items():
+        if error_code(result) in DEFECTS:
+            raise AwsError("ValidationException", f"{result['Error'].get('Message')} (can {can_id!r})")
+        yield can_id, result
+
+
+def _list_suspects(replacements: Sequence[Replacement]) -> dict[str, Result]:
+    """List the cans that are to be; return those for which that is not possible, with the reason."""
+    to_list = [new for item, new in replacements if has_to_be_listed(item, new)]
+    try:
+        list_suspects(to_list)
+    except StoreUnavailable as error:
+        return {new["id"]["S"]: _unavailable(error) for new in to_list}
+    return {}
+
+
+def _unavailable(error: StoreUnavailable) -> Result:
+    return {"Error": {"Code": "Unavailable", "Message": str(error)}}
 
 
 def _execute_batch(batch: Sequence[tuple[str, Statement]]) -> Sequence[Result]:
@@ -38,7 +72,7 @@ def _execute_batch(batch: Sequence[tuple[str, Statement]]) -> Sequence[Result]:
         with as_store_errors():
             return execute_once([statement for _, statement in batch])
     except StoreUnavailable as error:
-        return [{"Error": {"Code": "Unavailable", "Message": str(error)}}] * len(batch)
+        return [_unavailable(error)] * len(batch)
 
 
 def statement_of(item: Item | None, new: Item) -> Statement:

@@ -337,9 +337,7 @@ def catch_up(can_id: str, found: Folded, row: Row, now: datetime) -> Folded:
 
 def unmark(items: Sequence[Item | None]) -> None:
     """Take the mark of late reports from rows whose emptyings are kept. Where that fails they are caught up again."""
-    replacements = [
-        (item, item_of(item, replace(row, late=""))) for item in items if item and (row := row_of(item))
-    ]
+    replacements = [(item, item_of(item, replace(row, late=""))) for item in items if item and (row := row_of(item))]
     unmarked = {new["id"]["S"]: new for _, new in replacements}
     for can_id, result in write_rows(replacements):
         if not error_code(result):

@@ -236,6 +236,7 @@ OVERVIEW = _answer(
         "taken_at": "2026-11-24T09:31:00Z",
         "total": 2,
         "by_status": {"FIRE": 0, "TILT": 0, "FULL": 1, "SILENT": 0, "SUSPECT": 0, "FILLING": 0, "OK": 1, "NEW": 0},
+        "suspect": 0,
         "by_stream": {"paper": 1, "": 1},
         "full_by_stream": {"paper": 1, "": 0},
         "tenths": [0, 1, 0, 0, 0, 0, 0, 0, 0, 1],

@@ -23,7 +23,7 @@ from reports.web.csv_files import as_it_was
 
 COLUMNS = ("can_id", "name", "address", "stream", "latitude", "longitude", "retired")
 #: Columns of the export that no import changes: what devices sent, and what follows from it.
-EXPORTED = ("level", "status", "measured_at", "received_at", "sent_stream")
+EXPORTED = ("level", "status", "measured_at", "received_at", "sent_stream", "suspect")
 #: Other names of columns.
 ALIASES = {"lat": "latitude", "lon": "longitude", "lng": "longitude"}
 

@@ -99,6 +99,12 @@ class FleetView(ApiView):
             OpenApiParameter("level_max", _PERCENT),
             whole_number("silent_h", 1, fleet_queries.MAX_SILENT_H, "No report for at least so many hours."),
             OpenApiParameter(
+                "suspect",
+                str,
+                enum=[*queries.SUSPECTS],
+                description="Cans whose level is not to be trusted, also of those that are FULL; no: all others.",
+            ),
+            OpenApiParameter(
                 "battery", str, enum=[*queries.BATTERIES], description="Cans in which a sensor's battery is low."
             ),
             OpenApiParameter(
@@ -250,16 +256,15 @@ def _matching(
     """
     if _is_whole(listing):
         return len(listing.rows)
-    if (
-        not query.has_reported
-        or count is None
-        or query.search
-        or query.silent_h
-        or query.has_level
-        or query.battery
-        or (query.status and query.stream)
-    ):
+    counted = sum(map(bool, (query.status, query.stream, query.suspect)))
+    is_not_counted = query.search or query.silent_h or query.has_level or query.battery or counted > 1
+    if not query.has_reported or count is None or is_not_counted:
         return None
+    if query.suspect and not count.overview.walked.complete:
+        return None
+    if query.suspect:
+        suspect = count.overview.suspect
+        return suspect if query.suspect == "yes" else count.overview.total - suspect
     if query.status:
         return count.overview.by_status.get(query.status, 0)
     if query.stream:

@@ -16,7 +16,7 @@ from reports.web.fleet_listing import FleetListing
 #: stream is what counts; sent_stream what the can itself sends, so that an import knows that nobody entered it.
 COLUMNS = (
     "can_id", "name", "address", "stream", "level", "status", "measured_at", "received_at", "latitude", "longitude",
-    "sent_stream",
+    "sent_stream", "suspect",
 )  # fmt: skip
 #: A file that is made within so long, and is no larger, is answered whole. Of any other so much is made whether or not
 #: somebody reads it.
@@ -98,4 +98,5 @@ def _cells(row: Row | NeverRow) -> list[str]:
         (facts and facts.latitude) or "",
         (facts and facts.longitude) or "",
         (report.stream or "") if report else "",
+        "yes" if row.standing.suspect else "no",
     ]

@@ -54,7 +54,7 @@ class FleetListing:
         None where it filters in other ways as well, and where too many ids begin so. Raises StoreUnavailable.
         """
         query = self.query
-        if not query.search or query.status or query.stream or query.has_level or query.silent_h or query.battery:
+        if not query.search or query.has_level or query.is_judged:
             return None
         counts = list(islice(store.count(store.id_begins(query.search)), COUNTED_BY + 1))
         others = sum(not can_id.startswith(query.search) for can_id in self.found.can_ids)

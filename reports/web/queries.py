@@ -19,6 +19,8 @@ from reports.web.problems import InvalidQuery
 
 #: What may be asked of a sensor's battery.
 BATTERIES = ("low",)
+#: Whether the level of a can is not to be trusted.
+SUSPECTS = ("yes", "no")
 #: Alerts on a page at most: each is more than a kilobyte.
 MAX_ALERTS = 100
 #: What a `+` before a zone becomes in a query string that nobody escaped.

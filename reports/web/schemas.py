@@ -275,6 +275,9 @@ class OverviewAnswer(serializers.Serializer[Any]):
     taken_at = serializers.DateTimeField(allow_null=True)
     total = serializers.IntegerField(required=False)
     by_status = serializers.DictField(child=serializers.IntegerField(), required=False)
+    suspect = serializers.IntegerField(
+        required=False, help_text="Cans whose level is not to be trusted: SUSPECT, TILT, and some that are FULL."
+    )
     by_stream = serializers.DictField(child=serializers.IntegerField(), required=False)
     full_by_stream = serializers.DictField(
         child=serializers.IntegerField(), required=False, help_text="Of the cans of a stream those that are full."

@@ -68,6 +68,16 @@ def test_a_large_fleet_becomes_cells_that_lose_no_can() -> None:
     assert sum(place.count for place in again.overview(WALKED).places) == PLACES * 3
 
 
+def test_cans_of_which_the_level_is_not_to_be_trusted_are_counted_also_where_they_are_full() -> None:
+    count, at = Count(), int(NOW.timestamp())
+    for number, outlook in enumerate(("FULL DOUBTED", "FULL", "SUSPECT 3600 OK", "TILT", "OK")):
+        count.add(a_report(str(number), "90", NOW, outlook=f"{at} 7200 {outlook}"), None, "", NOW, [""])
+    again, _ = Count.unpacked(count.packed(MOST))
+
+    assert again.overview(WALKED).suspect == 3
+    assert again.estimated(WALKED, {"": 50, "FULL": 20, "SILENT": 0}, ()).suspect == 30
+
+
 def test_what_is_kept_of_a_fleet_always_fits() -> None:
     chance = random.Random(3)
     count = Count()

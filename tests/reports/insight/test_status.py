@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -46,6 +47,9 @@ def test_a_row_says_which_status_holds_from_when_on() -> None:
     at = int(NOW.timestamp())
     outlook = Outlook(at + 7200, ((at, Status.SUSPECT), (at + 3600, Status.OK), (at + 7200, Status.SILENT)))
     assert outlook.text(at) == f"{at} 7200 SUSPECT 3600 OK 7200 SILENT"
+    doubted = replace(outlook, is_doubted=True)
+    assert doubted.text(at) == f"{outlook.text(at)} DOUBTED"
+    assert outlook_of(a_report("1", "99", NOW, outlook=doubted.text(at))) == doubted
     report = a_report("1", "99", NOW, outlook=outlook.text(at))
 
     assert outlook_of(report) == outlook
@@ -54,6 +58,6 @@ def test_a_row_says_which_status_holds_from_when_on() -> None:
     assert [is_old(report, NOW + timedelta(seconds=seconds)) for seconds in (7200, 7201)] == [False, True]
 
 
-@pytest.mark.parametrize("outlook", ["", "x", "1 2", "1 2 OK 3", "1 2 MERRY", "1 7200 OK 7200 SILENT"])
+@pytest.mark.parametrize("outlook", ["", "x", "1 2", "1 2 OK 3", "1 2 MERRY", "1 7200 OK 7200 SILENT", "DOUBTED"])
 def test_an_outlook_that_is_none_or_of_an_earlier_report_is_not_believed(outlook: str) -> None:
     assert status(a_report("1", "99", NOW, outlook=outlook), NOW) == Status.FULL

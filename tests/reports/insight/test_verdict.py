@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reports.insight.alarms import Told, told_by
 from reports.insight.cycles import Reading
 from reports.insight.state import rebuild, rules_for
-from reports.insight.status import Status
+from reports.insight.status import Status, may_be_suspect
 from reports.insight.verdict import Verdict, outlook, verdict
 from tests.reports.insight import cans
 from tests.reports.insight.cans import HOUR, MONDAY, hourly
@@ -101,4 +101,6 @@ def test_the_outlook_says_at_each_instant_what_the_verdict_says(
     turns = [after + by for after, _ in told.steps for by in (0, 1)]
 
     for now in (*turns, state.at + minutes * 60):
-        assert told.at(datetime.fromtimestamp(now, UTC)) is verdict(state, now, rules, last).status
+        found, status = verdict(state, now, rules, last), told.at(datetime.fromtimestamp(now, UTC))
+        assert (status, told.is_suspect(status)) == (found.status, found.suspect)
+        assert may_be_suspect(told.text(state.at)) or not found.suspect

@@ -24,8 +24,9 @@ from reports.formats.native import dump, parse
 from reports.insight.cycles import Emptied, Stage
 from reports.insight.fold import Row, caught_up, fold_all, reading_in
 from reports.insight.state import rebuild
+from reports.insight.status import may_be_suspect
 from reports.report import Report
-from reports.store import Outcome, batches, row_statements, rows, turns
+from reports.store import CanList, Outcome, batches, row_statements, rows, turns
 from reports.store.items import index_keys, order_key
 from tests.support.kind import KIND
 from trashsite import aws
@@ -137,10 +138,42 @@ def test_rows_end_as_the_fold_of_what_was_sent(said: list[tuple[str, float, str,
         assert row
         keys = index_keys(can_id, row.report.level, row.report.measured_at)
         assert {name: item_of(can_id)[name] for name in keys} == keys
+        assert may_be_suspect(item_of(can_id)["status"]["S"]) <= (can_id in suspects(run))
         assert len(store.history(can_id, size=50, now=NOW).items) == len({order_key(each) for each in mine})
         _, events = rebuild(readings(mine), row.rules)
         assert confirmed(store.emptyings(can_id, size=50, now=NOW).items) == confirmed(events)
     assert all(each.stored + each.repeated == len(chunk) for each, chunk in zip(outcomes, chunks, strict=True))
+
+
+def suspects(run: str) -> list[str]:
+    """Return the cans of a run that are on the list of those whose level is not to be trusted."""
+    return [report.can_id for report in store.ranked("id", among=CanList.SUSPECT, prefix=run, size=9).items]
+
+
+def test_a_can_is_on_the_list_of_suspects_while_its_row_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    can_id, writes = f"{next(runs)}-doubt", list[str]()
+    real = aws.Client.call
+
+    def seen(self: aws.Client, operation: str, *arguments: Any, **named: Any) -> Any:
+        writes.append(operation)
+        return real(self, operation, *arguments, **named)
+
+    def sent(minute: float, level: str) -> tuple[bool, set[str]]:
+        """Store a report; return whether its can is listed then, and which single writes that took."""
+        writes.clear()
+        store.put_reports([a_report(can_id, minute, level)], now=NOW)
+        took = {"PutItem", "DeleteItem"}.intersection(writes)
+        return suspects(can_id) == [can_id], took
+
+    monkeypatch.setattr(aws.Client, "call", seen)
+    day = 24 * 60
+    assert sent(-10 * day, "91.5") == (False, set())
+    # Seven days without a change: FULL, and suspect, too.
+    assert sent(-2 * day, "91.5") == (True, {"PutItem"})
+    assert sent(-2 * day + 5, "91.5") == (True, set())
+    assert sent(-1 * day, "91.5") == (True, {"PutItem"})
+    assert sent(0, "60") == (False, {"DeleteItem"})
+    assert sent(5, "61") == (False, set())
 
 
 def delivered_until_stored(reports: list[Report]) -> Outcome:

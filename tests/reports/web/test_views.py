@@ -322,7 +322,7 @@ def test_a_store_out_of_reach_is_503_with_retry_after(client: Client, monkeypatc
 def test_options_tells_what_can_be_asked_and_sent(client: Client, slash: str) -> None:
     fleet = client.options("/reports" + slash).json()
     names = [parameter["name"] for parameter in fleet["methods"]["GET"]["parameters"]]
-    filters = {"order", "status", "stream", "level_min", "level_max", "silent_h", "battery", "q"}
+    filters = {"order", "status", "stream", "level_min", "level_max", "silent_h", "suspect", "battery", "q"}
     assert {*filters, "page_size", "cursor"} == set(names)
     assert fleet["methods"]["POST"]["examples"][0] == {"can_id": "420", "level": "70.69237046207665"}
     assert "202" in fleet["methods"]["POST"]["answers"]
@@ -484,7 +484,7 @@ def test_csv_is_all_that_matches_and_runs_nothing(client: Client, monkeypatch: p
 
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
     columns = ["can_id", "name", "address", "stream", "level", "status", "measured_at", "received_at"]
-    assert rows[0] == [*columns, "latitude", "longitude", "sent_stream"]
+    assert rows[0] == [*columns, "latitude", "longitude", "sent_stream", "suspect"]
     assert len(rows) >= 7
     for row in rows:
         texts = [cell for cell in row if not re.fullmatch(r"-[0-9.]+", cell)]

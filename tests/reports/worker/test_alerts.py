@@ -463,7 +463,9 @@ def test_a_private_address_is_refused_whatever_it_is_called(
 
 
 @pytest.mark.skipif(KIND == "java", reason="ElasticMQ is no stand-in for SNS")
-def test_mail_and_sns_tell_the_same(rule: Callable[..., AlertRule], settings: Settings) -> None:
+def test_mail_and_sns_tell_the_same_and_what_comes_again_has_its_id(
+    rule: Callable[..., AlertRule], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings.TRASH_SMTP = "smtp://localhost:1025"
     topic: Any = boto3.client("sns").create_topic(Name="trash-alerts")["TopicArn"]
     inbox: Any = boto3.client("sqs").create_queue(QueueName=f"inbox-{next(runs)}")["QueueUrl"]
@@ -477,12 +479,31 @@ def test_mail_and_sns_tell_the_same(rule: Callable[..., AlertRule], settings: Se
     rule(channel=Channel.SNS, address="")
     change = a_change()
 
+    note_result = store.note_result
+
+    def away_after_sns(key: str, rule_id: str, result: store.Result) -> None:
+        if result.channel == Channel.SNS:
+            raise store.StoreUnavailable("DynamoDB is away")
+        note_result(key, rule_id, result)
+
+    # SNS has taken it, and nobody notes that: so it comes again.
+    with monkeypatch.context() as patch, pytest.raises(Reject):
+        patch.setattr(store, "note_result", away_after_sns)
+        delivered(change)
     assert states(delivered(change)) == ["delivered", "delivered"]
+    assert states(delivered(change)) == ["delivered", "delivered"]
+
     (message,) = mail.outbox
     assert message.to == ["ada@example.org", "bo@example.org"]
     assert message.subject == f"{change.can_id}: FULL"
-    (note,) = boto3.client("sqs").receive_message(QueueUrl=inbox, WaitTimeSeconds=1)["Messages"]
-    assert json.loads(json.loads(note["Body"])["Message"])["data"]["id"] == change.id
+    notes = list[Any]()
+    while found := boto3.client("sqs").receive_message(QueueUrl=inbox).get("Messages"):
+        notes += [json.loads(each["Body"]) for each in found]
+    assert {each["TopicArn"] for each in notes} == {topic}
+    assert [json.loads(each["Message"])["data"] for each in notes] == [change.told()] * len(notes)
+    said = {name: value["Value"] for name, value in notes[0]["MessageAttributes"].items()}
+    assert said == {"id": change.id, "status": "FULL", "stream": "paper"}
+    assert len(notes) == 2
 
 
 def test_mail_goes_by_a_real_server_and_every_try_has_one_id(

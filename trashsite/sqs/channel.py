@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -65,12 +66,16 @@ class Consuming:
         #: Those of them that hold slow messages.
         self.given_slow: set[str] = set()
         self.arrived: SimpleQueue[list[Delivery]] = SimpleQueue()
+        #: With so many messages that wait the loop has something to do; with fewer it is woken by a timer or a slot.
+        self.enough = 1.0
         self._wake = channel.connection.wake
         self.receiver = Receiver(queue, self._on_arrival, limit=BATCH + MESSAGES_PER_REQUEST)
 
     def _on_arrival(self, deliveries: list[Delivery]) -> None:
         self.arrived.put(deliveries if self.is_own else [unpacked(each, self.call) for each in deliveries])
-        self._wake()
+        waiting = MESSAGES_PER_REQUEST * self.arrived.qsize() + self.dispatcher.waiting
+        if waiting >= self.enough or not self.receiver.busy:
+            self._wake()
 
     def enqueue_arrived(self, now: float) -> None:
         """Pass what the receiver delivered to the dispatcher."""
@@ -182,9 +187,14 @@ class Channel(virtual.Channel):
         due: list[float] = []
         for consuming in list(self._consuming.values()):
             dispatcher, receiver = consuming.dispatcher, consuming.receiver
+            # Before it looks at what arrived: what arrives from now on wakes it again.
+            consuming.enough = 1.0
             consuming.enqueue_arrived(time.monotonic())
             # In a solo worker a batch is done when _deliver returns: what still waits at the end is given back instead.
-            while self._has_slot(consuming) and not receiver.stopping:
+            while not receiver.stopping:
+                if not self._has_slot(consuming):
+                    consuming.enough = math.inf
+                    break
                 # Most slots are kept for others: with half of them for slow messages in a prefork pool, others waited
                 # 8 s for the local DynamoDB (p99, measured 2026-11-26).
                 slow_too = len(consuming.given_slow) < max(1, self._slots // 4)
@@ -192,6 +202,7 @@ class Channel(virtual.Channel):
                 if batch is None:
                     if (at := dispatcher.due(time.monotonic(), slow_too=slow_too)) is not None:
                         due.append(at)
+                        consuming.enough = dispatcher.most
                     break
                 self._deliver(consuming, batch)
             receiver.pause(dispatcher.failures > 0)

@@ -103,6 +103,11 @@ class Dispatcher:
     #: Batches of fresh messages since the last one of slow ones.
     _given: int = 0
 
+    @property
+    def waiting(self) -> int:
+        """How many messages wait for the next batch, slow ones not counted."""
+        return len(self.fresh.messages)
+
     def add(self, deliveries: Sequence[Delivery], now: float) -> None:
         """Add messages that were received."""
         if not self.fresh.messages:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -38,7 +37,7 @@ def messages(count: int, receive_count: int = 1, size: int = 1) -> Batch:
 def arrays(count: int, reports: int) -> Batch:
     """Messages of so many reports each."""
     body = "[" + ",".join(['{"can_id":"1","level":"1"}'] * reports) + "]"
-    return [replace(message(), body=body) for _ in range(count)]
+    return [message()._replace(body=body) for _ in range(count)]
 
 
 def drained(dispatcher: Dispatcher, now: float = 1.0) -> list[Batch]:
@@ -144,7 +143,7 @@ def test_while_the_store_is_down_a_large_array_that_may_not_be_tried_stops_no_la
 
 
 def test_reports_are_counted_without_parsing_and_what_holds_none_is_not_slow() -> None:
-    assert about_reports(replace(message(), body=f"[{','.join(['1'] * 500)}]")) == 1
+    assert about_reports(message()._replace(body=f"[{','.join(['1'] * 500)}]")) == 1
     assert [about_reports(each) for each in (*arrays(1, 12), *arrays(1, 9000), *messages(1))] == [12, 500, 1]
     assert [is_slow(each) for each in (*arrays(1, 11), *arrays(1, 10), *messages(1, receive_count=2))] == [
         True, False, True,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from trashsite import tracing
 from trashsite.sqs import origin
@@ -16,8 +15,7 @@ ANY_SENDER = "*"
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """
     A message in progress: its body unchanged, or the reports of a Celery call as JSON text.
 
@@ -45,25 +43,23 @@ class Delivery:
 
         is_ours: whether only we may have sent it, so that its attributes need no signature.
         """
-        attributes = message.get("Attributes", {})
-        first = Origin(
-            message["MessageId"], int(attributes.get("SentTimestamp", 0)), str(attributes.get("SenderId", ""))
-        )
-        told = message.get("MessageAttributes", {})
-        if earlier := origin.read(told) if is_ours else origin.verified(told, message["Body"]):
+        attributes, told = message.get("Attributes", {}), message.get("MessageAttributes")
+        message_id = first_message_id = message["MessageId"]
+        sent_at_ms, sender_id = int(attributes.get("SentTimestamp", 0)), str(attributes.get("SenderId", ""))
+        if told and (earlier := origin.read(told) if is_ours else origin.verified(told, message["Body"])):
+            first_message_id, sender_id = earlier.message_id, earlier.sender_id or ANY_SENDER
             # A report never becomes younger.
-            sent_at_ms = min(earlier.sent_at_ms, first.sent_at_ms)
-            first = Origin(earlier.message_id, sent_at_ms, earlier.sender_id or ANY_SENDER)
+            sent_at_ms = min(earlier.sent_at_ms, sent_at_ms)
         return cls(
             queue_url=queue_url,
-            message_id=message["MessageId"],
-            first_message_id=first.message_id,
+            message_id=message_id,
+            first_message_id=first_message_id,
             receipt_handle=message["ReceiptHandle"],
             body=message["Body"],
             receive_count=int(attributes.get("ApproximateReceiveCount", 1)),
-            sent_at_ms=first.sent_at_ms,
+            sent_at_ms=sent_at_ms,
+            sender_id=sender_id,
             trace=tracing.context_of(message),
-            sender_id=first.sender_id,
         )
 
     @property

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import replace
 
 from trashsite import json_slices
 from trashsite.sqs.delivery import Delivery
@@ -34,9 +33,9 @@ def unpacked(delivery: Delivery, call: str) -> Delivery:
     if call not in text:
         return delivery
     try:
-        return replace(delivery, body=_reports(text, call) or delivery.body)
+        return delivery._replace(body=_reports(text, call) or delivery.body)
     except (Unreadable, ValueError, RecursionError) as error:
-        return replace(delivery, why_unreadable=str(error) or repr(error))
+        return delivery._replace(why_unreadable=str(error) or repr(error))
 
 
 def _plain(body: str) -> str:

@@ -392,9 +392,11 @@ def _threads(service: str, _pid: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=8 * AT_ONCE, thread_name_prefix=service)
 
 
-def side_by_side(run: Callable[[Job], Result], jobs: Sequence[Job], *, service: str = "dynamodb") -> list[Result]:
+def side_by_side(
+    run: Callable[[Job], Result], jobs: Sequence[Job], *, service: str = "dynamodb", at_once: int = AT_ONCE
+) -> list[Result]:
     """
-    Return run(job) for each job, in order; up to AT_ONCE of them run at the same time.
+    Return run(job) for each job, in order; up to `at_once` of them, at most AT_ONCE, run at the same time.
 
     service: whose requests they send. Each service has threads of its own, and no call has more than a share of them:
     extending the visibility of messages, or storing one report, must not wait for the thousand writes of others
@@ -402,8 +404,8 @@ def side_by_side(run: Callable[[Job], Result], jobs: Sequence[Job], *, service: 
     """
     waiting, results = deque(enumerate(jobs)), dict[int, Result]()
     # Ten jobs in two rounds need five threads, not eight: to wake one takes some 80 µs of CPU (27 November 2026).
-    rounds = max(1, -(-len(jobs) // AT_ONCE))
-    at_once = -(-len(jobs) // rounds)
+    rounds = max(1, -(-len(jobs) // at_once))
+    threads = -(-len(jobs) // rounds)
 
     def run_on() -> None:
         while waiting:
@@ -414,7 +416,7 @@ def side_by_side(run: Callable[[Job], Result], jobs: Sequence[Job], *, service: 
             results[at] = run(job)
 
     # The log lines and traces of these threads belong to whoever asked.
-    others = [_threads(service, os.getpid()).submit(copy_context().run, run_on) for _ in range(at_once - 1)]
+    others = [_threads(service, os.getpid()).submit(copy_context().run, run_on) for _ in range(threads - 1)]
     # One runs here: a single job needs no thread at all.
     run_on()
     for other in others:

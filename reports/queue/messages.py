@@ -33,6 +33,9 @@ from trashsite.sqs.origin import Origin, require_key
 #: SQS's own names of its counts.
 _VISIBLE, _IN_FLIGHT = "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"
 
+#: Nobody waits for deletes but the slot of their batch, and each thread that is woken costs 80 µs of CPU.
+DELETES_AT_ONCE = 2
+
 logger = logging.getLogger(__name__)
 _deleting = Outage("deleting messages")
 
@@ -118,7 +121,7 @@ def delete(deliveries: Sequence[Delivery]) -> None:
 
     One that could not be deleted comes back and is stored a second time with no effect, so that is only a warning.
     """
-    aws.side_by_side(_delete, list(in_requests(deliveries)), service="sqs")
+    aws.side_by_side(_delete, list(in_requests(deliveries)), service="sqs", at_once=DELETES_AT_ONCE)
 
 
 def _soon(delivery: Delivery) -> int:

@@ -27,8 +27,8 @@ class CountRequests:
         else:
             response = self._get_response(request)
             route = _route(request)
-        telemetry.WEB_SECONDS.observe(time.perf_counter() - began, route)
-        telemetry.WEB_REQUESTS.add(1, method(request.method), route, str(response.status_code))
+        duration_s = time.perf_counter() - began
+        telemetry.count_web_request(method(request.method), route, response.status_code, duration_s)
         return response
 
     def _traced(self, request: HttpRequest) -> tuple[HttpResponseBase, str]:

@@ -61,7 +61,8 @@ def flaws(name: str) -> list[str]:
     if receives < 10:
         return [
             f"queue {name} has no redrive policy with a maxReceiveCount of at least 10 "
-            "(poison would come back for ever, or restarts would move good messages away): run `manage.py provision`"
+            "(what can never be stored would come back for ever, or restarts would move good messages away): "
+            "run `manage.py provision`"
         ]
     return []
 

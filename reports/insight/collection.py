@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from reports.insight.fills import Fills
 from reports.insight.fold import Row
-from reports.insight.forecast import FEW, Chances, Forecast, NoForecast, Reliability
+from reports.insight.forecast import FEW, OFF_BY, Chances, Forecast, NoForecast, Reliability
 from reports.insight.since import since
 from reports.insight.standing import Standing, expected, standing
 from reports.insight.state import CanState, chances_of
@@ -24,6 +24,8 @@ from reports.insight.verdict import duration
 
 #: A can with less in it is not worth the way, however long ago it was emptied.
 AGE_FROM_LEVEL = 10
+#: Chances that were off by more points than this, on average, are told with that.
+ROUGH = 10
 #: Of a can that is left although it may be full by then; below it, it is left for later.
 POSSIBLE_FROM = 0.1
 
@@ -186,7 +188,16 @@ def _why(row: Row, stands: Standing, chance: float | None, plan: Round) -> tuple
 def _likely(row: Row, chance: float, plan: Round) -> str:
     level = f"At {row.state.level:g} %; " if row.state else ""
     left = duration((plan.by - plan.now).total_seconds())
-    return f"{level}with a chance of {chance * 100:.0f} % it is full in {left}, when the round comes."
+    rough = _rough(row.report.stream)
+    return f"{level}with a chance of {chance * 100:.0f} %{rough} it is full in {left}, when the round comes."
+
+
+def _rough(stream: str | None) -> str:
+    """Return in brackets how far off a chance may be, "" where that is little."""
+    name = (stream or "").lower()
+    if name not in OFF_BY:
+        return " (never measured for such cans)"
+    return f" (of {name} off by {OFF_BY[name]} points on average)" if OFF_BY[name] > ROUGH else ""
 
 
 def _too_old(row: Row, stands: Standing, plan: Round) -> str:

@@ -31,7 +31,11 @@ class StopAnswer(serializers.Serializer[Any]):
     low = serializers.DateTimeField(allow_null=True, help_text="Begin of the interval that holds four of five.")
     high = serializers.DateTimeField(allow_null=True)
     reliability = serializers.ChoiceField([*Reliability], allow_null=True)
-    chance = serializers.FloatField(allow_null=True, help_text="That it is full when the round comes, 0 to 1.")
+    chance = serializers.FloatField(
+        allow_null=True,
+        help_text="That it is full when the round comes, 0 to 1. On 15 containers in Prague it was off by 0.07 "
+        "on average for paper, 0.05 for plastic and 0.25 for glass; for other streams it was never measured.",
+    )
     overflow_h_avoided = serializers.FloatField(
         allow_null=True,
         help_text="Hours until the next round in which it would be full if it were not emptied, less those in which it "

@@ -66,6 +66,20 @@ def test_a_lower_chance_brings_more_cans() -> None:
     assert judged(row, a_round(row, in_h=4, chance=0.95)).why is WhyNot.POSSIBLE
 
 
+@pytest.mark.parametrize(
+    ("stream", "said"),
+    [
+        ("plastic", " % it is full in 10 h"),
+        ("Glass", " % (of glass off by 25 points on average) it is full in 10 h"),
+        ("metal", " % (never measured for such cans) it is full in 10 h"),
+    ],
+)
+def test_a_chance_that_tells_little_says_so(stream: str, said: str) -> None:
+    row = a_row([*SAW, *range(0, 61, 4)], stream=stream)
+
+    assert said in judged(row, a_round(row, in_h=10)).reason
+
+
 def test_a_can_that_is_not_emptied_for_long_is_on_the_list_unless_next_to_nothing_is_in_it() -> None:
     slow = [80, 82, 81, 0, 0, *(level / 20 for level in range(24 * 30))]
     row, empty = a_row(slow), a_row([80, 82, 81, 0, 0, *([3, 6] * 12 * 30)])

@@ -18,6 +18,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+# granian's allocator, jemalloc, reads it when it is loaded (trashsite.server.memory). With one arena each thread that
+# uses or leaves it gives back what any thread has freed a second ago.
+os.environ.setdefault("_RJEM_MALLOC_CONF", "narenas:1,dirty_decay_ms:1000")  # noqa: TID251
+
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings

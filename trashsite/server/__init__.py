@@ -6,6 +6,6 @@ request without a body runs in the thread that granian gives it (`exchange`). A 
 streamed answer is sent by it (`bodies`, `streams`); neither holds a thread while it waits. `places` divides the threads
 among `visitors` and kinds of requests. `connections` closes what is too slow, or idle for longest where connections run
 out. `scheduler` is where granian calls us; `environ` and `handler` take its request to Django and the response back.
-`threads` closes what threads that ended held of the database, `between_requests` leaves out steps of Django that change
-nothing, `started` tells the apps that this process serves.
+`threads` closes what threads that ended held of the database, `memory` gives back what a rush took, `between_requests`
+leaves out steps of Django that change nothing, `started` tells the apps that this process serves.
 """

@@ -21,6 +21,8 @@ from granian import Granian
 from granian._granian import CallbackScheduler
 from granian.server import mp
 
+from trashsite.server import memory
+
 logger = logging.getLogger(__name__)
 
 
@@ -36,6 +38,8 @@ class _Scheduler(CallbackScheduler):
 
 def serve(port: int, most_connections: int, threads: int, worker_id: int, *arguments: Any) -> None:
     """Serve in a worker process until granian ends it; the arguments after `worker_id` are granian's."""
+    # The apps begin threads as soon as they are loaded.
+    memory.use_one_arena()
     mp._new_cbscheduler = partial(_scheduler, port, most_connections, threads)  # type: ignore[attr-defined]
     Granian._spawn_asgi_worker(worker_id, *arguments)
 
@@ -66,6 +70,7 @@ def _scheduler(
     connections = Connections(port, most_connections)
     exchanges = Exchanges(application, loop, connections, threads)
     threading.Thread(target=watch, name="database", daemon=True).start()
+    threading.Thread(target=memory.watch, name="memory", daemon=True).start()
     threading.Thread(target=connections.watch, name="connections", daemon=True).start()
 
     def begin(request: Any) -> None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from granian import Granian
+from granian import Granian, _granian
 from granian._granian import CallbackScheduler
 from granian.server import common, mp
 
@@ -44,6 +45,11 @@ def test_a_scheduler_is_told_what_to_call_with_each_request() -> None:
     loop = asyncio.new_event_loop()
     assert Scheduler(loop, print, None, partial(print), partial(print))
     loop.close()
+
+
+def test_its_allocator_is_told_by_a_variable_what_to_give_back() -> None:
+    # deploy/web.py sets it before the library is loaded.
+    assert b"_RJEM_MALLOC_CONF" in Path(_granian.__file__).read_bytes()
 
 
 def test_a_second_end_within_seconds_is_known_from_one_dict() -> None:

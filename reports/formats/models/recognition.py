@@ -147,7 +147,9 @@ def _decoded(family: Family, frame: Frame, certainty: Certainty) -> Chosen | str
     for layout in family.layouts:
         if not layout.is_telling and certainty is Certainty.NONE:
             continue
-        if accepts(layout, frame.payload, frame.port):
+        # Who sends tags may be set to another port, and each tag is checked: the port tells only an unknown maker's.
+        is_any_port = layout.kind == "tags" and certainty is not Certainty.NONE
+        if accepts(layout, frame.payload, None if is_any_port else frame.port):
             try:
                 fields = decode(layout, frame.payload, is_telling=certainty is not Certainty.MODEL)
                 return Chosen(family.models[0], fields, ignored=layout.ignored)

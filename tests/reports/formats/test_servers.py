@@ -446,6 +446,14 @@ def test_a_model_that_is_wrongly_named_gives_way_to_the_one_that_reads_the_bytes
     assert "unknown tag 8367" in held.reason
 
 
+def test_a_sensor_whose_maker_is_known_may_send_its_tags_on_another_port() -> None:
+    message = aws()
+    message["WirelessMetadata"]["LoRaWAN"]["FPort"] = 100
+    assert reading(message).distance_mm == 2116
+    message["WirelessMetadata"]["LoRaWAN"]["DevEui"] = "0102030405060708"
+    assert reading(message).verdict is Verdict.HOLD
+
+
 def test_a_notification_that_holds_no_json_says_so() -> None:
     field, rule = refused({"Type": "Notification", "TopicArn": "arn", "Message": "CgYIARACGAM="})
     assert (field, rule) == ("Message", "must be JSON; ChirpStack's Protocol Buffers are not read")

@@ -92,7 +92,11 @@ def _by_fields(frame: Frame) -> Model | None:
 def _by_bytes(frame: Frame, tell: Tell | None) -> Chosen:
     families, is_maker_known = _families_of(frame)
     certainty = Certainty.MAKER if is_maker_known else Certainty.NONE
-    found_all = (_decoded(family, frame, certainty) for family in families)
+    # A model that stands in the device's own name is as good as told, where the bytes fit to it.
+    found_all = (
+        _decoded(family, frame, Certainty.MODEL if _labelled(family.models, frame.labels) else certainty)
+        for family in families
+    )
     fitting = [found for found in found_all if isinstance(found, Chosen)]
     if not fitting:
         return Chosen(None, _NOTHING, f"no model is known that has these {len(frame.payload)} bytes{_on(frame.port)}")

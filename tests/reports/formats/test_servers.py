@@ -454,6 +454,14 @@ def test_a_sensor_whose_maker_is_known_may_send_its_tags_on_another_port() -> No
     assert reading(message).verdict is Verdict.HOLD
 
 
+def test_a_model_in_the_devices_own_name_tells_how_its_bytes_are_read() -> None:
+    message = {"deviceInfo": {"devEui": "0102030405060708"}, "fPort": 2, "data": b64(bytes.fromhex("07D0320E1000"))}
+    assert reading(message).verdict is Verdict.HOLD
+    message["deviceInfo"]["deviceName"] = "Terabee Level XL 17"  # type: ignore[index]
+    found = reading(message)
+    assert (found.model, found.distance_mm, found.level_percent) == ("Terabee Level Monitoring XL", 2000, 50)
+
+
 def test_a_notification_that_holds_no_json_says_so() -> None:
     field, rule = refused({"Type": "Notification", "TopicArn": "arn", "Message": "CgYIARACGAM="})
     assert (field, rule) == ("Message", "must be JSON; ChirpStack's Protocol Buffers are not read")

@@ -4,35 +4,37 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 from reports.store.errors import StoreUnavailable, as_store_errors
 from reports.store.items import HISTORY, INDEXES, LEVELS, PIPELINE, dynamodb
-from trashsite.aws import AwsError
+from trashsite.aws import AwsError, AwsUnavailable, pause_s
 from trashsite.names import full_name
 
 #: Hash and range key of each table, all of type S; the levels table is the lab's to the letter.
 KEYS = {LEVELS: ("id",), HISTORY: ("id", "order_key"), PIPELINE: ("kind", "id")}
 SWEPT = (HISTORY, PIPELINE)
+#: For a table to be made, and for an index to be filled from the rows of its table: of millions that takes an hour.
+MADE_WITHIN_S, FILLED_WITHIN_S = 300.0, 2 * 3600.0
 
 
 def provision(*, throughput: tuple[int, int] | None = None) -> Iterator[str]:
     """
     Make each table that is missing, and yield a line on each: what was found, what was made.
 
-    throughput: read and write units a second, None for on-demand capacity. Safe to run again.
-    Raises StoreUnavailable; a table with other keys than ours is one, for nothing of ours would fit it.
+    throughput: read and write units a second of what is made, None for on-demand capacity. Safe to run again, also
+    after it was stopped, and beside another one. Raises StoreUnavailable; a table with other keys than ours is one, for
+    nothing of ours would fit it.
     """
     with as_store_errors():
         for name, keys in KEYS.items():
-            description = _describe(full_name(name))
-            if description is None:
-                _create(full_name(name), keys, INDEXES if name == LEVELS else {}, throughput)
-                yield f"made table {full_name(name)}"
-            else:
-                _check_keys(description, keys)
-                yield f"found table {full_name(name)}"
-                yield from _add_indexes(description, INDEXES if name == LEVELS else {}, throughput)
+            indexes = INDEXES if name == LEVELS else {}
+            is_made = _describe(full_name(name)) is None and _create(full_name(name), keys, indexes, throughput)
+            description = _wait_until_active(full_name(name))
+            _check_keys(description, keys)
+            yield f"{'made' if is_made else 'found'} table {full_name(name)}"
+            yield from _add_indexes(description, indexes, throughput)
             if name in SWEPT and _sweep(full_name(name)):
                 yield f"set table {full_name(name)} to forget what has expired"
 
@@ -62,7 +64,8 @@ def _check_keys(description: dict[str, Any], keys: tuple[str, ...]) -> None:
 
 def _create(
     name: str, keys: tuple[str, ...], indexes: dict[str, tuple[str, ...]], throughput: tuple[int, int] | None
-) -> None:
+) -> bool:
+    """Make a table; return False where another program has begun to make it."""
     request: dict[str, Any] = {
         "TableName": name,
         "AttributeDefinitions": _definitions(keys, *indexes.values()),
@@ -73,8 +76,13 @@ def _create(
         request["BillingMode"] = "PAY_PER_REQUEST"
     if indexes:
         request["GlobalSecondaryIndexes"] = [_index(index, indexes[index], throughput) for index in indexes]
-    dynamodb().patiently("CreateTable", request)
-    _wait_until_active(name)
+    try:
+        dynamodb().patiently("CreateTable", request)
+    except AwsError as error:
+        if error.code != "ResourceInUseException":
+            raise
+        return False
+    return True
 
 
 def _add_indexes(
@@ -87,19 +95,39 @@ def _add_indexes(
     by CreateTable, so none are sent here either: not those of indexes that come later.
     """
     name = description["TableName"]
-    there = {index["IndexName"] for index in description.get("GlobalSecondaryIndexes", ())}
     for index, keys in indexes.items():
-        if index not in there:
-            dynamodb().patiently(
-                "UpdateTable",
-                {
-                    "TableName": name,
-                    "AttributeDefinitions": _definitions(keys),
-                    "GlobalSecondaryIndexUpdates": [{"Create": _index(index, keys, throughput)}],
-                },
-            )
-            _wait_until_active(name)
-            yield f"added index {index} to table {name}"
+        if index in _indexes_of(description):
+            continue
+        yield f"adding index {index} to table {name}, which DynamoDB fills from all its rows"
+        request = {
+            "TableName": name,
+            "AttributeDefinitions": _definitions(keys),
+            "GlobalSecondaryIndexUpdates": [{"Create": _index(index, keys, _throughput_of(description, throughput))}],
+        }
+        try:
+            dynamodb().patiently("UpdateTable", request)
+        except (AwsError, AwsUnavailable):
+            # Another program may have begun it, or this one by a request whose answer was lost.
+            if index not in _indexes_of(_describe(name) or {}):
+                raise
+        description = _wait_until_active(name)
+        yield f"added index {index} to table {name}"
+
+
+def _indexes_of(description: dict[str, Any]) -> list[str]:
+    return [index["IndexName"] for index in description.get("GlobalSecondaryIndexes", ())]
+
+
+def _throughput_of(description: dict[str, Any], wanted: tuple[int, int] | None) -> tuple[int, int] | None:
+    """
+    Return which capacity a new index of a table has to have: what is wanted, else the table's own; None on demand.
+
+    The lab's table has capacity of its own. Source: AWS, ProvisionedThroughput: it must be given, or not, by the mode
+    of the table, and is 0 on demand. AWS refuses an index without it there, DynamoDB Local answers 500.
+    """
+    units = description.get("ProvisionedThroughput", {})
+    read, write = (int(units.get(f"{kind}CapacityUnits", 0)) for kind in ("Read", "Write"))
+    return (wanted or (read, write)) if read and write else None
 
 
 def _definitions(*schemas: tuple[str, ...]) -> list[dict[str, str]]:
@@ -127,26 +155,36 @@ def _index(name: str, keys: tuple[str, ...], throughput: tuple[int, int] | None)
     }
 
 
-def _wait_until_active(name: str) -> None:
-    for _ in range(600):
+def _wait_until_active(name: str) -> dict[str, Any]:
+    """Return a table's description once the table and each of its indexes can be used. Raises StoreUnavailable."""
+    began = time.monotonic()
+    for attempt in count(1):
         description = _describe(name) or {"TableStatus": "CREATING"}
         indexes = description.get("GlobalSecondaryIndexes", ())
-        if all(each == "ACTIVE" for each in (description["TableStatus"], *(index["IndexStatus"] for index in indexes))):
-            return
-        time.sleep(0.5)
-    raise StoreUnavailable(f"table {name} was still not active after five minutes")
+        filled = [each["IndexName"] for each in indexes if each.get("IndexStatus", "ACTIVE") != "ACTIVE"]
+        if description["TableStatus"] == "ACTIVE" and not filled:
+            return description
+        if time.monotonic() - began > (FILLED_WITHIN_S if filled else MADE_WITHIN_S):
+            of = f"index {filled[0]} of table {name}" if filled else f"table {name}"
+            raise StoreUnavailable(f"{of} is still not active: run this again later, it goes on from here")
+        time.sleep(pause_s(attempt, first_s=0.1, most_s=5.0))
+    raise AssertionError("unreachable")
 
 
 def _sweep(name: str) -> bool:
     """Let DynamoDB delete rows past their expires_at; return whether that was not so before."""
-    answer = dynamodb().patiently("DescribeTimeToLive", {"TableName": name})
-    if answer["TimeToLiveDescription"].get("TimeToLiveStatus") in {"ENABLED", "ENABLING"}:
+    if _is_swept(name):
         return False
-    dynamodb().patiently(
-        "UpdateTimeToLive",
-        {
-            "TableName": name,
-            "TimeToLiveSpecification": {"Enabled": True, "AttributeName": "expires_at"},
-        },
-    )
+    expiry = {"Enabled": True, "AttributeName": "expires_at"}
+    try:
+        dynamodb().patiently("UpdateTimeToLive", {"TableName": name, "TimeToLiveSpecification": expiry})
+    except (AwsError, AwsUnavailable):
+        # As with an index.
+        if not _is_swept(name):
+            raise
     return True
+
+
+def _is_swept(name: str) -> bool:
+    answer = dynamodb().patiently("DescribeTimeToLive", {"TableName": name})
+    return answer["TimeToLiveDescription"].get("TimeToLiveStatus") in {"ENABLED", "ENABLING"}

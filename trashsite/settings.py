@@ -428,6 +428,8 @@ LOGGING = {
         "trashsite.server.streams": {"filters": ["1 a minute"]},
         # Or a flood of invalid reports would log a line for each.
         "reports.worker.storing.set_aside": {"filters": ["60 a minute"]},
+        # During an upgrade many entries may be in the other version's form.
+        "reports.store.register": {"filters": ["1 a minute"]},
         "trashsite.sqs.origin": {"filters": ["1 a minute"]},
     },
 }

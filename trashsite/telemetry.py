@@ -203,9 +203,9 @@ AGES_S = (0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600, 14400, 86400)
 MESSAGES_RECEIVED = Counter("messages_received", "Messages received from the queue, those that come again included.")
 MESSAGES = Counter(
     "messages",
-    "Messages by what became of them: settled (done, then deleted); throttled, limited, unadmitted (given back for a "
-    "while, as DynamoDB throttles their can, or dead letters or new cans are limited); failed (their batch is tried "
-    "again, or given back).",
+    "Messages by what became of them: settled (done, then deleted); throttled, limited, unadmitted, unread (given back "
+    "for a while, as DynamoDB throttles their can, dead letters or new cans are limited, or another version wrote what "
+    "is entered of their sensor); failed (their batch is tried again, or given back).",
     ["outcome"],
 )
 MESSAGES_DELETED = Counter("messages_deleted", "Messages that SQS has deleted.")

@@ -40,7 +40,11 @@ def to_text(model: str, mountings: Sequence[Mounting]) -> str:
 
 
 def from_text(text: str) -> Registered:
-    """Return what an entry says. Raises ValueError or KeyError for a text that `to_text` did not write."""
+    """
+    Return what an entry says, without members that a later version has added.
+
+    Raises ValueError, KeyError or TypeError for a text that `to_text` did not write.
+    """
     found = json.loads(text)
     return Registered(str(found["model"]), tuple(_mounting(each) for each in found["mountings"]))
 
@@ -67,7 +71,8 @@ def _members(mounting: Mounting) -> dict[str, Any]:
 def _mounting(members: dict[str, Any]) -> Mounting:
     calibration = None
     if "calibration" in members:
-        version, empty_mm, full_mm, blind_mm, is_blind_full = members["calibration"]
+        # Without what a later version has added.
+        version, empty_mm, full_mm, blind_mm, is_blind_full = members["calibration"][:5]
         calibration = Calibration(
             version=version,
             empty_mm=Decimal(empty_mm),

@@ -99,10 +99,15 @@ class AlertRule:
 
 
 def rule_from_text(text: str) -> AlertRule:
-    """Return the rule that a text holds. Raises ValueError, KeyError or TypeError for what `text` did not write."""
+    """
+    Return the rule that a text holds, without members that a later version has added.
+
+    Raises ValueError, KeyError or TypeError for what `text` did not write.
+    """
     told = json.loads(text)
+    members = {name: told[name] for name in AlertRule.__slots__ if name in told}
     statuses = frozenset(Status(each) for each in told["statuses"])
-    return AlertRule(**{**told, "statuses": statuses, "channel": Channel(told["channel"])})
+    return AlertRule(**{**members, "statuses": statuses, "channel": Channel(told["channel"])})
 
 
 def any_of(rules: Sequence[AlertRule]) -> Callable[[Change], bool] | None:

@@ -70,10 +70,15 @@ class Change:
 
 
 def from_text(text: str) -> Change:
-    """Return the change that a text tells of. Raises ValueError, which says what is wrong, for any other text."""
+    """
+    Return the change that a text tells of, without members that a later version has added.
+
+    Raises ValueError, which says what is wrong, for any other text.
+    """
     try:
         told = json.loads(text)
-        change = Change(**{**told, "before": Status(told["before"]), "status": Status(told["status"])})
+        members = {name: told[name] for name in Change.__slots__ if name in told}
+        change = Change(**{**members, "before": Status(told["before"]), "status": Status(told["status"])})
     except (TypeError, KeyError, ValueError, RecursionError) as error:
         raise ValueError(f"it tells of no change of a status: {error}") from None
     words = (change.can_id, change.stream, change.level, change.reason, change.again)

@@ -96,4 +96,5 @@ def limits_to_text(by_stream: Mapping[str, Limits]) -> str:
 
 def limits_from_text(text: str) -> dict[str, Limits]:
     """Return what `limits_to_text` wrote."""
-    return {name: Limits(*numbers) for name, numbers in orjson.loads(text).items()}
+    # Without what a later version has added.
+    return {name: Limits(*numbers[:2]) for name, numbers in orjson.loads(text).items()}

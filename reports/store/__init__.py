@@ -29,7 +29,7 @@ from reports.store.items import LEVELS
 from reports.store.minutes import MOST_MINUTES, Minute, minutes, put_minute
 from reports.store.ranking import BUDGET, Order, Ranked, ranked, whole_from
 from reports.store.reading import Page, history, latest, latest_row, latest_rows, past_levels, ping, stored_reports
-from reports.store.register import bucket_of, register_entries, register_versions, write_entries
+from reports.store.register import bucket_of, read_entry, register_entries, register_versions, write_entries
 from reports.store.rows_again import catch_up_some, fold_can_again, hold_in_rows, put_entered
 from reports.store.sensors import (
     KeptMessage,
@@ -71,7 +71,7 @@ __all__ = (
     "id_begins", "keep_messages", "keep_snapshot", "kept_emptyings", "kept_messages", "latest", "latest_row",
     "latest_rows", "leave", "mend", "minutes", "missing", "note_low_batteries", "note_result", "note_swept",
     "open_alert", "past_levels", "ping", "provision", "put_entered", "put_fleet_hour", "put_minute",
-    "put_reports", "put_waiting", "ranked", "register_entries", "register_versions", "replace_reports",
+    "put_reports", "put_waiting", "ranked", "read_entry", "register_entries", "register_versions", "replace_reports",
     "sensor_states", "silent_until", "snapshot", "snapshots", "stored_reports", "swept",
     "waiting_sensors", "walk", "whole_from", "workers", "write_entries",
 )  # fmt: skip

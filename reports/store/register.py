@@ -10,9 +10,11 @@ its bucket's version. So a reader that kept entries learns by one small read whi
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TypeVar
 
 from reports.store.batches import READS, get_items
 from reports.store.conditions import passes
@@ -22,6 +24,8 @@ from reports.store.pipeline_table import row_key
 from trashsite.aws import side_by_side
 from trashsite.names import full_name
 
+logger = logging.getLogger(__name__)
+
 #: Characters of an entry: ten thousand of the largest, in a worker's memory, are 80 MB.
 MAX_ENTRY = 8_000
 #: How long the revision of a deleted entry stays: a writer that was about to write it has ended by then.
@@ -30,6 +34,7 @@ DELETED_FOR = timedelta(days=1)
 TRIES = 5
 
 _VERSIONS = row_key("register", "versions")
+Value = TypeVar("Value")
 
 
 def bucket_of(kind: str, id_: str) -> int:
@@ -53,6 +58,19 @@ def register_entries(kind: str, ids: Sequence[str]) -> dict[str, str]:
     Raises StoreUnavailable.
     """
     return {id_: item["text"]["S"] for id_, item in _read(kind, ids).items() if "text" in item}
+
+
+def read_entry(kind: str, id_: str, text: str, parse: Callable[[str], Value]) -> Value | None:
+    """
+    Return what `parse` makes of an entry's text; None, which is logged once a minute, where it raises.
+
+    The text is then in the form of another version of this program: while an upgrade goes on, or after it was undone.
+    """
+    try:
+        return parse(text)
+    except Exception as error:  # whatever another version writes, the reports of others go on
+        logger.error("an entry of the register is in the form of another version: %s %s: %r", kind, id_, error)
+        return None
 
 
 def write_entries(

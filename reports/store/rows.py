@@ -39,7 +39,7 @@ from reports.store.emptying_rows import Decided, Decisions, before_late, put_emp
 from reports.store.errors import StoreUnavailable, as_store_errors
 from reports.store.items import LEVELS, Item, Keyed, instant_key, report_of, row_of, row_values
 from reports.store.reading import query_history
-from reports.store.register import register_entries
+from reports.store.register import read_entry, register_entries
 from reports.store.row_statements import write_rows
 from reports.store.told_changes import Watch, note_changes, seconds_of
 from trashsite.names import full_name
@@ -374,7 +374,11 @@ def _ask(can_ids: Sequence[str], entered: dict[str, Entered]) -> None:
     """Put what operators entered of these cans into `entered`, as the register tells. Raises StoreUnavailable."""
     if can_ids:
         texts = register_entries(CAN, can_ids)
-        entered |= {can_id: entering.from_text(texts.get(can_id, "{}")) for can_id in can_ids}
+        for can_id in can_ids:
+            found = read_entry(CAN, can_id, texts.get(can_id, "{}"), entering.from_text)
+            # Where another version wrote it the row goes on asking, and stays as it was entered before.
+            if found is not None:
+                entered[can_id] = found
 
 
 def least_key(at: int) -> str:

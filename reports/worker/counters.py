@@ -40,7 +40,7 @@ from trashsite import telemetry
 
 MINUTE_S = 60.0
 #: Why a message is made invisible for a while.
-POSTPONED = ("throttled", "limited", "unadmitted")
+POSTPONED = ("throttled", "limited", "unadmitted", "unread")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +48,16 @@ class BatchCounts:
     """
     What became of one batch, or of several that are added up, by the names above.
 
-    throttled, limited, unadmitted (new cans), failed: messages that come again, and why; all but the last are
-    postponed. letters: dead letters
-    written. ages_s: how old the youngest and the oldest message was; None where no report was stored.
+    throttled, limited, unadmitted (new cans), unread (a sensor's entry cannot be read), failed: messages that
+    come again, and why; all but the last are postponed. letters: dead letters written. ages_s: how old the youngest
+    and the oldest message was; None where no report was stored.
     """
 
     messages: int = 0
     throttled: int = 0
     limited: int = 0
     unadmitted: int = 0
+    unread: int = 0
     failed: int = 0
     received: int = 0
     stored: int = 0
@@ -85,7 +86,7 @@ class BatchCounts:
 
     @property
     def postponed(self) -> int:
-        return self.throttled + self.limited + self.unadmitted
+        return sum(getattr(self, name) for name in POSTPONED)
 
 
 _NUMBERS = tuple(field.name for field in fields(BatchCounts) if field.name != "ages_s")

@@ -22,7 +22,8 @@ class ParsedBatch(NamedTuple):
     """
     A batch of messages.
 
-    parsed: its messages with what is in them, but for readings. received: how much is in them, readings included.
+    parsed: its messages with what is in them, but for readings, and without those that are `unread`. received: how much
+    is in them, readings included.
     judged: what became of the readings, None where there are none.
     """
 
@@ -44,6 +45,11 @@ class ParsedBatch(NamedTuple):
         # Not each with each: of a hundred messages that is 5,000 comparisons.
         left_out = {each.receipt_handle for each in deliveries}
         return [each for each in self.parsed if each[0].receipt_handle not in left_out]
+
+    @property
+    def unread(self) -> Sequence[Delivery]:
+        """Messages that are not parsed, and have to come again: a sensor's entry cannot be read (uplinks.Judged)."""
+        return self.judged.unread if self.judged else ()
 
     def readings(self) -> Counter[str]:
         """Count the readings that no report came of, by what became of them."""

@@ -4,7 +4,8 @@ What this worker process knows of the register (reports.store.register): entries
 An entry that was read is kept while its bucket's version stays. The versions are read at most every 5 s, and only when
 a batch needs an entry. So a fleet of any size costs one small read in 5 s, memory for the entries that are in use, up
 to a bound, and one read for each entry that is new or has changed. Django's database is never asked: while it is away,
-or the site, the entries stay as they were.
+or the site, the entries stay as they were. So does an entry whose new text another version of this program wrote, and
+this one cannot read.
 """
 
 from __future__ import annotations
@@ -41,16 +42,19 @@ _reading = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class _Kept(Generic[Value]):
+    """value: None where there is no entry, or where it cannot be read, and could not be before: `is_unread`."""
+
     version: int
     size: int
     value: Value | None
+    is_unread: bool = False
 
 
 class Register(Generic[Value]):
     """
     The entries of one kind, each made a value once.
 
-    kind: as "sensor". parse: makes the value of an entry's text; it should raise nothing.
+    kind: as "sensor". parse: makes the value of an entry's text, and raises where it cannot (store.read_entry).
     """
 
     def __init__(self, kind: str, parse: Callable[[str], Value], *, most: int = MOST_KEPT) -> None:
@@ -84,14 +88,17 @@ class Register(Generic[Value]):
         if unknown:
             texts = store.register_entries(self.kind, unknown)
             for id_ in unknown:
-                text = texts.get(id_)
-                value = None if text is None else self._parse(text)
                 # Under the version that was known before the entry was read: the entry is no older than that.
                 version = versions.get(store.bucket_of(self.kind, id_), 0)
-                self._keep(id_, _Kept(version, len(id_) + len(text or "") + OVERHEAD, value))
+                value = self._keep(id_, texts.get(id_), version)
                 if value is not None:
                     found[id_] = value
         return found
+
+    def unread(self, ids: Collection[str]) -> set[str]:
+        """Return those of entries just asked for that are there, and have no value: another version wrote them."""
+        with self._lock:
+            return {id_ for id_ in ids if (kept := self._kept.get(id_)) and kept.is_unread}
 
     def forget(self) -> None:
         """Forget all entries, as between tests."""
@@ -99,15 +106,23 @@ class Register(Generic[Value]):
             self._kept.clear()
             self._size = 0
 
-    def _keep(self, id_: str, kept: _Kept[Value]) -> None:
+    def _keep(self, id_: str, text: str | None, version: int) -> Value | None:
+        """Keep an entry as it was read, None where there is none; return its value."""
+        value = None if text is None else store.read_entry(self.kind, id_, text, self._parse)
+        is_unread = text is not None and value is None
         with self._lock:
-            if before := self._kept.pop(id_, None):
+            before = self._kept.pop(id_, None)
+            if before:
                 self._size -= before.size
-            self._kept[id_] = kept
-            self._size += kept.size
+                if is_unread:
+                    value = before.value
+            size = len(id_) + len(text or "") + OVERHEAD
+            self._kept[id_] = _Kept(version, size, value, is_unread and value is None)
+            self._size += size
             while self._size > self._most:
                 _, oldest = self._kept.popitem(last=False)
                 self._size -= oldest.size
+        return value
 
 
 def _current_versions() -> dict[int, int]:

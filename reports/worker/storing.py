@@ -111,6 +111,7 @@ def store_batch(deliveries: Sequence[Delivery]) -> None:
         _count_and_delete(batch, outcome, again, done=deleted, readings=readings)
         raise
     # From here on nothing fails: a batch that has to come again must come again whole.
+    queue.postpone(batch.unread)
     queue.postpone(limited, lambda delivery: invisible_s(delivery.receive_count))
     queue.postpone(list(waits), waits.__getitem__)
     if later:
@@ -131,7 +132,12 @@ def store_batch(deliveries: Sequence[Delivery]) -> None:
         readings=readings + Counter(unlisted=unlisted),
         set_aside=invalid_in(done),
         letters=letters,
-        postponed={"throttled": len(later), "limited": len(limited), "unadmitted": len(waits)},
+        postponed={
+            "throttled": len(later),
+            "limited": len(limited),
+            "unadmitted": len(waits),
+            "unread": len(batch.unread),
+        },
     )
 
 
@@ -160,7 +166,7 @@ def _count_and_delete(
     others = {**readings, "repeated": outcome.repeated + readings.get("repeated", 0)}
     counts = BatchCounts(
         messages=len(done),
-        failed=len(batch.parsed) - len(done) if postponed is None else 0,
+        failed=len(batch.parsed) + len(batch.unread) - len(done) if postponed is None else 0,
         received=batch.received,
         stored=outcome.stored,
         older=outcome.older,

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from reports import formats, register_kinds, store
+from reports import formats, queue, register_kinds, store
 from reports.formats import registered, sensor_state
 from reports.formats.mounting import NOT_CALIBRATED, Held, mounting_of, to_report
 from reports.formats.readings import Reading, Verdict
 from reports.formats.registered import Registered
-from reports.formats.sensor_state import SensorState
+from reports.formats.sensor_state import SensorState, state_of
 from reports.insight.alarms import Told, later
 from reports.insight.alarms import told as told_at
 from reports.report import InvalidReport, Report
@@ -35,6 +35,9 @@ WAITING = WaitingList()
 _Elements = tuple[Delivery, Sequence[formats.Element]]
 _Told = tuple[Reading, str, str, Delivery]
 NOT_MOUNTED = "the sensor was mounted in no can then"
+#: Receives, over two hours, in which a message waits for a worker that can read its sensor's entry. Then the sensor
+#: counts as one that nobody has registered, before SQS moves its message away.
+MOST_UNREAD = queue.MAX_RECEIVES - 5
 
 
 @dataclass(slots=True)
@@ -43,10 +46,12 @@ class Judged:
     A batch of messages in which no readings are left.
 
     parsed: each message with its reports and what is invalid. received: how many of these and of readings there were.
-    held, ignored, repeated, waiting: readings without a report; those that wait may get one later.
+    held, ignored, repeated, waiting: readings without a report; those that wait may get one later. unread: messages
+    that are in none of these, and have to come again: of a sensor whose entry this version of the program cannot read.
     """
 
     parsed: list[tuple[Delivery, list[Report | InvalidReport]]] = field(default_factory=list)
+    unread: list[Delivery] = field(default_factory=list)
     received: int = 0
     held: int = 0
     ignored: int = 0
@@ -73,11 +78,16 @@ def judge(parsed: Sequence[_Elements]) -> Judged:
     judged = Judged()
     keys = {each.frame.key for _, elements in parsed for each in _readings(elements) if each.frame.key}
     entries = SENSORS.entries(sorted(keys))
+    unread = SENSORS.unread(keys - entries.keys())
     judged._stored_states = store.sensor_states(sorted(entries)) if entries else {}
     judged._entries = entries
-    judged._states = {key: _state(state.text) for key, state in judged._stored_states.items()}
+    judged._states = {key: state_of(state.text) for key, state in judged._stored_states.items()}
     judged._was_low = {key for key, state in judged._states.items() if state and state.is_battery_low}
     for delivery, elements in parsed:
+        is_unread = unread and any(each.frame.key in unread for each in _readings(elements))
+        if is_unread and delivery.receive_count <= MOST_UNREAD:
+            judged.unread.append(delivery)
+            continue
         results: list[Report | InvalidReport] = []
         check_can_id = senders.check_for(delivery.sender_id)
         read = _as_registered(delivery, elements, entries)
@@ -127,7 +137,7 @@ def _batteries(judged: Judged) -> tuple[list[LowBattery], list[LowBattery]]:
     for key, told in judged._told.items():
         says_low = any(reading.battery and reading.battery.is_low for reading, _, _, _ in told)
         if says_low or key in judged._was_low:
-            state = _state(_changed(judged, key, judged._stored_states[key].text))
+            state = state_of(_changed(judged, key, judged._stored_states[key].text))
             cans = {each.can_id for each in judged._entries[key].mountings if each.until is None}
             found = [LowBattery(can_id, key) for can_id in sorted(cans)]
             (low if state and state.is_battery_low else good).extend(found)
@@ -181,7 +191,7 @@ def _note_waiting(judged: Judged, delivery: Delivery, reading: Reading) -> None:
     if key is None:
         return
     seen = judged._sightings[key]
-    before = _state(seen[-1].told if seen else WAITING.told(key))
+    before = state_of(seen[-1].told if seen else WAITING.told(key))
     told = sensor_state.folded(before, [(reading, str(reading.verdict), reading.reason)], delivery.sent_at)
     message = None
     if reading.verdict is Verdict.STORE:
@@ -220,15 +230,11 @@ def _changed(judged: Judged, key: str, text: str) -> str:
         # As it was read: what was folded in then stands.
         state = judged._states.get(key)
     if state is None:
-        state = _state(text)
+        state = state_of(text)
         for reading, verdict, reason, delivery in judged._told[key]:
             state = sensor_state.folded(state, [(reading, verdict, reason)], delivery.sent_at)
     assert state
     return sensor_state.to_text(state)
-
-
-def _state(text: str) -> SensorState | None:
-    return sensor_state.from_text(text) if text else None
 
 
 def _readings(elements: Sequence[formats.Element]) -> Iterator[Reading]:

@@ -14,8 +14,14 @@ from django.core.management import call_command
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from reports import publishing, store
+from reports.formats import mounting as mountings
 from reports.formats import registered
+from reports.formats.mounting import Calibration
 from reports.formats.registered import Registered
+from reports.insight import change, entered
+from reports.insight.alert_rule import AlertRule, Channel, rule_from_text
+from reports.insight.change import Change
+from reports.insight.status import Status
 from reports.pending_entries import PendingEntry
 from reports.sensor_models import Mounting, Sensor
 from reports.store import StoreUnavailable
@@ -29,6 +35,7 @@ pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
 KEY = "24E124713B492077"
 SPRING, SUMMER = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC)
 Commit = Callable[..., DjangoCaptureOnCommitCallbacks]
+CHANGE = Change("420", Status.OK, Status.FULL, 1_770_000_000)
 
 
 @pytest.fixture
@@ -131,6 +138,21 @@ def test_a_worker_keeps_a_bounded_number_of_characters(commit) -> None:
 
     assert list(small._kept) == ["sensor-3", "sensor-4"] or list(small._kept) == ["sensor-2", "sensor-3", "sensor-4"]
     assert small._size == sum(each.size for each in small._kept.values()) <= 1_500
+
+
+def test_what_a_later_version_adds_to_an_entry_is_left_out() -> None:
+    calibration = Calibration(version=1, empty_mm=Decimal(2000), full_mm=Decimal(300), blind_mm=None)
+    mounted = registered.to_text("EM310", [mountings.Mounting(can_id="420", since=SPRING, calibration=calibration)])
+    rule = AlertRule("1", "full", frozenset({Status.FULL}), Channel.WEBHOOK)
+    for text, read, longer in (
+        (mounted, registered.from_text, mounted.replace("false]", "false,5]").replace('"can"', '"new":1,"can"')),
+        (rule.text(), rule_from_text, rule.text().replace("{", '{"new":1,', 1)),
+        ('{"full":90}', entered.from_text, '{"full":90,"new":1}'),
+        ('{"glass":[70,5]}', entered.limits_from_text, '{"glass":[70,5,1]}'),
+        (CHANGE.text(), change.from_text, CHANGE.text().replace("{", '{"new":1,', 1)),
+    ):
+        assert text != longer
+        assert read(longer) == read(text)  # type: ignore[operator]
 
 
 def test_a_crash_between_commit_and_copy_is_healed(sensors: Register[Registered]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Sequence
 
 from reports.insight.alert_rule import LISTED, AlertRule, any_of, rule_from_text
@@ -12,19 +11,13 @@ from reports.store import StoreUnavailable, Watch
 from reports.worker.register import Register
 from trashsite.outage import Outage
 
-logger = logging.getLogger(__name__)
+
+def _parsed(text: str) -> AlertRule | list[str]:
+    """Return the list of ids, or a rule."""
+    return json.loads(text) if text.startswith("[") else rule_from_text(text)
 
 
-def _parsed(text: str) -> AlertRule | list[str] | None:
-    """Return the list of ids, or a rule; None for what another version of this program wrote."""
-    try:
-        return json.loads(text) if text.startswith("[") else rule_from_text(text)
-    except (ValueError, KeyError, TypeError) as error:
-        logger.error("a rule of alerts cannot be read and is left out: %s", error)
-        return None
-
-
-ENTRIES: Register[AlertRule | list[str] | None] = Register(ALERT, _parsed)
+ENTRIES: Register[AlertRule | list[str]] = Register(ALERT, _parsed)
 _reading = Outage("reading the rules of alerts")
 _last: Sequence[AlertRule] | None = None
 

@@ -172,6 +172,31 @@ def test_a_swap_keeps_the_history_of_each_can(batch: Callable[..., None]) -> Non
     assert [len(reports_of(can_id)) for can_id in ("old", "new")] == [1, 1]
 
 
+def test_an_entry_of_another_version_counts_as_it_was_and_where_it_never_did_its_messages_come_again(
+    batch: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    mount(EM310)
+    batch(uplink("tts-em310-udl.json"))
+    theirs = '{"form":2}'
+    store.write_entries("sensor", [EM310, LORIOT], lambda keys: dict.fromkeys(keys, theirs), NOW)
+    register.forget_versions()
+
+    batch(
+        uplink("tts-em310-udl.json", received_at="2026-11-24T07:12:31Z", f_cnt=1325),
+        body("loriot-em400-tld-rx.json"),
+        '{"can_id":"7","level":"1"}',
+    )
+
+    assert [len(reports_of(each)) for each in (can_of(EM310), "7", can_of(LORIOT))] == [2, 1, 0]
+    # Once a minute, whatever the entry.
+    assert caplog.text.count("in the form of another version: sensor") == 1
+    assert store.waiting_sensors(datetime.now(UTC)) == []
+    mount(LORIOT)
+    register.forget_versions()
+    batch()
+    assert len(reports_of(can_of(LORIOT))) == 1
+
+
 def test_a_sensor_that_nobody_knows_waits_and_its_past_is_stored_when_it_is_mounted(
     batch: Callable[..., None], django_capture_on_commit_callbacks: Any, monkeypatch: pytest.MonkeyPatch, db: None
 ) -> None:

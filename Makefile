@@ -80,6 +80,9 @@ image: ## Build the image with docker, podman or buildah (IMAGE=trashsite BASE=a
 	case $$engine in */docker) format=;; *) format='--format docker';; esac; \
 	$$engine build $$format $(if $(BASE),--build-arg BASE=$(BASE)) --tag $(IMAGE) .
 
+wheels: .venv/.dev ## Fetch the image's packages for x86-64 and for ARM, and check their hashes and machine code
+	@TRASH_LOCAL=1 .venv/bin/python -m tests.deploy.wheels
+
 sbom: stack/.sbom/.done ## Write trashsite.cdx.json: the Python packages of the image, with hashes, as CycloneDX
 	@stack/.sbom/bin/cyclonedx-py requirements --output-reproducible --validate -o trashsite.cdx.json requirements.txt
 	@echo "trashsite.cdx.json lists what requirements.txt locks."
@@ -117,7 +120,7 @@ help: ## Show this
 	@awk -F ':.*## ' '/^#: / { printf "\n%s\n", substr($$0, 4) } \
 	  /^[a-z-]+:.*## / { gsub(/\$$\$$/, "$$", $$2); printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: run observe env test lint format bench thorough faults alerts rights screenshots image sbom audit upgrade environments aws-cli servers clean help
+.PHONY: run observe env test lint format bench thorough faults alerts rights screenshots image wheels sbom audit upgrade environments aws-cli servers clean help
 
 # -- environments: each made anew when the file that locks it has changed ----------------------------------
 

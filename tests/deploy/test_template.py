@@ -10,6 +10,7 @@ from django.core.management import get_commands, load_command_class
 from psycopg import pq
 
 from reports.queue.provisioning import ATTRIBUTES, DEAD_ATTRIBUTES, MAX_RECEIVES
+from tests.deploy import wheels
 from tests.deploy.template import PATH, containers, template
 from tests.support.servers import ROOT
 
@@ -102,6 +103,23 @@ def test_every_alarm_goes_to_the_one_topic() -> None:
     alarms = [each["Properties"] for each in RESOURCES.values() if each["Type"] == "AWS::CloudWatch::Alarm"]
     assert len(alarms) == 7
     assert all(each["AlarmActions"] == each["OKActions"] == [{"Ref": "Alarms"}] for each in alarms)
+
+
+def test_the_architectures_are_those_whose_packages_are_looked_at() -> None:
+    offered = template()["Parameters"]["Architecture"]
+    assert offered["AllowedValues"] == list(wheels.PLATFORMS)
+    # The one on which all was run.
+    assert offered["Default"] == "X86_64"
+
+
+def test_what_starts_the_containers_reaches_the_logs_and_secrets_of_this_stack_alone() -> None:
+    role = RESOURCES["ExecutionRole"]["Properties"]
+    assert "ManagedPolicyArns" not in role
+    (policy,) = role["Policies"]
+    anywhere = [each["Action"] for each in policy["PolicyDocument"]["Statement"] if "*" in str(each["Resource"])]
+    assert anywhere[0] == "ecr:GetAuthorizationToken"
+    assert all(action.startswith("ecr:") for action in anywhere[1])
+    assert len(anywhere) == 2
 
 
 def test_the_template_is_small_enough_to_be_sent_without_a_bucket() -> None:

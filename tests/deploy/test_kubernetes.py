@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import smtplib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -111,6 +112,17 @@ def test_every_reference_leads_somewhere(manifests: list[dict[str, Any]]) -> Non
             assert any(wanted.items() <= each.items() for each in labels), (kind, wanted)
     for scaled in named(manifests, "ScaledObject").values():
         assert scaled["spec"]["scaleTargetRef"]["name"] in named(manifests, "Deployment")
+
+
+def test_a_worker_reaches_a_mail_server_and_prometheus_the_worker(manifests: list[dict[str, Any]]) -> None:
+    policy = named(manifests, "NetworkPolicy")["trashsite-worker"]["spec"]
+    ports = {port["port"] for rule in policy["egress"] for port in rule["ports"]}
+    # Those of smtps:// and smtp:// (TRASH_SMTP).
+    assert ports == {smtplib.SMTP_SSL_PORT, 587}
+    pod = named(manifests, "Deployment")["trashsite-worker"]["spec"]["template"]["spec"]
+    environ = {each["name"]: each["value"] for each in pod["containers"][0]["env"]}
+    (rule,) = policy["ingress"]
+    assert [str(port["port"]) for port in rule["ports"]] == [environ["TRASH_METRICS_PORT"]]
 
 
 def test_a_pod_that_ends_is_first_taken_out_of_the_service(manifests: list[dict[str, Any]]) -> None:

@@ -13,8 +13,6 @@ from stack.supervisor import Service
 
 #: Of the site alone; an empty value counts as none.
 WITHOUT_SECRETS = {"DJANGO_SECRET_KEY": "", "DATABASE_URL": ""}
-#: A webhook may be a program on this machine.
-WITH_WEBHOOKS = {"TRASH_PRIVATE_WEBHOOKS": "on"}
 #: Simulated sensors of bought models that are shown beside the simulated fleet.
 SENSORS = "10"
 #: How far back the simulated past reaches.
@@ -77,7 +75,6 @@ def _worker_and_web(settings: Settings) -> Iterator[Service]:
                 "PYTHONWARNINGS": "ignore:You're running the worker with superuser",
                 "TRASH_METRICS_PORT": str(settings.worker_metrics_port),
                 **WITHOUT_SECRETS,
-                **WITH_WEBHOOKS,
             },
         ),
         ready_line=r"\bready\b",
@@ -87,7 +84,7 @@ def _worker_and_web(settings: Settings) -> Iterator[Service]:
         "web",
         Program(
             [sys.executable, "deploy/web.py", "--host", LOOPBACK, "--port", str(settings.port)],
-            {"TRASH_METRICS_PORT": str(settings.web_metrics_port), **WITH_WEBHOOKS},
+            {"TRASH_METRICS_PORT": str(settings.web_metrics_port)},
         ),
         is_ready=partial(answers, f"http://{LOOPBACK}:{settings.port}/health/live"),
         stop_within_s=4,

@@ -68,6 +68,8 @@ class Settings:
         exports = {
             "TRASH_LOCAL": "1",
             "TRASH_DATA": str(self.data),
+            # A webhook may be a program on this machine.
+            "TRASH_PRIVATE_WEBHOOKS": "on",
             "AWS_ENDPOINT_URL_SQS": f"http://{LOOPBACK}:{self.sqs_port}",
             "AWS_ENDPOINT_URL_DYNAMODB": f"http://{LOOPBACK}:{self.dynamodb_port}",
             # The embedded SQS is a stand-in for SNS, too; ElasticMQ is not.

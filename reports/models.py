@@ -47,6 +47,27 @@ class Facts(NamedTuple):
     longitude: str | None
 
 
+class ListedCan(NamedTuple):
+    """What lists need of a can's facts, read without the model, which takes twice as long; members as in Can."""
+
+    can_id: str
+    name: str
+    address: str
+    stream: str
+    latitude: Decimal | None
+    longitude: Decimal | None
+    retired_at: datetime | None
+    has_reported: bool
+
+    @property
+    def facts(self) -> Facts:
+        return Facts(self.name, self.address, self.stream, _degrees(self.latitude), _degrees(self.longitude))
+
+    def is_retired(self, measured_at: datetime | None) -> bool:
+        """Say whether it is out of service, given when its newest report was measured."""
+        return self.retired_at is not None and (measured_at is None or measured_at <= self.retired_at)
+
+
 HALF_A_PLACE = "Enter both coordinates, or neither."
 
 
@@ -122,10 +143,6 @@ class Can(models.Model):
     @property
     def facts(self) -> Facts:
         return Facts(self.name, self.address, self.stream, _degrees(self.latitude), _degrees(self.longitude))
-
-    def is_retired(self, measured_at: datetime | None) -> bool:
-        """Say whether it is out of service, given when its newest report was measured."""
-        return self.retired_at is not None and (measured_at is None or measured_at <= self.retired_at)
 
 
 def note_cans_of(instance: StreamLimits, **_: Any) -> None:
@@ -205,19 +222,26 @@ def limits_spread() -> Spread:
     return Spread(min(full_from), max(full_from), max(hysteresis))
 
 
-def facts_of(can_ids: Iterable[str]) -> Mapping[str, Can]:
-    """Return what is known of these cans, by id, in one query."""
-    return Can.objects.in_bulk(list(can_ids))
+def listed(cans: models.QuerySet[Can]) -> list[ListedCan]:
+    """Return the cans of a query as lists need them."""
+    return [ListedCan._make(row) for row in cans.values_list(*ListedCan._fields)]
 
 
-def place_of(report: Report, can: Can | None) -> tuple[float, float] | None:
+def facts_of(can_ids: Iterable[str]) -> Mapping[str, ListedCan]:
+    """Return what is known of these cans, by id, in a query for each 500."""
+    wanted = list(can_ids)
+    parts = (wanted[at : at + 500] for at in range(0, len(wanted), 500))
+    return {can.can_id: can for part in parts for can in listed(Can.objects.order_by().filter(pk__in=part))}
+
+
+def place_of(report: Report, can: ListedCan | None) -> tuple[float, float] | None:
     """Return where a can is, latitude and longitude: what is known of it, else what its device sent."""
     if can and can.latitude is not None and can.longitude is not None:
         return float(can.latitude), float(can.longitude)
     return (float(report.location[0]), float(report.location[1])) if report.location else None
 
 
-def stream_of(report: Report, can: Can | None) -> str:
+def stream_of(report: Report, can: ListedCan | None) -> str:
     """Return the stream of a can: what is entered of it, else what its device sent; "" where neither tells it."""
     return (can.stream if can else "") or report.stream or ""
 

@@ -139,13 +139,14 @@ def row_values(row: Row) -> Item:
     }
 
 
-def row_of(item: Item) -> Row | None:
+def row_of(item: Item, report: Report | None = None) -> Row | None:
     """
     Return the row of the levels table that an item holds, None where it holds no level.
 
-    What the lab's own service wrote, and version 0.1 of this program, is taken as it is.
+    report: what `report_of` returns of the item, where it was asked already. What the lab's own service wrote, and
+    version 0.1 of this program, is taken as it is.
     """
-    report = report_of(item)
+    report = report or report_of(item)
     if report is None:
         return None
     key = item.get("order_key", {}).get("S", "")

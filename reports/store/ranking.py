@@ -138,7 +138,7 @@ def ranked(
         last=looked[0 if backwards else -1] if looked else None,
         more=more,
         stopped=more and len(found) < size,
-        rows=_rows(item for _, item in found) if with_rows else {},
+        rows=_rows(found) if with_rows else {},
     )
 
 
@@ -173,8 +173,8 @@ def _exactly(
     return None
 
 
-def _rows(items: Iterable[Item]) -> dict[str, Row]:
-    return {item["id"]["S"]: row for item in items if (row := row_of(item))}
+def _rows(found: Iterable[tuple[Report, Item]]) -> dict[str, Row]:
+    return {report.can_id: row for report, item in found if (row := row_of(item, report))}
 
 
 def _bounds(order: Order, low: int | None, high: int | None, until: datetime | None, prefix: str) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from rest_framework.response import Response
 
 from reports import store
 from reports.insight.status import REPORTED, Status
-from reports.models import Can, facts_of
+from reports.models import ListedCan, facts_of
 from reports.store import Alert
 from reports.web import alert_schemas, cursors, database, queries
 from reports.web.access import MayHandleAlerts
@@ -50,7 +50,7 @@ class AlertsPage(Page):
     query: queries.AlertsQuery
     asked: str
     has_results: bool
-    cans: Mapping[str, Can]
+    cans: Mapping[str, ListedCan]
     has_facts: bool
     statuses: Sequence[Status] = REPORTED
 

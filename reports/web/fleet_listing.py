@@ -12,7 +12,7 @@ from reports.insight.entered import Spread
 from reports.insight.fold import Row as StoredRow
 from reports.insight.fold import trend
 from reports.insight.standing import standing, status_alone
-from reports.models import Can, facts_of, limits_spread, stream_of
+from reports.models import ListedCan, facts_of, limits_spread, stream_of
 from reports.report import Report
 from reports.web import cursors, never_reported
 from reports.web.answers import NeverRow, Row
@@ -42,7 +42,7 @@ class FleetListing:
     budget: int = store.BUDGET
     with_rows: bool = False
     found: Found = field(init=False)
-    _facts: dict[str, Can] = field(default_factory=dict)
+    _facts: dict[str, ListedCan] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.found = found_by_words(self.query.search)
@@ -157,7 +157,7 @@ class FleetListing:
     def _never(self, size: int, *, after: str | None = None, before: str | None = None) -> NeverReported:
         return never_reported.some(self.query, self.found, size, after=after, before=before)
 
-    def _never_row(self, can: Can) -> NeverRow:
+    def _never_row(self, can: ListedCan) -> NeverRow:
         return NeverRow(can.can_id, self.root, can.facts)
 
     def _ranked(self, query: FleetQuery) -> store.Ranked:
@@ -210,7 +210,7 @@ class FleetListing:
         wanted = {report.can_id for report in reports if self._is_wanted(report, facts.get(report.can_id))}
         return with_low_battery(wanted) if self.query.battery else wanted
 
-    def _is_wanted(self, report: Report, can: Can | None) -> bool:
+    def _is_wanted(self, report: Report, can: ListedCan | None) -> bool:
         if can and can.is_retired(report.measured_at):
             return False
         search = self.query.search

@@ -22,7 +22,7 @@ from django.utils import timezone
 from reports import store
 from reports.insight.fleet_counts import URGENT, Count, Overview, Urgent, Walked, urgent
 from reports.insight.status import FULL_FROM, SILENT_AFTER, Status, status
-from reports.models import Can, facts_of, place_of, stream_of
+from reports.models import ListedCan, facts_of, place_of, stream_of
 from reports.report import Report, iso
 from reports.store import Claim, KeyRange, Stretch
 from reports.web import never_reported
@@ -184,7 +184,7 @@ def _urgent(now: datetime, alarmed: Sequence[str]) -> list[Urgent]:
             if not (known := facts.get(report.can_id)) or not known.is_retired(report.measured_at)
         }
 
-    facts: dict[str, Can] = {}
+    facts: dict[str, ListedCan] = {}
     ask = partial(store.ranked, keep=in_service, selective=False, size=URGENT)
     rows = store.latest_rows(alarmed)
     still = [rows[can_id].report for can_id in alarmed if can_id in rows]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.db.models import Q, QuerySet
 
 from reports import store
-from reports.models import Can
+from reports.models import Can, ListedCan, listed
 from reports.sensor_models import Mounting
 from reports.web.fleet_queries import FleetQuery
 from reports.web.found_cans import Found, begins
@@ -27,7 +27,7 @@ class NeverReported:
     there may be more in the direction asked. stopped: it is short only because so many were looked at.
     """
 
-    cans: Sequence[Can]
+    cans: Sequence[ListedCan]
     first: str
     last: str
     more: bool
@@ -45,13 +45,13 @@ def some(
     StoreUnavailable, and the database's errors.
     """
     backwards = before is not None
-    shown: list[Can] = []
+    shown: list[ListedCan] = []
     at, begin = (before if backwards else after) or "", ""
     asked, ended = 0, False
     wanted = _wanted(query, found).order_by("-can_id" if backwards else "can_id")
     while len(shown) <= size and asked < MOST_ASKED and not ended:
         beyond = Q(can_id__gt=at) if not backwards else Q(can_id__lt=at) if at else Q()
-        cans = list(wanted.filter(beyond)[:AT_ONCE])
+        cans = listed(wanted.filter(beyond)[:AT_ONCE])
         begin = begin or (cans[0].can_id if cans else "")
         rows = store.latest_rows(can.can_id for can in cans)
         note(can for can in cans if can.can_id in rows)
@@ -71,7 +71,7 @@ def some(
     return NeverReported(shown, begin, at, more, stopped)
 
 
-def note(cans: Iterable[Can]) -> None:
+def note(cans: Iterable[ListedCan]) -> None:
     """Let the database know of these cans that they have reported: whoever meets them in the store calls it."""
     if unknown := [can.can_id for can in cans if not can.has_reported]:
         Can.objects.filter(pk__in=unknown).update(has_reported=True)

@@ -10,7 +10,7 @@ from django.db.models import Q
 from reports import store
 from reports.insight.area import Area
 from reports.insight.fold import Row
-from reports.models import Can, facts_of, place_of, stream_of
+from reports.models import Can, ListedCan, facts_of, listed, place_of, stream_of
 from reports.report import Report
 from reports.store import Order
 from reports.web import never_reported
@@ -33,8 +33,8 @@ class PartOfFleet:
     """
 
     rows: Mapping[str, Row]
-    cans: Mapping[str, Can] = field(default_factory=dict)
-    never: Sequence[Can] = ()
+    cans: Mapping[str, ListedCan] = field(default_factory=dict)
+    never: Sequence[ListedCan] = ()
     looked_at: int = 0
     is_cut: bool = False
     whole_from: int | None = None
@@ -54,7 +54,7 @@ def cans_of(part: Part, order: Order) -> PartOfFleet:
         return _known(part, facts_of(found.can_ids).values(), is_cut=found.is_cut)
     known = PartOfFleet({})
     if part.area:
-        near = list(Can.objects.filter(_in_box(part.area)).order_by("latitude", "longitude")[: IN_AREA + 1])
+        near = listed(Can.objects.filter(_in_box(part.area)).order_by("latitude", "longitude")[: IN_AREA + 1])
         known = _known(part, near[:IN_AREA], is_cut=len(near) > IN_AREA)
     facts, looked_at = dict(known.cans), known.looked_at
 
@@ -78,7 +78,7 @@ def cans_of(part: Part, order: Order) -> PartOfFleet:
     )
 
 
-def _known(part: Part, cans: Iterable[Can], *, is_cut: bool) -> PartOfFleet:
+def _known(part: Part, cans: Iterable[ListedCan], *, is_cut: bool) -> PartOfFleet:
     known = {can.can_id: can for can in cans}
     rows = store.latest_rows(known)
     never_reported.note(known[can_id] for can_id in rows)
@@ -87,11 +87,11 @@ def _known(part: Part, cans: Iterable[Can], *, is_cut: bool) -> PartOfFleet:
     return PartOfFleet(kept, {can_id: known[can_id] for can_id in kept}, never, len(rows), is_cut, None, is_cut)
 
 
-def _without(can: Can) -> Report:
+def _without(can: ListedCan) -> Report:
     return Report(can.can_id, "", None, None)
 
 
-def _is_in(part: Part, report: Report, can: Can | None) -> bool:
+def _is_in(part: Part, report: Report, can: ListedCan | None) -> bool:
     """Say whether a can is in service and of the part; of words the facts were asked."""
     if can and can.is_retired(report.measured_at):
         return False

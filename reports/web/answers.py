@@ -117,6 +117,7 @@ class NeverRow:
     root: str
     facts: Facts
     report: None = None
+    trend: Sequence[int | None] = ()
     has_trend: bool = False
     standing: Standing = NEVER
 

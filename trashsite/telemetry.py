@@ -90,7 +90,7 @@ class Counter(_Metric):
 
     def add(self, amount: float = 1, *labels: str) -> None:
         """Add to it."""
-        kept = self.child(*labels)
+        kept = self._children.get(labels) or self.child(*labels)
         with kept_numbers.lock:
             kept[0] += amount
 
@@ -311,7 +311,7 @@ class AwsRequest(NamedTuple):
     One request to AWS that was sent, and how it ended.
 
     resource: the queue or table, with the deployment's suffix; "" where a request names none. outcome: as AWS_REQUESTS
-    says. retry: how many times it had been sent before. throttled: whether AWS takes no more of these for now.
+    says. retry: how many times it had been sent before.
     """
 
     service: str
@@ -322,10 +322,6 @@ class AwsRequest(NamedTuple):
     retry: int
     sent_bytes: int
     received_bytes: int
-
-    @property
-    def throttled(self) -> bool:
-        return self.outcome == "throttled"
 
 
 @_found_once
@@ -349,7 +345,7 @@ def count_aws_request(sent: AwsRequest) -> None:
         bytes_received[0] += received_bytes
     if retry:
         AWS_RETRIES.add(1, service, operation)
-    if sent.throttled:
+    if outcome == "throttled":
         AWS_THROTTLED.add(1, service, operation)
 
 

@@ -7,6 +7,3 @@ import os
 from stack.servers import Kind
 
 KIND: Kind = "java" if os.environ.get("STACK") == "java" else "embedded"
-
-#: How much later than it was told a server makes messages visible again, on a busy machine.
-LATE_S = {"embedded": 2.0, "java": 2.0}[KIND]

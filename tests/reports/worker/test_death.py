@@ -18,7 +18,6 @@ import pytest
 
 from reports import queue
 from tests.support.fault_proxy import FaultProxy, slow
-from tests.support.kind import LATE_S
 from tests.support.ledger import Ledger, stored
 from tests.support.servers import Worker, eventually
 from trashsite.sqs.receiver import WAIT_S
@@ -27,6 +26,8 @@ START = datetime(2026, 11, 1, tzinfo=UTC)
 SENT = 240
 #: Of tests.reports.worker.brisk, which changes the receiver of whoever imports it.
 BRISK_VISIBILITY_S = 6
+#: For the servers of either kind to act on it: both count what is invisible exactly.
+LATE_S = 2.0
 
 
 @pytest.fixture

@@ -13,10 +13,14 @@ Bytes are passed as they come, and only looked at: a request costs 0.1 ms of CPU
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from itertools import islice
+from pathlib import Path
 
 from stack.servers import LOOPBACK, StackError, is_free
 
@@ -37,12 +41,36 @@ _ANSWER = b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nConnection: cl
 )
 
 
-def blocked_ports(count: int) -> list[int]:
-    """Return free ports that browsers refuse to open. Raises StackError where there are not so many."""
-    free = list(islice(filter(is_free, BLOCKED_BY_BROWSERS), count))
-    if len(free) == count:
-        return free
-    raise StackError(f"Of the ports {', '.join(map(str, BLOCKED_BY_BROWSERS))}, {len(free)} are free; {count} must be.")
+@contextmanager
+def blocked_ports(count: int) -> Iterator[list[int]]:
+    """
+    Keep free ports that browsers refuse to open from other stacks of this user, as long as the body runs.
+
+    A Java server listens seconds after its port was chosen; another stack must not choose it meanwhile.
+    Raises StackError where there are not so many.
+    """
+    with ExitStack() as kept:
+        ports = list(islice((port for port in BLOCKED_BY_BROWSERS if _keep(port, kept) and is_free(port)), count))
+        if len(ports) < count:
+            said = ", ".join(map(str, BLOCKED_BY_BROWSERS))
+            raise StackError(f"Of the ports {said}, {len(ports)} are free; {count} must be.")
+        yield ports
+
+
+def _keep(port: int, kept: ExitStack) -> bool:
+    """Take this user's lock of a port until `kept` ends; return whether nobody else has it."""
+    lock = Path(tempfile.gettempdir()) / f"trashsite-{os.getuid()}-port-{port}.lock"
+    try:
+        # Anybody may have put a link there.
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    except OSError:
+        return False
+    kept.callback(os.close, descriptor)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 @asynccontextmanager

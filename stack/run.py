@@ -106,10 +106,10 @@ def main(arguments: list[str]) -> int:
         # What is kept has passwords, a token and sessions in it: nobody else on the machine may read it.
         os.umask(0o077)
         check_simulate(settings)
-        with only_one(settings.data):
+        fronted = OPEN_TO_PAGES[settings.kind]
+        with only_one(settings.data), blocked_ports(len(fronted)) as ports:
             check_ports(settings)
-            fronted = OPEN_TO_PAGES[settings.kind]
-            ports_behind = dict(zip(fronted, blocked_ports(len(fronted)), strict=True))
+            ports_behind = dict(zip(fronted, ports, strict=True))
             wanted = services(settings, ports_behind)
             output = Output(sys.stdout, [service.name for service in wanted])
             supervisor = Supervisor(wanted, settings.environment(os.environ), output)

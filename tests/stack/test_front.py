@@ -17,7 +17,6 @@ import pytest
 from stack.front import BLOCKED_BY_BROWSERS, blocked_ports, front
 from stack.servers import LOOPBACK, OPEN_TO_PAGES, REGION, Server, free_port, start_both
 from tests.support.kind import KIND
-from tests.support.servers import eventually
 
 
 @pytest.fixture(scope="module")
@@ -160,5 +159,7 @@ def test_while_the_server_is_away_the_front_closes_and_later_goes_on(tmp_path: P
     assert asyncio.run(tried()) == (b"", b"here")
 
 
-def test_the_server_behind_listens_where_browsers_do_not_go() -> None:
-    assert set(eventually(lambda: blocked_ports(2))) <= set(BLOCKED_BY_BROWSERS)
+def test_two_stacks_that_start_at_once_keep_different_ports_where_browsers_do_not_go() -> None:
+    with blocked_ports(2) as mine, blocked_ports(2) as others:
+        assert {*mine, *others} <= set(BLOCKED_BY_BROWSERS)
+        assert len({*mine, *others}) == 4

@@ -157,6 +157,11 @@ def row_of(item: Item, report: Report | None = None) -> Row | None:
     return _unfolded(report, key, item, orjson.loads(text))
 
 
+def version_of(item: Item | None) -> int:
+    """Return how often a row of the levels table was written: 0 where there is none, or others alone wrote it."""
+    return int((item or {}).get("version", {}).get("N", "0"))
+
+
 def state_text(state: CanState | None, rules: Rules) -> str:
     """Return a can's state as DynamoDB's JSON writes bytes: base64; of one byte for none."""
     return _in_base64(b"\0" if state is None else packed(state, rules))

@@ -37,18 +37,17 @@ from reports.report import Report
 from reports.store.batches import READS, error_code, get_items, is_throttled, pause
 from reports.store.emptying_rows import Decided, Decisions, before_late, put_emptyings, reconciled
 from reports.store.errors import StoreUnavailable, as_store_errors
-from reports.store.items import LEVELS, Item, Keyed, instant_key, report_of, row_of, row_values
+from reports.store.items import LEVELS, Item, Keyed, instant_key, report_of, row_of, row_values, version_of
 from reports.store.reading import query_history
 from reports.store.register import read_entry, register_entries
 from reports.store.row_statements import write_rows
 from reports.store.told_changes import Watch, note_changes, seconds_of
+from reports.store.written_rows import remember, standing_item
 from trashsite.names import full_name
 
 #: Of writes on which other workers' come in between, and the pauses between them.
 ROUNDS = 8
 CONTENDED = (0.02, 0.4)
-#: Rows that this process wrote and remembers, at most; in hand at a time are those of five batches.
-REMEMBERED = 512
 #: A can whose reports keep coming late is caught up once in this time by a process; until then its row is marked.
 CATCH_UP_EVERY = timedelta(seconds=60)
 #: Cans that a round catches up, each by two Queries in turn: after an outage nearly every can of a batch has late
@@ -56,12 +55,11 @@ CATCH_UP_EVERY = timedelta(seconds=60)
 CATCH_UPS = 3
 #: Cans that a process knows to be marked, at most; others wait for their next report.
 MOST_BEHIND = 10_000
+#: Cans of which a process remembers when it caught them up, at most.
+REMEMBERED = 512
 #: Reports read to catch up, at most: two or three pages of a megabyte, half a second of CPU.
 MOST_CAUGHT_UP = 20_000
 CHANGED = {"ConditionalCheckFailed", "DuplicateItem"}
-#: By table and can, each with when it was written, in monotonic seconds. One that is no more true fails its condition,
-#: and is forgotten.
-_written: dict[tuple[str, str], tuple[Item, float]] = {}
 #: By table and can: the cans whose rows this process left marked, in the order in which it did.
 _behind: dict[tuple[str, str], None] = {}
 #: By table and can: when this process caught it up last.
@@ -212,10 +210,10 @@ def _write_all(folded: Mapping[str, Folded], items: dict[str, Item | None]) -> _
         code = error_code(result)
         if not code:
             tried.written.append(can_id)
-            _remember(folded[can_id].item)
+            remember(folded[can_id].item)
         elif code in CHANGED:
             tried.changed.append(can_id)
-            items[can_id] = _standing(can_id, items[can_id], result["Error"].get("Item"))
+            items[can_id] = standing_item(can_id, items[can_id], result["Error"].get("Item"))
             if items[can_id] is None:
                 del items[can_id]
         elif is_throttled(result):
@@ -341,7 +339,7 @@ def unmark(items: Sequence[Item | None]) -> None:
     unmarked = {new["id"]["S"]: new for _, new in replacements}
     for can_id, result in write_rows(replacements):
         if not error_code(result):
-            _remember(unmarked[can_id])
+            remember(unmarked[can_id])
 
 
 def _readings(can_id: str, since: int | None, until_key: str) -> list[Reading] | None:
@@ -403,27 +401,7 @@ def sent_in(item: Item) -> list[Keyed]:
     return [Keyed(each, item["order_key"]["S"]) for each in reports if isinstance(each, Report)]
 
 
-# -- what this process wrote: where its threads meet at a can, the later one need not read what the other wrote -------
-
-
-def _remember(item: Item | None) -> None:
-    assert item is not None
-    if len(_written) >= REMEMBERED:
-        _written.clear()
-    _written[_place(item["id"]["S"])] = item, time.monotonic()
-
-
-def refresh(items: dict[str, Item | None], since_s: float) -> None:
-    """
-    Put the rows that this process has written since a monotonic time in the place of those that were read then.
-
-    What was written before is in what was read, unless somebody has deleted it.
-    """
-    table = full_name(LEVELS)
-    for can_id, item in items.items():
-        written, at_s = _written.get((table, can_id), (None, 0.0))
-        if at_s > since_s and version_of(written) > version_of(item):
-            items[can_id] = written
+# -- which rows this process left marked, or caught up ------------------------------------------------------------------
 
 
 def note_catch_up(can_id: str, now: datetime) -> None:
@@ -459,23 +437,6 @@ def _is_just_caught_up(can_id: str, now: datetime) -> bool:
 
 def _place(can_id: str) -> tuple[str, str]:
     return full_name(LEVELS), can_id
-
-
-def _standing(can_id: str, tried: Item | None, sent: Item | None) -> Item | None:
-    """
-    Return the item that stood in the way of a write, None where it has to be read.
-
-    tried: the one that was taken to stand there. sent: AWS sends the one along that does; other servers do not.
-    """
-    written, _ = _written.get(_place(can_id), (None, 0.0))
-    if sent is None and version_of(written) > version_of(tried):
-        return written
-    _written.pop(_place(can_id), None)
-    return sent
-
-
-def version_of(item: Item | None) -> int:
-    return int((item or {}).get("version", {}).get("N", "0"))
 
 
 def _order_key(item: Item | None) -> str:

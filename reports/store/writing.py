@@ -20,9 +20,10 @@ from reports.store.batches import READS, WRITES, ask, error_code, execute_once, 
 from reports.store.errors import Outcome, StoreUnavailable, as_store_errors
 from reports.store.items import HISTORY, LEVELS, Item, Keyed, day_key, history_item, instant_key, order_key
 from reports.store.reading import AFTER_ALL
-from reports.store.rows import keep_decisions, put_rows, read_rows, refresh
+from reports.store.rows import keep_decisions, put_rows, read_rows
 from reports.store.told_changes import Watch
 from reports.store.turns import Turn
+from reports.store.written_rows import refresh
 from trashsite.aws import side_by_side
 from trashsite.names import full_name
 

@@ -42,7 +42,7 @@ from reports.store.reading import query_history
 from reports.store.register import read_entry, register_entries
 from reports.store.row_statements import write_rows
 from reports.store.told_changes import Watch, note_changes, seconds_of
-from reports.store.written_rows import remember, standing_item
+from reports.store.written_rows import remember, row_in, standing_item
 from trashsite.names import full_name
 
 #: Of writes on which other workers' come in between, and the pauses between them.
@@ -170,7 +170,7 @@ def _fold_all(
     folded, reasons = dict[str, Folded](), list[str]()
     catch_ups = CATCH_UPS
     # All rows are read, then all are folded, then all are made anew: one by one that took a sixth more CPU.
-    stands = {can_id: row_of(item) if (item := items[can_id]) else None for can_id in cans}
+    stands = {can_id: row_in(items[can_id]) for can_id in cans}
     for can_id, mine in cans.items():
         try:
             found = _folded(can_id, stands[can_id], mine, now if catch_ups else None, entered, by_stream)
@@ -210,7 +210,8 @@ def _write_all(folded: Mapping[str, Folded], items: dict[str, Item | None]) -> _
         code = error_code(result)
         if not code:
             tried.written.append(can_id)
-            remember(folded[can_id].item)
+            if (found := folded[can_id]).item and found.row:
+                remember(found.item, found.row)
         elif code in CHANGED:
             tried.changed.append(can_id)
             items[can_id] = standing_item(can_id, items[can_id], result["Error"].get("Item"))
@@ -335,11 +336,11 @@ def catch_up(can_id: str, found: Folded, row: Row, now: datetime) -> Folded:
 
 def unmark(items: Sequence[Item | None]) -> None:
     """Take the mark of late reports from rows whose emptyings are kept. Where that fails they are caught up again."""
-    replacements = [(item, item_of(item, replace(row, late=""))) for item in items if item and (row := row_of(item))]
+    replacements = [(item, item_of(item, replace(row, late=""))) for item in items if item and (row := row_in(item))]
     unmarked = {new["id"]["S"]: new for _, new in replacements}
     for can_id, result in write_rows(replacements):
-        if not error_code(result):
-            remember(unmarked[can_id])
+        if not error_code(result) and (row := row_of(unmarked[can_id])):
+            remember(unmarked[can_id], row)
 
 
 def _readings(can_id: str, since: int | None, until_key: str) -> list[Reading] | None:
@@ -401,7 +402,7 @@ def sent_in(item: Item) -> list[Keyed]:
     return [Keyed(each, item["order_key"]["S"]) for each in reports if isinstance(each, Report)]
 
 
-# -- which rows this process left marked, or caught up ------------------------------------------------------------------
+# -- which rows this process left marked, or caught up -----------------------------------------------------------------
 
 
 def note_catch_up(can_id: str, now: datetime) -> None:

@@ -15,7 +15,7 @@ from datetime import datetime
 from reports.insight.change import Change, by_report, is_news
 from reports.insight.fold import Row
 from reports.insight.standing import standing
-from reports.insight.status import Status, outlook_of
+from reports.insight.status import Outlook, Status, outlook_of
 from reports.store.items import Item, Keyed
 
 #: Says whether anybody is to be told of a change. Only then it is noted.
@@ -45,8 +45,8 @@ def note_changes(
     found = [replace(each, stream=row.report.stream or "") for each in told if seconds is None or each.at in seconds]
     if new is None or not is_news(at := seconds[-1] if seconds else math.floor(now.timestamp()), now):
         return found
-    after = outlook_of(replace(row.report, outlook=new["status"]["S"]))
-    if not (changed := by_report(outlook_of(before.report) if before else None, after, now)):
+    was = _outlook(item, before) if item and before else None
+    if not (changed := by_report(was, _outlook(new, row), now)):
         return found
     change = Change(
         row.report.can_id, *changed, at, int(new["version"]["N"]), row.report.stream or "", row.report.level
@@ -61,6 +61,11 @@ def note_changes(
 def seconds_of(mine: Sequence[Keyed]) -> list[int]:
     """Return in which second each of some reports was measured."""
     return [math.floor(each.report.measured_at.timestamp()) for each in mine if each.report.measured_at]
+
+
+def _outlook(item: Item, row: Row) -> Outlook:
+    """Return a row's outlook as its item says it: a row that was folded just now says none."""
+    return outlook_of(replace(row.report, outlook=item.get("status", {}).get("S", "")))
 
 
 def _told(can_id: str, item: Item) -> list[Change]:

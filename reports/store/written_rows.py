@@ -1,25 +1,48 @@
-"""The rows that this process wrote last: where its threads meet at a can, the later one need not read them."""
+"""
+The rows that this process wrote last, each with the item that it became.
+
+Where its threads meet at a can, the later one need not read what the other wrote; and where nobody else has written a
+row since, it need not be parsed anew.
+"""
 
 from __future__ import annotations
 
 import time
+from typing import NamedTuple
 
-from reports.store.items import LEVELS, Item, version_of
+from reports.insight.fold import Row
+from reports.store.items import LEVELS, Item, row_of, version_of
 from trashsite.names import full_name
 
-#: Rows that are remembered, at most; in hand at a time are those of five batches.
-REMEMBERED = 512
-#: By table and can, each with when it was written, in monotonic seconds. One that is no more true fails its condition,
-#: and is forgotten.
-_written: dict[tuple[str, str], tuple[Item, float]] = {}
+#: Rows that are remembered, at most: some 7 KB each. In hand at a time are those of five batches.
+REMEMBERED = 1_024
 
 
-def remember(item: Item | None) -> None:
+class Written(NamedTuple):
+    """A row, the item that was written of it, and when: monotonic seconds."""
+
+    item: Item
+    row: Row
+    at_s: float
+
+
+#: By table and can. One that is no more true fails its condition, and is forgotten.
+_written: dict[tuple[str, str], Written] = {}
+
+
+def remember(item: Item, row: Row) -> None:
     """Remember a row that was written as this item."""
-    assert item is not None
     if len(_written) >= REMEMBERED:
         _written.clear()
-    _written[_place(item["id"]["S"])] = item, time.monotonic()
+    _written[_place(item["id"]["S"])] = Written(item, row, time.monotonic())
+
+
+def row_in(item: Item | None) -> Row | None:
+    """Return the row that an item of the levels table holds, None where it holds no level."""
+    if item is None:
+        return None
+    written = _written.get(_place(item["id"]["S"]))
+    return written.row if written and written.item == item else row_of(item)
 
 
 def refresh(items: dict[str, Item | None], since_s: float) -> None:
@@ -29,9 +52,9 @@ def refresh(items: dict[str, Item | None], since_s: float) -> None:
     What was written before is in what was read, unless somebody has deleted it.
     """
     for can_id, item in items.items():
-        written, at_s = _written.get(_place(can_id), (None, 0.0))
-        if at_s > since_s and version_of(written) > version_of(item):
-            items[can_id] = written
+        written = _written.get(_place(can_id))
+        if written and written.at_s > since_s and version_of(written.item) > version_of(item):
+            items[can_id] = written.item
 
 
 def standing_item(can_id: str, tried: Item | None, sent: Item | None) -> Item | None:
@@ -40,9 +63,9 @@ def standing_item(can_id: str, tried: Item | None, sent: Item | None) -> Item | 
 
     tried: the one that was taken to stand there. sent: AWS sends the one along that does; other servers do not.
     """
-    written, _ = _written.get(_place(can_id), (None, 0.0))
-    if sent is None and version_of(written) > version_of(tried):
-        return written
+    written = _written.get(_place(can_id))
+    if sent is None and written and version_of(written.item) > version_of(tried):
+        return written.item
     _written.pop(_place(can_id), None)
     return sent
 

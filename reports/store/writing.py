@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from operator import attrgetter
@@ -20,7 +21,7 @@ from reports.store.batches import READS, WRITES, ask, error_code, execute_once, 
 from reports.store.errors import Outcome, StoreUnavailable, as_store_errors
 from reports.store.items import HISTORY, LEVELS, Item, Keyed, day_key, history_item, instant_key, order_key
 from reports.store.reading import AFTER_ALL
-from reports.store.rows import keep_decisions, put_rows, read_rows
+from reports.store.rows import Judged, keep_decisions, put_rows, read_rows
 from reports.store.told_changes import Watch
 from reports.store.turns import Turn
 from reports.store.written_rows import refresh
@@ -67,74 +68,123 @@ def put_reports(
     """
     keyed = [Keyed(report, order_key(report)) for report in reports]
     left = {each.key: each for each in keyed}
-    repeated = len(reports) - len(left)
-    # The history comes first: who folds a row again from the history finds there all that was folded into the row.
-    safe, items = set[str]() if settings.TRASH_HISTORY_DAYS else set(left), dict[str, Item | None]()
-    put_history = partial(_put_history, safe=safe, over_before=instant_key(now - SETTLED)[:10])
-    refused = dict[str, Keyed]()
-    changes = list[Change]()
-    stored = older = new = emptied = 0
-    began_s = time.monotonic()
-    until_s = began_s + WITHIN_S
+    put = _Put(left, now, admit, repeated=len(reports) - len(left))
+    until_s = put.began_s + WITHIN_S
     for attempt in range(1, tries + 1):
-        cans = _by_can(left.values())
-        with Turn(cans) as turn:
-            unread = [can_id for can_id in cans if can_id not in items]
-            # Only where its row has been read it is clear whether a can is new: then comes its history.
-            unknown = set(unread) - _known_cans() if admit else set()
-            unsafe = [each for key, each in left.items() if key not in safe]
-            reasons = _run(
-                [
-                    *_in_parts(put_history, [each for each in unsafe if each.report.can_id not in unknown], WRITES),
-                    *_in_parts(partial(read_rows, items=items), unread, READS),
-                ]
-            )
-            turn.wait()
-            refresh(items, began_s)
-            _know(can_id for can_id in unread if items.get(can_id))
-            if admit and unknown:
-                for can_id in _not_admitted([each for each in cans if each in unknown], items, admit):
-                    refused |= {key: left.pop(key) for _, key in cans.pop(can_id)}
-                waited = [each for can_id in unknown & cans.keys() & items.keys() for each in cans[can_id]]
-                reasons += _run([*_in_parts(put_history, [each for each in waited if each.key not in safe], WRITES)])
-            ready = {
-                can_id: safely
-                for can_id, mine in cans.items()
-                if can_id in items and (safely := [each for each in mine if each.key in safe])
-            }
-            written, reasons_of_rows = put_rows(ready, items, now, by_stream, watch, until_s=until_s)
-        # Others need not wait for what is kept beside the rows.
-        judged, reasons_of_decisions = keep_decisions(written, ready, items, now)
-        for standing, done, is_new, newly_emptied, changed in judged:
-            changes += changed
-            for each in done:
-                del left[each.key]
-            fresh = sum(each.key != standing for each in done)
-            stored += fresh
-            repeated += len(done) - fresh
-            older += fresh - (done[-1].key > standing)
-            emptied += newly_emptied
-            if is_new:
-                new += 1
-                _know([done[0].report.can_id])
-        reasons += [*reasons_of_rows, *reasons_of_decisions]
-        if not left or reasons or time.monotonic() > until_s:
+        reasons = _store_what_is_left(put, by_stream, watch, until_s)
+        if not put.left or reasons or time.monotonic() > until_s:
             break
         # What is throttled is tried again once all else is stored.
         if attempt < tries:
             pause(attempt)
-    throttled, outside = (tuple(each.report for each in keyed if each.key in some) for some in (left, refused))
-    # A repeat of what is throttled is throttled, too, and one of what is refused is refused.
-    repeated -= len(throttled) - len(left) + len(outside) - len(refused)
+    outcome = _outcome(put, keyed)
     if reasons:
-        done_before = Outcome(stored, older, repeated, new=new, emptied=emptied, changes=tuple(changes))
-        raise StoreUnavailable(reasons[0], (*throttled, *outside), done_before)
-    return Outcome(stored, older, repeated, throttled, outside, new, emptied, tuple(changes))
+        unsaved = (*outcome.throttled, *outcome.refused)
+        raise StoreUnavailable(reasons[0], unsaved, replace(outcome, throttled=(), refused=()))
+    return outcome
+
+
+@dataclass(slots=True)
+class _Put:
+    """
+    Reports on their way into the store, by their sort keys, and what has become of them so far.
+
+    left: neither stored nor refused. safe: the keys of those whose history needs no more. refused: of new cans that
+    were not admitted. items: the rows of their cans as they were read, None where there is none.
+    """
+
+    left: dict[str, Keyed]
+    now: datetime
+    admit: Admit | None
+    safe: set[str] = field(default_factory=set)
+    refused: dict[str, Keyed] = field(default_factory=dict)
+    items: dict[str, Item | None] = field(default_factory=dict)
+    began_s: float = field(default_factory=time.monotonic)
+    stored: int = 0
+    older: int = 0
+    repeated: int = 0
+    new: int = 0
+    emptied: int = 0
+    changes: list[Change] = field(default_factory=list)
+
+
+#: Reports by their cans, each can's in the order of measurement.
+_Cans = dict[str, list[Keyed]]
+
+
+def _store_what_is_left(
+    put: _Put, by_stream: Mapping[str, Limits], watch: Watch | None, until_s: float
+) -> Sequence[str]:
+    """Store what DynamoDB takes of what is left; return why the store is away: nothing where it throttles alone."""
+    cans = _by_can(put.left.values())
+    with Turn(cans) as turn:
+        reasons = _read_and_write_history(put, cans, turn)
+        ready = {
+            can_id: safely
+            for can_id, mine in cans.items()
+            if can_id in put.items and (safely := [each for each in mine if each.key in put.safe])
+        }
+        written, reasons_of_rows = put_rows(ready, put.items, put.now, by_stream, watch, until_s=until_s)
+    # Others need not wait for what is kept beside the rows.
+    judged, reasons_of_decisions = keep_decisions(written, ready, put.items, put.now)
+    _count(put, judged)
+    return [*reasons, *reasons_of_rows, *reasons_of_decisions]
+
+
+def _read_and_write_history(put: _Put, cans: _Cans, turn: Turn) -> list[str]:
+    """
+    Read the rows of cans and write the history of their reports, side by side, then wait for the batch's turn.
+
+    The history comes first: who folds a row again from it finds there all that was folded into the row. Of cans that
+    may be new it waits for their rows, which tell whether they are: those that are not admitted leave `cans`.
+    Returns why the store is away.
+    """
+    unread = [can_id for can_id in cans if can_id not in put.items]
+    unknown = set(unread) - _known_cans() if put.admit else set()
+    reasons = _run(
+        [
+            *_history(put, [mine for can_id, mine in cans.items() if can_id not in unknown]),
+            *_in_parts(partial(read_rows, items=put.items), unread, READS),
+        ]
+    )
+    turn.wait()
+    refresh(put.items, put.began_s)
+    _know(can_id for can_id in unread if put.items.get(can_id))
+    if put.admit and unknown:
+        for can_id in _not_admitted([can_id for can_id in cans if can_id in unknown], put.items, put.admit):
+            put.refused |= {key: put.left.pop(key) for _, key in cans.pop(can_id)}
+        reasons += _run([*_history(put, [cans[can_id] for can_id in unknown & cans.keys() & put.items.keys()])])
+    return reasons
 
 
 def _not_admitted(unknown: Iterable[str], items: Mapping[str, Item | None], admit: Admit) -> set[str]:
     without_row = [can_id for can_id in unknown if can_id in items and items[can_id] is None]
     return set(without_row).difference(admit(without_row)) if without_row else set()
+
+
+def _count(put: _Put, judged: Iterable[Judged]) -> None:
+    """Count the reports of cans that are done: they are left no more."""
+    for each in judged:
+        fresh = 0
+        for _, key in each.reports:
+            del put.left[key]
+            fresh += key != each.standing
+        put.stored += fresh
+        put.repeated += len(each.reports) - fresh
+        put.older += fresh - (each.reports[-1].key > each.standing)
+        put.emptied += each.emptied
+        put.changes += each.changes
+        if each.is_new:
+            put.new += 1
+            _know([each.reports[0].report.can_id])
+
+
+def _outcome(put: _Put, keyed: Sequence[Keyed]) -> Outcome:
+    """Return what has become of all reports: what is left is throttled."""
+    throttled, refused = (tuple(each.report for each in keyed if each.key in some) for some in (put.left, put.refused))
+    # A repeat of what is throttled is throttled, too, and one of what is refused is refused.
+    repeated = put.repeated - (len(throttled) - len(put.left)) - (len(refused) - len(put.refused))
+    return Outcome(put.stored, put.older, repeated, throttled, refused, put.new, put.emptied, tuple(put.changes))
 
 
 # -- cans that this process knows to have a row: their history need not wait for it ------------------------------------
@@ -157,14 +207,24 @@ def _know(can_ids: Iterable[str]) -> None:
 # -- requests ----------------------------------------------------------------------------------------------------------
 
 
-def _by_can(keyed: Iterable[Keyed]) -> dict[str, list[Keyed]]:
+def _by_can(keyed: Iterable[Keyed]) -> _Cans:
     """Return reports by their cans, each can's in the order of measurement."""
-    cans: dict[str, list[Keyed]] = defaultdict(list)
+    cans: _Cans = defaultdict(list)
     for each in keyed:
         cans[each.report.can_id].append(each)
     for mine in cans.values():
         mine.sort(key=attrgetter("key"))
     return cans
+
+
+def _history(put: _Put, cans: Iterable[Sequence[Keyed]]) -> Iterator[_Job]:
+    """Yield jobs that write the history of those reports of some cans that are not safe yet."""
+    if not settings.TRASH_HISTORY_DAYS:
+        put.safe |= {each.key for mine in cans for each in mine}
+        return
+    unsafe = [each for mine in cans for each in mine if each.key not in put.safe]
+    over_before = instant_key(put.now - SETTLED)[:10]
+    yield from _in_parts(partial(_put_history, safe=put.safe, over_before=over_before), unsafe, WRITES)
 
 
 _Job = Callable[[], object]

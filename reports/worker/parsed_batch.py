@@ -40,6 +40,10 @@ class ParsedBatch(NamedTuple):
             return cls(judged.parsed, judged.received, judged)
         return cls(elements, sum(len(sent) for _, sent in elements), None)  # type: ignore[arg-type]
 
+    def reports(self) -> list[Report]:
+        """Return its reports."""
+        return [each for _, results in self.parsed for each in results if isinstance(each, Report)]
+
     def without(self, deliveries: Iterable[Delivery]) -> list[Parsed]:
         """Return all messages but these, with what is in them."""
         # Not each with each: of a hundred messages that is 5,000 comparisons.

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from celery import signals
 from celery.concurrency import get_implementation
@@ -70,20 +70,51 @@ def store_batch(deliveries: Sequence[Delivery]) -> None:
     """
     now = datetime.now(UTC)
     batch = ParsedBatch.of(deliveries)
-    reports = [each for _, results in batch.parsed for each in results if isinstance(each, Report)]
     if batch.received > MANY_REPORTS:
         catching_up.put_off()
+    watch = rules.watch()
+    outcome = _put_reports(batch, now, watch, is_again=deliveries[0].receive_count > 1)
+    later = messages_of(outcome.throttled, batch.parsed)
+    settled, waits = _without_refused(batch.without(later), outcome.refused, now)
+    aside = _tell_and_set_aside(batch, outcome, settled, {*later, *waits}, now, watch)
+    # From here on nothing fails: a batch that has to come again must come again whole.
+    queue.postpone(batch.unread)
+    _postpone(aside.limited, waits, later)
+    postponed = {delivery.receipt_handle for delivery in aside.limited}
+    done = [each for each in settled if each[0].receipt_handle not in postponed]
+    waiting = batch.without(delivery for delivery, _ in done)
+    _count_and_delete(
+        batch,
+        outcome,
+        len(brought_by((*outcome.throttled, *outcome.refused), waiting)) + len(invalid_in(waiting)),
+        done=[delivery for delivery, _ in done],
+        readings=aside.readings,
+        set_aside=invalid_in(done),
+        letters=aside.letters,
+        postponed={
+            "throttled": len(later),
+            "limited": len(aside.limited),
+            "unadmitted": len(waits),
+            "unread": len(batch.unread),
+        },
+    )
+
+
+def _put_reports(batch: ParsedBatch, now: datetime, watch: store.Watch | None, *, is_again: bool) -> store.Outcome:
+    """
+    Store the reports of a batch. is_again: whether it came before.
+
+    Raises StoreUnavailable, also where a message cannot wait any longer; the messages that are done are deleted then.
+    """
+    reports = batch.reports()
     # Outside of what follows: where this fails nothing is stored, and the batch comes again whole.
     by_stream = limits.by_stream() if reports else {}
-    watch = rules.watch()
+    admit = partial(new_can_limit.admit, is_again=is_again) if new_can_limit.turns.limit else None
+    tries = 1 if is_again else store.TRIES
     try:
-        is_again = deliveries[0].receive_count > 1
-        admit = partial(new_can_limit.admit, is_again=is_again) if new_can_limit.turns.limit else None
-        tries = 1 if is_again else store.TRIES
         outcome = store.put_reports(reports, now=now, tries=tries, admit=admit, by_stream=by_stream, watch=watch)
-        left = (*outcome.throttled, *outcome.refused)
-        later = messages_of(outcome.throttled, batch.parsed)
-        if any(delivery.receive_count > MOST_POSTPONED for delivery in later):
+        if any(each.receive_count > MOST_POSTPONED for each in messages_of(outcome.throttled, batch.parsed)):
+            left = (*outcome.throttled, *outcome.refused)
             raise StoreUnavailable("DynamoDB has throttled these reports for long", left, outcome)
     except StoreUnavailable as error:
         # Messages whose reports are stored need not wait for the rest. The batch comes again whole, so nothing is set
@@ -94,12 +125,40 @@ def store_batch(deliveries: Sequence[Delivery]) -> None:
         again = len(error.unsaved) + len(invalid_in(batch.parsed)) + batch.readings().total()
         _count_and_delete(batch, error.outcome, again, done=deleted)
         raise
-    settled, waits = _without_refused(batch.without(later), outcome.refused, now)
+    return outcome
+
+
+class _SetAside(NamedTuple):
+    """
+    What became of what is no report.
+
+    letters: dead letters written. limited: messages with invalid reports that have to come again, since dead letters
+    are limited. readings: counts of those that no report came of.
+    """
+
+    letters: int
+    limited: Sequence[Delivery]
+    readings: Counter[str]
+
+
+def _tell_and_set_aside(
+    batch: ParsedBatch,
+    outcome: store.Outcome,
+    settled: Sequence[Parsed],
+    without: Collection[Delivery],
+    now: datetime,
+    watch: store.Watch | None,
+) -> _SetAside:
+    """
+    Tell of changed statuses, keep what is known of sensors, and set aside what is invalid.
+
+    settled: the messages that are done, without: the others. Raises StoreUnavailable or QueueUnavailable.
+    """
     deleted, readings = list[Delivery](), Counter[str]()
     try:
         # Before anything is set aside or deleted: where this fails, the batch comes again whole.
         telling.tell(outcome.changes)
-        unlisted = uplinks.keep(batch.judged, now, without={*later, *waits}, watch=watch) if batch.judged else 0
+        unlisted = uplinks.keep(batch.judged, now, without=without, watch=watch) if batch.judged else 0
         readings = batch.readings()
         try:
             letters, limited = _set_aside(settled, now)
@@ -107,11 +166,20 @@ def store_batch(deliveries: Sequence[Delivery]) -> None:
             deleted = without_invalid(settled)
             raise
     except (StoreUnavailable, QueueUnavailable):
-        again = len(left) + len(invalid_in(batch.parsed)) + (batch.readings() - readings).total()
+        left = len(outcome.throttled) + len(outcome.refused)
+        again = left + len(invalid_in(batch.parsed)) + (batch.readings() - readings).total()
         _count_and_delete(batch, outcome, again, done=deleted, readings=readings)
         raise
-    # From here on nothing fails: a batch that has to come again must come again whole.
-    queue.postpone(batch.unread)
+    return _SetAside(letters, limited, readings + Counter(unlisted=unlisted))
+
+
+def _postpone(limited: Sequence[Delivery], waits: Mapping[Delivery, int], later: Sequence[Delivery]) -> None:
+    """
+    Give messages back to the queue for a while.
+
+    limited: since dead letters are limited. waits: since new cans are, each with its seconds. later: since DynamoDB
+    throttles their cans.
+    """
     queue.postpone(limited, lambda delivery: invisible_s(delivery.receive_count))
     queue.postpone(list(waits), waits.__getitem__)
     if later:
@@ -119,26 +187,6 @@ def store_batch(deliveries: Sequence[Delivery]) -> None:
         queue.postpone(later)
     else:
         _throttling.ended()
-    waiting = batch.without(delivery for delivery, _ in settled)
-    again = len(brought_by(left, waiting)) + len(invalid_in(waiting))
-    postponed = {delivery.receipt_handle for delivery in limited}
-    done = [each for each in settled if each[0].receipt_handle not in postponed]
-    again += len(invalid_in([each for each in settled if each[0].receipt_handle in postponed]))
-    _count_and_delete(
-        batch,
-        outcome,
-        again,
-        done=[delivery for delivery, _ in done],
-        readings=readings + Counter(unlisted=unlisted),
-        set_aside=invalid_in(done),
-        letters=letters,
-        postponed={
-            "throttled": len(later),
-            "limited": len(limited),
-            "unadmitted": len(waits),
-            "unread": len(batch.unread),
-        },
-    )
 
 
 def _count_and_delete(

@@ -163,7 +163,8 @@ def to_text(state: SensorState) -> str:
         "active": list(state.active),
         "frames": [list(frame) for frame in state.frames],
     }
-    return orjson.dumps({name: value for name, value in members.items() if value}).decode()
+    told = {name: value for name, value in members.items() if value or (name == "counter" and value is not None)}
+    return orjson.dumps(told).decode()
 
 
 def from_text(text: str) -> SensorState:

@@ -11,7 +11,7 @@ from typing import Any
 from reports.formats import parse
 from reports.formats.identity import fingerprint
 from reports.formats.readings import Reading
-from reports.formats.sensor_state import folded, is_known
+from reports.formats.sensor_state import folded, from_text, is_known, to_text
 from tests.reports.formats.test_uplinks import EXPECTED, NOW, body
 
 
@@ -88,3 +88,11 @@ def test_a_past_row_that_comes_again_in_a_later_frame_is_the_same() -> None:
     first = readings("chirpstack-em500-udl-history.json")
     again = readings("chirpstack-em500-udl-history.json", fCnt=10, time="2026-11-24T13:00:12.404859+00:00")
     assert all(is_same(one, other) for one, other in zip(first, again, strict=True))
+
+
+def test_a_state_is_read_as_it_was_written() -> None:
+    elements = [each for name in EXPECTED for each in parse(body(name), NOW) if isinstance(each, Reading)]
+    states = [folded(None, [(each, str(each.verdict), each.reason)], NOW) for each in elements]
+    # The first frame of all has the number 0.
+    states += [replace(state, counter=0) for state in states]
+    assert [from_text(to_text(state)) for state in states] == states

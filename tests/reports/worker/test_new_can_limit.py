@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from heapq import heapify, heappop, heappush
 from itertools import accumulate
@@ -147,7 +146,7 @@ def work(*bodies: str, **changed: int) -> None:
 
     eventually(receive)
     in_order = sorted(received, key=lambda each: bodies.index(each.body))
-    tasks.store_messages([replace(each, **changed) for each in in_order])
+    tasks.store_messages([each._replace(**changed) for each in in_order])
 
 
 def test_reports_of_new_cans_over_the_limit_stay_in_the_queue_and_others_are_stored(

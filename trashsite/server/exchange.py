@@ -8,7 +8,6 @@ import logging
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http import HTTPStatus
 from io import BytesIO
@@ -22,6 +21,7 @@ from trashsite.server.environ import environ_of
 from trashsite.server.handler import Handler, Headers, headers_of
 from trashsite.server.places import Places
 from trashsite.server.streams import PIECE_BYTES, Streams
+from trashsite.server.threads import Pool
 from trashsite.server.visitors import visitor_of
 
 logger = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class Exchanges:
         self.streams = Streams()
         places = {**KEPT, "export": MOST_EXPORTS, "other": threads - sum(KEPT.values()) - MOST_EXPORTS}
         self.places = {kind: Places(count, waiting=WAITING) for kind, count in places.items()}
-        self.threads = {kind: ThreadPoolExecutor(count, kind) for kind, count in THREADS.items()}
+        self.threads = {kind: Pool(count, kind) for kind, count in THREADS.items()}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(self, scope: dict[str, Any], proto: HTTPProtocol) -> None:

@@ -1,4 +1,4 @@
-"""A thread that ends leaves no file of the database open."""
+"""Threads end where nobody needs them, and leave no file of the database open."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 from django.db import connections
 
+from tests.support.servers import eventually
 from trashsite.server import threads
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="open files are counted in /proc")
@@ -56,3 +58,31 @@ def test_the_database_of_a_thread_is_closed_with_it(tmp_path: Path) -> None:
         threads.close_ended()
         assert open_files(database) == 0
     assert all(opened)
+
+
+def test_threads_end_when_fewer_were_needed_for_a_while_each_after_its_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "SPARE_S", 0.0)
+    pool, may_end = threads.Pool(3, "some"), threading.Event()
+    used: SimpleQueue[threading.Thread] = SimpleQueue()
+
+    def work() -> None:
+        used.put(threading.current_thread())
+        assert may_end.wait(10)
+
+    pool.submit(work)
+    pool.submit(work)
+    rush = {used.get(timeout=10), used.get(timeout=10)}
+    # Two are needed: both stay.
+    pool.end_spare()
+    may_end.set()
+    eventually(lambda: not pool._tasks)
+    # Two were, within this while.
+    pool.end_spare()
+    assert all(each.is_alive() for each in rush)
+    # Within the next, none is.
+    pool.end_spare()
+    for each in rush:
+        each.join(10)
+    assert not any(each.is_alive() for each in rush)
+    pool.submit(work)
+    assert used.get(timeout=10).is_alive()

@@ -26,7 +26,7 @@ from stack.servers import Kind, Server, StackError, start_both
 
 #: In the order in which they run; the core first.
 CORE = ("rows", "read", "java")
-PARTS = (*CORE, "late", "pools", "workers", "backlog", "steady", "idle", "pages", "replay", "fleet")
+PARTS = (*CORE, "late", "uplinks", "pools", "workers", "backlog", "steady", "idle", "pages", "replay", "fleet")
 
 
 @contextmanager
@@ -116,6 +116,8 @@ def measure(
             measure_cases(results, cases.java(every=every), runs if every else 1, quiet_s)
         case "late":
             measure_cases(results, cases.late(), runs, quiet_s)
+        case "uplinks":
+            measure_cases(results, cases.uplinks(), runs, quiet_s)
         case "pools":
             measure_cases(results, cases.pools(), runs, quiet_s)
         case "workers":

@@ -10,7 +10,7 @@ from bench import processes
 from bench.cases import ROWS, Case
 from bench.counts import DYNAMODB, SQS
 from bench.deployment import STALLED_S, BenchError, Deployment, proxied
-from bench.messages import Messages
+from bench.messages import Messages, Uplinks
 from stack.servers import Server
 
 #: One number a measure, by name; requests by operation are under `requests`.
@@ -25,8 +25,10 @@ def measure(case: Case, sqs: Server, dynamodb: Server, *, quiet_s: float = 0.0) 
     Measuring starts when the workers are ready and may receive, and stops at the last delete: start-up is excluded.
     """
     row = ROWS[case.row]
-    messages = Messages.until_now(case.messages)
+    messages = (Uplinks if row.uplinks else Messages).until_now(case.messages)
     with Deployment.fresh(sqs, dynamodb, row, messages.before()) as deployment, ExitStack() as stack:
+        if row.uplinks:
+            deployment.script("bench.mount", iter(()), row.env)
         deployment.publish(row, messages)
         consumed: dict[str, float] = {}
         ports = {"AWS_ENDPOINT_URL_SQS": sqs.port, "AWS_ENDPOINT_URL_DYNAMODB": dynamodb.port}

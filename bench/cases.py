@@ -18,6 +18,8 @@ class Row:
     #: Its messages must be calls of its task.
     calls: bool = False
     history: bool = True
+    #: Its messages are those of bought sensors.
+    uplinks: bool = False
 
 
 _STOCK = ("celery", "-A", "bench.stock", "worker", "--without-gossip", "--without-mingle", "--concurrency", "4")
@@ -30,6 +32,7 @@ ROWS: dict[str, Row] = {
     "stock_threads": Row((*_STOCK, "-P", "threads"), _CURL, calls=True),
     "stock_prefork": Row((*_STOCK, "-P", "prefork"), _CURL, calls=True),
     "no_history": Row(_WORKER, {"TRASH_HISTORY_DAYS": "0"}, history=False),
+    "uplinks": Row(_WORKER, uplinks=True),
     "worker_prefork": Row((*_WORKER, "-P", "prefork")),
     "worker_solo": Row((*_WORKER, "-P", "solo")),
 }
@@ -98,6 +101,11 @@ def several() -> list[Case]:
 def late() -> list[Case]:
     """Return the rows with servers that answer 8 ms late, as over a network."""
     return [Case(row, BACKLOG[row], delay_ms=8) for row in ("worker", "loop", "stock_threads")]
+
+
+def uplinks() -> list[Case]:
+    """Return the worker with our own JSON, and with uplinks of bought sensors."""
+    return [Case(row, 5_000) for row in ("worker", "uplinks")]
 
 
 def pools() -> list[Case]:

@@ -11,12 +11,12 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import ClassVar, Self
+
+from simulator import uplinks
 
 CANS = 500
 STREAMS = ("paper", "glass", "plastic", "mixed", "bio")
-#: Between two reports of a backlog: so 100,000 of them span less than the half hour in which no day's summary exists
-#: that would have to be marked.
-STEP = timedelta(milliseconds=10)
 #: How long before the run each can reported, about the simulator's interval. So most reports, as in a real fleet,
 #: change the hour and the percent by which the levels table is indexed.
 SILENT = timedelta(hours=2.5)
@@ -28,11 +28,15 @@ class Messages:
 
     start: datetime
     count: int
+    #: Between two reports of a backlog: so 100,000 of them span less than the half hour in which no day's summary
+    #: exists that would have to be marked.
+    STEP: ClassVar[timedelta] = timedelta(milliseconds=10)
 
     @classmethod
-    def until_now(cls, count: int) -> Messages:
-        """Return messages that were measured over the past minutes."""
-        return cls(datetime.now(UTC) - STEP * count - timedelta(minutes=1), count)
+    def until_now(cls, count: int) -> Self:
+        """Return messages that were measured over the past minutes, or hours where the steps are long."""
+        start = datetime.now(UTC) - cls.STEP * count - timedelta(minutes=1)
+        return cls(start.replace(microsecond=0), count)
 
     def before(self) -> Messages:
         """Return one older report of each can: what the tables hold when the run begins."""
@@ -65,8 +69,20 @@ class Messages:
             if not turn:
                 turn = list(range(1, CANS + 1))
                 chance.shuffle(turn)
-            measured_at = (self.start + STEP * at).isoformat(timespec="microseconds")
+            measured_at = (self.start + self.STEP * at).isoformat(timespec="microseconds")
             number = turn.pop()
             # Some percent more each time, emptied when full.
             levels[number] = (levels[number] + chance.uniform(0, 6)) % 100
             yield str(number), f"{levels[number]:.14f}", measured_at.replace("+00:00", "Z")
+
+
+class Uplinks(Messages):
+    """The same of bought sensors, one in each can: five models, each through its network server."""
+
+    #: Each sensor measures about every 1,000 s, so no two frames have one counter. Whole, as some servers' times are.
+    STEP: ClassVar[timedelta] = timedelta(seconds=2)
+
+    def bodies(self) -> Iterator[str]:
+        """Yield each message's text."""
+        for can_id, level, measured_at in self._reports():
+            yield uplinks.uplink(int(can_id), level, datetime.fromisoformat(measured_at))

@@ -104,6 +104,7 @@ def summarise(results: Results) -> Figures:
         "backlog": _by(results, cases.backlogs(), "messages"),
         "workers": _by(results, cases.several(), "workers"),
         "late_8_ms": rows(results, cases.late()),
+        "uplinks": rows(results, cases.uplinks()),
         "pools": rows(results, cases.pools()),
         "steady": {
             str(rate): measured
@@ -172,6 +173,8 @@ def targets(measured: Mapping[str, Any]) -> list[Figures]:
     compare("throughput of stock's", our_pace, 20, most=False, of=figure("rows", "stock", pace))
     compare("read: CPU of Express's", figure("read", "web", "cpu_ms_per_request"), 1.0,
             of=figure("read", "express", "cpu_ms_per_request"))  # fmt: skip
+    compare("CPU of an uplink, of our own JSON's", figure("uplinks", "uplinks", cpu), 1.6,
+            of=figure("uplinks", "worker", cpu))  # fmt: skip
     steady = figure("steady", "120", "worker")
     if steady:
         compare("120/s: SQS requests a report", steady["sqs_requests_per_report"], 0.4)
@@ -197,6 +200,7 @@ def table(measured: Mapping[str, Any]) -> str:
         ("rows", "Backlog, one worker"),
         ("java", "The same on ElasticMQ and DynamoDB Local"),
         ("late_8_ms", "Servers that answer 8 ms late"),
+        ("uplinks", "Our own JSON, and uplinks of bought sensors"),
         ("pools", "The worker's pools"),
     ):
         # The worker's own row alone is in the first table already.

@@ -46,7 +46,7 @@ def of_measurement(measured: Measurement) -> Sending:
 def of_uplink(measured: Measurement) -> Sending:
     """Return a measurement of a bought sensor as its network server passes it on."""
     at = measured.measured_at
-    return Sending(at, at, uplinks.uplink(measured), "", measured.place)
+    return Sending(at, at, uplinks.uplink(measured.can.number, measured.level, at), "", measured.place)
 
 
 def of_report(report: Report, measured_at: datetime, due_at: datetime) -> Sending:

@@ -11,11 +11,11 @@ import json
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from reports.report import EPOCH, iso
-from simulator.fleet import Measurement
 from simulator.town import Can
 
 #: Distances in mm in each simulated can: empty, and full.
@@ -51,37 +51,38 @@ class _Frame:
     at_ms: int
 
 
-def uplink(measured: Measurement) -> str:
-    """Return a measurement as a network server passes it on."""
-    can = measured.can
-    sensor = SENSORS[can.number % len(SENSORS)]
-    level = Decimal(measured.level)
-    distance_mm = round(EMPTY_MM - level * (EMPTY_MM - FULL_MM) / 100)
-    battery = 14 if can.number % LOW_BATTERY_EACH == 7 else 60 + can.number % 40
-    seconds = int((measured.measured_at - EPOCH).total_seconds())
+def uplink(number: int, level: str, measured_at: datetime) -> str:
+    """
+    Return what the sensor in can `number` measured, as its network server passes it on.
+
+    level: in percent. measured_at: at least a minute after its last, since each minute has one frame counter.
+    """
+    sensor = SENSORS[number % len(SENSORS)]
+    distance_mm = round(EMPTY_MM - Decimal(level) * (EMPTY_MM - FULL_MM) / 100)
+    battery = 14 if number % LOW_BATTERY_EACH == 7 else 60 + number % 40
+    seconds = int((measured_at - EPOCH).total_seconds())
     frame = _Frame(
-        key=key_of(can),
+        key=key_of(number),
         model=sensor.model,
-        # One a measurement, which come more than a minute apart.
         counter=seconds // 60 % 65_536,
         payload=sensor.payload(distance_mm, battery),
-        at=iso(measured.measured_at),
+        at=iso(measured_at),
         at_ms=seconds * 1000,
     )
     return json.dumps(sensor.uplink(frame), separators=(",", ":"))
 
 
-def key_of(can: Can) -> str:
-    """Return the DevEUI of a can's sensor."""
-    prefix = SENSORS[can.number % len(SENSORS)].prefix
-    return f"{prefix}{can.number:0{16 - len(prefix)}X}"
+def key_of(number: int) -> str:
+    """Return the DevEUI of the sensor in can `number`."""
+    prefix = SENSORS[number % len(SENSORS)].prefix
+    return f"{prefix}{number:0{16 - len(prefix)}X}"
 
 
 def mountings(cans: Iterator[Can]) -> Iterator[str]:
     """Yield the lines of a CSV file that mounts each can's sensor, as `manage.py mount` takes it."""
     yield "key,can_id,since,empty_mm,full_mm"
     for can in cans:
-        yield f"{key_of(can)},sensor-{can.can_id},2020-01-01T00:00:00Z,{EMPTY_MM},{FULL_MM}"
+        yield f"{key_of(can.number)},sensor-{can.can_id},2020-01-01T00:00:00Z,{EMPTY_MM},{FULL_MM}"
 
 
 # -- models: what their bytes are; sources: the files of reports/formats/models ----------------------------------------

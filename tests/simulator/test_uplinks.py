@@ -16,6 +16,7 @@ from reports.report import EPOCH, Report
 from reports.sensor_models import Mounting as MountingRow
 from simulator import uplinks
 from simulator.fleet import Fleet
+from simulator.sending import of_uplink
 from tests.simulator.scene import NOW, Scene
 
 FLEET = Fleet(1, 20)
@@ -25,10 +26,10 @@ CALIBRATION = Calibration(version=1, empty_mm=Decimal(uplinks.EMPTY_MM), full_mm
 def test_each_of_five_models_is_read_back_as_what_was_measured() -> None:
     models = set()
     for measured in FLEET.newest(NOW):
-        (reading,) = parse(uplinks.uplink(measured), NOW)
+        (reading,) = parse(of_uplink(measured).body, NOW)
         assert isinstance(reading, Reading)
         assert (reading.verdict, reading.events) == (Verdict.STORE, ())
-        assert reading.frame.key == uplinks.key_of(measured.can)
+        assert reading.frame.key == uplinks.key_of(measured.can.number)
         assert abs(reading.measured_at - measured.measured_at) < timedelta(seconds=1)
         report = to_report(reading, Mounting(can_id="1", since=EPOCH, calibration=CALIBRATION), NOW)
         assert isinstance(report, Report)
@@ -50,6 +51,5 @@ def test_the_mountings_are_a_csv_that_mounts_each_sensor(db: None) -> None:
     assert import_mountings("\n".join(lines), NOW) == {"new": 20, "same": 0}
     assert import_mountings("\n".join(lines), NOW) == {"new": 0, "same": 20}
     keys = {row["key"] for row in csv.DictReader(lines)}
-    assert (
-        set(MountingRow.objects.values_list("sensor__key", flat=True)) == keys == set(map(uplinks.key_of, FLEET.cans))
-    )
+    wanted = {uplinks.key_of(can.number) for can in FLEET.cans}
+    assert set(MountingRow.objects.values_list("sensor__key", flat=True)) == keys == wanted

@@ -61,8 +61,8 @@ class Judged:
     _told: dict[str, list[_Told]] = field(default_factory=lambda: defaultdict(list))
     _entries: Mapping[str, Registered] = field(default_factory=dict)
     _stored_states: Mapping[str, StoredState] = field(default_factory=dict)
-    #: Those of these sensors whose battery was low before the batch.
-    _was_low: set[str] = field(default_factory=set)
+    #: Those of these sensors whose battery was low before the batch, and when each was heard then.
+    _was_low: dict[str, datetime] = field(default_factory=dict)
     _states: dict[str, SensorState | None] = field(default_factory=dict)
     _sightings: dict[str, list[Sighting]] = field(default_factory=lambda: defaultdict(list))
     #: What mounted sensors told of fire and tilt where no report came of it: the can, and the message.
@@ -82,7 +82,7 @@ def judge(parsed: Sequence[_Elements]) -> Judged:
     judged._stored_states = store.sensor_states(sorted(entries)) if entries else {}
     judged._entries = entries
     judged._states = {key: state_of(state.text) for key, state in judged._stored_states.items()}
-    judged._was_low = {key for key, state in judged._states.items() if state and state.is_battery_low}
+    judged._was_low = {key: each.heard_at for key, each in judged._states.items() if each and each.is_battery_low}
     for delivery, elements in parsed:
         is_unread = unread and any(each.frame.key in unread for each in _readings(elements))
         if is_unread and delivery.receive_count <= MOST_UNREAD:
@@ -132,15 +132,24 @@ def keep(judged: Judged, now: datetime, *, without: Collection[Delivery] = (), w
 
 
 def _batteries(judged: Judged) -> tuple[list[LowBattery], list[LowBattery]]:
-    """Return the batteries that are low, each in the cans of its sensor, and those that are not low any more."""
+    """Return batteries to list as low, each in the cans of its sensor, and those that are not low any more."""
     low, good = list[LowBattery](), list[LowBattery]()
     for key, told in judged._told.items():
-        says_low = any(reading.battery and reading.battery.is_low for reading, _, _, _ in told)
-        if says_low or key in judged._was_low:
-            state = state_of(_changed(judged, key, judged._stored_states[key].text))
-            cans = {each.can_id for each in judged._entries[key].mountings if each.until is None}
-            found = [LowBattery(can_id, key) for can_id in sorted(cans)]
-            (low if state and state.is_battery_low else good).extend(found)
+        heard_at = judged._was_low.get(key)
+        if heard_at is None and not any(reading.battery and reading.battery.is_low for reading, _, _, _ in told):
+            continue
+        state = _state_after(judged, key, judged._stored_states[key].text)
+        mountings = [each for each in judged._entries[key].mountings if each.until is None]
+        found = [LowBattery(can_id, key) for can_id in sorted({each.can_id for each in mountings})]
+        if not state.is_battery_low:
+            good.extend(found)
+        elif (
+            heard_at is None
+            or heard_at.date() < state.heard_at.date()
+            or any(each.since > heard_at for each in mountings)
+        ):
+            # Else it is listed: only once a day it is written again, for a move that was entered later.
+            low.extend(found)
     return low, good
 
 
@@ -225,6 +234,11 @@ def _checked(report: Report, check: Callable[[str], None] | None, delivery: Deli
 
 
 def _changed(judged: Judged, key: str, text: str) -> str:
+    return sensor_state.to_text(_state_after(judged, key, text))
+
+
+def _state_after(judged: Judged, key: str, text: str) -> SensorState:
+    """Return the state that follows, by what the batch told of a sensor, from one as text."""
     state = None
     if text == judged._stored_states[key].text:
         # As it was read: what was folded in then stands.
@@ -234,7 +248,7 @@ def _changed(judged: Judged, key: str, text: str) -> str:
         for reading, verdict, reason, delivery in judged._told[key]:
             state = sensor_state.folded(state, [(reading, verdict, reason)], delivery.sent_at)
     assert state
-    return sensor_state.to_text(state)
+    return state
 
 
 def _readings(elements: Sequence[formats.Element]) -> Iterator[Reading]:

@@ -24,7 +24,7 @@ from reports.insight.standing import standing
 from reports.insight.status import status
 from reports.report import Report
 from reports.sensor_models import Mounting, Sensor
-from reports.store import CanList, StoreUnavailable
+from reports.store import CanList, LowBattery, StoreUnavailable
 from reports.tasks import store_messages
 from reports.worker import counters, register, storing, uplinks, waiting
 from reports.worker.new_can_limit import RULE, NewCanLimit, Turns
@@ -309,6 +309,37 @@ def test_a_low_battery_is_listed_until_a_frame_says_that_it_was_changed(batch: C
     assert listed() == [can_of(EM310)]
     batch(frame(9, 100))
     assert listed() == []
+
+
+def test_a_battery_that_stays_low_is_written_once_a_day_and_after_a_move(batch: Callable[..., None]) -> None:
+    def frame(hour: int) -> str:
+        fields = {"battery": 14, "distance": 2116, "position": "normal"}
+        return uplink(
+            "tts-em310-udl.json", received_at=f"2026-11-24T{hour:02}:00:00Z", f_cnt=hour, decoded_payload=fields
+        )
+
+    def listed_again(hour: int) -> list[str]:
+        store.forget_low_batteries([LowBattery(can_id, EM310) for can_id in (can_of(EM310), "another")])
+        batch(frame(hour))
+        return [report.can_id for report in store.ranked("id", among=CanList.LOW_BATTERY, size=10).items]
+
+    def yesterday(_: str, text: str) -> str:
+        state = sensor_state.from_text(text)
+        return sensor_state.to_text(replace(state, heard_at=state.heard_at - timedelta(days=1)))
+
+    mount(EM310)
+    assert listed_again(6) == [can_of(EM310)]
+    assert listed_again(7) == []
+    store.change_states(store.sensor_states([EM310]), yesterday)
+    assert listed_again(8) == [can_of(EM310)]
+    # A can is listed once it has reported.
+    batch('{"can_id":"another","level":"5"}')
+    moved_at = datetime.now(UTC)
+    moved = [mounting(can_of(EM310), until=moved_at), mounting("another", since=moved_at)]
+    store.write_entries("sensor", [EM310], lambda _: {EM310: registered.to_text("", moved)}, NOW)
+    uplinks.SENSORS.forget()
+    register.forget_versions()
+    assert listed_again(9) == ["another"]
 
 
 def test_a_registered_model_counts_over_what_a_message_looks_like(batch: Callable[..., None]) -> None:

@@ -10,7 +10,7 @@ from bench import processes
 from bench.cases import ROWS, Case
 from bench.counts import DYNAMODB, SQS
 from bench.deployment import STALLED_S, BenchError, Deployment, proxied
-from bench.messages import Messages, Uplinks
+from bench.messages import Uplinks
 from stack.servers import Server
 
 #: One number a measure, by name; requests by operation are under `requests`.
@@ -25,9 +25,9 @@ def measure(case: Case, sqs: Server, dynamodb: Server, *, quiet_s: float = 0.0) 
     Measuring starts when the workers are ready and may receive, and stops at the last delete: start-up is excluded.
     """
     row = ROWS[case.row]
-    messages = (Uplinks if row.uplinks else Messages).until_now(case.messages)
+    messages = row.messages.until_now(case.messages)
     with Deployment.fresh(sqs, dynamodb, row, messages.before()) as deployment, ExitStack() as stack:
-        if row.uplinks:
+        if row.messages is Uplinks:
             deployment.script("bench.mount", iter(()), row.env)
         deployment.publish(row, messages)
         consumed: dict[str, float] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bench.messages import CANS
+from bench.messages import CANS, Apart, Messages, Uplinks
 from stack.servers import Kind
 
 
@@ -18,8 +18,7 @@ class Row:
     #: Its messages must be calls of its task.
     calls: bool = False
     history: bool = True
-    #: Its messages are those of bought sensors.
-    uplinks: bool = False
+    messages: type[Messages] = Messages
 
 
 _STOCK = ("celery", "-A", "bench.stock", "worker", "--without-gossip", "--without-mingle", "--concurrency", "4")
@@ -32,7 +31,8 @@ ROWS: dict[str, Row] = {
     "stock_threads": Row((*_STOCK, "-P", "threads"), _CURL, calls=True),
     "stock_prefork": Row((*_STOCK, "-P", "prefork"), _CURL, calls=True),
     "no_history": Row(_WORKER, {"TRASH_HISTORY_DAYS": "0"}, history=False),
-    "uplinks": Row(_WORKER, uplinks=True),
+    "own": Row(_WORKER, messages=Apart),
+    "uplinks": Row(_WORKER, messages=Uplinks),
     "worker_prefork": Row((*_WORKER, "-P", "prefork")),
     "worker_solo": Row((*_WORKER, "-P", "solo")),
 }
@@ -104,8 +104,8 @@ def late() -> list[Case]:
 
 
 def uplinks() -> list[Case]:
-    """Return the worker with our own JSON, and with uplinks of bought sensors."""
-    return [Case(row, 5_000) for row in ("worker", "uplinks")]
+    """Return the worker with our own JSON, and with uplinks of bought sensors that measured at the same times."""
+    return [Case(row, 5_000) for row in ("own", "uplinks")]
 
 
 def pools() -> list[Case]:

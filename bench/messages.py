@@ -76,11 +76,15 @@ class Messages:
             yield str(number), f"{levels[number]:.14f}", measured_at.replace("+00:00", "Z")
 
 
-class Uplinks(Messages):
-    """The same of bought sensors, one in each can: five models, each through its network server."""
+class Apart(Messages):
+    """The same, but that each can reports about every 1,000 s, as a sensor does."""
 
-    #: Each sensor measures about every 1,000 s, so no two frames have one counter. Whole, as some servers' times are.
+    #: Whole, as some servers' times are.
     STEP: ClassVar[timedelta] = timedelta(seconds=2)
+
+
+class Uplinks(Apart):
+    """The same of bought sensors, one in each can: five models, each through its network server."""
 
     def bodies(self) -> Iterator[str]:
         """Yield each message's text."""

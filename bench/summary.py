@@ -174,7 +174,7 @@ def targets(measured: Mapping[str, Any]) -> list[Figures]:
     compare("read: CPU of Express's", figure("read", "web", "cpu_ms_per_request"), 1.0,
             of=figure("read", "express", "cpu_ms_per_request"))  # fmt: skip
     compare("CPU of an uplink, of our own JSON's", figure("uplinks", "uplinks", cpu), 1.6,
-            of=figure("uplinks", "worker", cpu))  # fmt: skip
+            of=figure("uplinks", "own", cpu))  # fmt: skip
     steady = figure("steady", "120", "worker")
     if steady:
         compare("120/s: SQS requests a report", steady["sqs_requests_per_report"], 0.4)

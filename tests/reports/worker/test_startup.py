@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from reports import queue, store
+from reports.formats import models
 from reports.worker import startup
 from tests.support.fault_proxy import FaultProxy, error, reset
 from tests.support.servers import Worker, eventually
@@ -92,6 +94,14 @@ def test_a_setting_that_could_lose_reports_is_refused(suffix: str, refused: Call
 
 def test_a_pool_that_cannot_grow_is_not_asked_to() -> None:
     assert refused_here(autoscale="4,1").endswith("--autoscale needs a pool that can grow: add -P prefork")
+
+
+def test_a_model_of_sensors_that_cannot_be_used_is_refused_by_file_and_rule(
+    suffix: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "wrong.toml").write_text("")
+    monkeypatch.setattr(models, "load", partial(models.load, tmp_path))
+    assert refused_here().startswith("the worker does not start: wrong.toml: reading: is required")
 
 
 @pytest.mark.parametrize(

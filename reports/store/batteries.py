@@ -1,8 +1,9 @@
 """
 The list of the cans in which a sensor's battery is low (reports.store.can_lists), an index of the sensors' states.
 
-A row for each such sensor in each of its cans, written before its state. One may be left of a sensor that was taken out
-of its can, so whoever reads it asks the sensor's state as well (docs/decisions/0044-a-list-of-low-batteries.md).
+A row for each such sensor in each of its cans, written before its state; after a move that was entered for the past,
+within a day. One may be left of a sensor that was taken out of its can, so whoever reads it asks the sensor's state as
+well (docs/decisions/0044-a-list-of-low-batteries.md).
 """
 
 from __future__ import annotations

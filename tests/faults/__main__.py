@@ -12,15 +12,13 @@ from itertools import groupby
 
 from stack.servers import Program
 from tests.faults import plan, runner
+from tests.faults.pace import PACE
 from tests.faults.report import table
 from tests.faults.results import JUDGED, PlannedRun, Results
 from tests.faults.scenarios import SCENARIOS
 from tests.support.code_digest import code_digest
 from tests.support.kind import KIND
 from tests.support.servers import ROOT
-
-#: Side by side: most of the time a scenario waits.
-PARALLEL = 6
 
 
 def portions_of(planned: Sequence[PlannedRun], parallel: int) -> list[list[PlannedRun]]:
@@ -62,7 +60,9 @@ def main() -> int:
     parser.add_argument("--all", action="store_true", help="each fault with each pool, three times: hours")
     parser.add_argument("--only", nargs="+", default=[], metavar="WORD", help="scenarios whose name holds a word")
     parser.add_argument("--pool", choices=plan.POOLS, help="with this pool only")
-    parser.add_argument("--parallel", type=int, default=PARALLEL, help=f"scenarios side by side (default {PARALLEL})")
+    parser.add_argument(
+        "--parallel", type=int, default=PACE.parallel, help=f"scenarios side by side (default {PACE.parallel})"
+    )
     parser.add_argument("--fresh", action="store_true", help="keep nothing of an earlier run of the same code")
     parser.add_argument("--retry", action="store_true", help="play again what failed in an earlier run")
     parser.add_argument("--list", action="store_true", help="say what would be played")
@@ -74,7 +74,9 @@ def main() -> int:
         code, *names = given.portion
         runner.work([PlannedRun.named(name) for name in names], code, KIND)
         return 0
-    planned = list(plan.runs(every=given.all, words=given.only, pool=given.pool))
+    found = list(plan.runs(every=given.all, words=given.only, pool=given.pool))
+    left_out = plan.left_out(found, KIND)
+    planned = [each for each in found if each.scenario not in left_out]
     if given.list:
         print("\n".join(map(str, planned)))
         return 0
@@ -89,11 +91,16 @@ def main() -> int:
         f"{len(planned) - len(left)} of this code are kept in {results.directory}",
         file=sys.stderr,
     )
+    for name, why in left_out.items():
+        print(f"left out  {name}: {why}", file=sys.stderr)
     run(portions_of(left, given.parallel), code, given.parallel)
     results_of = [(each, results.result(each)) for each in planned]
     print(table(results_of))
-    print(f"\n{len(planned)} scenarios, {(time.monotonic() - began) / 60:.1f} min")
     failed = [str(each) for each, result in results_of if result is None or result.problems]
+    print(
+        f"\n{len(planned)} scenarios, {len(failed)} of them failed, {len(found) - len(planned)} left out; "
+        f"{(time.monotonic() - began) / 60:.1f} min"
+    )
     for name in failed:
         print(f"FAILED {name}", file=sys.stderr)
     return 1 if failed else 0

@@ -20,6 +20,7 @@ from reports.insight.status import Status
 from reports.queue import LetterKind
 from tests.faults.faults import Action, outage
 from tests.faults.load import Mix
+from tests.faults.pace import bound_s
 from tests.faults.run import Run, Scenario
 from tests.support import fault_proxy
 from tests.support.servers import ROOT, eventually
@@ -30,7 +31,7 @@ KILLS, CANS = 6, 40
 #: failure a rule is left alone for some seconds.
 TURNS, REFUSED = 3, 24
 #: What a worker had received when it died is invisible for 30 s, its report first and then its alert.
-TOLD_S = 100.0
+TOLD_S = bound_s(100.0)
 SECRET = f"whsec_{base64.b64encode(bytes(24)).decode()}"
 #: How `manage.py redrive` may end: done; stopped, or some letters were received by another reader; stopped when all was
 #: done, and it was about to end.

@@ -16,15 +16,16 @@ from contextlib import closing, contextmanager
 from typing import NamedTuple
 
 from tests.faults.load import Mix
+from tests.faults.pace import bound_s
 from tests.faults.run import Run, Scenario
 from tests.support.postgresql import PostgreSQL, is_installed, postgresql
 from tests.support.servers import ROOT, Site, eventually
 
 TIMES, AWAY_S = 3, 6.0
 #: A refusal, health, and a report's way through a worker that needs no database, must not wait for PostgreSQL.
-REFUSED_S, HEALTH_S, READABLE_S = 5.0, 2.0, 5.0
+REFUSED_S, HEALTH_S, READABLE_S = bound_s(5.0), bound_s(2.0), bound_s(5.0)
 #: So soon after PostgreSQL answers again, the site does.
-BACK_S = 30.0
+BACK_S = bound_s(30.0)
 
 
 class Answer(NamedTuple):

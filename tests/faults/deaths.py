@@ -15,6 +15,7 @@ from stack.servers import free_port
 from tests.faults import table_copies
 from tests.faults.faults import Action, black_hole
 from tests.faults.load import Mix
+from tests.faults.pace import bound_s
 from tests.faults.run import Run, Scenario
 from tests.support import fault_proxy
 from tests.support.scrape import scraped
@@ -23,7 +24,7 @@ from trashsite import telemetry
 
 KILLS, STOPS = 14, 8
 #: SIGTERM ends a worker within this, and within this the web's health shows one that does nothing.
-STOP_S, SEEN_S = 10.0, 30.0
+STOP_S, SEEN_S, RELEASED_S = bound_s(10.0), bound_s(30.0), bound_s(3.0)
 WRITES = ("BatchWriteItem", "BatchExecuteStatement")
 STUCK = "this worker should work and does not"
 
@@ -82,7 +83,7 @@ def _expect_counted(run: Run, found: Mapping[str, float]) -> None:
     run.expect(sum(counts.values()) == received, f"{received} reports were received, but counted are {counts}")
     run.expect(counted >= sent, f"{sent - counted} of {sent} reports were not counted: {counts}")
     # A kill leaves undeleted what came within a second, at the very most.
-    most = sent + int(run.result.notes["kills"] * run.scenario.mix.rate)
+    most = sent + int(run.result.notes["kills"] * run.load.rate)
     run.expect(counted <= most, f"{counted} reports were counted, but {sent} were sent: {counts}")
     run.expect(counts["stored"] - older <= sent, f"{counts} of {sent}, of the stored {older} older")
 
@@ -191,7 +192,7 @@ def _expect_released(run: Run) -> None:
     began = time.monotonic()
     eventually(lambda: run.pipeline.in_flight() == 0, 40)
     took = time.monotonic() - began
-    run.expect(took <= 3, f"what a stopped worker held was hidden for {took:.1f} s")
+    run.expect(took <= RELEASED_S, f"what a stopped worker held was hidden for {took:.1f} s")
 
 
 def _expect_seen(run: Run, began: float, word: str) -> None:

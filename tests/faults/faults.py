@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
+from tests.faults.pace import bound_s
 from tests.faults.run import Run
 from tests.support import partial_answers
 from tests.support.fault_proxy import Call, Cut, Fault, Reply
@@ -15,6 +17,8 @@ from tests.support.servers import eventually
 Action = Callable[[Run], None]
 #: Longer than any client waits.
 _LONG_S = 60.0
+#: A fault that no request has met by then goes on for so long at most, until one does.
+MEETS_WITHIN_S = 10.0
 #: What a worker under load calls all the time.
 ALWAYS = frozenset({"DeleteMessageBatch", "SendMessageBatch", "BatchWriteItem", "BatchExecuteStatement"})
 
@@ -40,8 +44,13 @@ def outage(server: str, fault: Fault | None, *operations: str, seconds: float = 
             proxy.refuse()
         else:
             proxy.inject(fault, *operations)
+        began = time.monotonic()
         time.sleep(seconds)
-        run.outage_s = seconds
+        if fault is not None:
+            # On a busy machine such a request may not come for some seconds.
+            with suppress(AssertionError):
+                eventually(lambda: proxy.spoilt.total() > before, bound_s(MEETS_WITHIN_S))
+        run.outage_s = time.monotonic() - began
         met = proxy.spoilt.total() - before
         proxy.heal()
         run.broken += [(server, operation) for operation in operations if operation in ALWAYS]
@@ -51,7 +60,7 @@ def outage(server: str, fault: Fault | None, *operations: str, seconds: float = 
     return action
 
 
-def once(server: str, fault: Fault, *operations: str, times: int = 1, within_s: float = 20.0) -> Action:
+def once(server: str, fault: Fault, *operations: str, times: int = 1, within_s: float = bound_s(20.0)) -> Action:
     """Break the next few calls only, and wait until they were made."""
 
     def action(run: Run) -> None:
@@ -85,7 +94,7 @@ def hot_can(seconds: float) -> Action:
     """Let DynamoDB throttle all that one busy can sends: meanwhile the reports of others get through within 5 s."""
 
     def action(run: Run) -> None:
-        can_id = f"{run.load.key}-hot"
+        can_id, limit_s = f"{run.load.key}-hot", bound_s(5.0)
         run.pipeline.dynamodb.inject(partial_answers.hot(can_id), "BatchWriteItem", "BatchExecuteStatement")
         end = time.monotonic() + seconds
         while (began := time.monotonic()) < end:
@@ -96,7 +105,7 @@ def hot_can(seconds: float) -> Action:
             other = run.load.canary()
             eventually(lambda other=other: run.pipeline.is_readable(other), 30)  # type: ignore[misc]
             took = time.monotonic() - began
-            run.expect(took <= 5, f"beside a hot can a report was readable after {took:.1f} s, not 5 s")
+            run.expect(took <= limit_s, f"beside a hot can a report was readable after {took:.1f} s, not {limit_s:g} s")
         run.pipeline.dynamodb.heal()
 
     return action

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any
 
 from simulator.fleet import Fleet, Measurement
+from tests.faults.pace import PACE
 from tests.support.ledger import Ledger
 
 CANS = 60
@@ -47,6 +48,7 @@ class Load:
     def __init__(self, sqs: Any, queue_url: str, key: str, mix: Mix, *, seed: int = 1) -> None:
         self.key = key
         self.mix = mix
+        self.rate = min(mix.rate, PACE.most_rate)
         self.ledger = Ledger()
         self._sqs = sqs
         self._queue_url = queue_url
@@ -60,7 +62,7 @@ class Load:
         #: Of some texts that must be set aside: the field that must be named.
         self.fields: dict[str, str] = {}
         fleet = Fleet(seed, CANS)
-        self._measurements = fleet.at_rate(mix.rate, datetime.now(UTC) - BEHIND)
+        self._measurements = fleet.at_rate(self.rate, datetime.now(UTC) - BEHIND)
         self._bodies = self._worded()
 
     @property
@@ -145,7 +147,7 @@ class Load:
                 if self._paused.is_set():
                     began, base = time.monotonic(), self.sent
                     continue
-                due = (time.monotonic() - began) * self.mix.rate * sum(self.mix.copies) / 2
+                due = (time.monotonic() - began) * self.rate * sum(self.mix.copies) / 2
                 while self.sent - base < due and not self._stopping.is_set():
                     self._publish(list(islice(self._bodies, 10)))
         except Exception as error:  # told by stop()

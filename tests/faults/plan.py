@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from stack.servers import Kind
 from tests.faults.results import PlannedRun
 from tests.faults.scenarios import SCENARIOS
 
@@ -25,6 +26,12 @@ def runs(*, every: bool, words: Sequence[str] = (), pool: str | None = None) -> 
             for each in chosen:
                 if pool in (None, each):
                     yield PlannedRun(name, each, number)
+
+
+def left_out(planned: Sequence[PlannedRun], kind: Kind) -> dict[str, str]:
+    """Return the scenarios of these that are not for servers of this kind, each with the reason."""
+    whys = {each.scenario: SCENARIOS[each.scenario].not_on_java for each in planned if kind == "java"}
+    return {name: why for name, why in whys.items() if why}
 
 
 def seconds(planned: PlannedRun) -> float:

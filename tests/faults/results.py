@@ -11,6 +11,7 @@ from stack.servers import Kind
 from tests.faults.run import Result
 from tests.support.servers import ROOT
 
+FOLDER = ROOT / "tests/faults/results"
 #: A result of other code than this is executed anew.
 JUDGED = (
     "trashsite/**/*.py", "reports/**/*.py", "tests/faults/*.py", "tests/support/ledger.py", "stack/*.py", "stack/*.mjs",
@@ -44,8 +45,8 @@ class PlannedRun:
 class Results:
     """The results of one state of the code on servers of one kind, a file each, and the logs of those that failed."""
 
-    def __init__(self, code: str, kind: Kind, *, fresh: bool = False) -> None:
-        self.directory = ROOT / "tests/faults/results" / (code if kind == "embedded" else f"{code}-{kind}")
+    def __init__(self, code: str, kind: Kind, *, fresh: bool = False, folder: Path = FOLDER) -> None:
+        self.directory = folder / (code if kind == "embedded" else f"{code}-{kind}")
         if fresh:
             shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir(parents=True, exist_ok=True)

@@ -27,8 +27,8 @@ def measure(case: Case, sqs: Server, dynamodb: Server, *, quiet_s: float = 0.0) 
     row = ROWS[case.row]
     messages = row.messages.until_now(case.messages)
     with Deployment.fresh(sqs, dynamodb, row, messages.before()) as deployment, ExitStack() as stack:
-        if row.messages is Uplinks:
-            deployment.script("bench.mount", iter(()), row.env)
+        if isinstance(messages, Uplinks):
+            deployment.script("bench.mount", messages.before().bodies(), row.env)
         deployment.publish(row, messages)
         consumed: dict[str, float] = {}
         ports = {"AWS_ENDPOINT_URL_SQS": sqs.port, "AWS_ENDPOINT_URL_DYNAMODB": dynamodb.port}

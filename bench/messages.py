@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Self
 
@@ -31,6 +31,8 @@ class Messages:
     #: Between two reports of a backlog: so 100,000 of them span less than the half hour in which no day's summary
     #: exists that would have to be marked.
     STEP: ClassVar[timedelta] = timedelta(milliseconds=10)
+    #: Whether the cans report in another order each time.
+    IS_SHUFFLED: ClassVar[bool] = True
 
     @classmethod
     def until_now(cls, count: int) -> Self:
@@ -38,9 +40,9 @@ class Messages:
         start = datetime.now(UTC) - cls.STEP * count - timedelta(minutes=1)
         return cls(start.replace(microsecond=0), count)
 
-    def before(self) -> Messages:
+    def before(self) -> Self:
         """Return one older report of each can: what the tables hold when the run begins."""
-        return Messages(self.start - SILENT, CANS)
+        return replace(self, start=self.start - SILENT, count=CANS)
 
     def bodies(self) -> Iterator[str]:
         """Yield each message's text."""
@@ -68,7 +70,8 @@ class Messages:
         for at in range(self.count):
             if not turn:
                 turn = list(range(1, CANS + 1))
-                chance.shuffle(turn)
+                if self.IS_SHUFFLED:
+                    chance.shuffle(turn)
             measured_at = (self.start + self.STEP * at).isoformat(timespec="microseconds")
             number = turn.pop()
             # Some percent more each time, emptied when full.
@@ -77,10 +80,12 @@ class Messages:
 
 
 class Apart(Messages):
-    """The same, but that each can reports about every 1,000 s, as a sensor does."""
+    """The same, but that each can reports every 1,000 s, as a sensor does."""
 
     #: Whole, as some servers' times are.
     STEP: ClassVar[timedelta] = timedelta(seconds=2)
+    #: Else some would measure twice within seconds, and two of these at one distance are one frame sent twice.
+    IS_SHUFFLED: ClassVar[bool] = False
 
 
 class Uplinks(Apart):

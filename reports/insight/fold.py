@@ -297,11 +297,11 @@ def _known_before(report: Report, row: Row) -> Mapping[str, Sent]:
     if not row.known and row.report.attributes in ("{}", report.attributes):
         return {}
     own, before = _names(report), _names(row.report)
-    if not row.known and before <= own:
-        return {}
-    known = dict(row.known)
-    known |= {name: Sent(_short(text), row.key) for name, text in _members(row.report) if name in before}
-    return _latest({name: sent for name, sent in known.items() if name not in own}, MOST_KNOWN - len(own))
+    known = {name: sent for name, sent in row.known.items() if name not in own}
+    if not before <= own:
+        said = before - own
+        known |= {name: Sent(_short(text), row.key) for name, text in _members(row.report) if name in said}
+    return _latest(known, MOST_KNOWN - len(own))
 
 
 def _known_with(row: Row, report: Report, key: str) -> Mapping[str, Sent]:

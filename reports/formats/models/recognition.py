@@ -128,9 +128,9 @@ def _read(model: Model, frame: Frame, tell: Tell | None) -> Chosen:
             if tell:
                 tell("bytes", _shown(frame, found.fields))
             return Chosen(model, found.fields, ignored=found.ignored)
+        reason = _why_unread(family, frame, found)
         if tell:
-            tell("bytes", f"not read: {found}")
-        reason = found
+            tell("bytes", f"not read: {reason}")
     if is_known:
         assert given is not None
         return Chosen(model, given)
@@ -145,9 +145,9 @@ class Certainty(IntEnum):
     MODEL = 2
 
 
-def _decoded(family: Family, frame: Frame, certainty: Certainty) -> Chosen | str:
-    """Return the fields of the first layout that fits to the byte, or why none does."""
-    reason = f"no layout of {family.models[0].name} has {len(frame.payload)} bytes{_on(frame.port)}"
+def _decoded(family: Family, frame: Frame, certainty: Certainty) -> Chosen | Unreadable | None:
+    """Return the fields of the first layout that fits to the byte; why the last one does not, None where none may."""
+    unreadable: Unreadable | None = None
     for layout in family.layouts:
         if not layout.is_telling and certainty is Certainty.NONE:
             continue
@@ -158,8 +158,15 @@ def _decoded(family: Family, frame: Frame, certainty: Certainty) -> Chosen | str
                 fields = decode(layout, frame.payload, is_telling=certainty is not Certainty.MODEL)
                 return Chosen(family.models[0], fields, ignored=layout.ignored)
             except Unreadable as error:
-                reason = f"as a frame of {family.models[0].name}: {error}"
-    return reason
+                unreadable = error
+    return unreadable
+
+
+def _why_unread(family: Family, frame: Frame, unreadable: Unreadable | None) -> str:
+    name = family.models[0].name
+    if unreadable is not None:
+        return f"as a frame of {name}: {unreadable}"
+    return f"no layout of {name} has {len(frame.payload)} bytes{_on(frame.port)}"
 
 
 def _on(port: int | None) -> str:
@@ -203,7 +210,10 @@ def _index() -> _Index:
 
 
 def _longest(by_digits: Mapping[str, Any], key: str) -> Any:
-    return next((by_digits[key[:size]] for size in range(len(key), 5, -1) if key[:size] in by_digits), None)
+    for size in range(len(key), 5, -1):
+        if (digits := key[:size]) in by_digits:
+            return by_digits[digits]
+    return None
 
 
 def _families_of(frame: Frame) -> tuple[Iterable[Family], bool]:
@@ -231,5 +241,10 @@ def _model_of(family: Family, labels: tuple[str, ...], fields: Set[str]) -> Mode
 def _labelled(models: Iterable[Model], labels: tuple[str, ...]) -> Model | None:
     if not labels:
         return None
-    plain = re.sub(r"[^a-z0-9]", "", " ".join(labels).lower())
-    return next((model for model in models for name in model.names if name in plain), None)
+    said = _plain(labels)
+    return next((model for model in models for name in model.names if name in said), None)
+
+
+@lru_cache(maxsize=64)
+def _plain(labels: tuple[str, ...]) -> str:
+    return re.sub(r"[^a-z0-9]", "", " ".join(labels).lower())

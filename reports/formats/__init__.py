@@ -15,7 +15,7 @@ raises nothing for what a device can send.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -194,7 +194,7 @@ def _uplink(
     frames = servers.read(server, message, received_at)
     elements: list[Element] = []
     for frame in frames:
-        enveloped = replace(frame, envelopes=opened.envelopes) if opened.envelopes else frame
+        enveloped = frame._replace(envelopes=opened.envelopes) if opened.envelopes else frame
         elements.extend(_read_frame(enveloped, received_at, registered, tell))
         if len(elements) > MAX_READINGS:
             raise InvalidReport("message", f"must hold at most {MAX_READINGS} readings")

@@ -16,7 +16,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
+from typing import NamedTuple
 
 from reports.report import iso
 from reports.store.batches import (
@@ -47,8 +48,7 @@ KEPT_ONCE = timedelta(days=1)
 _CHANGED = {"ConditionalCheckFailed", "DuplicateItem"}
 
 
-@dataclass(frozen=True, slots=True)
-class StoredState:
+class StoredState(NamedTuple):
     """A sensor's state as text, and how often it was written: 0 where there is none, and text is ""."""
 
     text: str = ""
@@ -79,7 +79,10 @@ def change_states(known: Mapping[str, StoredState], change: Callable[[str, str],
     left = dict(known)
     for attempt in range(1, ROUNDS + 1):
         new = {key: change(key, state.text) for key, state in left.items()}
-        statements = [(key, _statement(key, state, new[key])) for key, state in left.items() if new[key] != state.text]
+        name = full_name(PIPELINE)
+        statements = [
+            (key, _statement(name, key, state, new[key])) for key, state in left.items() if new[key] != state.text
+        ]
         changed: list[str] = []
         reasons: list[str] = []
         for at in range(0, len(statements), WRITES):
@@ -101,17 +104,19 @@ def change_states(known: Mapping[str, StoredState], change: Callable[[str, str],
     raise StoreUnavailable(f"the states of {len(left)} sensors are written by many at once, or throttled")
 
 
+# Asked twice of each sensor of a batch: to read its state, and to write it.
+@lru_cache(maxsize=1_024)
 def _state_key(key: str) -> Item:
     shard = hashlib.blake2b(key.encode(), digest_size=1).digest()[0] >> 4
     return row_key(f"sensor:{shard:x}", key)
 
 
-def _statement(key: str, state: StoredState, text: str) -> Statement:
+def _statement(name: str, key: str, state: StoredState, text: str) -> Statement:
     where = _state_key(key)
     parameters = [{"S": text}, {"N": str(state.version + 1)}, where["kind"], where["id"]]
     if not state.version:
-        return {"Statement": _insert(full_name(PIPELINE)), "Parameters": parameters}
-    return {"Statement": _update(full_name(PIPELINE)), "Parameters": [*parameters, {"N": str(state.version)}]}
+        return {"Statement": _insert(name), "Parameters": parameters}
+    return {"Statement": _update(name), "Parameters": [*parameters, {"N": str(state.version)}]}
 
 
 @cache

@@ -184,7 +184,7 @@ def _judge_one(judged: Judged, delivery: Delivery, reading: Reading, entry: Regi
         judged._held.append((mounting.can_id, told_at(reading.measured_at, mounting.events(reading)), delivery))
     told = (reading, str(verdict), reason)
     judged._told[key].append((*told, delivery))
-    judged._states[key] = sensor_state.folded(judged._states[key], [told], delivery.sent_at)
+    judged._states[key] = sensor_state.folded(judged._states[key], *told, delivery.sent_at)
     return report
 
 
@@ -201,7 +201,7 @@ def _note_waiting(judged: Judged, delivery: Delivery, reading: Reading) -> None:
         return
     seen = judged._sightings[key]
     before = state_of(seen[-1].told if seen else WAITING.told(key))
-    told = sensor_state.folded(before, [(reading, str(reading.verdict), reading.reason)], delivery.sent_at)
+    told = sensor_state.folded(before, reading, str(reading.verdict), reading.reason, delivery.sent_at)
     message = None
     if reading.verdict is Verdict.STORE:
         message = KeptMessage(delivery.body, delivery.first_message_id, delivery.sent_at, delivery.origin.sender_id)
@@ -246,7 +246,7 @@ def _state_after(judged: Judged, key: str, text: str) -> SensorState:
     if state is None:
         state = state_of(text)
         for reading, verdict, reason, delivery in judged._told[key]:
-            state = sensor_state.folded(state, [(reading, verdict, reason)], delivery.sent_at)
+            state = sensor_state.folded(state, reading, verdict, reason, delivery.sent_at)
     assert state
     return state
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -99,7 +99,7 @@ def _with_lost_clocks(readings: list[Reading]) -> list[Reading]:
         if is_lost or (not each.is_past and each.verdict is Verdict.STORE)
     ]
     return [
-        replace(each, verdict=Verdict.HOLD, reason=each.notes[0], distance_mm=None, level_percent=None)
+        each._replace(verdict=Verdict.HOLD, reason=each.notes[0], distance_mm=None, level_percent=None)
         if is_lost and at_frame.count(each.channel) > 1
         else each
         for each, is_lost in zip(readings, lost, strict=True)

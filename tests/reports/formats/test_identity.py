@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -25,7 +24,7 @@ def readings(name: str, **changed: Any) -> list[Reading]:
 
 def is_same(one: Reading, other: Reading) -> bool:
     """Whether `other`, which comes after `one`, is stored as the same report, or known as the same frame."""
-    state = folded(None, [(one, str(one.verdict), one.reason)], NOW)
+    state = folded(None, one, str(one.verdict), one.reason, NOW)
     is_equal = fingerprint(one) == fingerprint(other) and one.measured_at == other.measured_at
     return is_equal or is_known(state, other)
 
@@ -60,13 +59,13 @@ def test_an_envelope_does_not_make_another_reading() -> None:
 
 def test_a_retransmission_48_seconds_later_is_a_repeat() -> None:
     (one,) = readings("tts-em310-udl.json")
-    later = replace(one, measured_at=one.measured_at + timedelta(seconds=48))
+    later = one._replace(measured_at=one.measured_at + timedelta(seconds=48))
     assert is_same(one, later) and is_same(later, one)
 
 
 def test_a_counter_that_restarted_makes_another_reading() -> None:
     (one,) = readings("tts-em310-udl.json")
-    days_later = replace(one, measured_at=one.measured_at + timedelta(days=2))
+    days_later = one._replace(measured_at=one.measured_at + timedelta(days=2))
     assert not is_same(one, days_later)
 
 
@@ -81,7 +80,7 @@ def test_another_counter_or_channel_is_another_reading() -> None:
 def test_without_a_counter_only_the_same_instant_repeats() -> None:
     (one,) = readings("iotcreators-ndds75.json")
     assert is_same(one, one)
-    assert not is_same(one, replace(one, measured_at=one.measured_at + timedelta(seconds=48)))
+    assert not is_same(one, one._replace(measured_at=one.measured_at + timedelta(seconds=48)))
 
 
 def test_a_past_row_that_comes_again_in_a_later_frame_is_the_same() -> None:
@@ -92,7 +91,7 @@ def test_a_past_row_that_comes_again_in_a_later_frame_is_the_same() -> None:
 
 def test_a_state_is_read_as_it_was_written() -> None:
     elements = [each for name in EXPECTED for each in parse(body(name), NOW) if isinstance(each, Reading)]
-    states = [folded(None, [(each, str(each.verdict), each.reason)], NOW) for each in elements]
+    states = [folded(None, each, str(each.verdict), each.reason, NOW) for each in elements]
     # The first frame of all has the number 0.
-    states += [replace(state, counter=0) for state in states]
+    states += [state._replace(counter=0) for state in states]
     assert [from_text(to_text(state)) for state in states] == states

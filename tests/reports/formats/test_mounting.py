@@ -29,7 +29,7 @@ def a_reading(distance_mm: int | None = 900, **others: Any) -> Reading:
         verdict=Verdict.STORE, frame=frame, measured_at=AT, clock=Clock.SERVER, model="Milesight EM310-UDL",
         distance_mm=None if distance_mm is None else Decimal(distance_mm),
     )  # fmt: skip
-    return replace(plain, **others)
+    return plain._replace(**others)
 
 
 def a_mounting(calibration: Calibration | None = BIN, **others: Any) -> Mounting:

@@ -325,7 +325,7 @@ def test_a_battery_that_stays_low_is_written_once_a_day_and_after_a_move(batch: 
 
     def yesterday(_: str, text: str) -> str:
         state = sensor_state.from_text(text)
-        return sensor_state.to_text(replace(state, heard_at=state.heard_at - timedelta(days=1)))
+        return sensor_state.to_text(state._replace(heard_at=state.heard_at - timedelta(days=1)))
 
     mount(EM310)
     assert listed_again(6) == [can_of(EM310)]

@@ -28,7 +28,7 @@ PACES: Mapping[Kind, Pace] = {
     # Each Java server compiles itself for its first 20 s, with a core of its own if it can have one, and then needs
     # several times the CPU: six pairs at once on two cores answered after seconds, and so no bound held
     # (2026-11-27). Fewer at once, half of the load and twice the time leave room for the workers that are judged.
-    "java": Pace(parallel=2, most_rate=50, patience=2.0, warm=1_000),
+    "java": Pace(parallel=3, most_rate=50, patience=2.0, warm=1_000),
 }
 PACE = PACES[KIND]
 

@@ -124,7 +124,7 @@ def test_one_device_that_sends_worthless_arrays_delays_nobody(executed: Callable
     executed(Scenario("ones", worthless_arrays(4.0, each_s=0.2), mix=Mix(rate=1), starts=True))
 
 
-@pytest.mark.skipif(KIND == "java", reason="the Java pair is too slow for that promise on two cores (decision 20)")
+@pytest.mark.skipif(KIND == "java", reason="DynamoDB Local is too slow for that promise on two cores (decision 20)")
 def test_large_arrays_come_once_and_delay_nobody(executed: Callable[[Scenario], None]) -> None:
     executed(Scenario("large", large_arrays(3), mix=Mix(rate=10), starts=True))
 

@@ -2,7 +2,8 @@
 What a worker process has counted since it started, and its latest figures, as the heartbeat writes them.
 
 messages           messages processed, which are then deleted
-postponed          messages made invisible for a while: their can is throttled, or dead letters or new cans are limited
+postponed          messages made invisible for a while: their can is throttled, or slow to store, or dead letters or
+                   new cans are limited
 received           reports, and readings of sensors, in the messages of all batches; the next seven sum to it
 stored             reports newly stored, whether or not they are their can's newest
 repeated           reports that equal their can's newest, or another one of their batch, and frames of a sensor that

@@ -41,7 +41,7 @@ MOST_SAID = 300
 MOST_POSTPONED = queue.MAX_RECEIVES - 5
 #: Where a batch has more, what came late before it waits.
 MANY_REPORTS = 50
-_throttling = Outage("storing what DynamoDB throttles")
+_throttling = Outage("storing what DynamoDB throttles or is slow to take")
 dead_letter_limit = DeadLetterLimit(
     RateLimit(settings.TRASH_BRAKE_SET_ASIDE, settings.TRASH_BRAKE_WITHIN_S, settings.TRASH_BRAKE_PERCENT)
 )

@@ -63,7 +63,9 @@ class Judged:
     _stored_states: Mapping[str, StoredState] = field(default_factory=dict)
     #: Those of these sensors whose battery was low before the batch, and when each was heard then.
     _was_low: dict[str, datetime] = field(default_factory=dict)
+    #: The states with the first so many of what was told folded in: `_state_now` folds in the others.
     _states: dict[str, SensorState | None] = field(default_factory=dict)
+    _folded: dict[str, int] = field(default_factory=dict)
     _sightings: dict[str, list[Sighting]] = field(default_factory=lambda: defaultdict(list))
     #: What mounted sensors told of fire and tilt where no report came of it: the can, and the message.
     _held: list[tuple[str, Told, Delivery]] = field(default_factory=list)
@@ -110,9 +112,9 @@ def keep(judged: Judged, now: datetime, *, without: Collection[Delivery] = (), w
     StoreUnavailable, and QueueUnavailable where a change could not be told.
     """
     if without:
-        judged._states = {}
         told = {key: [each for each in mine if each[3] not in without] for key, mine in judged._told.items()}
         judged._told = {key: mine for key, mine in told.items() if mine}
+        judged._states, judged._folded = {key: state_of(judged._stored_states[key].text) for key in judged._told}, {}
         judged._held = [each for each in judged._held if each[2] not in without]
     if judged._told:
         low, good = _batteries(judged)
@@ -159,7 +161,7 @@ def _judge_one(judged: Judged, delivery: Delivery, reading: Reading, entry: Regi
         _note_waiting(judged, delivery, reading)
         return None
     key = reading.frame.key or ""
-    if sensor_state.is_known(judged._states[key], reading):
+    if sensor_state.is_known(_state_now(judged, key), reading):
         judged.repeated += 1
         return None
     verdict, reason, report = reading.verdict, reading.reason, None
@@ -182,9 +184,7 @@ def _judge_one(judged: Judged, delivery: Delivery, reading: Reading, entry: Regi
         judged.ignored += 1
     if report is None and mounting and not reading.is_past:
         judged._held.append((mounting.can_id, told_at(reading.measured_at, mounting.events(reading)), delivery))
-    told = (reading, str(verdict), reason)
-    judged._told[key].append((*told, delivery))
-    judged._states[key] = sensor_state.folded(judged._states[key], *told, delivery.sent_at)
+    judged._told[key].append((reading, str(verdict), reason, delivery))
     return report
 
 
@@ -239,15 +239,26 @@ def _changed(judged: Judged, key: str, text: str) -> str:
 
 def _state_after(judged: Judged, key: str, text: str) -> SensorState:
     """Return the state that follows, by what the batch told of a sensor, from one as text."""
-    state = None
     if text == judged._stored_states[key].text:
-        # As it was read: what was folded in then stands.
-        state = judged._states.get(key)
-    if state is None:
-        state = state_of(text)
-        for reading, verdict, reason, delivery in judged._told[key]:
-            state = sensor_state.folded(state, reading, verdict, reason, delivery.sent_at)
+        state = _state_now(judged, key)
+    else:
+        state = _with_told(state_of(text), judged._told[key])
     assert state
+    return state
+
+
+def _state_now(judged: Judged, key: str) -> SensorState | None:
+    """Return the state that was read, with all that the batch has told of the sensor so far; None where none is."""
+    state = judged._states[key]
+    if told := judged._told.get(key):
+        state = judged._states[key] = _with_told(state, told[judged._folded.get(key, 0) :])
+        judged._folded[key] = len(told)
+    return state
+
+
+def _with_told(state: SensorState | None, told: Sequence[_Told]) -> SensorState | None:
+    for reading, verdict, reason, delivery in told:
+        state = sensor_state.folded(state, reading, verdict, reason, delivery.sent_at)
     return state
 
 

@@ -25,8 +25,9 @@ READABLE_WITHIN_S, STOPS_WITHIN_S = bound_s(5.0), bound_s(10.0)
 #: A message of 1 KB that holds 500 elements, and no report.
 ONES = json.dumps([1] * 500, separators=(",", ":"))
 LARGE, REPORTS = 50, 500
-#: New cans at once, and how many of them a worker takes in a minute.
-NEW, NEW_A_MINUTE = 3_000, 1_500
+#: How many new cans a worker takes in a minute, which is less than the pair could store, and how many come at once.
+NEW_A_MINUTE = int(min(1_500, 15 * PACE.most_rate))
+NEW = 2 * NEW_A_MINUTE
 #: A level that no other report has.
 CHANGED = "77.125"
 #: Lines that say what was set aside, however much it was.
@@ -227,7 +228,7 @@ def crowds() -> list[Scenario]:
             "is not stored within 8 s goes back to the queue, and so comes twice (decision 20)",
         ),
         Scenario(
-            "crowd: 3,000 new cans at once", new_cans, starts=True, seconds=150, mix=Mix(rate=20), drain_s=150,
+            f"crowd: {NEW:,} new cans at once", new_cans, starts=True, seconds=150, mix=Mix(rate=20), drain_s=150,
             explained=("new cans wait",), pools=("threads", "prefork"),
         ),
     ]  # fmt: skip

@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Literal
 
 from reports import store
@@ -267,7 +268,14 @@ def deaths() -> list[Scenario]:
         starting("SIGTERM while SQS hangs", stop_while_sqs_hangs, 60),
         starting("frozen for 35 s", freeze, 80, explained=(STUCK,)),
         starting("a receive hangs", hang("receive", 35), 60, explained=(STUCK,)),
-        starting("a task outlives its visibility", hang("task", 40), 60, explained=(STUCK,), most_executions=1.0),
+        starting(
+            "a task outlives its visibility",
+            hang("task", 40),
+            60,
+            explained=(STUCK,),
+            most_executions=1.0,
+            mix=replace(slow, arrays=0),
+        ),
     ]
 
 

@@ -38,7 +38,8 @@ class Scenario:
     recovery_s: how soon afterwards a report must get through. explained: patterns of the ERROR lines that belong
     to the fault. outages: how often each thing that fails may be said to begin and to end.
     seconds: about how long it planned. pools: those with which it is executed. most_executions: how often a report may
-    be worked on, on average. not_on_java: why ElasticMQ or DynamoDB Local cannot pass it for a reason of their own.
+    be worked on, on average; not with arrays, of which a slow store may take a part before they go back to the queue.
+    not_on_java: why ElasticMQ or DynamoDB Local cannot pass it for a reason of their own.
     """
 
     name: str

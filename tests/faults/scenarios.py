@@ -119,7 +119,7 @@ def stores() -> list[Scenario]:
         Scenario(
             "store: refused for 60 s",
             outage("dynamodb", None, seconds=60),
-            mix=Mix(rate=60),
+            mix=Mix(rate=60, arrays=0),
             seconds=75,
             most_executions=1.0,
         ),

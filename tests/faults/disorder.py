@@ -48,7 +48,7 @@ def poison(run: Run) -> None:
         load.send_mixed(body, good, bad)
     flood = [f'{{"can_id":"p{number}","level":"{number} full"}}' for number in range(WINDOWS)]
     load.send_messages([(body, (body,)) for body in flood])
-    eventually(lambda: run.pipeline.depth() < IN_HAND, 120)
+    eventually(lambda: run.pipeline.depth() < IN_HAND, bound_s(120))
     began = time.monotonic()
     can_id = load.canary()
     eventually(lambda: run.pipeline.is_readable(can_id), 30)
@@ -64,7 +64,9 @@ def limited_dead_letters(run: Run) -> None:
     worker = run.start().ready()
     flood = [f'{{"can_id":"b{number}","fill":"{number}"}}' for number in range(3 * LIMIT)]
     run.load.send_messages([(body, (body,)) for body in flood])
-    eventually(lambda: "ERROR reports.worker.dead_letter_limit: dead letters are limited" in run.log(worker), 60)
+    eventually(
+        lambda: "ERROR reports.worker.dead_letter_limit: dead letters are limited" in run.log(worker), bound_s(60)
+    )
     time.sleep(10.0)
     dead = run.pipeline.dead()
     # A process of prefork has its share of the limit, and passes it by a batch at most.

@@ -99,6 +99,11 @@ class ApiView(APIView):
             response["RateLimit-Limit"] = rate_limit.limit
             response["RateLimit-Remaining"] = max(0, rate_limit.left)
             response["RateLimit-Reset"] = rate_limit.reset_s
+        if not isinstance(response, Response):
+            # Written already, so no form has to be shown. Else the view would hold itself, by way of its request and
+            # of the method for HEAD (see trashsite.server.handler).
+            request.parser_context.clear()
+            self.__dict__.pop("head", None)
         return super().finalize_response(request, response, *args, **kwargs)
 
 

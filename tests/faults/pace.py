@@ -13,25 +13,22 @@ from tests.support.kind import KIND
 class Pace:
     """
     parallel: scenarios side by side. most_rate: reports a second that a load sends at most. patience: by how much the
-    bounds of time are longer. warm: reports that new servers store before the first scenario. more_files: how many
-    files a web server may keep open after a rush.
+    bounds of time are longer. warm: reports that new servers store before the first scenario.
     """
 
     parallel: int
     most_rate: float
     patience: float
     warm: int
-    more_files: int
 
 
 PACES: Mapping[Kind, Pace] = {
     # Most of the time a scenario waits. The bounds in the scenarios are meant for this pair.
-    "embedded": Pace(parallel=6, most_rate=1_000, patience=1.0, warm=0, more_files=40),
+    "embedded": Pace(parallel=6, most_rate=1_000, patience=1.0, warm=0),
     # Each Java server compiles itself for its first 20 s, with a core of its own if it can have one, and then needs
     # several times the CPU: six pairs at once on two busy cores answered after seconds, and no bound held
     # (2026-11-27). Fewer at once, half of the load and twice the time leave room for the workers that are judged.
-    # A rush on a web server finds more of its threads waiting for the store, and so makes more of them: 53 files stay.
-    "java": Pace(parallel=3, most_rate=50, patience=2.0, warm=1_000, more_files=100),
+    "java": Pace(parallel=3, most_rate=50, patience=2.0, warm=1_000),
 }
 PACE = PACES[KIND]
 

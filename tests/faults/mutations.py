@@ -20,6 +20,7 @@ import boto3
 
 from stack.servers import LOOPBACK
 from tests.faults.load import Mix
+from tests.faults.pace import WARM
 from tests.faults.run import Run, Scenario
 from tests.support.servers import ROOT, Site
 
@@ -166,12 +167,12 @@ def _timeless(each: Stored) -> Stored:
 
 
 def _history(run: Run) -> Iterator[Stored]:
-    """Yield every report of the history but the load's own, read with the AWS SDK alone."""
+    """Yield all reports of the history, read with the AWS SDK alone, but the load's own and what warmed up."""
     table = f"trash-level-history-{run.pipeline.suffix}"
     for page in boto3.client("dynamodb").get_paginator("scan").paginate(TableName=table, ConsistentRead=True):
         for item in page["Items"]:
             can_id, key = item["id"]["S"], item["order_key"]["S"]
-            if can_id.startswith(run.load.key) or "/" in can_id or not key[0].isdigit():
+            if can_id.startswith((run.load.key, WARM)) or "/" in can_id or not key[0].isdigit():
                 continue
             at = datetime.fromisoformat(key.split("#")[0])
             yield _told(can_id, item["level"]["S"], item.get("attributes", {}).get("S", "{}"), at)

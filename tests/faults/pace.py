@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from stack.servers import Kind
 from tests.support.kind import KIND
 
+#: How the ids of the cans begin whose reports warm new servers up: of no scenario.
+WARM = "warm"
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from stack.servers import Kind, start_both
 from tests.faults.load import Load, Mix
-from tests.faults.pace import PACES, bound_s
+from tests.faults.pace import PACES, WARM, bound_s
 from tests.faults.pipeline import Pipeline, provision
 from tests.faults.results import PlannedRun, Results
 from tests.faults.run import DRAIN_S, Scenario, execute
@@ -98,7 +98,7 @@ def work(planned: Sequence[PlannedRun], code: str, kind: Kind) -> None:
 
 def _warm(pipeline: Pipeline, reports: int) -> None:
     """Have so many reports stored, so that the first scenario meets servers as the others do."""
-    load = Load(pipeline.queue, pipeline.url, "warm", Mix())
+    load = Load(pipeline.queue, pipeline.url, WARM, Mix())
     pipeline.start("-P", "threads").ready()
     load.send(reports)
     pipeline.drain(bound_s(DRAIN_S))

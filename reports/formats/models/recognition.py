@@ -225,7 +225,7 @@ def _families_of(frame: Frame) -> tuple[Iterable[Family], bool]:
 @lru_cache(maxsize=1024)
 def _named(names: tuple[str, ...]) -> Model | None:
     for name in names:
-        plain = re.sub(r"[^a-z0-9]", "", name.lower())
+        plain = _plain(name)
         for known, model in _index().names:
             if known in plain:
                 return model
@@ -241,10 +241,11 @@ def _model_of(family: Family, labels: tuple[str, ...], fields: Set[str]) -> Mode
 def _labelled(models: Iterable[Model], labels: tuple[str, ...]) -> Model | None:
     if not labels:
         return None
-    said = _plain(labels)
+    said = _plain(" ".join(labels))
     return next((model for model in models for name in model.names if name in said), None)
 
 
 @lru_cache(maxsize=64)
-def _plain(labels: tuple[str, ...]) -> str:
-    return re.sub(r"[^a-z0-9]", "", " ".join(labels).lower())
+def _plain(said: str) -> str:
+    """Return what is said as the names of models are written: letters and digits in lower case."""
+    return re.sub(r"[^a-z0-9]", "", said.lower())

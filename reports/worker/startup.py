@@ -100,8 +100,8 @@ def prepare(sender: Any, **_: Any) -> None:
     # reads them (billiard 4.3). They only free a slot: the process has deleted its messages already.
     billiard.pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 10
     # What is loaded by now stays for ever, so do the models of sensors. Looking through it for garbage again and again
-    # was a fifth of the CPU of a report: 0.30 ms to store one, 0.23 ms without (26 November 2026). Nor does a report
-    # leave cycles behind: to look after every 700 new objects, as Python does, was another fifteenth.
+    # was a fifth of the CPU of a report: 0.30 ms to store one, 0.23 ms without (26 November 2026). To look through what
+    # is new after each 700 objects, as Python does, was another fifteenth (27 November 2026).
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE_AFTER)

@@ -30,7 +30,8 @@ PACES: Mapping[Kind, Pace] = {
     "embedded": Pace(parallel=6, most_rate=1_000, patience=1.0, warm=0),
     # Each Java server compiles itself for its first 20 s, with a core of its own if it can have one, and then needs
     # several times the CPU: six pairs at once on two busy cores answered after seconds, and no bound held
-    # (2026-11-27). Fewer at once, half of the load and twice the time leave room for the workers that are judged.
+    # (2026-11-27). Fewer at once and half of the load leave enough CPU to the workers, and the bounds are twice
+    # as long.
     "java": Pace(parallel=3, most_rate=50, patience=2.0, warm=1_000),
 }
 PACE = PACES[KIND]

@@ -45,7 +45,7 @@ from reports.store.sensors import (
 )
 from reports.store.snapshot import MAX_BYTES, Claim, keep_snapshot, snapshot, snapshots
 from reports.store.summaries import HourlyHistory, hourly_history
-from reports.store.tables import missing, provision
+from reports.store.tables import flaws, missing, provision
 from reports.store.told_changes import Watch
 from reports.store.walking import (
     KeyRange,
@@ -66,7 +66,7 @@ __all__ = (
     "Emptyings", "Heartbeat", "HourlyHistory", "KeptMessage", "KeyRange", "LowBattery", "Met", "Minute",
     "Order", "Outcome", "Page", "Ranked", "Result", "StoreUnavailable", "StoredState", "Stretch", "Swept", "Waiting",
     "Watch", "acknowledge", "alerts", "beat", "bucket_of", "catch_up_some", "change_states", "claim_telling",
-    "count", "count_in_hour", "emptyings", "every_can", "fleet_hours", "fold_can_again",
+    "count", "count_in_hour", "emptyings", "every_can", "flaws", "fleet_hours", "fold_can_again",
     "forget_low_batteries", "forget_waiting", "from_level", "history", "hold_in_rows", "hourly_history",
     "id_begins", "keep_messages", "keep_snapshot", "kept_emptyings", "kept_messages", "latest", "latest_row",
     "latest_rows", "leave", "mend", "minutes", "missing", "note_low_batteries", "note_result", "note_swept",

@@ -32,7 +32,8 @@ def provision(*, throughput: tuple[int, int] | None = None) -> Iterator[str]:
             indexes = INDEXES if name == LEVELS else {}
             is_made = _describe(full_name(name)) is None and _create(full_name(name), keys, indexes, throughput)
             description = _wait_until_active(full_name(name))
-            _check_keys(description, keys)
+            if other := _other_keys(description, keys):
+                raise StoreUnavailable(other)
             yield f"{'made' if is_made else 'found'} table {full_name(name)}"
             yield from _add_indexes(description, indexes, throughput)
             if name in SWEPT and _sweep(full_name(name)):
@@ -45,6 +46,27 @@ def missing() -> list[str]:
         return [full_name(name) for name in KEYS if _describe(full_name(name)) is None]
 
 
+def flaws() -> list[str]:
+    """
+    Return why no program can work with the tables, each with the next step; an empty list where all can.
+
+    An index that DynamoDB still fills is none. Raises StoreUnavailable where DynamoDB does not answer.
+    """
+    with as_store_errors():
+        return [flaw for name in KEYS for flaw in _flaws_of(name)]
+
+
+def _flaws_of(name: str) -> list[str]:
+    full = full_name(name)
+    description = _describe(full)
+    if description is None:
+        return [f"table {full} does not exist: run `manage.py provision`"]
+    if other := _other_keys(description, KEYS[name]):
+        return [f"{other}: set another TRASH_SUFFIX"]
+    lacks = set(INDEXES if name == LEVELS else ()) - set(_indexes_of(description))
+    return [f"table {full} has no index {index}: run `manage.py provision`" for index in sorted(lacks)]
+
+
 def _describe(name: str) -> dict[str, Any] | None:
     try:
         return dict(dynamodb().patiently("DescribeTable", {"TableName": name})["Table"])
@@ -54,12 +76,12 @@ def _describe(name: str) -> dict[str, Any] | None:
         raise
 
 
-def _check_keys(description: dict[str, Any], keys: tuple[str, ...]) -> None:
+def _other_keys(description: dict[str, Any], keys: tuple[str, ...]) -> str:
+    """Return which keys a table has instead of these; "" where it has these."""
     types = {each["AttributeName"]: each["AttributeType"] for each in description["AttributeDefinitions"]}
     found = ", ".join(f"{key['AttributeName']} ({types[key['AttributeName']]})" for key in description["KeySchema"])
     needed = ", ".join(f"{key} (S)" for key in keys)
-    if found != needed:
-        raise StoreUnavailable(f"table {description['TableName']} has the keys {found}, not {needed}")
+    return "" if found == needed else f"table {description['TableName']} has the keys {found}, not {needed}"
 
 
 def _create(

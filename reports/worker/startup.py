@@ -84,7 +84,7 @@ def prepare(sender: Any, **_: Any) -> None:
     while True:
         try:
             flaws = [flaw for name in queues for flaw in queue.flaws(name)]
-            flaws += [f"table {name} does not exist: run `manage.py provision`" for name in store.missing()]
+            flaws += store.flaws()
             break
         except (QueueUnavailable, StoreUnavailable) as error:
             if isinstance(error.__cause__, AwsDenied):

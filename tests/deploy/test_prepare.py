@@ -9,15 +9,16 @@ import sys
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import boto3
 import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 
-from reports import queue
+from reports import queue, store
 from tests.support.postgresql import postgresql
-from tests.support.servers import ROOT
+from tests.support.servers import ROOT, eventually
 
 PASSWORD = "mX2-vq81-Lw9t"
 
@@ -92,6 +93,20 @@ def test_a_missing_queue_or_table_is_told_before_the_database_is_touched(suffix:
         f"queue trash-alerts-{suffix} does not exist: run `manage.py provision`\n"
         f"table trash-level-history-{suffix} does not exist: run `manage.py provision`"
     )
+
+
+def test_a_missing_index_is_told_until_it_is_provisioned(suffix: str) -> None:
+    gone: Any = {"Delete": {"IndexName": "by-heard"}}
+    boto3.client("dynamodb").update_table(TableName=f"trash-levels-{suffix}", GlobalSecondaryIndexUpdates=[gone])
+
+    assert eventually(store.flaws)
+
+    with pytest.raises(CommandError) as told:
+        call_command("prepare", "--check")
+
+    assert str(told.value) == f"table trash-levels-{suffix} has no index by-heard: run `manage.py provision`"
+    call_command("provision")
+    call_command("prepare", "--check")
 
 
 def test_a_worker_checks_without_a_database(suffix: str) -> None:

@@ -34,7 +34,7 @@ class Command(BaseCommand):
         try:
             names = (queue.REPORTS, queue.ALERTS)
             found = [flaw for name in names for flaw in queue.flaws(queue.full_name(name))]
-            found += [f"table {name} does not exist: run `manage.py provision`" for name in store.missing()]
+            found += store.flaws()
         except (QueueUnavailable, StoreUnavailable) as error:
             raise CommandError(f"{error}\nLook at the region, the role's rights, and the way to AWS.") from error
         if found:

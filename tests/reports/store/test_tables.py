@@ -57,6 +57,7 @@ def test_provisioning_again_finds_everything_and_keeps_what_is_there(suffix: str
     ]
     assert store.latest("432") == report
     assert store.missing() == []
+    assert store.flaws() == []
 
 
 def test_provision_takes_a_suffix_and_the_labs_throughput(
@@ -104,3 +105,5 @@ def test_a_table_with_other_keys_is_told_and_left_alone(
     with pytest.raises(StoreUnavailable, match=f"table {name} has the keys"):
         list(store.provision())
     assert described(raw, name) == (keys, types)
+    assert f"table {name} has the keys" in store.flaws()[0]
+    assert "set another TRASH_SUFFIX" in store.flaws()[0]

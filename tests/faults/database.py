@@ -156,13 +156,11 @@ def _manage(environ: dict[str, str], *words: str) -> str:
 
 
 def databases() -> list[Scenario]:
-    """Ends of PostgreSQL, where it is installed."""
-    if not is_installed():
-        print("PostgreSQL is not installed (apt-get install postgresql): its death is not played.", file=sys.stderr)
-        return []
+    """Ends of PostgreSQL."""
     return [
         Scenario(
             "database: PostgreSQL killed", killed, mix=Mix(rate=60), starts=True, seconds=60, outages=4,
             pools=("threads",),
+            not_here="" if is_installed() else "PostgreSQL is not installed (apt-get install postgresql)",
         )
     ]  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from stack.servers import Kind
 from tests.faults.results import PlannedRun
+from tests.faults.run import Scenario
 from tests.faults.scenarios import SCENARIOS
 
 POOLS = ("threads", "prefork", "solo")
@@ -29,9 +30,13 @@ def runs(*, every: bool, words: Sequence[str] = (), pool: str | None = None) -> 
 
 
 def left_out(planned: Sequence[PlannedRun], kind: Kind) -> dict[str, str]:
-    """Return the scenarios of these that are not for servers of this kind, each with the reason."""
-    whys = {each.scenario: SCENARIOS[each.scenario].not_on_java for each in planned if kind == "java"}
+    """Return the scenarios of these that are not for this machine or servers of this kind, each with the reason."""
+    whys = {each.scenario: _why_not(SCENARIOS[each.scenario], kind) for each in planned}
     return {name: why for name, why in whys.items() if why}
+
+
+def _why_not(scenario: Scenario, kind: Kind) -> str:
+    return scenario.not_here or (scenario.not_on_java if kind == "java" else "")
 
 
 def seconds(planned: PlannedRun) -> float:

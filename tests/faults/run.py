@@ -39,7 +39,8 @@ class Scenario:
     to the fault. outages: how often each thing that fails may be said to begin and to end.
     seconds: about how long it planned. pools: those with which it is executed. most_executions: how often a report may
     be worked on, on average; not with arrays, of which a slow store may take a part before they go back to the queue.
-    not_on_java: why ElasticMQ or DynamoDB Local cannot pass it for a reason of their own.
+    not_here: what it needs and this machine lacks. not_on_java: why ElasticMQ or DynamoDB Local cannot pass it for a
+    reason of their own.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Scenario:
     pools: tuple[str, ...] = ("threads", "prefork", "solo")
     drain_s: float = DRAIN_S
     most_executions: float = math.inf
+    not_here: str = ""
     not_on_java: str = ""
 
 

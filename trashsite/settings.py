@@ -140,7 +140,7 @@ TRASH_SMTP = os.environ.get("TRASH_SMTP", "")
 #: From whom alerts come by mail.
 DEFAULT_FROM_EMAIL = os.environ.get("TRASH_MAIL_FROM") or "trashsite@localhost"
 #: Seconds after which a try to send mail is given up.
-EMAIL_TIMEOUT = _whole("TRASH_SMTP_TIMEOUT", 5, 1, 20)
+EMAIL_TIMEOUT = _whole("TRASH_SMTP_TIMEOUT", 5, 1, 9)
 if TRASH_SMTP:
     _smtp = _mail_server(TRASH_SMTP)
     EMAIL_HOST, EMAIL_PORT = _smtp.hostname or "", _smtp.port or (465 if _smtp.scheme == "smtps" else 587)

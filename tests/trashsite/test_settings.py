@@ -56,7 +56,7 @@ def test_the_check_for_deployment_finds_nothing() -> None:
         ({"TRASH_SENDERS": "AROAEXAMPLE=,"}, "TRASH_SENDERS has 'AROAEXAMPLE=,'"),
         ({"TRASH_SUFFIX": "a/b"}, "TRASH_SUFFIX may hold letters"),
         ({"TRASH_SMTP": "smtp://alerts:sec#ret@mail.example.org:x"}, "TRASH_SMTP must be like smtp://"),
-        ({"TRASH_SMTP_TIMEOUT": "0"}, "TRASH_SMTP_TIMEOUT is '0'; it must be a whole number from 1 to 20"),
+        ({"TRASH_SMTP_TIMEOUT": "0"}, "TRASH_SMTP_TIMEOUT is '0'; it must be a whole number from 1 to 9"),
     ],
 )
 def test_what_no_production_should_have_refuses_to_start(

@@ -21,7 +21,7 @@ from reports.insight.standing import standing
 from reports.store import Alert, Result
 from reports.worker.alerts import channels, rules
 from reports.worker.alerts.channels import ChannelFailed
-from trashsite import telemetry
+from trashsite import aws, telemetry
 from trashsite.sqs.delivery import Delivery
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,8 @@ logger = logging.getLogger(__name__)
 TRIED_FOR = timedelta(hours=12)
 #: Pauses between tries: doubled from the first to the longest.
 FIRST_PAUSE_S, MOST_PAUSE_S = 5, 900
-#: A batch begins nothing more once it has taken so long: its messages come again.
+#: A batch begins nothing more once it has taken so long, or the worker stops: its messages come again. With one try
+#: more, of TRASH_SMTP_TIMEOUT at most, it ends before it counts as one that hangs.
 BATCH_S = 8.0
 #: After so many receives a message comes again no sooner than this: of ten rules that wait, each at its own time, it
 #: would come 200 times within hours, and SQS would set it aside unsaid. So it comes 180 times in twelve hours.
@@ -86,9 +87,9 @@ def _deliver_one(delivery: Delivery, told_by: Sequence[AlertRule], now: datetime
     """
     Deliver an alert by each rule; return after how many seconds it has to come again, None where it is settled.
 
-    ends_s: a monotonic time, after which nothing is begun.
+    ends_s: a monotonic time, after which nothing is begun, and nothing once the worker stops.
     """
-    if time.monotonic() > ends_s:
+    if _has_ended(ends_s):
         return 1
     try:
         change = from_text(delivery.body)
@@ -113,7 +114,7 @@ def _deliver_by(
         before = None
     if before and before.is_settled:
         return None
-    if time.monotonic() > ends_s:
+    if _has_ended(ends_s):
         return 1.0
     if (until := rule.waits_until(change, now)) is not None:
         return (until - now).total_seconds()
@@ -132,6 +133,10 @@ def _deliver_by(
     store.note_result(alert.key, rule.id, result)
     telemetry.ALERTS.add(1, "tried" if result.state == "waiting" else result.state)
     return None if result.is_settled else _pause_s(result.tries)
+
+
+def _has_ended(ends_s: float) -> bool:
+    return time.monotonic() > ends_s or aws.stopping.lasts_s() > 0
 
 
 def _told(rule: AlertRule, alert: Alert, before: Result | None, now: datetime, *, is_over: bool) -> Result:

@@ -41,7 +41,7 @@ from tests.support.kind import KIND
 from tests.support.mail_server import PASSWORD, USER, mail_server
 from tests.support.servers import eventually
 from tests.support.webhook_receiver import Receiver, receiver
-from trashsite import sns
+from trashsite import aws, sns
 from trashsite.sqs.delivery import Delivery
 
 pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
@@ -416,6 +416,18 @@ def test_a_message_begins_no_further_rule_once_it_has_taken_long(
     monkeypatch.setattr(channels, "send", slowly)
     change = a_change()
     assert states(delivered(change)) == ["delivered"]
+    assert states(delivered(change)) == ["delivered", "delivered"]
+    assert len(hook.got) == 2
+
+
+def test_a_message_begins_no_further_rule_once_the_worker_stops(
+    rule: Callable[..., AlertRule], hook: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule(), rule()
+    change = a_change()
+    with monkeypatch.context() as patch:
+        patch.setattr(aws.stopping, "lasts_s", lambda: float(len(hook.got)))
+        assert states(delivered(change)) == ["delivered"]
     assert states(delivered(change)) == ["delivered", "delivered"]
     assert len(hook.got) == 2
 

@@ -297,6 +297,26 @@ def test_a_message_stays_invisible_for_as_long_as_it_is_worked_on_and_no_longer(
     assert all_visible(raw, url, bodies, 6)
 
 
+def test_an_error_of_ours_does_not_end_the_extending(
+    start: Callable[..., Receiver], raw: SQSClient, url: str, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(module, "EXTEND_AFTER_S", 0.0)
+    asked: list[int] = []
+
+    def extend(_: str, seconds: dict[str, int]) -> bool:
+        asked.append(len(seconds))
+        if asked.count(1) == 1:
+            raise RuntimeError("can't start new thread")
+        return True
+
+    monkeypatch.setattr(module, "set_visibility", extend)
+    send(raw, url, 1)
+    start(limit=10)
+    assert eventually(lambda: asked.count(1) == 2)
+    assert "the visibility of 1 messages could not be extended" in caplog.text
+
+
 def test_what_is_released_is_soon_there_for_others(
     start: Callable[..., Receiver], inbox: Inbox, raw: SQSClient, url: str
 ) -> None:

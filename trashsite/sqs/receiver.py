@@ -48,6 +48,7 @@ class Receiver:
         lock = threading.RLock()
         #: What its threads wait for before they receive, and what a release waits for.
         self._changed, self._extended = threading.Condition(lock), threading.Condition(lock)
+        #: Since when each message in progress may have been invisible: since its receive began, or was extended last.
         self._in_progress: dict[str, float] = {}
         #: What is being kept invisible at the moment: it may be given back only after that.
         self._extending: dict[str, int] = {}
@@ -171,7 +172,7 @@ class Receiver:
                 failures += 1
                 self._outage.failed(error)
             with self._changed:
-                del self._receiving[threading.get_ident()]
+                began = self._receiving.pop(threading.get_ident())
                 if not failures:
                     # Another one that began earlier may still hang.
                     self._silent_since = min(self._receiving.values(), default=None)
@@ -182,7 +183,7 @@ class Receiver:
                     # One answer may contain a message twice.
                     if each.receipt_handle not in self._in_progress:
                         self._bytes += len(each.body)
-                    self._in_progress[each.receipt_handle] = now
+                    self._in_progress[each.receipt_handle] = began
                 if failures:
                     # This one pauses.
                     self._wake_if_wanted(now)
@@ -268,7 +269,11 @@ class Receiver:
                 self._extending = {
                     handle: VISIBILITY_S for handle, since in self._in_progress.items() if now - since >= EXTEND_AFTER_S
                 }
-            extended = set_visibility(self._url, self._extending)
+            extended = False
+            try:
+                extended = set_visibility(self._url, self._extending)
+            except Exception:  # without this thread whatever takes long would come again, ever after
+                logger.exception("the visibility of %d messages could not be extended", len(self._extending))
             with self._changed:
                 if extended:
                     self._in_progress.update(dict.fromkeys(self._extending.keys() & self._in_progress.keys(), now))

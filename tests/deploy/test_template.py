@@ -105,6 +105,19 @@ def test_every_alarm_goes_to_the_one_topic() -> None:
     assert all(each["AlarmActions"] == each["OKActions"] == [{"Ref": "Alarms"}] for each in alarms)
 
 
+def test_each_cpu_on_offer_has_a_memory_that_fargate_takes_with_it() -> None:
+    memory = {cpu: int(each["MiB"]) for cpu, each in template()["Mappings"]["Memory"].items()}
+    # Source: AWS, Amazon ECS, task definition parameters for Fargate: task size.
+    assert memory["256"] in (512, 1024, 2048)
+    assert memory["512"] in range(1024, 4097, 1024)
+    assert memory["1024"] in range(2048, 8193, 1024)
+    for task, cpu in (("WebTask", "WebCpu"), ("WorkerTask", "WorkerCpu")):
+        assert template()["Parameters"][cpu]["AllowedValues"] == list(memory)
+        properties = RESOURCES[task]["Properties"]
+        assert properties["Cpu"] == {"Ref": cpu}
+        assert properties["Memory"] == {"Fn::FindInMap": ["Memory", {"Ref": cpu}, "MiB"]}
+
+
 def test_the_architectures_are_those_whose_packages_are_looked_at() -> None:
     offered = template()["Parameters"]["Architecture"]
     assert offered["AllowedValues"] == list(wheels.PLATFORMS)

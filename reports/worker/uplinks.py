@@ -92,7 +92,7 @@ def judge(parsed: Sequence[_Elements]) -> Judged:
             continue
         results: list[Report | InvalidReport] = []
         check_can_id = senders.check_for(delivery.sender_id)
-        read = _as_registered(delivery, elements, entries)
+        read = _as_registered(delivery, elements, entries, check_can_id)
         judged.received += len(read)
         for element in read:
             if not isinstance(element, Reading):
@@ -211,7 +211,10 @@ def _note_waiting(judged: Judged, delivery: Delivery, reading: Reading) -> None:
 
 
 def _as_registered(
-    delivery: Delivery, elements: Sequence[formats.Element], entries: Mapping[str, Registered]
+    delivery: Delivery,
+    elements: Sequence[formats.Element],
+    entries: Mapping[str, Registered],
+    check_can_id: Callable[[str], None] | None,
 ) -> Sequence[formats.Element]:
     """Return a message's elements, read again where a sensor is registered as another model than was found."""
     models = {
@@ -219,7 +222,9 @@ def _as_registered(
         for each in _readings(elements)
         if (key := each.frame.key) and (entry := entries.get(key)) and entry.model and entry.model != each.model
     }
-    return formats.parse(delivery.body, delivery.sent_at, registered=models) if models else elements
+    if not models:
+        return elements
+    return formats.parse(delivery.body, delivery.sent_at, registered=models, check_can_id=check_can_id)
 
 
 def _checked(report: Report, check: Callable[[str], None] | None, delivery: Delivery) -> Report | InvalidReport:

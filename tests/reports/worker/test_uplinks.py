@@ -389,6 +389,17 @@ def test_a_sender_reports_no_can_that_it_may_not_report(batch: Callable[..., Non
     assert queue.depth().dead == 1
 
 
+def test_a_sender_reports_none_beside_a_reading_either_that_is_read_again(
+    batch: Callable[..., None], settings: Settings
+) -> None:
+    settings.TRASH_SENDERS = {"somebody": ("north-",)}
+    # Of another model than its message looks like: so the message is read twice.
+    mount(EM310, model="Decentlab DL-MBX")
+    batch(f'[{{"can_id":"432","level":1}},{uplink("tts-em310-udl.json")}]')
+    assert reports_of("432") == reports_of(can_of(EM310)) == []
+    assert queue.depth().dead == 1
+
+
 def test_a_can_that_is_calibrated_later_gets_what_its_sensor_sent_before(
     batch: Callable[..., None], django_capture_on_commit_callbacks: Any, monkeypatch: pytest.MonkeyPatch, db: None
 ) -> None:

@@ -65,7 +65,7 @@ class Spread:
 
 
 def limits_of(stream: str | None, by_stream: Mapping[str, Limits]) -> Limits:
-    """Return the limits of a stream; by_stream: by its name in lower case, those that were entered."""
+    """Return the limits of a stream; by_stream: by its name without case (str.casefold), those that were entered."""
     return by_stream.get((stream or "").casefold(), DEFAULT)
 
 
@@ -90,7 +90,7 @@ MOST_CHARACTERS = 7_500
 
 
 def limits_to_text(by_stream: Mapping[str, Limits]) -> str:
-    """Return the register's entry of all streams whose limits were entered; names in lower case."""
+    """Return the register's entry of all streams whose limits were entered; names without case (str.casefold)."""
     return orjson.dumps({name: [each.full_from, each.hysteresis] for name, each in sorted(by_stream.items())}).decode()
 
 

@@ -80,7 +80,7 @@ def alarm_reason(told: Told, now: float) -> str:
 
 
 def reason_by_level(level: str, measured_at: datetime | None, status: Status, now: datetime) -> str:
-    """Return the reason for a status that follows from the newest report alone (status.outlook_by_level)."""
+    """Return the reason for a status that follows from the newest report alone."""
     number = percent(level)
     shown = level if number is None else f"{round(number, 1).normalize():f} %"
     if status is Status.SILENT and measured_at is not None:

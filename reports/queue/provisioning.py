@@ -22,7 +22,7 @@ from trashsite.names import full_name
 from trashsite.sqs.receiver import VISIBILITY_S
 
 MAX_RECEIVES = 20
-#: An alert is received again for each try, and while it waits: up to 60 times in twelve hours (worker.alerts.delivery).
+#: An alert is received again for each try, and while it waits: up to 180 times in 12 hours (worker.alerts.delivery).
 MAX_RECEIVES_ALERTS = 200
 ATTRIBUTES = {
     "VisibilityTimeout": str(VISIBILITY_S),

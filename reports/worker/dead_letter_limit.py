@@ -3,9 +3,9 @@ Limits the rate of dead-lettering during a flood of invalid reports: then the fa
 
 A bad release, upstream or ours, would otherwise move the whole queue to the dead letters within minutes. At a limited
 rate most of it stays in the queue while somebody looks. What is over the limit is made invisible for 1, 2, 4 ... 128
-minutes, then 4 hours each time: 18 receives take 44 hours, and SQS would move a message after 20 (reports.queue). So a
-message is set aside, whatever the limit, at its 18th receive, or two days after it was sent: well before the queue's
-retention of four days ends. Valid messages never wait. Source of the idea: getsentry/arroyo, DlqLimit.
+minutes, then 4 hours each time. After 20 receives SQS would move it (reports.queue), so it is set aside, whatever the
+limit, at its 18th receive, which comes after 40 hours, or two days after it was sent: well before the queue's retention
+of four days ends. Valid messages never wait. Source of the idea: getsentry/arroyo, DlqLimit.
 """
 
 from __future__ import annotations

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
+from typing import Any
+
+import orjson
 
 MAX_REPORTS = 500
 MAX_REPORT_BYTES = 16 * 1024
@@ -24,6 +28,8 @@ EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Numbers below this are seconds since then, others milliseconds: 1e11 s is the year 5138, 1e11 ms is 1973.
 EPOCH_MS_FROM = Decimal("1e11")
+#: Python makes no integer of more than 4,300 digits.
+_decoder = json.JSONDecoder(parse_int=float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,24 @@ class InvalidReport(ValueError):
             fields.append(f"other fields {others}")
         summary = f"{len(invalid)} of {reports} reports, the first at index {first.index}: {', '.join(fields)}"
         return cls(first.field, first.rule, text=text, summary=summary)
+
+
+def attribute_values(attributes: str) -> dict[str, Any]:
+    """
+    Return the parsed values of a report's attributes by name; none where another service wrote no JSON object.
+
+    A number that is too large for a float is infinite.
+    """
+    found: Any
+    try:
+        found = orjson.loads(attributes)
+    except ValueError:
+        # JSON's grammar has more than orjson takes, as 1e999.
+        try:
+            found = _decoder.decode(attributes)
+        except (ValueError, RecursionError):
+            return {}
+    return found if isinstance(found, dict) else {}
 
 
 def iso(instant: datetime) -> str:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from reports.formats.readings import EVENTS
-from reports.report import Report
+from reports.report import Report, attribute_values
 
 #: Beyond, no air in a can is as warm.
 MOST_CELSIUS = 1_000
@@ -14,7 +11,7 @@ MOST_CELSIUS = 1_000
 
 def temperature_c(report: Report) -> int | float | None:
     """Return the degrees Celsius among the attributes, where a number stands there."""
-    found = _attributes(report).get("temperature_c")
+    found = attribute_values(report.attributes).get("temperature_c")
     if not isinstance(found, int | float) or isinstance(found, bool):
         return None
     return found if abs(found) <= MOST_CELSIUS else None
@@ -22,16 +19,8 @@ def temperature_c(report: Report) -> int | float | None:
 
 def events(report: Report) -> frozenset[str] | None:
     """Return the sensor's events, or None where no sensor said anything of the kind."""
-    attributes = _attributes(report)
+    attributes = attribute_values(report.attributes)
     if "sensor" not in attributes:
         return None
     found = attributes.get("events")
     return frozenset(each for each in found if each in EVENTS) if isinstance(found, list) else frozenset()
-
-
-def _attributes(report: Report) -> dict[str, Any]:
-    try:
-        found = json.loads(report.attributes)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -6,9 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-import orjson
-
 from reports.insight.status import Status
+from reports.report import attribute_values
 
 #: By the event of a sensor the status that it makes, the most urgent first.
 ALARMS = {"fire": Status.FIRE, "tilt": Status.TILT}
@@ -36,10 +35,7 @@ def told_by(attributes: str) -> tuple[str, ...]:
     """Return those of ALARMS that a report's attributes tell in `events`, a list of words, the most urgent first."""
     if '"events"' not in attributes:
         return ()
-    try:
-        events = orjson.loads(attributes).get("events")
-    except ValueError:
-        return ()
+    events = attribute_values(attributes).get("events")
     return tuple(event for event in ALARMS if event in events) if isinstance(events, list) else ()
 
 

@@ -11,13 +11,10 @@ One fact needs them in order: the state (reports.insight.state). A report that c
 from __future__ import annotations
 
 import heapq
-import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-
-import orjson
 
 from reports.insight.alarms import Told, later, told, told_by
 from reports.insight.cycles import Emptied, Reading, Stage
@@ -25,7 +22,7 @@ from reports.insight.entered import DEFAULT, NOTHING, Entered, Limits, limits_of
 from reports.insight.state import CanState, Rules, advance, reading_of, relimited, rules_for
 from reports.insight.trend import EMPTY as NO_SAMPLES
 from reports.insight.trend import SLOT_S, SLOTS, levels, sampled
-from reports.report import EPOCH, Report, percent
+from reports.report import EPOCH, Report, attribute_values, percent
 from trashsite import json_slices
 
 #: Attributes whose last value is kept, those of the newest report counted: the ones sent last.
@@ -42,7 +39,6 @@ ALL = "0"
 NO_LIMITS: Mapping[str, Limits] = MappingProxyType({})
 
 _SECOND = timedelta(seconds=1)
-_attributes = json.JSONDecoder(parse_int=str, parse_float=str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,12 +326,7 @@ def _names(report: Report) -> set[str]:
     """Return the names of a report's attributes that are short enough to be kept."""
     if report.attributes == "{}":
         return set()
-    try:
-        attributes = orjson.loads(report.attributes)
-    except ValueError:
-        # JSON's grammar has more than orjson takes, as 1e999999.
-        attributes = _attributes.decode(report.attributes)
-    return {name for name in attributes if len(name) <= MAX_NAME}
+    return {name for name in attribute_values(report.attributes) if len(name) <= MAX_NAME}
 
 
 def _members(report: Report) -> Iterator[tuple[str, str]]:

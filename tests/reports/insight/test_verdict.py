@@ -73,6 +73,11 @@ def test_what_reports_tell_of_fire_and_tilt_is_read_from_their_events_alone() ->
     assert told_by('{"tilt_deg":40,"events":["full","tilt","fire"]}') == ("fire", "tilt")
     others = ("{}", '{"note":"tilt"}', '{"events":"tilt"}', '{"events"', '{"events":[["fire"],{"fire":1},null]}')
     assert [told_by(text) for text in others] == [()] * 5
+    # Numbers that a device may send and few parsers take.
+    for number in ("1e999", "9" * 5_000):
+        assert told_by(f'{{"events":["fire"],"n":{number}}}') == ("fire",)
+    # Another service may have written any text.
+    assert [told_by(text) for text in ('["events"]', '"events"', "[" * 2_000 + '"events"')] == [()] * 3
 
 
 @given(cans.readings, st.integers(0, 60 * 24 * 60), st.sampled_from(["paper", "glass", None]))

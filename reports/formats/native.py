@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from json.encoder import encode_basestring_ascii
@@ -108,6 +109,12 @@ def dump(report: Report) -> str:
         members.append(f'"measured_at":"{iso(report.measured_at)}"')
     attributes = report.attributes.strip()[1:-1].strip()
     return "{" + ",".join([*members, attributes] if attributes else members) + "}"
+
+
+def with_stream_and_location(report: Report) -> Report:
+    """Return a report that was stored without its stream and location with these, as its attributes tell them."""
+    fields = json_slices.value(report.attributes).parsed
+    return replace(report, stream=_stream(fields.get("stream")), location=_location(fields.get("location")))
 
 
 def _report_or_invalid(

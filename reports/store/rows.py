@@ -398,8 +398,7 @@ def sent_in(item: Item) -> list[Keyed]:
     report = report_of(item)
     if report is None or report.received_at is None:
         return []
-    reports = native.parse(native.dump(report), report.received_at)
-    return [Keyed(each, item["order_key"]["S"]) for each in reports if isinstance(each, Report)]
+    return [Keyed(native.with_stream_and_location(report), item["order_key"]["S"])]
 
 
 # -- which rows this process left marked, or caught up -----------------------------------------------------------------

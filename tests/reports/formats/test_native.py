@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from reports.formats.native import dump, parse
+from reports.formats.native import dump, parse, with_stream_and_location
 from reports.report import InvalidReport, Report, iso
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
@@ -612,6 +612,13 @@ def test_a_report_that_is_sent_on_arrives_as_the_same_report(sent: dict[str, Any
     # What the queue says of a later delivery changes nothing but the time of receipt.
     later = NOW + timedelta(days=3)
     assert parse(dump(report), later) == [replace(report, received_at=later)]
+
+
+@quick
+@given(good_reports)
+def test_what_is_stored_without_stream_and_location_gets_them_back(sent: dict[str, Any]) -> None:
+    report = stored(parse(json.dumps(sent), NOW)[0])
+    assert with_stream_and_location(replace(report, stream=None, location=None)) == report
 
 
 @quick

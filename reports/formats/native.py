@@ -112,8 +112,13 @@ def dump(report: Report) -> str:
 
 
 def with_stream_and_location(report: Report) -> Report:
-    """Return a report that was stored without its stream and location with these, as its attributes tell them."""
-    fields = json_slices.value(report.attributes).parsed
+    """Return a report that was stored without its stream and location with these, where its attributes tell them."""
+    try:
+        fields = json_slices.value(report.attributes).parsed
+    except (ValueError, RecursionError):
+        return report
+    if not isinstance(fields, dict):
+        return report
     return replace(report, stream=_stream(fields.get("stream")), location=_location(fields.get("location")))
 
 

@@ -621,6 +621,12 @@ def test_what_is_stored_without_stream_and_location_gets_them_back(sent: dict[st
     assert with_stream_and_location(replace(report, stream=None, location=None)) == report
 
 
+@pytest.mark.parametrize("attributes", ["", "{", "[]", '{"stream":"a","stream":"b"}', "[" * 100_000])
+def test_what_another_service_stored_as_attributes_tells_neither(attributes: str) -> None:
+    report = Report("432", "1", NOW, NOW, attributes)
+    assert with_stream_and_location(report) == report
+
+
 @quick
 @given(good_reports)
 def test_a_verdict_depends_on_nothing_but_text_and_time_of_receipt(sent: dict[str, Any]) -> None:

@@ -12,7 +12,9 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 
 from reports.alert_rules import AlertRule
@@ -124,13 +126,44 @@ class SavedViewAdmin(ListedLookups, admin.ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(UplinkSource)
 class UplinkSourceAdmin(ListedLookups, admin.ModelAdmin):  # type: ignore[type-arg]
-    """Sources are made, and get new secrets, by `manage.py uplink-source`: a secret is shown once, and nowhere else."""
+    """Sources of uplinks. A secret is shown once, when its source is made or gets a new one, and nowhere else."""
 
     list_display = ("name", "is_open", "created_at")
-    readonly_fields = ("name", "created_at")
+    actions = ("renew_secrets",)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+    def get_readonly_fields(self, request: HttpRequest, obj: UplinkSource | None = None) -> tuple[str, ...]:
+        # Another name is another source.
+        return ("name", "created_at") if obj else ("created_at",)
+
+    def save_model(
+        self, request: HttpRequest, obj: UplinkSource, form: forms.ModelForm[UplinkSource], change: bool
+    ) -> None:
+        if not change:
+            # Only in memory, until the answer to this request shows it.
+            obj.secret = obj.new_secret()  # type: ignore[attr-defined]
+        super().save_model(request, obj, form, change)
+
+    def response_add(
+        self, request: HttpRequest, obj: UplinkSource, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        return self._shown(request, [(obj, obj.secret)])  # type: ignore[attr-defined]
+
+    @admin.action(description="Give the selected sources new secrets", permissions=["change"])
+    def renew_secrets(self, request: HttpRequest, queryset: QuerySet[UplinkSource]) -> HttpResponse:
+        renewed = [(source, source.new_secret()) for source in queryset]
+        with transaction.atomic():
+            for source, _ in renewed:
+                source.save()
+                self.log_change(request, source, "Gave it a new secret.")
+        return self._shown(request, renewed)
+
+    def _shown(self, request: HttpRequest, made: list[tuple[UplinkSource, str]]) -> HttpResponse:
+        """Show the secrets at once: in a message they would lie in the session, readable, until a page shows them."""
+        rows = [
+            (source, request.build_absolute_uri(reverse("uplinks", args=[source.name])), key) for source, key in made
+        ]
+        context = {**self.admin_site.each_context(request), "title": "New secrets of uplinks", "rows": rows}
+        return TemplateResponse(request, "admin/reports/uplinksource/secrets.html", context)
 
 
 @admin.register(AlertRule)

@@ -155,7 +155,7 @@ class UplinkSource(models.Model):
     Only the secret's SHA-256 is stored: its 256 random bits need no slow hash.
     """
 
-    name = models.SlugField(max_length=40, primary_key=True, help_text="in its address: /uplinks/<name>")
+    name = models.SlugField(max_length=40, primary_key=True, help_text="in its address: /uplinks/NAME")
     digest = models.CharField(max_length=64, editable=False)
     is_open = models.BooleanField("may send", default=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
                 (
                     "name",
                     models.SlugField(
-                        help_text="in its address: /uplinks/<name>", max_length=40, primary_key=True, serialize=False
+                        help_text="in its address: /uplinks/NAME", max_length=40, primary_key=True, serialize=False
                     ),
                 ),
                 ("digest", models.CharField(editable=False, max_length=64)),

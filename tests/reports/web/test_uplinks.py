@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from io import StringIO
 
 import boto3
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_django.fixtures import Settings
@@ -96,6 +98,34 @@ def test_a_new_secret_makes_the_old_one_void(secret: str) -> None:
     said = StringIO()
     call_command("uplink-source", "city", stdout=said, stderr=StringIO())
     assert (send(secret, "{}"), send(said.getvalue().strip(), "{}")) == (401, 202)
+
+
+def test_the_admin_makes_a_source_and_shows_its_secrets_once(admin_client: Client) -> None:
+    address = "/admin/reports/uplinksource/"
+
+    def shown(path: str, form: dict[str, str]) -> str:
+        page = admin_client.post(path, form).content.decode()
+        assert "<code>http://testserver/uplinks/city</code>" in page
+        (secret,) = re.findall(r"<code>([\w-]{43})</code>", page)
+        return str(secret)
+
+    first = shown(f"{address}add/", {"name": "city", "is_open": "on"})
+    assert send(first, "{}") == 202
+    second = shown(address, {"action": "renew_secrets", "_selected_action": "city"})
+    assert (send(first, "{}"), send(second, "{}")) == (401, 202)
+
+    # Neither a later page nor the session holds them; the log of the admin says who did what.
+    pages = [admin_client.get(address + page).content.decode() for page in ("", "city/change/", "city/history/")]
+    kept = "".join([*pages, str(dict(admin_client.session))])
+    assert first not in kept and second not in kept
+    assert [entry.get_change_message() for entry in LogEntry.objects.order_by("pk")] == [
+        "Added.", "Gave it a new secret.",
+    ]  # fmt: skip
+    # A name that is taken is refused, and its secret stays; closed, it is refused.
+    assert "already exists" in admin_client.post(f"{address}add/", {"name": "city"}).content.decode()
+    assert send(second, "{}") == 202
+    assert admin_client.post(f"{address}city/change/", {}).status_code == 302
+    assert send(second, "{}") == 401
 
 
 def test_a_secret_is_stored_as_its_digest_alone(secret: str) -> None:

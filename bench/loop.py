@@ -23,14 +23,8 @@ from django.conf import settings
 from bench.peer_rows import latest_values
 from reports.formats.native import parse
 from reports.report import EPOCH, InvalidReport, Report
-from reports.store.items import (
-    HISTORY,
-    LEVELS,
-    day_key,
-    history_item,
-    instant_key,
-    order_key,
-)
+from reports.store.dynamodb import HISTORY, LEVELS
+from reports.store.items import day_key, history_item, instant_key, order_key
 from trashsite.names import full_name
 
 logger = logging.getLogger("bench.loop")

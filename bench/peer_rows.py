@@ -10,7 +10,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 from reports.report import Report, iso
-from reports.store.items import Item, index_keys
+from reports.store.dynamodb import Item
+from reports.store.items import index_keys
 
 
 def latest_values(report: Report, key: str) -> Item:

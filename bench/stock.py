@@ -24,7 +24,8 @@ from kombu.transport import TRANSPORT_ALIASES
 from bench.peer_rows import latest_values
 from reports.formats.native import parse
 from reports.report import Report
-from reports.store.items import HISTORY, LEVELS, history_item, order_key
+from reports.store.dynamodb import HISTORY, LEVELS
+from reports.store.items import history_item, order_key
 from trashsite.names import full_name
 
 # The project's package puts its own transport there when it is imported.

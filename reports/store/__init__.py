@@ -21,11 +21,11 @@ from reports.store.alert_rows import (
 )
 from reports.store.batteries import LowBattery, forget_low_batteries, note_low_batteries
 from reports.store.can_lists import CanList
+from reports.store.dynamodb import LEVELS
 from reports.store.emptying_rows import Emptyings, emptyings, kept_emptyings
 from reports.store.errors import Outcome, StoreUnavailable
 from reports.store.fleet_hours import fleet_hours, put_fleet_hour
 from reports.store.heartbeats import Heartbeat, beat, leave, workers
-from reports.store.items import LEVELS
 from reports.store.minutes import MOST_MINUTES, Minute, minutes, put_minute
 from reports.store.ranking import BUDGET, Order, Ranked, ranked, whole_from
 from reports.store.reading import Page, history, latest, latest_row, latest_rows, past_levels, ping, stored_reports

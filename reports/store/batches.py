@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
+from reports.store.dynamodb import Item, dynamodb
 from reports.store.errors import THROTTLING, StoreUnavailable, as_store_errors
-from reports.store.items import Item, dynamodb
 from trashsite import aws, telemetry
 from trashsite.aws import Answer, AwsThrottled, AwsUnavailable, pause_s
 

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from reports.store.batches import put_all
 from reports.store.can_lists import BETWEEN, CanList
+from reports.store.dynamodb import PIPELINE, Item, dynamodb
 from reports.store.errors import as_store_errors
-from reports.store.items import PIPELINE, Item, dynamodb
 from reports.store.pipeline_table import row_key
 from trashsite.names import full_name
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from reports.store.dynamodb import PIPELINE, READ_WITHIN_S, dynamodb
 from reports.store.errors import as_store_errors
-from reports.store.items import PIPELINE, READ_WITHIN_S, dynamodb
 from trashsite.names import full_name
 
 #: Between a can's id and what else a row's id may hold: no can's id holds it, and it sorts before whatever one may go

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reports.store.items import dynamodb
+from reports.store.dynamodb import dynamodb
 from trashsite.aws import PATIENCE_S, AwsError
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from reports.report import iso
+from reports.store.dynamodb import PIPELINE, dynamodb
 from reports.store.errors import as_store_errors
-from reports.store.items import PIPELINE, dynamodb
 from reports.store.minutes import Minute, minute_of
 from reports.store.pipeline_table import row_key, rows
 from trashsite.names import full_name

@@ -1,4 +1,4 @@
-"""How a report lies in DynamoDB: names of tables and attributes, sort keys, and the way there and back."""
+"""How a report lies in DynamoDB: names of attributes, sort keys, and the way there and back."""
 
 from __future__ import annotations
 
@@ -27,13 +27,7 @@ from reports.insight.trend import EMPTY as NO_SAMPLES
 from reports.insight.trend import SIZE, SLOT_S, SLOTS, sampled
 from reports.insight.verdict import outlook
 from reports.report import EPOCH, Report, iso, percent
-from trashsite import aws
-
-Item = dict[str, dict[str, Any]]
-
-LEVELS = "trash-levels"
-HISTORY = "trash-level-history"
-PIPELINE = "trash-pipeline"
+from reports.store.dynamodb import Item
 
 #: Partitions of each index of the levels table: a write to one never waits for more than an eighth of the fleet.
 SHARDS = 8
@@ -53,20 +47,12 @@ _MINUTE = timedelta(minutes=1)
 _MICROSECOND = timedelta(microseconds=1)
 _FIRST = datetime.min.replace(tzinfo=UTC)
 
-#: Who asks for a page waits for it: better a 503 than a long silence.
-READ_WITHIN_S = 2.5
-
 
 class Keyed(NamedTuple):
     """A report with its sort key, which costs a digest and is needed often."""
 
     report: Report
     key: str
-
-
-def dynamodb() -> aws.Client:
-    """Return this process's client for DynamoDB."""
-    return aws.client("dynamodb")
 
 
 def instant_key(instant: datetime) -> str:

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from reports.report import iso
+from reports.store.dynamodb import PIPELINE, dynamodb
 from reports.store.errors import as_store_errors
-from reports.store.items import PIPELINE, dynamodb
 from reports.store.pipeline_table import row_key, rows
 from trashsite.names import full_name
 

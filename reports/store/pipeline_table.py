@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from reports.store.dynamodb import PIPELINE, READ_WITHIN_S, Item
 from reports.store.errors import as_store_errors
-from reports.store.items import PIPELINE, READ_WITHIN_S, Item
 from reports.store.queries import answers
 from trashsite.names import full_name
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reports.store.batches import refuse_while_ending
-from reports.store.items import dynamodb
+from reports.store.dynamodb import dynamodb
 from trashsite.aws import PATIENCE_S, Answer
 
 

@@ -13,22 +13,9 @@ from reports.insight.fold import Row
 from reports.report import Report, percent
 from reports.store.batches import READS
 from reports.store.can_lists import CanList, listed_cans
+from reports.store.dynamodb import LEVELS, READ_WITHIN_S, Item, dynamodb
 from reports.store.errors import as_store_errors
-from reports.store.items import (
-    BANDS,
-    EXACT_FROM,
-    INDEXES,
-    LEVELS,
-    READ_WITHIN_S,
-    SHARDS,
-    Item,
-    dynamodb,
-    is_band,
-    level_part,
-    minute_part,
-    report_of,
-    row_of,
-)
+from reports.store.items import BANDS, EXACT_FROM, INDEXES, SHARDS, is_band, level_part, minute_part, report_of, row_of
 from reports.store.reading import PAGE_CHARS, items_of
 from reports.store.walking import FIRST, LAST, last_of
 from trashsite.aws import side_by_side

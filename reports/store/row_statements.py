@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 
 from reports.store.batches import WRITES, Result, Statement, error_code, execute_once
+from reports.store.dynamodb import LEVELS, Item
 from reports.store.errors import DEFECTS, StoreUnavailable, as_store_errors
-from reports.store.items import LEVELS, Item
 from reports.store.suspects import has_to_be_listed, has_to_be_taken_off, list_suspects, take_off_suspects
 from trashsite.aws import AwsError, side_by_side
 from trashsite.names import full_name

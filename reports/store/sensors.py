@@ -31,8 +31,9 @@ from reports.store.batches import (
     pause,
     put_all,
 )
+from reports.store.dynamodb import HISTORY, PIPELINE, Item, dynamodb
 from reports.store.errors import StoreUnavailable, as_store_errors
-from reports.store.items import HISTORY, PIPELINE, Item, dynamodb, instant_key
+from reports.store.items import instant_key
 from reports.store.pipeline_table import row_key, rows
 from reports.store.reading import AFTER_ALL, query_history
 from trashsite.names import full_name

@@ -12,8 +12,8 @@ from typing import Any
 
 from reports.store.batches import get_items
 from reports.store.conditions import passes
+from reports.store.dynamodb import PIPELINE, READ_WITHIN_S, Item, dynamodb
 from reports.store.errors import StoreUnavailable, as_store_errors
-from reports.store.items import PIPELINE, READ_WITHIN_S, Item, dynamodb
 from reports.store.pipeline_table import row_key
 from trashsite.names import full_name
 

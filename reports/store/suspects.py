@@ -13,8 +13,8 @@ from contextlib import suppress
 from reports.insight.status import may_be_suspect
 from reports.store.can_lists import BETWEEN, CanList
 from reports.store.conditions import passes
+from reports.store.dynamodb import PIPELINE, READ_WITHIN_S, Item
 from reports.store.errors import StoreUnavailable, as_store_errors
-from reports.store.items import PIPELINE, READ_WITHIN_S, Item
 from reports.store.pipeline_table import row_key
 from trashsite.aws import side_by_side
 from trashsite.names import full_name

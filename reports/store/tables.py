@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
+from reports.store.dynamodb import HISTORY, LEVELS, PIPELINE, dynamodb
 from reports.store.errors import StoreUnavailable, as_store_errors
-from reports.store.items import HISTORY, INDEXES, LEVELS, PIPELINE, dynamodb
+from reports.store.items import INDEXES
 from trashsite.aws import AwsError, AwsUnavailable, pause_s
 from trashsite.names import full_name
 

@@ -16,7 +16,8 @@ from reports.insight.change import Change, by_report, is_news
 from reports.insight.fold import Row
 from reports.insight.standing import standing
 from reports.insight.status import Outlook, Status, outlook_of
-from reports.store.items import Item, Keyed
+from reports.store.dynamodb import Item
+from reports.store.items import Keyed
 
 #: Says whether anybody is to be told of a change. Only then it is noted.
 Watch = Callable[[Change], bool]

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 from reports.report import MAX_CAN_ID, Report, percent
 from reports.store.conditions import passes
+from reports.store.dynamodb import LEVELS, Item, dynamodb
 from reports.store.errors import as_store_errors
-from reports.store.items import INDEXES, LEVELS, SHARDS, Item, dynamodb, index_keys, level_part, minute_part, report_of
+from reports.store.items import INDEXES, SHARDS, index_keys, level_part, minute_part, report_of
 from reports.store.queries import answers
 from trashsite.aws import Answer, side_by_side
 from trashsite.names import full_name

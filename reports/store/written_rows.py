@@ -11,7 +11,8 @@ import time
 from typing import NamedTuple
 
 from reports.insight.fold import Row
-from reports.store.items import LEVELS, Item, row_of, version_of
+from reports.store.dynamodb import LEVELS, Item
+from reports.store.items import row_of, version_of
 from trashsite.names import full_name
 
 #: Rows that are remembered, at most: some 7 KB each. In hand at a time are those of five batches.

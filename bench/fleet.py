@@ -116,7 +116,7 @@ def _fill(cans: int, file: str) -> None:
 
     Source: dynoxide 1.2.1, its tables; `hash_prefix`, which only a Scan in segments needs, stays empty.
     """
-    from reports.store.items import INDEXES
+    from reports.store.keys import INDEXES
     from trashsite.names import full_name
 
     name, into = full_name("trash-levels"), 'INSERT INTO "{table}" ({columns}) VALUES ({values})'
@@ -154,7 +154,8 @@ def _key(item: Any, name: str) -> str:
 def _items(cans: int) -> Iterator[Any]:
     from reports.insight.fold import fold_all
     from reports.report import Report
-    from reports.store.items import Keyed, order_key, row_values
+    from reports.store.items import row_values
+    from reports.store.keys import Keyed, order_key
 
     chance, now = random.Random(11), datetime.now(UTC)
     for number in range(cans):

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from reports.report import Report, iso
 from reports.store.dynamodb import Item
-from reports.store.items import index_keys
+from reports.store.keys import index_keys
 
 
 def latest_values(report: Report, key: str) -> Item:

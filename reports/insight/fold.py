@@ -112,7 +112,7 @@ def fold(row: Row | None, report: Report, key: str, by_stream: Mapping[str, Limi
     """
     Return the row that follows from a report; an equal one where it changes nothing.
 
-    row: None where there is none. key: the report's sort key (reports.store.items.order_key). by_stream: the limits
+    row: None where there is none. key: the report's sort key (reports.store.keys.order_key). by_stream: the limits
     that were entered of streams. The result is the same in whatever order, and how often ever, reports are folded in;
     of the state only once it has caught up.
     """

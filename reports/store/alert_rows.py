@@ -21,7 +21,7 @@ from reports.report import iso
 from reports.store.conditions import passes
 from reports.store.dynamodb import PIPELINE, READ_WITHIN_S, Item, dynamodb
 from reports.store.errors import as_store_errors
-from reports.store.items import instant_key
+from reports.store.keys import instant_key
 from reports.store.pipeline_table import row_key
 from reports.store.queries import answers
 from trashsite.names import full_name

@@ -15,7 +15,8 @@ from reports.store.batches import READS
 from reports.store.can_lists import CanList, listed_cans
 from reports.store.dynamodb import LEVELS, READ_WITHIN_S, Item, dynamodb
 from reports.store.errors import as_store_errors
-from reports.store.items import BANDS, EXACT_FROM, INDEXES, SHARDS, is_band, level_part, minute_part, report_of, row_of
+from reports.store.items import report_of, row_of
+from reports.store.keys import BANDS, EXACT_FROM, INDEXES, SHARDS, is_band, level_part, minute_part
 from reports.store.reading import PAGE_CHARS, items_of
 from reports.store.walking import FIRST, LAST, last_of
 from trashsite.aws import side_by_side
@@ -79,7 +80,7 @@ def ranked(
     before: "" stands for the end. prefix: of the id, where it is `id`. among: there, only cans that
     are on a list, by one Query in place of a shard's. keep: which rows are wanted, asked with up to a
     hundred, or a page of them. selective: whether `keep` may drop many; then up to `budget` rows are looked at, else up
-    to so many more than `size`. The indexes are coarse (reports.store.items): within a page the rows are put into their
+    to so many more than `size`. The indexes are coarse (reports.store.keys): within a page the rows are put into their
     exact order, from 80 % on it is exact to the percent across pages too, and bounds are exact. with_rows: they cost
     some CPU. Costs a Query a shard and a BatchGetItem a hundred rows looked at; an `until` of less than twelve hours
     ago looks also at cans that have reported since.

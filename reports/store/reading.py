@@ -12,7 +12,8 @@ from reports.report import Report
 from reports.store.batches import READS, get_items
 from reports.store.dynamodb import HISTORY, LEVELS, READ_WITHIN_S, Item, dynamodb
 from reports.store.errors import StoreUnavailable, as_store_errors
-from reports.store.items import instant_key, report_of, row_of
+from reports.store.items import report_of, row_of
+from reports.store.keys import instant_key
 from reports.store.queries import answers
 from trashsite.aws import Answer, side_by_side
 from trashsite.names import full_name

@@ -33,7 +33,7 @@ from reports.store.batches import (
 )
 from reports.store.dynamodb import HISTORY, PIPELINE, Item, dynamodb
 from reports.store.errors import StoreUnavailable, as_store_errors
-from reports.store.items import instant_key
+from reports.store.keys import instant_key
 from reports.store.pipeline_table import row_key, rows
 from reports.store.reading import AFTER_ALL, query_history
 from trashsite.names import full_name

@@ -9,7 +9,7 @@ from typing import Any
 
 from reports.store.dynamodb import HISTORY, LEVELS, PIPELINE, dynamodb
 from reports.store.errors import StoreUnavailable, as_store_errors
-from reports.store.items import INDEXES
+from reports.store.keys import INDEXES
 from trashsite.aws import AwsError, AwsUnavailable, pause_s
 from trashsite.names import full_name
 

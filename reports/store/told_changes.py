@@ -17,7 +17,7 @@ from reports.insight.fold import Row
 from reports.insight.standing import standing
 from reports.insight.status import Outlook, Status, outlook_of
 from reports.store.dynamodb import Item
-from reports.store.items import Keyed
+from reports.store.keys import Keyed
 
 #: Says whether anybody is to be told of a change. Only then it is noted.
 Watch = Callable[[Change], bool]

@@ -10,7 +10,7 @@ from reports.insight.fold import Row, fold_all, hold
 from reports.insight.since import Since, since
 from reports.insight.status import Status
 from reports.report import Report
-from reports.store.items import order_key
+from reports.store.keys import order_key
 from tests.support.cans import a_report
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)

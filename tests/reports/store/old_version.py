@@ -18,7 +18,7 @@ import boto3
 
 from reports.formats.native import parse
 from reports.report import EPOCH, Report
-from reports.store.items import order_key
+from reports.store.keys import order_key
 
 
 def put_reports(suffix: str, reports: Sequence[Report]) -> None:

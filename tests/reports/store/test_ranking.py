@@ -17,7 +17,7 @@ from reports import store
 from reports.insight.fold import trend
 from reports.report import Report
 from reports.store import Order, Ranked, ranked
-from reports.store.items import heard_part
+from reports.store.keys import heard_part
 from tests.support.cans import a_report
 from trashsite import aws
 

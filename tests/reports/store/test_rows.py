@@ -27,7 +27,7 @@ from reports.insight.state import rebuild
 from reports.insight.status import may_be_suspect
 from reports.report import Report
 from reports.store import CanList, Outcome, batches, row_statements, rows, turns
-from reports.store.items import index_keys, order_key
+from reports.store.keys import index_keys, order_key
 from tests.support.kind import KIND
 from trashsite import aws
 

@@ -18,7 +18,7 @@ from reports import store
 from reports.formats.native import dump, parse
 from reports.report import Report, iso
 from reports.store import Heartbeat, Outcome, StoreUnavailable
-from reports.store.items import order_key
+from reports.store.keys import order_key
 from tests.support import fault_proxy as faults
 from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.partial_answers import all_of_them, can_of, every, hot, statement_errors, unprocessed, unread

@@ -16,7 +16,7 @@ from reports.insight.hours import LevelSummary, by_day, by_hour
 from reports.report import Report
 from reports.store import hourly_history, summaries
 from reports.store.dynamodb import HISTORY
-from reports.store.items import day_key
+from reports.store.keys import day_key
 from trashsite import aws
 from trashsite.names import full_name
 

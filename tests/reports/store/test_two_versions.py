@@ -18,7 +18,7 @@ from reports.formats.native import dump, parse
 from reports.insight.fold import caught_up, fold_all, reading_in, trend
 from reports.report import Report
 from reports.store import Order, Outcome, ranked, row_statements
-from reports.store.items import order_key
+from reports.store.keys import order_key
 from tests.reports.store import old_version
 from tests.reports.store.old_version import OldWorker
 from tests.support.ledger import Ledger, stored

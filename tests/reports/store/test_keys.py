@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from reports.report import Report
-from reports.store.items import order_key
+from reports.store.keys import order_key
 from tests.support.cans import a_report
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)

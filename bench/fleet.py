@@ -154,8 +154,8 @@ def _key(item: Any, name: str) -> str:
 def _items(cans: int) -> Iterator[Any]:
     from reports.insight.fold import fold_all
     from reports.report import Report
-    from reports.store.items import row_values
     from reports.store.keys import Keyed, order_key
+    from reports.store.row_items import row_values
 
     chance, now = random.Random(11), datetime.now(UTC)
     for number in range(cans):

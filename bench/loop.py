@@ -24,8 +24,8 @@ from bench.peer_rows import latest_values
 from reports.formats.native import parse
 from reports.report import EPOCH, InvalidReport, Report
 from reports.store.dynamodb import HISTORY, LEVELS
-from reports.store.items import history_item
 from reports.store.keys import day_key, instant_key, order_key
+from reports.store.report_items import history_item
 from trashsite.names import full_name
 
 logger = logging.getLogger("bench.loop")

@@ -119,8 +119,8 @@ def main(file: str | None) -> None:
 
     django.setup()
     from reports import store
-    from reports.store.items import history_item
     from reports.store.keys import order_key
+    from reports.store.report_items import history_item
 
     taken = watched(os.environ["TRASH_SUFFIX"])
     count = history_bytes = 0

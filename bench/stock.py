@@ -25,8 +25,8 @@ from bench.peer_rows import latest_values
 from reports.formats.native import parse
 from reports.report import Report
 from reports.store.dynamodb import HISTORY, LEVELS
-from reports.store.items import history_item
 from reports.store.keys import order_key
+from reports.store.report_items import history_item
 from trashsite.names import full_name
 
 # The project's package puts its own transport there when it is imported.

@@ -20,9 +20,9 @@ from reports.insight.state import CanState, Rules
 from reports.store.batches import WRITES, Statement, error_code, execute_once, is_throttled, sent_again
 from reports.store.dynamodb import HISTORY, Item
 from reports.store.errors import DEFECTS, StoreUnavailable, as_store_errors
-from reports.store.items import state_of, state_text
 from reports.store.keys import emptying_key
 from reports.store.reading import query_history
+from reports.store.row_items import state_of, state_text
 from trashsite.aws import AwsError
 from trashsite.names import full_name
 

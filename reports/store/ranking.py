@@ -15,9 +15,10 @@ from reports.store.batches import READS
 from reports.store.can_lists import CanList, listed_cans
 from reports.store.dynamodb import LEVELS, READ_WITHIN_S, Item, dynamodb
 from reports.store.errors import as_store_errors
-from reports.store.items import report_of, row_of
 from reports.store.keys import BANDS, EXACT_FROM, INDEXES, SHARDS, is_band, level_part, minute_part
 from reports.store.reading import PAGE_CHARS, items_of
+from reports.store.report_items import report_of
+from reports.store.row_items import row_of
 from reports.store.walking import FIRST, LAST, last_of
 from trashsite.aws import side_by_side
 from trashsite.names import full_name

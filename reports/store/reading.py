@@ -12,9 +12,10 @@ from reports.report import Report
 from reports.store.batches import READS, get_items
 from reports.store.dynamodb import HISTORY, LEVELS, READ_WITHIN_S, Item, dynamodb
 from reports.store.errors import StoreUnavailable, as_store_errors
-from reports.store.items import report_of, row_of
 from reports.store.keys import instant_key
 from reports.store.queries import answers
+from reports.store.report_items import report_of
+from reports.store.row_items import row_of
 from trashsite.aws import Answer, side_by_side
 from trashsite.names import full_name
 

@@ -38,10 +38,11 @@ from reports.store.batches import READS, error_code, get_items, is_throttled, pa
 from reports.store.dynamodb import LEVELS, Item
 from reports.store.emptying_rows import Decided, Decisions, before_late, put_emptyings, reconciled
 from reports.store.errors import StoreUnavailable, as_store_errors
-from reports.store.items import report_of, row_of, row_values, version_of
 from reports.store.keys import Keyed, instant_key
 from reports.store.reading import query_history
 from reports.store.register import read_entry, register_entries
+from reports.store.report_items import report_of
+from reports.store.row_items import row_of, row_values, version_of
 from reports.store.row_statements import write_rows
 from reports.store.told_changes import Watch, note_changes, seconds_of
 from reports.store.written_rows import remember, row_in, standing_item

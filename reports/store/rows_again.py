@@ -20,9 +20,9 @@ from reports.store.batches import READS, error_code, is_throttled, pause
 from reports.store.dynamodb import Item
 from reports.store.emptying_rows import put_emptyings
 from reports.store.errors import StoreUnavailable, as_store_errors
-from reports.store.items import row_of, row_values
 from reports.store.keys import Keyed
 from reports.store.reading import AFTER_ALL, query_history
+from reports.store.row_items import row_of, row_values
 from reports.store.row_statements import Replacement, write_rows
 from reports.store.rows import (
     CHANGED,

@@ -22,9 +22,9 @@ from reports.report import Report
 from reports.store.batches import WRITES
 from reports.store.dynamodb import HISTORY, READ_WITHIN_S, Item, dynamodb
 from reports.store.errors import as_store_errors
-from reports.store.items import report_of
 from reports.store.keys import day_key, instant_key
 from reports.store.reading import AFTER_ALL, query_history
+from reports.store.report_items import report_of
 from trashsite.names import full_name
 
 #: A day is summed up when it is over for so long: most of its late reports have come.

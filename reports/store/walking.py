@@ -11,9 +11,9 @@ from reports.report import MAX_CAN_ID, Report, percent
 from reports.store.conditions import passes
 from reports.store.dynamodb import LEVELS, Item, dynamodb
 from reports.store.errors import as_store_errors
-from reports.store.items import report_of
 from reports.store.keys import INDEXES, SHARDS, index_keys, level_part, minute_part
 from reports.store.queries import answers
+from reports.store.report_items import report_of
 from trashsite.aws import Answer, side_by_side
 from trashsite.names import full_name
 

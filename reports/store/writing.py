@@ -20,9 +20,9 @@ from reports.report import Report
 from reports.store.batches import READS, WRITES, ask, error_code, execute_once, pause, put_once, sent_again
 from reports.store.dynamodb import HISTORY, LEVELS, Item
 from reports.store.errors import Outcome, StoreUnavailable, as_store_errors
-from reports.store.items import history_item
 from reports.store.keys import Keyed, day_key, instant_key, order_key
 from reports.store.reading import AFTER_ALL
+from reports.store.report_items import history_item
 from reports.store.rows import Judged, keep_decisions, put_rows, read_rows
 from reports.store.told_changes import Watch
 from reports.store.turns import Turn

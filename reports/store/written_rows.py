@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from reports.insight.fold import Row
 from reports.store.dynamodb import LEVELS, Item
-from reports.store.items import row_of, version_of
+from reports.store.row_items import row_of, version_of
 from trashsite.names import full_name
 
 #: Rows that are remembered, at most: some 7 KB each. In hand at a time are those of five batches.

@@ -31,8 +31,8 @@ from reports.insight.fold import (
 )
 from reports.insight.state import Rules, rebuild
 from reports.report import Report
-from reports.store.items import row_of, row_values
 from reports.store.keys import Keyed, order_key
+from reports.store.row_items import row_of, row_values
 from tests.reports.insight.cans import a_can
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)

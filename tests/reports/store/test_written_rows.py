@@ -6,8 +6,8 @@ import json
 from datetime import UTC, datetime
 
 from reports.insight.fold import fold
-from reports.store.items import row_of
 from reports.store.keys import order_key
+from reports.store.row_items import row_of
 from reports.store.rows import item_of
 from reports.store.written_rows import remember, row_in
 from tests.support.cans import a_report

@@ -1,4 +1,4 @@
-"""How a report lies in DynamoDB: names of attributes, and the way there and back."""
+"""A can's row as an item of the levels table, and back; also from what versions 0.1 and 0.2.0 wrote."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import zlib
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import orjson
-from django.conf import settings
 
 from reports.insight.alarms import Told
 from reports.insight.cycles import Emptied, Stage
@@ -26,24 +24,9 @@ from reports.insight.verdict import outlook
 from reports.report import EPOCH, Report, iso
 from reports.store.dynamodb import Item
 from reports.store.keys import index_keys, instant_key
+from reports.store.report_items import report_of
 
 _MICROSECOND = timedelta(microseconds=1)
-
-
-def history_item(report: Report, key: str) -> Item:
-    """Return the row that the history keeps of a report, to be swept TRASH_HISTORY_DAYS after its receipt."""
-    assert report.received_at is not None
-    expires_at = report.received_at + timedelta(days=settings.TRASH_HISTORY_DAYS)
-    item: Item = {
-        "id": {"S": report.can_id},
-        "order_key": {"S": key},
-        "level": {"S": report.level},
-        "received_at": {"S": iso(report.received_at)},
-        "expires_at": {"N": str(int(expires_at.timestamp()))},
-    }
-    if report.attributes != "{}":
-        item["attributes"] = {"S": report.attributes}
-    return item
 
 
 def row_values(row: Row) -> Item:
@@ -238,28 +221,3 @@ def _ring(item: Item) -> int:
     for value in sorted(int(value) for at in range(SLOTS) if (value := item.get(f"t{at:x}", {}).get("N"))):
         trend = sampled(trend, (value >> 7) * SLOT_S, value & 127)
     return trend
-
-
-def report_of(item: Item) -> Report | None:
-    """
-    Return the report that a row of either table holds, None where it holds no level.
-
-    The lab's own service writes `id` and `level` alone: its times are None.
-    """
-    sent = item.get("level", {})
-    level = sent.get("S") or sent.get("N")
-    if not level:
-        return None
-    key = item.get("order_key", {}).get("S")
-    received_at = item.get("received_at", {}).get("S")
-    lat, _, lon = item.get("location", {}).get("S", "").partition(",")
-    return Report(
-        can_id=item["id"]["S"],
-        level=level,
-        measured_at=datetime.fromisoformat(key.partition("#")[0]) if key else None,
-        received_at=datetime.fromisoformat(received_at) if received_at else None,
-        attributes=item.get("attributes", {}).get("S") or "{}",
-        stream=item.get("stream", {}).get("S") or None,
-        location=(Decimal(lat), Decimal(lon)) if lon else None,
-        outlook=item.get("status", {}).get("S", ""),
-    )

@@ -8,6 +8,7 @@ import smtplib
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from django.core.management import get_commands, load_command_class
 from psycopg import pq
 
 from tests.support.servers import ROOT
+from trashsite.names import REPORTS_QUEUE, with_suffix
 
 KUBECTL = Path(sys.prefix) / "bin/kubectl"
 #: The oldest release that kubernetes.io supports in November 2026.
@@ -112,6 +114,26 @@ def test_every_reference_leads_somewhere(manifests: list[dict[str, Any]]) -> Non
             assert any(wanted.items() <= each.items() for each in labels), (kind, wanted)
     for scaled in named(manifests, "ScaledObject").values():
         assert scaled["spec"]["scaleTargetRef"]["name"] in named(manifests, "Deployment")
+
+
+def test_keda_looks_at_the_queue_of_the_workers(manifests: list[dict[str, Any]]) -> None:
+    (suffix,) = {
+        each["data"]["TRASH_SUFFIX"]
+        for each in named(manifests, "ConfigMap").values()
+        if "TRASH_SUFFIX" in each["data"]
+    }
+    for scaled in named(manifests, "ScaledObject").values():
+        (trigger,) = scaled["spec"]["triggers"]
+        assert trigger["metadata"]["queueURL"] == with_suffix(REPORTS_QUEUE, suffix)
+
+
+def test_a_job_is_deleted_before_the_manifests_are_applied_again(manifests: list[dict[str, Any]]) -> None:
+    deleted = [f"delete job {name} --ignore-not-found" for name in named(manifests, "Job")]
+    for page in (ROOT / "docs").rglob("*.md"):
+        lines = [line.strip() for line in page.read_text().splitlines()]
+        for before, line in pairwise(lines):
+            if line.startswith("kubectl apply --kustomize"):
+                assert [each for each in deleted if before.endswith(each)] == deleted, page
 
 
 def test_a_worker_reaches_a_mail_server_and_prometheus_the_worker(manifests: list[dict[str, Any]]) -> None:

@@ -1,8 +1,8 @@
 """
 The fleet in numbers, at most a minute old: counted by one web process at a time, kept for all of them.
 
-It is counted only while somebody looks, and not in the middle of a request: who comes first waits a moment for it, then
-gets the last count with its age.
+It is counted while somebody looks, and once an hour (hour_keeper). Not in the middle of a request: who comes first
+waits a moment for it, then gets the last count with its age.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ WEB_TASKS, BALANCER_ADDRESSES, DATABASE_GB, SECRETS, ALARMS, BALANCER_UNITS = 1,
 #: A worker asks the queue of alerts so often in an hour, whatever is reported: a receive waits four seconds.
 ALERT_POLLS = 900
 NOT_COUNTED = (
-    "traffic to the internet, what pages read of DynamoDB, the rows of the cans themselves, the image's storage, "
-    "backups beyond the database's size, e-mails, support, taxes"
+    "traffic to the internet, what pages and the hourly count of the fleet read of DynamoDB, the rows of the cans "
+    "themselves, the image's storage, backups beyond the database's size, e-mails, support, taxes"
 )
 
 

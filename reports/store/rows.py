@@ -35,6 +35,7 @@ from reports.insight.fold import (
 from reports.register_kinds import CAN
 from reports.report import Report
 from reports.store.batches import READS, error_code, get_items, is_throttled, pause
+from reports.store.behind import is_just_caught_up, note_behind, note_catch_up
 from reports.store.dynamodb import LEVELS, Item
 from reports.store.emptying_rows import Decided, Decisions, before_late, put_emptyings, reconciled
 from reports.store.errors import StoreUnavailable, as_store_errors
@@ -51,22 +52,12 @@ from trashsite.names import full_name
 #: Of writes on which other workers' come in between, and the pauses between them.
 ROUNDS = 8
 CONTENDED = (0.02, 0.4)
-#: A can whose reports keep coming late is caught up once in this time by a process; until then its row is marked.
-CATCH_UP_EVERY = timedelta(seconds=60)
 #: Cans that a round catches up, each by two Queries in turn: after an outage nearly every can of a batch has late
 #: reports, and a batch took four times as long (2026-11-26). The others' rows stay marked until there is time for them.
 CATCH_UPS = 3
-#: Cans that a process knows to be marked, at most; others wait for their next report.
-MOST_BEHIND = 10_000
-#: Cans of which a process remembers when it caught them up, at most.
-REMEMBERED = 512
 #: Reports read to catch up, at most: two or three pages of a megabyte, half a second of CPU.
 MOST_CAUGHT_UP = 20_000
 CHANGED = {"ConditionalCheckFailed", "DuplicateItem"}
-#: By table and can: the cans whose rows this process left marked, in the order in which it did.
-_behind: dict[tuple[str, str], None] = {}
-#: By table and can: when this process caught it up last.
-_caught_up_at: dict[tuple[str, str], datetime] = {}
 log = logging.getLogger(__name__)
 
 
@@ -316,7 +307,7 @@ def catch_up(can_id: str, found: Folded, row: Row, now: datetime) -> Folded:
     """Return a can's row with all that came late taken in, where it is time for that. Raises StoreUnavailable."""
     if not settings.TRASH_HISTORY_DAYS:
         return Folded(None, without_late(row), found.decided)
-    if _is_just_caught_up(can_id, now):
+    if is_just_caught_up(can_id, now):
         return found
     start, stood = before_late(can_id, row.late, row.rules)
     readings = _readings(can_id, start.at if start else None, row.key)
@@ -402,44 +393,6 @@ def sent_in(item: Item) -> list[Keyed]:
     if report is None or report.received_at is None:
         return []
     return [Keyed(native.with_stream_and_location(report), item["order_key"]["S"])]
-
-
-# -- which rows this process left marked, or caught up -----------------------------------------------------------------
-
-
-def note_catch_up(can_id: str, now: datetime) -> None:
-    if len(_caught_up_at) >= REMEMBERED:
-        _caught_up_at.clear()
-    _caught_up_at[_place(can_id)] = now
-
-
-def forget_catch_up(can_id: str) -> None:
-    """Let a can catch up at once, though it just did."""
-    _caught_up_at.pop(_place(can_id), None)
-
-
-def note_behind(can_id: str) -> None:
-    """Remember that a can's row is marked, for `next_behind`."""
-    if len(_behind) < MOST_BEHIND:
-        _behind[_place(can_id)] = None
-
-
-def next_behind(now: datetime) -> str | None:
-    """Take the can that has been marked for longest from those that this process remembers, and may catch up again."""
-    table = full_name(LEVELS)
-    for place in list(_behind):
-        if place[0] == table and not _is_just_caught_up(place[1], now):
-            _behind.pop(place, None)
-            return place[1]
-    return None
-
-
-def _is_just_caught_up(can_id: str, now: datetime) -> bool:
-    return now - _caught_up_at.get(_place(can_id), datetime.min.replace(tzinfo=UTC)) < CATCH_UP_EVERY
-
-
-def _place(can_id: str) -> tuple[str, str]:
-    return full_name(LEVELS), can_id
 
 
 def _order_key(item: Item | None) -> str:

@@ -17,6 +17,7 @@ from reports.insight.change import Change
 from reports.insight.entered import Entered, Limits
 from reports.insight.fold import ALL, NO_LIMITS, Row, enter, fold, hold
 from reports.store.batches import READS, error_code, is_throttled, pause
+from reports.store.behind import forget_catch_up, next_behind, note_behind, note_catch_up
 from reports.store.dynamodb import Item
 from reports.store.emptying_rows import put_emptyings
 from reports.store.errors import StoreUnavailable, as_store_errors
@@ -31,12 +32,8 @@ from reports.store.rows import (
     Folded,
     catch_up,
     decisions_of,
-    forget_catch_up,
     item_of,
     least_key,
-    next_behind,
-    note_behind,
-    note_catch_up,
     read_rows,
     sent_in,
     unmark,

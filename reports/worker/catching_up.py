@@ -1,5 +1,5 @@
 """
-What came late of cans whose rows this process left marked (reports.store.rows) is taken in while little else comes.
+What came late of cans whose rows this process left marked (reports.store.behind) is taken in while little else comes.
 
 Else such a can would say for hours, until its next report, what was so before.
 """

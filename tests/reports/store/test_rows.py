@@ -26,7 +26,7 @@ from reports.insight.fold import Row, caught_up, fold_all, reading_in
 from reports.insight.state import rebuild
 from reports.insight.status import may_be_suspect
 from reports.report import Report
-from reports.store import CanList, Outcome, batches, row_statements, rows, turns
+from reports.store import CanList, Outcome, batches, behind, row_statements, rows, turns
 from reports.store.keys import index_keys, order_key
 from tests.support.kind import KIND
 from trashsite import aws
@@ -126,7 +126,7 @@ def test_rows_end_as_the_fold_of_what_was_sent(said: list[tuple[str, float, str,
         patch.setattr(row_statements, "execute_once", Dying(batches.execute_once, chance, 0.15))
         patch.setattr("reports.store.writing.put_once", Dying(batches.put_once, chance, 0.1))
         patch.setattr("reports.store.emptying_rows.execute_once", Dying(batches.execute_once, chance, 0.1))
-        patch.setattr(rows, "CATCH_UP_EVERY", timedelta())
+        patch.setattr(behind, "CATCH_UP_EVERY", timedelta())
         with ThreadPoolExecutor(3) as workers:
             outcomes = list(workers.map(delivered_until_stored, chunks))
 
@@ -188,7 +188,7 @@ def delivered_until_stored(reports: list[Report]) -> Outcome:
 def test_each_write_of_a_row_raises_its_version_and_what_changes_nothing_writes_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(rows, "CATCH_UP_EVERY", timedelta())
+    monkeypatch.setattr(behind, "CATCH_UP_EVERY", timedelta())
     can_id = f"version-{next(runs)}"
     newest = a_report(can_id, 0, "5", '{"t":1}')
     for reports, version in (
@@ -317,7 +317,7 @@ def test_a_can_whose_reports_come_late_is_caught_up_once_a_minute(monkeypatch: p
 
 def test_what_came_late_of_many_cans_is_taken_in_without_a_further_report(monkeypatch: pytest.MonkeyPatch) -> None:
     # Other tests' cans may be marked, too.
-    monkeypatch.setattr(rows, "_behind", {})
+    monkeypatch.setattr(behind, "_behind", {})
     can_ids = [f"behind-{next(runs)}" for _ in range(6)]
     reports = [a_report(can_id, -60 * turn, f"{turn * 20}") for can_id in can_ids for turn in range(3)]
     for turn in range(3):
@@ -337,7 +337,7 @@ def test_what_came_late_of_many_cans_is_taken_in_without_a_further_report(monkey
 
 
 def test_late_reports_cost_no_second_look_at_the_whole_history(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows, "CATCH_UP_EVERY", timedelta())
+    monkeypatch.setattr(behind, "CATCH_UP_EVERY", timedelta())
     can_id = f"long-{next(runs)}"
     reports = [a_report(can_id, turn, f"{turn % 20 * 4}") for turn in range(60)]
     for report in reports:
@@ -360,7 +360,7 @@ def test_late_reports_cost_no_second_look_at_the_whole_history(monkeypatch: pyte
 
 
 def test_an_emptying_that_a_late_report_explains_away_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows, "CATCH_UP_EVERY", timedelta())
+    monkeypatch.setattr(behind, "CATCH_UP_EVERY", timedelta())
     can_id = f"dip-{next(runs)}"
     seen = [a_report(can_id, turn, level) for turn, level in enumerate(["70", "72", "74", "2"])]
     for report in [*seen, a_report(can_id, 6, "8")]:

@@ -33,7 +33,7 @@ from reports.models import Can
 from reports.pending_entries import note_change
 from reports.queue import LetterKind, QueueUnavailable, received_letters
 from reports.queue.provisioning import MAX_RECEIVES_ALERTS
-from reports.store import Claim, Swept, rows, walking
+from reports.store import Claim, Swept, behind, rows, walking
 from reports.tasks import store_messages
 from reports.worker import register
 from reports.worker.alerts import channels, delivery, rules, sweeper, telling
@@ -242,7 +242,7 @@ def test_a_threshold_that_is_entered_tells_of_what_it_changes(
 def test_what_late_reports_change_is_told_also_where_the_worker_dies_before_it_tells(
     rule: Callable[..., AlertRule], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rows, "_behind", {})
+    monkeypatch.setattr(behind, "_behind", {})
     monkeypatch.setattr(rows, "CATCH_UPS", 0)
     rule()
     can_id = f"late-{next(runs)}"

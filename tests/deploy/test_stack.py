@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -117,6 +118,11 @@ def test_rows_expire_in_the_template_where_provision_makes_them_expire() -> None
     assert expiring == {"History", "Pipeline"}
 
 
+def test_the_network_of_a_command_is_what_the_aws_cli_takes(outputs: Mapping[str, str]) -> None:
+    lists = r"subnets=\[subnet-\w+,subnet-\w+\],securityGroups=\[sg-\w+\]"
+    assert re.fullmatch(rf"awsvpcConfiguration={{{lists},assignPublicIp=ENABLED}}", outputs["CommandNetwork"])
+
+
 # -- at work on it ---------------------------------------------------------------------------------------------
 
 
@@ -168,8 +174,9 @@ def test_the_tasks_start_in_their_own_environment_and_a_report_arrives(
 ) -> None:
     with postgresql() as database:
         values = {**resolved(database.url), "data": str(tmp_path)}
-        for name in ("prepare", "check", "provision"):
-            done = subprocess.run(**process(name, values), capture_output=True, text=True, check=False)
+        by_hand = {**process("command", values), "args": [sys.executable, "manage.py", "provision"]}
+        for each in (process("prepare", values), process("check", values), process("command", values), by_hand):
+            done = subprocess.run(**each, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stdout + done.stderr
         port = free_port()
         with (

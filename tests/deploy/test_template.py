@@ -45,7 +45,8 @@ def test_each_container_holds_the_secrets_that_it_needs_and_no_other() -> None:
     assert held == {
         "prepare": {"DJANGO_SECRET_KEY", "TRASH_ADMIN_PASSWORD"} | database,
         "web": {"DJANGO_SECRET_KEY", "DJANGO_SECRET_KEY_FALLBACKS", "TRASH_REDRIVE_KEY"} | database,
-        "check": set(), "worker": {"TRASH_REDRIVE_KEY", "TRASH_SMTP"}, "provision": set(),
+        "check": set(), "worker": {"TRASH_REDRIVE_KEY", "TRASH_SMTP"},
+        "command": {"TRASH_REDRIVE_KEY", "TRASH_SMTP"} | database,
     }  # fmt: skip
 
 

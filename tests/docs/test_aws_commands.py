@@ -22,7 +22,7 @@ ADDED: dict[str, set[str]] = {
     },
     "ec2 authorize-security-group-ingress": {"port", "protocol", "source-group"},
     "ecr get-login-password": set(),
-    "logs tail": {"since"},
+    "logs tail": {"follow", "format", "log-stream-name-prefix", "since"},
     "rds copy-db-snapshot": {"source-region"},
     "s3 ls": set(),
     "sns subscribe": {"notification-endpoint"},

@@ -19,7 +19,7 @@ from reports.insight.change import Change, from_text
 from reports.insight.status import Status
 from reports.report import iso
 from reports.store.conditions import passes
-from reports.store.dynamodb import PIPELINE, READ_WITHIN_S, Item, dynamodb
+from reports.store.dynamodb import PIPELINE, READ_WITHIN_S, Item, dynamodb, epoch_seconds
 from reports.store.errors import as_store_errors
 from reports.store.keys import instant_key
 from reports.store.pipeline_table import row_key
@@ -119,7 +119,6 @@ def alert_key(change: Change) -> str:
 def open_alert(change: Change, now: datetime) -> Alert:
     """Return the alert of a change, which is kept from now on if it was not before. Raises StoreUnavailable."""
     key = alert_key(change)
-    expires_at = str(int((max(now, change.since) + KEPT).timestamp()))
     request = {
         "TableName": full_name(PIPELINE),
         "Item": {
@@ -127,7 +126,7 @@ def open_alert(change: Change, now: datetime) -> Alert:
             "can": {"S": change.can_id},
             "status": {"S": change.status},
             "change": {"S": change.text()},
-            "expires_at": {"N": expires_at},
+            "expires_at": epoch_seconds(max(now, change.since) + KEPT),
         },
         "ConditionExpression": "attribute_not_exists(id)",
     }
@@ -179,7 +178,7 @@ def alerts(
     is_open: only those that nobody has acknowledged. A page may be short, even empty, and yet not the last: a request
     reads 200, and a page makes five. Raises StoreUnavailable.
     """
-    conditions, values = ["expires_at > :now"], {":now": {"N": str(int(now.timestamp()))}}
+    conditions, values = ["expires_at > :now"], {":now": epoch_seconds(now)}
     names: dict[str, str] = {}
     if status:
         conditions.append("#status = :status")
@@ -224,7 +223,7 @@ def claim_telling(rule_id: str, change: Change, pause_s: int, now: datetime) -> 
             **key,
             "at": {"N": repr(now.timestamp())},
             "alert": {"S": change.id},
-            "expires_at": {"N": str(int(now.timestamp() + pause_s + 86_400))},
+            "expires_at": epoch_seconds(now + timedelta(days=1, seconds=pause_s)),
         },
         "ConditionExpression": "attribute_not_exists(#at) OR #at <= :earliest OR alert = :alert",
         "ExpressionAttributeNames": {"#at": "at"},
@@ -250,7 +249,7 @@ def count_in_hour(rule_id: str, now: datetime) -> int:
         "ExpressionAttributeNames": {"#count": "count"},
         "ExpressionAttributeValues": {
             ":one": {"N": "1"},
-            ":expires_at": {"N": str(int(now.timestamp()) + 86_400)},
+            ":expires_at": epoch_seconds(now + timedelta(days=1)),
         },
         "ReturnValues": "UPDATED_NEW",
     }

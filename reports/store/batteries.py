@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from reports.store.batches import put_all
 from reports.store.can_lists import BETWEEN, CanList
-from reports.store.dynamodb import PIPELINE, Item, dynamodb
+from reports.store.dynamodb import PIPELINE, Item, dynamodb, epoch_seconds
 from reports.store.errors import as_store_errors
 from reports.store.pipeline_table import row_key
 from trashsite.names import full_name
@@ -32,7 +32,7 @@ class LowBattery(NamedTuple):
 
 def note_low_batteries(found: Iterable[LowBattery], now: datetime) -> None:
     """Write that these batteries are low; again it is the same row, kept for longer. Raises StoreUnavailable."""
-    expires_at = {"N": str(int((now + LOW_KEPT).timestamp()))}
+    expires_at = epoch_seconds(now + LOW_KEPT)
     put_all(full_name(PIPELINE), [{**_row_key(each), "expires_at": expires_at} for each in dict.fromkeys(found)])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from trashsite import aws
@@ -20,3 +21,12 @@ READ_WITHIN_S = 2.5
 def dynamodb() -> aws.Client:
     """Return this process's client for DynamoDB."""
     return aws.client("dynamodb")
+
+
+def epoch_seconds(instant: datetime) -> dict[str, str]:
+    """
+    Return an instant as DynamoDB's time to live takes it: a number of whole seconds since 1970.
+
+    Source: AWS, "Using time to live (TTL) in DynamoDB".
+    """
+    return {"N": str(int(instant.timestamp()))}

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from reports.insight.cycles import RULE_VERSION, Emptied, Stage
 from reports.insight.state import CanState, Rules
 from reports.store.batches import WRITES, Statement, error_code, execute_once, is_throttled, sent_again
-from reports.store.dynamodb import HISTORY, Item
+from reports.store.dynamodb import HISTORY, Item, epoch_seconds
 from reports.store.errors import DEFECTS, StoreUnavailable, as_store_errors
 from reports.store.keys import emptying_key
 from reports.store.reading import query_history
@@ -171,7 +171,7 @@ def _item(can_id: str, decided: Decided, decisions: Decisions) -> Item:
         "operator": {"BOOL": event.by_operator},
         "rule": {"N": str(RULE_VERSION)},
         "version": {"N": str(decisions.version)},
-        "expires_at": {"N": str(int(decisions.expires_at.timestamp()))},
+        "expires_at": epoch_seconds(decisions.expires_at),
         "state": {"B": state_text(None, decisions.rules)},
     }
     if state is not None and event.stage is Stage.CONFIRMED:

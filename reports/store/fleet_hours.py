@@ -9,7 +9,7 @@ from typing import Any
 
 from reports.insight.over_time import FleetHour
 from reports.report import iso
-from reports.store.dynamodb import PIPELINE, dynamodb
+from reports.store.dynamodb import PIPELINE, dynamodb, epoch_seconds
 from reports.store.errors import as_store_errors
 from reports.store.pipeline_table import row_key, rows
 from trashsite.names import full_name
@@ -24,7 +24,7 @@ def put_fleet_hour(hour: FleetHour) -> None:
     item = {
         **row_key(KIND, _key(hour.begins_at)),
         "counts": {"S": hour.packed()},
-        "expires_at": {"N": str(int((hour.begins_at + KEPT).timestamp()))},
+        "expires_at": epoch_seconds(hour.begins_at + KEPT),
     }
     with as_store_errors():
         dynamodb().patiently("PutItem", {"TableName": full_name(PIPELINE), "Item": item})

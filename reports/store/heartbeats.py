@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from reports.report import iso
-from reports.store.dynamodb import PIPELINE, dynamodb
+from reports.store.dynamodb import PIPELINE, dynamodb, epoch_seconds
 from reports.store.errors import as_store_errors
 from reports.store.minutes import Minute, minute_of
 from reports.store.pipeline_table import row_key, rows
@@ -51,7 +51,7 @@ def beat(heartbeat: Heartbeat) -> None:
                     "is_main": {"BOOL": heartbeat.is_main},
                     "minute": {"S": heartbeat.minute.key if heartbeat.minute else ""},
                     "minute_counts": {"S": json.dumps(dict(heartbeat.minute.counts) if heartbeat.minute else {})},
-                    "expires_at": {"N": str(int((heartbeat.seen_at + KEPT).timestamp()))},
+                    "expires_at": epoch_seconds(heartbeat.seen_at + KEPT),
                 },
             },
         )

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from reports.report import iso
-from reports.store.dynamodb import PIPELINE, dynamodb
+from reports.store.dynamodb import PIPELINE, dynamodb, epoch_seconds
 from reports.store.errors import as_store_errors
 from reports.store.pipeline_table import row_key, rows
 from trashsite.names import full_name
@@ -48,7 +48,7 @@ def put_minute(minute: Minute) -> None:
                 "Item": {
                     **row_key("minute", minute.key),
                     "counts": {"S": json.dumps(dict(minute.counts), separators=(",", ":"))},
-                    "expires_at": {"N": str(int((minute.begins_at + KEPT).timestamp()))},
+                    "expires_at": epoch_seconds(minute.begins_at + KEPT),
                 },
             },
         )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from reports.store.dynamodb import PIPELINE, READ_WITHIN_S, Item
+from reports.store.dynamodb import PIPELINE, READ_WITHIN_S, Item, epoch_seconds
 from reports.store.errors import as_store_errors
 from reports.store.queries import answers
 from trashsite.names import full_name
@@ -35,7 +35,7 @@ def rows(kind: str, *, between: tuple[str, str] | None = None, now: datetime | N
     }
     if now:
         request["FilterExpression"] = "expires_at > :now"
-        values[":now"] = {"N": str(int(now.timestamp()))}
+        values[":now"] = epoch_seconds(now)
     with as_store_errors():
         for answer in answers(request, within_s=READ_WITHIN_S):
             yield from answer["Items"]

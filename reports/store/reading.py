@@ -10,7 +10,7 @@ from typing import Any
 from reports.insight.fold import Row
 from reports.report import Report
 from reports.store.batches import READS, get_items
-from reports.store.dynamodb import HISTORY, LEVELS, READ_WITHIN_S, Item, dynamodb
+from reports.store.dynamodb import HISTORY, LEVELS, READ_WITHIN_S, Item, dynamodb, epoch_seconds
 from reports.store.errors import StoreUnavailable, as_store_errors
 from reports.store.keys import instant_key
 from reports.store.queries import answers
@@ -183,7 +183,7 @@ def query_history(
     }
     if now:
         request["FilterExpression"] = "expires_at > :now"
-        request["ExpressionAttributeValues"][":now"] = {"N": str(int(now.timestamp()))}
+        request["ExpressionAttributeValues"][":now"] = epoch_seconds(now)
     if names:
         request["ProjectionExpression"] = ", ".join(f"#{name}" for name in names)
         request["ExpressionAttributeNames"] = {f"#{name}": name for name in names}

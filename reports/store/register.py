@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from reports.store.batches import READS, get_items
 from reports.store.conditions import passes
-from reports.store.dynamodb import PIPELINE, READ_WITHIN_S, Item, dynamodb
+from reports.store.dynamodb import PIPELINE, READ_WITHIN_S, Item, dynamodb, epoch_seconds
 from reports.store.errors import StoreUnavailable, as_store_errors
 from reports.store.pipeline_table import row_key
 from trashsite.aws import side_by_side
@@ -134,7 +134,7 @@ def _write(kind: str, now: datetime, wanted: tuple[str, str | None, int]) -> boo
         is_as_read = "attribute_not_exists(revision)"
     if text is None:
         change = "SET revision = :next, expires_at = :expires_at REMOVE #text"
-        values[":expires_at"] = {"N": str(int((now + DELETED_FOR).timestamp()))}
+        values[":expires_at"] = epoch_seconds(now + DELETED_FOR)
     else:
         change = "SET revision = :next, #text = :text REMOVE expires_at"
         values[":text"] = {"S": text}

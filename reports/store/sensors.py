@@ -31,7 +31,7 @@ from reports.store.batches import (
     pause,
     put_all,
 )
-from reports.store.dynamodb import HISTORY, PIPELINE, Item, dynamodb
+from reports.store.dynamodb import HISTORY, PIPELINE, Item, dynamodb, epoch_seconds
 from reports.store.errors import StoreUnavailable, as_store_errors
 from reports.store.keys import instant_key
 from reports.store.pipeline_table import row_key, rows
@@ -183,7 +183,7 @@ def put_waiting(sensors: Sequence[Waiting]) -> None:
                 "last_at": {"S": iso(each.last_at)},
                 "messages": {"N": str(each.messages)},
                 "told": {"S": each.told},
-                "expires_at": _expires(each.last_at, KEPT if each.messages > 1 else KEPT_ONCE),
+                "expires_at": epoch_seconds(each.last_at + (KEPT if each.messages > 1 else KEPT_ONCE)),
             }
             for each in sensors
         ],
@@ -205,7 +205,7 @@ def keep_messages(messages: Mapping[str, Sequence[KeptMessage]]) -> None:
             "order_key": {"S": _message_key(each)},
             "body": {"S": each.body},
             "message": {"S": json.dumps([each.message_id, iso(each.sent_at), each.sender_id])},
-            "expires_at": _expires(each.sent_at, KEPT),
+            "expires_at": epoch_seconds(each.sent_at + KEPT),
         }
         for key, sent in messages.items()
         for each in sent
@@ -233,7 +233,3 @@ def _kept_id(key: str) -> str:
 def _message_key(message: KeptMessage) -> str:
     digest = hashlib.blake2b(f"{message.message_id} {message.body}".encode(), digest_size=8).hexdigest()
     return f"{instant_key(message.sent_at)}#{digest}"
-
-
-def _expires(at: datetime, kept: timedelta) -> dict[str, str]:
-    return {"N": str(int((at + kept).timestamp()))}

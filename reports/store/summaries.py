@@ -20,7 +20,7 @@ from django.conf import settings
 from reports.insight.hours import LevelSummary, by_hour
 from reports.report import Report
 from reports.store.batches import WRITES
-from reports.store.dynamodb import HISTORY, READ_WITHIN_S, Item, dynamodb
+from reports.store.dynamodb import HISTORY, READ_WITHIN_S, Item, dynamodb, epoch_seconds
 from reports.store.errors import as_store_errors
 from reports.store.keys import day_key, instant_key
 from reports.store.reading import AFTER_ALL, query_history
@@ -169,7 +169,7 @@ def _announce(can_id: str, days: Sequence[date], rows: Collection[date], token: 
     name = full_name(HISTORY)
     statements = []
     for day in days:
-        key, expires = {"S": day_key(day.isoformat())}, {"N": str(int(_expiry(day).timestamp()))}
+        key, expires = {"S": day_key(day.isoformat())}, epoch_seconds(_expiry(day))
         if day in rows:
             statement = f'UPDATE "{name}" SET making=?, dirty=?, hours=? WHERE id=? AND order_key=?'  # noqa: S608
             values = [{"S": token}, {"BOOL": False}, {"S": ""}, {"S": can_id}, key]

@@ -25,6 +25,10 @@ PUT_TRIES = 4
 #: The first pause between two tries, and the longest, in seconds.
 Pauses = tuple[float, float]
 PAUSES: Pauses = (0.1, 2.0)
+#: Those between tries of a row that others write meanwhile.
+CONTENDED: Pauses = (0.02, 0.4)
+#: What `error_code` returns of a statement whose row others have written meanwhile.
+CHANGED = frozenset({"ConditionalCheckFailed", "DuplicateItem"})
 
 Key = dict[str, dict[str, Any]]
 Statement = Mapping[str, Any]

@@ -34,7 +34,7 @@ from reports.insight.fold import (
 )
 from reports.register_kinds import CAN
 from reports.report import Report
-from reports.store.batches import READS, error_code, get_items, is_throttled, pause
+from reports.store.batches import CHANGED, CONTENDED, READS, error_code, get_items, is_throttled, pause
 from reports.store.behind import is_just_caught_up, note_behind, note_catch_up
 from reports.store.dynamodb import LEVELS, Item
 from reports.store.emptying_rows import Decided, Decisions, before_late, put_emptyings, reconciled
@@ -49,15 +49,13 @@ from reports.store.told_changes import Watch, note_changes, seconds_of
 from reports.store.written_rows import remember, row_in, standing_item
 from trashsite.names import full_name
 
-#: Of writes on which other workers' come in between, and the pauses between them.
+#: Of writes on which other workers' come in between.
 ROUNDS = 8
-CONTENDED = (0.02, 0.4)
 #: Cans that a round catches up, each by two Queries in turn: after an outage nearly every can of a batch has late
 #: reports, and a batch took four times as long (2026-11-26). The others' rows stay marked until there is time for them.
 CATCH_UPS = 3
 #: Reports read to catch up, at most: two or three pages of a megabyte, half a second of CPU.
 MOST_CAUGHT_UP = 20_000
-CHANGED = {"ConditionalCheckFailed", "DuplicateItem"}
 log = logging.getLogger(__name__)
 
 

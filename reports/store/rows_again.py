@@ -16,7 +16,7 @@ from reports.insight.alarms import Told
 from reports.insight.change import Change
 from reports.insight.entered import Entered, Limits
 from reports.insight.fold import ALL, NO_LIMITS, Row, enter, fold, hold
-from reports.store.batches import READS, error_code, is_throttled, pause
+from reports.store.batches import CHANGED, CONTENDED, READS, error_code, is_throttled, pause
 from reports.store.behind import forget_catch_up, next_behind, note_behind, note_catch_up
 from reports.store.dynamodb import Item
 from reports.store.emptying_rows import put_emptyings
@@ -26,8 +26,6 @@ from reports.store.reading import AFTER_ALL, query_history
 from reports.store.row_items import row_of, row_values
 from reports.store.row_statements import Replacement, write_rows
 from reports.store.rows import (
-    CHANGED,
-    CONTENDED,
     ROUNDS,
     Folded,
     catch_up,

@@ -21,6 +21,8 @@ from typing import NamedTuple
 
 from reports.report import iso
 from reports.store.batches import (
+    CHANGED,
+    CONTENDED,
     READS,
     WRITES,
     Statement,
@@ -40,13 +42,10 @@ from trashsite.names import full_name
 
 #: Of writes between whose reading and writing another worker's came.
 ROUNDS = 6
-CONTENDED = (0.02, 0.4)
 #: How long a sensor waits after its last message, and each of its messages is kept.
 KEPT = timedelta(days=14)
 #: How long one waits of which a single message came: most of what is invented.
 KEPT_ONCE = timedelta(days=1)
-#: An error of a whole batch that may pass.
-_CHANGED = {"ConditionalCheckFailed", "DuplicateItem"}
 
 
 class StoredState(NamedTuple):
@@ -92,7 +91,7 @@ def change_states(known: Mapping[str, StoredState], change: Callable[[str, str],
                 results = execute_once([statement for _, statement in batch])
             for (key, _), result in zip(batch, results, strict=True):
                 code = error_code(result)
-                if code in _CHANGED or is_throttled(result):
+                if code in CHANGED or is_throttled(result):
                     changed.append(key)
                 elif code:
                     reasons.append(f"{code} {result['Error'].get('Message')}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from reports.store.dynamodb import LEVELS
+from reports.store.keys import row_place
 from trashsite.names import full_name
 
 #: A can whose reports keep coming late is caught up once in this time by a process; until then its row is marked.
@@ -24,23 +25,23 @@ def note_catch_up(can_id: str, now: datetime) -> None:
     """Remember that a can was caught up, for `is_just_caught_up`."""
     if len(_caught_up_at) >= REMEMBERED:
         _caught_up_at.clear()
-    _caught_up_at[_place(can_id)] = now
+    _caught_up_at[row_place(can_id)] = now
 
 
 def forget_catch_up(can_id: str) -> None:
     """Let a can catch up at once, though it just did."""
-    _caught_up_at.pop(_place(can_id), None)
+    _caught_up_at.pop(row_place(can_id), None)
 
 
 def is_just_caught_up(can_id: str, now: datetime) -> bool:
     """Say whether this process caught a can up less than CATCH_UP_EVERY ago."""
-    return now - _caught_up_at.get(_place(can_id), datetime.min.replace(tzinfo=UTC)) < CATCH_UP_EVERY
+    return now - _caught_up_at.get(row_place(can_id), datetime.min.replace(tzinfo=UTC)) < CATCH_UP_EVERY
 
 
 def note_behind(can_id: str) -> None:
     """Remember that a can's row is marked, for `next_behind`."""
     if len(_behind) < MOST_BEHIND:
-        _behind[_place(can_id)] = None
+        _behind[row_place(can_id)] = None
 
 
 def next_behind(now: datetime) -> str | None:
@@ -51,7 +52,3 @@ def next_behind(now: datetime) -> str | None:
             _behind.pop(place, None)
             return place[1]
     return None
-
-
-def _place(can_id: str) -> tuple[str, str]:
-    return full_name(LEVELS), can_id

@@ -10,7 +10,8 @@ from json.encoder import encode_basestring_ascii
 from typing import NamedTuple
 
 from reports.report import EPOCH, Report, percent
-from reports.store.dynamodb import Item
+from reports.store.dynamodb import LEVELS, Item
+from trashsite.names import full_name
 
 #: Partitions of each index of the levels table: a write to one never waits for more than an eighth of the fleet.
 SHARDS = 8
@@ -79,6 +80,11 @@ def emptying_key(at: int) -> str:
 def day_key(day: str) -> str:
     """Return the history sort key of a can's summary of one UTC day, as "2026-11-24"."""
     return f"d#{day}"
+
+
+def row_place(can_id: str) -> tuple[str, str]:
+    """Return by what a process remembers a can's row: the levels table of this deployment, and the can's id."""
+    return full_name(LEVELS), can_id
 
 
 def index_keys(can_id: str, level: str, measured_at: datetime | None) -> Item:

@@ -11,9 +11,9 @@ import time
 from typing import NamedTuple
 
 from reports.insight.fold import Row
-from reports.store.dynamodb import LEVELS, Item
+from reports.store.dynamodb import Item
+from reports.store.keys import row_place
 from reports.store.row_items import row_of, version_of
-from trashsite.names import full_name
 
 #: Rows that are remembered, at most: some 7 KB each. In hand at a time are those of five batches.
 REMEMBERED = 1_024
@@ -35,14 +35,14 @@ def remember(item: Item, row: Row) -> None:
     """Remember a row that was written as this item."""
     if len(_written) >= REMEMBERED:
         _written.clear()
-    _written[_place(item["id"]["S"])] = Written(item, row, time.monotonic())
+    _written[row_place(item["id"]["S"])] = Written(item, row, time.monotonic())
 
 
 def row_in(item: Item | None) -> Row | None:
     """Return the row that an item of the levels table holds, None where it holds no level."""
     if item is None:
         return None
-    written = _written.get(_place(item["id"]["S"]))
+    written = _written.get(row_place(item["id"]["S"]))
     return written.row if written and written.item == item else row_of(item)
 
 
@@ -53,7 +53,7 @@ def refresh(items: dict[str, Item | None], since_s: float) -> None:
     What was written before is in what was read, unless somebody has deleted it.
     """
     for can_id, item in items.items():
-        written = _written.get(_place(can_id))
+        written = _written.get(row_place(can_id))
         if written and written.at_s > since_s and version_of(written.item) > version_of(item):
             items[can_id] = written.item
 
@@ -64,12 +64,8 @@ def standing_item(can_id: str, tried: Item | None, sent: Item | None) -> Item | 
 
     tried: the one that was taken to stand there. sent: AWS sends the one along that does; other servers do not.
     """
-    written = _written.get(_place(can_id))
+    written = _written.get(row_place(can_id))
     if sent is None and written and version_of(written.item) > version_of(tried):
         return written.item
-    _written.pop(_place(can_id), None)
+    _written.pop(row_place(can_id), None)
     return sent
-
-
-def _place(can_id: str) -> tuple[str, str]:
-    return full_name(LEVELS), can_id

@@ -50,6 +50,13 @@ def test_each_container_holds_the_secrets_that_it_needs_and_no_other() -> None:
     }  # fmt: skip
 
 
+def test_quiet_hours_are_of_one_zone_wherever_rules_may_be_copied() -> None:
+    copying = [each for each in CONTAINERS if "TRASH_REDRIVE_KEY" in str(each["Secrets"])]
+    assert {named(each) for each in copying} == {"web", "worker", "command"}
+    for each in copying:
+        assert {"Name": "TRASH_TIME_ZONE", "Value": {"Ref": "TimeZone"}} in each["Environment"]
+
+
 @pytest.mark.parametrize("container", CONTAINERS, ids=named)
 def test_every_container_is_confined(container: dict[str, Any]) -> None:
     assert container["ReadonlyRootFilesystem"] is True

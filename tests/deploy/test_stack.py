@@ -219,6 +219,7 @@ def resolved(database_url: str) -> dict[str, str]:
     return {
         "HostName": HOST_NAME, "Suffix": SUFFIX, "HistoryDays": "400", "Reads": "authenticated",
         "TimeZone": "Europe/Prague", "AlertsTopic": "arn:aws:sns:us-east-1:000000000000:trash-alerts",
+        "Concurrency": "4", "NewCans": "1000", "SetAside": "1000",
         "Database.Endpoint.Address": LOOPBACK, "Database.Endpoint.Port": port,
         "${SecretKey}:key::": "0123456789abcdef" * 4, "${SecretKey}:fallbacks::": ",", "AdminPassword": ADMIN_PASSWORD,
         "RedriveKey": "fedcba9876543210" * 4,
@@ -254,6 +255,9 @@ def value_of(value: Any, values: Mapping[str, str]) -> str:
             return values[name]
         case {"Fn::GetAtt": [str(name), str(attribute)]}:
             return values[f"{name}.{attribute}"]
+        # The only one is on what is not given here.
+        case {"Fn::If": ["HasSenders", _, without]}:
+            return value_of(without, values)
     return str(value)
 
 

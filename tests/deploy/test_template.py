@@ -113,6 +113,21 @@ def test_every_alarm_goes_to_the_one_topic() -> None:
     assert all(each["AlarmActions"] == each["OKActions"] == [{"Ref": "Alarms"}] for each in alarms)
 
 
+def test_every_alarm_is_in_the_runbook() -> None:
+    alarms = {name for name, each in RESOURCES.items() if each["Type"] == "AWS::CloudWatch::Alarm"}
+    _, _, section = (ROOT / "docs/runbook.md").read_text().partition("\n## Alarms of the stack\n")
+    assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == alarms
+
+
+def test_the_limits_of_a_worker_are_by_default_those_of_the_settings() -> None:
+    defaults = {name: template()["Parameters"][name]["Default"] for name in ("Concurrency", "NewCans", "SetAside")}
+    # Without local mode.
+    said = (ROOT / "docs/settings.md").read_text()
+    assert re.search(rf"^\| `TRASH_CONCURRENCY` \| {defaults['Concurrency']} \|", said, re.MULTILINE)
+    assert re.search(rf"^\| `TRASH_NEW_CANS` \| {defaults['NewCans']}; local: 0 \|", said, re.MULTILINE)
+    assert re.search(rf"^\| `TRASH_BRAKE_SET_ASIDE`, .* \| {defaults['SetAside']}, 60, 90 \|", said, re.MULTILINE)
+
+
 def test_each_cpu_on_offer_has_a_memory_that_fargate_takes_with_it() -> None:
     memory = {cpu: int(each["MiB"]) for cpu, each in template()["Mappings"]["Memory"].items()}
     # Source: AWS, Amazon ECS, task definition parameters for Fargate: task size.

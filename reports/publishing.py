@@ -59,7 +59,8 @@ def publish_changed(*, kind: str, ids: Collection[str], **_: Any) -> None:
         return
     try:
         most = MOST_CANS_AT_ONCE if kind == CAN else MOST_AT_ONCE
-        _publish(PendingEntry.objects.filter(kind=kind, entry_id__in=sorted(ids)[:most]))
+        if errors := _publish(list(PendingEntry.objects.filter(kind=kind, entry_id__in=sorted(ids)[:most]))):
+            _publishing.failed(errors[0])
     except (StoreUnavailable, QueueUnavailable, *DATABASE_DOWN) as error:
         _publishing.failed(error)
 
@@ -68,15 +69,23 @@ def publish_noted() -> int:
     """
     Copy all entries that are noted, and send what sensors sent while they waited; return how many entries.
 
-    Raises StoreUnavailable, QueueUnavailable, RedriveKeyMissing, or Django's database errors.
+    Raises StoreUnavailable, QueueUnavailable, RedriveKeyMissing, or Django's database errors. A can whose row cannot be
+    written keeps its note, and StoreUnavailable is raised once all others are copied.
     """
-    count = 0
+    began = time.monotonic()
+    count, last, errors = 0, 0, list[StoreUnavailable]()
     # A kind that only another version of this program knows is that version's to copy.
-    while published := _publish(PendingEntry.objects.filter(kind__in=SOURCES).order_by("id")[:NOTES]):
-        count += published
-    while notes := list(PendingEntry.objects.filter(kind=KEPT).order_by("id").values_list("pk", "entry_id")[:NOTES]):
-        send_kept({key for _, key in notes})
-        _forget([pk for pk, _ in notes])
+    due = PendingEntry.objects.filter(kind__in=SOURCES).order_by("pk")
+    while notes := list(due.filter(pk__gt=last)[:NOTES]):
+        errors += _publish(notes)
+        count, last = count + len(notes), notes[-1].pk
+    while kept := list(PendingEntry.objects.filter(kind=KEPT).order_by("pk")[:NOTES]):
+        send_kept({note.entry_id for note in kept})
+        _forget(kept)
+    if errors:
+        raise errors[0]
+    if count:
+        _publishing.ended(began)
     return count
 
 
@@ -115,30 +124,34 @@ def note_all() -> None:
         note_change(kind, some)
 
 
-def _publish(notes: Any) -> int:
-    """Copy the entries of these notes, then remove the notes; notes that came meanwhile stay."""
-    began = time.monotonic()
+def _publish(notes: Sequence[PendingEntry]) -> list[StoreUnavailable]:
+    """
+    Copy the entries of these notes, then remove the notes; those that came meanwhile stay.
+
+    Returns why cans' rows could not be written, as where many write one at once: their notes stay, and hold up none.
+    """
     by_kind: dict[str, set[str]] = defaultdict(set)
-    seen = []
-    for pk, kind, id_ in notes.values_list("pk", "kind", "entry_id"):
-        seen.append(pk)
-        by_kind[kind].add(id_)
+    for note in notes:
+        by_kind[note.kind].add(note.entry_id)
     watch = alert_rule.any_of(rules_on()) if CAN in by_kind else None
+    failed: dict[str, StoreUnavailable] = {}
     for kind, ids in by_kind.items():
         store.write_entries(kind, ids, SOURCES[kind].texts, timezone.now())
         # A can's row says by what was entered it was made. Its entry comes first: what has no row yet asks for it.
         for can_id in ids if kind == CAN else ():
-            changes = store.put_entered(can_id, partial(entered_of, can_id), by_stream, timezone.now(), watch)
-            queue.publish_alerts(changes)
-    _forget(seen)
-    if seen:
-        _publishing.ended(began)
-    return len(seen)
+            try:
+                changes = store.put_entered(can_id, partial(entered_of, can_id), by_stream, timezone.now(), watch)
+            except StoreUnavailable as error:
+                failed[can_id] = error
+            else:
+                queue.publish_alerts(changes)
+    _forget([note for note in notes if note.kind != CAN or note.entry_id not in failed])
+    return list(failed.values())
 
 
-def _forget(notes: Sequence[int]) -> None:
+def _forget(notes: Sequence[PendingEntry]) -> None:
     for at in range(0, len(notes), 500):
-        PendingEntry.objects.filter(pk__in=notes[at : at + 500]).delete()
+        PendingEntry.objects.filter(pk__in=[note.pk for note in notes[at : at + 500]]).delete()
 
 
 def start_repair(**_: Any) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -22,12 +23,13 @@ from reports.insight import change, entered
 from reports.insight.alert_rule import AlertRule, Channel, rule_from_text
 from reports.insight.change import Change
 from reports.insight.status import Status
-from reports.pending_entries import PendingEntry
+from reports.pending_entries import PendingEntry, note_change
+from reports.register_kinds import CAN
 from reports.sensor_models import Mounting, Sensor
-from reports.store import StoreUnavailable
+from reports.store import StoreUnavailable, rows_again
 from reports.worker import register
 from reports.worker.register import Register
-from tests.support.fault_proxy import FaultProxy, reset
+from tests.support.fault_proxy import FaultProxy, edit, reset
 from trashsite import aws
 
 pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
@@ -184,6 +186,30 @@ def test_a_change_is_saved_and_copied_later_where_the_store_is_away(
         publishing.publish_noted()
         assert set(known(sensors, KEY)) == {KEY}
     aws.forget()
+
+
+def test_a_can_whose_row_cannot_be_written_holds_up_no_other(
+    sensors: Register[Registered], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def throttle_the_hot_one(asked: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+        hot = {name: keys for name, keys in asked["RequestItems"].items() if {"id": {"S": "hot"}} in keys["Keys"]}
+        return answer | {"Responses": {}, "UnprocessedKeys": hot} if hot else answer
+
+    note_change(CAN, ["another", "hot", "third"])
+    a_mounting()
+    monkeypatch.setattr(publishing, "NOTES", 2)
+    monkeypatch.setattr(rows_again, "ROUNDS", 1)
+    with FaultProxy(os.environ["AWS_ENDPOINT_URL_DYNAMODB"]) as proxy, monkeypatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL_DYNAMODB", proxy.url)
+        aws.forget()
+        with proxy.broken(edit(throttle_the_hot_one), "BatchGetItem"), pytest.raises(StoreUnavailable, match="can hot"):
+            publishing.publish_noted()
+        assert [(note.kind, note.entry_id) for note in PendingEntry.objects.all()] == [(CAN, "hot")]
+        assert set(known(sensors, KEY)) == {KEY}
+        publishing.publish_noted()
+    aws.forget()
+
+    assert not PendingEntry.objects.exists()
 
 
 def test_the_later_of_two_writers_wins_although_the_earlier_writes_last(sensors: Register[Registered]) -> None:

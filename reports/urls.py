@@ -74,10 +74,13 @@ urlpatterns = [
     path("sensors/explain/", explain.ExplainView.as_view(), name="explain"),
     path("sensors/mount/", mounting_forms.MountView.as_view(), name="mount"),
     path("mountings/<int:pk>/", mounting_forms.MountingFormView.as_view(), name="mounting"),
-    *either("sensors/<str:key>", sensors.SensorView.as_view(), "sensor"),
-    *either("sensors/<str:key>/mountings", mountings.MountingsView.as_view(), "mountings"),
-    *either("sensors/<str:key>/mountings/<int:pk>", mountings.MountingView.as_view(), "sensor-mounting"),
-    *either("sensors/<str:key>/mountings/<int:pk>/empty", mountings.EmptyNowView.as_view(), "empty-now"),
+    # A key may hold slashes, so the longer addresses come first, and the sensor's own is named with one at its end.
+    # What is no number is no mounting: by <int:pk> it would be a part of the key.
+    *either("sensors/<path:key>/mountings/<str:pk>/empty", mountings.EmptyNowView.as_view(), "empty-now"),
+    *either("sensors/<path:key>/mountings/<str:pk>", mountings.MountingView.as_view(), "sensor-mounting"),
+    *either("sensors/<path:key>/mountings", mountings.MountingsView.as_view(), "mountings"),
+    path("sensors/<path:key>/", sensors.SensorView.as_view(), name="sensor"),
+    path("sensors/<path:key>", sensors.SensorView.as_view()),
     *either("uplinks/<str:name>", uplinks.UplinksView.as_view(), "uplinks"),
     *either("views", saved_views.ViewsView.as_view(), "views"),
     *either("views/<int:view_id>", saved_views.SavedViewView.as_view(), "saved-view"),

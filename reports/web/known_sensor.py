@@ -24,10 +24,10 @@ def known_sensors(key: str) -> list[Sensor]:
     return found
 
 
-def known_mounting(key: str, pk: int) -> Mounting:
-    """Return a mounting of a sensor. Raises NotFound."""
+def known_mounting(key: str, pk: str) -> Mounting:
+    """Return a mounting of a sensor; pk: its number, in digits. Raises NotFound."""
     found = None
-    if pk < 2**63:
+    if pk.isascii() and pk.isdigit() and len(pk) < 20:
         found = Mounting.objects.select_related("sensor").filter(pk=pk, sensor__key=sensor_key(key)).first()
     if found is None:
         raise NotFound("No such mounting of this sensor is known.")

@@ -10,7 +10,7 @@ from django.contrib.admin.models import ADDITION, CHANGE
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -26,6 +26,7 @@ from reports.web.sensor_values import mounting_json
 from reports.web.view import REFUSALS, UNKNOWN, UNREAD, ApiView
 
 _NOTHING = "Nothing was changed."
+_PK = OpenApiParameter("id", int, OpenApiParameter.PATH)
 
 
 class MountingChange(schemas.Strict):
@@ -100,11 +101,12 @@ class MountingView(ApiView):
 
     @extend_schema(
         operation_id="change_mounting",
+        parameters=[_PK],
         request=MountingChange(partial=True),
         responses={200: sensor_schemas.MountingAnswer, **UNKNOWN, **UNREAD, **REFUSALS},
         tags=["sensors"],
     )
-    def patch(self, request: Request, key: str, pk: int) -> Response:
+    def patch(self, request: Request, key: str, pk: str) -> Response:
         """Change the calibration of a mounting, or its end. Reports that are stored stay as they are."""
         mounting = known_mounting(key, pk)
         sent = MountingChange(data=request.data)
@@ -125,11 +127,12 @@ class EmptyNowView(ApiView):
 
     @extend_schema(
         operation_id="empty_now",
+        parameters=[_PK],
         request=None,
         responses={200: sensor_schemas.MountingAnswer, **UNKNOWN, **UNREAD, **REFUSALS},
         tags=["sensors"],
     )
-    def post(self, request: Request, key: str, pk: int) -> Response:
+    def post(self, request: Request, key: str, pk: str) -> Response:
         """Take the sensor's present reading as the distance in the empty can."""
         mounting = known_mounting(key, pk)
         with _all_or_nothing():

@@ -129,7 +129,7 @@ NOT_TOLD = "Whether reports are being stored cannot be told just now"
 NOT_SIGNED_IN = "The database of users cannot be reached just now"
 NO_USER = {"database": NOT_SIGNED_IN}
 CANNOT_BE_TOLD = "cannot be told just now"
-MOUNTING = "sensors/<str:key>/mountings/<int:pk>"
+MOUNTING = "sensors/<path:key>/mountings/<str:pk>"
 NOT_SEEN = {"dynamodb": NOT_TOLD, **NO_USER}
 UNNOTED = '"noted":false'
 SQS, DYNAMODB = "SQS does not answer.", "DynamoDB does not answer."
@@ -226,9 +226,9 @@ VISITS = [
     *both("sensors", "/sensors", missing=NO_USER),
     *both("sensors", "/sensors", method="POST", content_type="text/csv", body="key,can_id\nS2,420\n", missing=NO_USER),
     *both("sensors/waiting", "/sensors/waiting", missing=NO_USER),
-    *both("sensors/<str:key>", "/sensors/S1", missing=NO_USER),
+    *both("sensors/<path:key>", "/sensors/S1", missing=NO_USER),
     Visit(
-        "sensors/<str:key>/mountings", "/sensors/S3/mountings", JSON, "token", 201, "POST", '{"can_id": "420"}', JSON
+        "sensors/<path:key>/mountings", "/sensors/S3/mountings", JSON, "token", 201, "POST", '{"can_id": "420"}', JSON
     ),
     Visit(f"{MOUNTING}", "/sensors/S1/mountings/7777", JSON, "token", 200, "PATCH", '{"holds_tilted": false}', JSON),
     Visit(f"{MOUNTING}/empty", "/sensors/S1/mountings/7777/empty", JSON, "token", 400, "POST", "", JSON),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.test import Client
@@ -71,6 +73,22 @@ def test_a_sensor_is_mounted_moved_and_calibrated_by_api(operator: Client) -> No
     ]
     assert operator.delete(f"/sensors/{KEY}").status_code == 204
     assert operator.get(f"/sensors/{KEY}").status_code == 404
+
+
+@pytest.mark.parametrize("key", ["urn:ngsi-ld:Device/7", "/rd/5", "a/", ".."])
+def test_a_key_may_hold_slashes(operator: Client, key: str) -> None:
+    sent = quote(key, safe="")
+    status, mounting = mount(operator, sent, can_id="1", since="2026-11-01T00:00:00Z")
+    assert (status, Sensor.objects.get().key) == (201, key)
+
+    page = operator.get(f"/mountings/{mounting['id']}/").content.decode()
+    address = re.search(r'href="(/sensors/[^"]+format=json)"', page)
+    assert address
+    assert operator.get(html.unescape(address[1])).json()["key"] == key
+    path = f"/sensors/{sent}/mountings/{mounting['id']}"
+    assert operator.patch(path, '{"empty_mm": 900, "full_mm": 9}', content_type="application/json").status_code == 200
+    assert operator.post(f"{path}/empty/").json()["errors"][0]["rule"].startswith("No distance of this sensor")
+    assert operator.delete(f"/sensors/{key}/").status_code == 204
 
 
 def test_the_present_reading_is_taken_as_empty(operator: Client) -> None:

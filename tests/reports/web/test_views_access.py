@@ -109,17 +109,17 @@ MATRIX: dict[str, Row] = {
     "cans/<str:can_id>/facts/": row(FORM, POST=SAVED, PUT=SAVED, otherwise=UNTAKEN),
     "sensors": row(READ, POST=SETTLE[415], PUT=SETTLE[405], PATCH=SETTLE[405], DELETE=SETTLE[405]),
     "sensors/waiting": row(READ, POST=SETTLE[405], PUT=SETTLE[405], PATCH=SETTLE[405], DELETE=SETTLE[405]),
-    "sensors/<str:key>": row(
+    "sensors/<path:key>": row(
         UNKNOWN, OPTIONS=READ, POST=SETTLE[405], PUT=SETTLE[405], PATCH=SETTLE[405], DELETE=SETTLE[404]
     ),
     # The body that is sent holds a member that no mounting has.
-    "sensors/<str:key>/mountings": row(
+    "sensors/<path:key>/mountings": row(
         UNREAD, OPTIONS=READ, POST=SETTLE[400], PUT=SETTLE[405], PATCH=SETTLE[405], DELETE=SETTLE[405]
     ),
-    "sensors/<str:key>/mountings/<int:pk>": row(
+    "sensors/<path:key>/mountings/<str:pk>": row(
         UNREAD, OPTIONS=READ, POST=SETTLE[405], PUT=SETTLE[405], PATCH=SETTLE[404], DELETE=SETTLE[405]
     ),
-    "sensors/<str:key>/mountings/<int:pk>/empty": row(
+    "sensors/<path:key>/mountings/<str:pk>/empty": row(
         UNREAD, OPTIONS=READ, POST=SETTLE[404], PUT=SETTLE[405], PATCH=SETTLE[405], DELETE=SETTLE[405]
     ),
     "sensors/explain/": row(FORM, OPTIONS=FORM, POST=FORM, PUT=FORM, otherwise=UNTAKEN),

@@ -30,6 +30,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EPOCH_MS_FROM = Decimal("1e11")
 #: Python makes no integer of more than 4,300 digits.
 _decoder = json.JSONDecoder(parse_int=float)
+#: A level beyond it, which only another service can have written, is none: the whole number that the eight characters
+#: 1E999999 are takes seconds of CPU, and no page can show it.
+_TOO_FAR = Decimal(10) ** 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +115,9 @@ def iso(instant: datetime) -> str:
 
 @lru_cache(maxsize=1024)
 def percent(level: str) -> Decimal | None:
-    """Return a level as a number; None where another service wrote one that is not a number."""
+    """Return a level as a number; None where another service wrote one that is not a number, or a million and more."""
     try:
         number = Decimal(level)
     except InvalidOperation:
         return None
-    return number if number.is_finite() else None
+    return number if number.is_finite() and number.copy_abs() < _TOO_FAR else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from reports.report import MAX_CAN_ID, Report, percent
+from reports.report import MAX_CAN_ID, Report
 from reports.store.conditions import passes
 from reports.store.dynamodb import LEVELS, Item, dynamodb
 from reports.store.errors import as_store_errors
@@ -31,14 +31,15 @@ _READ = (
 
 
 class Met(NamedTuple):
-    """A can on the way through the table. keys: by index its key there, where it has one; attributes are left out."""
+    """
+    A can on the way through the table; attributes are left out.
+
+    keys: by index its key there, where it has one. lacking: of one that is in no index, its level as it is written.
+    """
 
     report: Report
     keys: Mapping[str, str]
-
-    @property
-    def is_indexed(self) -> bool:
-        return bool(self.keys)
+    lacking: Item | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,13 @@ def walk(after: str | None = None) -> Iterator[Stretch]:
 
 
 def _stretch(items: Sequence[Item], position: str | None) -> Stretch:
-    return Stretch([Met(report, _keys(item)) for item in items if (report := report_of(item))], position)
+    return Stretch([_met(item, report) for item in items if (report := report_of(item))], position)
+
+
+def _met(item: Item, report: Report) -> Met:
+    if _SHARD not in item:
+        return Met(report, {}, item["level"])
+    return Met(report, {index: item[key]["S"] for index, (_, key) in INDEXES.items() if key in item}, None)
 
 
 def count(keys: KeyRange) -> Iterator[int]:
@@ -142,34 +149,29 @@ def _counted(keys: KeyRange, shard: str) -> Iterator[Answer]:
         yield from answers(request)
 
 
-def _keys(item: Item) -> dict[str, str]:
-    if _SHARD not in item:
-        return {}
-    return {index: item[key]["S"] for index, (_, key) in INDEXES.items() if key in item}
-
-
-def mend(reports: Sequence[Report]) -> int:
+def mend(cans: Sequence[Met]) -> int:
     """
-    Bring cans into the indexes that another service wrote without our keys; return how many.
+    Bring into the indexes those cans that another service wrote without our keys; return how many.
 
-    One that was written anew meanwhile is left alone. Raises StoreUnavailable.
+    One that was written anew meanwhile is left alone, as is one whose id no report may have: no index takes a key of
+    more than 1,024 bytes. Raises StoreUnavailable.
     """
     with as_store_errors():
-        return sum(side_by_side(_mend, reports))
+        return sum(side_by_side(_mend, [can for can in cans if can.lacking and len(can.report.can_id) <= MAX_CAN_ID]))
 
 
-def _mend(report: Report) -> bool:
+def _mend(can: Met) -> bool:
+    report = can.report
     keys = index_keys(report.can_id, report.level, report.measured_at)
     request = {
         "TableName": full_name(LEVELS),
         "Key": {"id": {"S": report.can_id}},
         "UpdateExpression": "SET " + ", ".join(f"#{at} = :{at}" for at in range(len(keys))),
-        # The level that the key was made of: S from the lab's own service, perhaps N from another.
-        "ConditionExpression": "attribute_not_exists(#0) AND #level IN (:text, :number)",
+        # The level that the key was made of, as it was written: S by the lab's own service, perhaps N by another.
+        "ConditionExpression": "attribute_not_exists(#0) AND #level = :level",
         "ExpressionAttributeNames": {"#level": "level", **{f"#{at}": name for at, name in enumerate(keys)}},
         "ExpressionAttributeValues": {
-            ":text": {"S": report.level},
-            ":number": {"N": report.level} if percent(report.level) is not None else {"S": report.level},
+            ":level": can.lacking,
             **{f":{at}": value for at, value in enumerate(keys.values())},
         },
     }

@@ -14,7 +14,8 @@ from django.utils.safestring import SafeString, mark_safe
 from reports.insight.standing import Standing
 from reports.insight.status import FILLING_SHARE, Status
 from reports.insight.stop_map import StopMap
-from reports.templatetags.trash import number, rounded, visible
+from reports.report import percent as parsed
+from reports.templatetags.trash import number, visible
 
 register = template.Library()
 
@@ -29,7 +30,7 @@ def level(text: str, standing: Standing | None = None) -> SafeString:
 
     standing: of the can whose newest level it is: it gives the colour. A level of the past has one colour.
     """
-    percent = rounded(text)
+    percent = parsed(text)
     if percent is None:
         return format_html('<span class="level">{}</span>', text)
     colour = _tone(percent, standing) if standing else "fine"

@@ -7,7 +7,6 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 from functools import lru_cache
 from html import escape
 from typing import Any
@@ -27,8 +26,6 @@ from reports.report import percent as parsed
 
 register = template.Library()
 
-#: A level beyond it, which only another service can have written, is shown as its text.
-_ROUNDED_TO = Decimal(10) ** 6
 _NOTHING = mark_safe("")
 #: Attributes with a longer value than this are folded.
 FOLDED_FROM = 300
@@ -62,16 +59,10 @@ def mark_wrong(rules: Mapping[str, str], name: str) -> SafeString:
 @register.filter
 def percent(level: str) -> str:
     """Round a level for reading: one decimal, and none where it would be zero."""
-    number = rounded(level)
+    number = parsed(level)
     if number is None:
         return level
     return f"{number:.1f}".removesuffix(".0")
-
-
-def rounded(level: str) -> Decimal | None:
-    """Return a level as a number that can be written; None where it is none or far too large, from another service."""
-    found = parsed(level)
-    return found if found is not None and found.copy_abs() < _ROUNDED_TO else None
 
 
 @register.filter

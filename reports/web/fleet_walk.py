@@ -163,8 +163,8 @@ def _add(count: Count, stretch: Stretch, now: datetime) -> None:
             count.pass_over(held_by)
             continue
         count.add(can.report, place_of(can.report, known), stream_of(can.report, known), now, held_by)
-    if lacking := [can.report for can in stretch.cans if not can.is_indexed]:
-        log.info("brought %d cans that another service wrote into the indexes", store.mend(lacking))
+    if mended := store.mend(stretch.cans):
+        log.info("brought %d cans that another service wrote into the indexes", mended)
 
 
 def _urgent(now: datetime, alarmed: Sequence[str]) -> list[Urgent]:

@@ -56,7 +56,7 @@ class Command(BaseCommand):
 def _adopt() -> Iterator[tuple[int, int]]:
     """Yield, a page of the table at a time, how many cans there were and how many of them the lists lacked."""
     for stretch in store.walk():
-        yield len(stretch.cans), store.mend([can.report for can in stretch.cans if not can.is_indexed])
+        yield len(stretch.cans), store.mend(stretch.cans)
 
 
 def _suffix_of(table: str) -> str:

@@ -40,7 +40,7 @@ def test_a_level_without_a_time_is_neither_old_nor_silent() -> None:
     report = Report("1", "5", None, None)
     assert status(report, NOW) == Status.OK
     assert not is_old(report, NOW)
-    assert [percent(text) for text in ("Infinity", "x", "1.50")] == [None, None, Decimal("1.50")]
+    assert [percent(text) for text in ("Infinity", "x", "1E999999", "1.50")] == [None, None, None, Decimal("1.50")]
 
 
 def test_a_row_says_which_status_holds_from_when_on() -> None:

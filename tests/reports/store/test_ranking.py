@@ -16,7 +16,7 @@ from django.conf import settings
 from reports import store
 from reports.insight.fold import trend
 from reports.report import Report
-from reports.store import Order, Ranked, ranked
+from reports.store import Met, Order, Ranked, ranked
 from reports.store.keys import heard_part
 from tests.support.cans import a_report
 from trashsite import aws
@@ -169,18 +169,33 @@ def test_what_another_service_wrote_is_found_and_mended(suffix: str) -> None:
         boto3.client("dynamodb").put_item(TableName=table, Item={"id": {"S": can_id}, "level": {"S": level}})
     store.put_reports([a_report("ours", "12", NOW)], now=NOW)
 
-    lacking = lacking_reports()
+    lacking = lacking_cans()
     assert store.mend(lacking) == 2
     assert store.mend(lacking) == 0
 
     assert [report.can_id for report in ranked("fullest", size=5).items] == ["lab", "ours"]
     assert [report.can_id for report in ranked("id", size=5).items] == ["lab", "odd", "ours"]
     assert [report.can_id for report in ranked("silent", size=5).items] == ["ours"]
-    assert lacking_reports() == []
+    assert lacking_cans() == []
 
 
-def lacking_reports() -> list[Report]:
-    return [can.report for stretch in store.walk() for can in stretch.cans if not can.is_indexed]
+def test_no_level_or_id_of_another_service_stops_the_mending(suffix: str) -> None:
+    odd = ["1e200", "9" * 45, "1_0", " 5 ", "0e999"]
+    for at, level in enumerate([{"S": each} for each in odd] + [{"N": "42.50"}]):
+        boto3.client("dynamodb").put_item(
+            TableName=f"trash-levels-{suffix}", Item={"id": {"S": str(at)}, "level": level}
+        )
+    too_long = {"id": {"S": "x" * 1_500}, "level": {"S": "7"}}
+    boto3.client("dynamodb").put_item(TableName=f"trash-levels-{suffix}", Item=too_long)
+
+    assert store.mend(lacking_cans()) == 6
+
+    assert [can.report.can_id for can in lacking_cans()] == ["x" * 1_500]
+    assert [report.can_id for report in ranked("id", size=9).items] == list("012345")
+
+
+def lacking_cans() -> list[Met]:
+    return [can for stretch in store.walk() for can in stretch.cans if can.lacking]
 
 
 def test_a_page_is_bounded_by_the_bytes_of_its_attributes(suffix: str) -> None:

@@ -54,7 +54,7 @@ def put(*reports: Report) -> Outcome:
 
 def whole_fleet() -> list[tuple[Report, bool]]:
     """Walk the fleet: each can, without its attributes, and whether the indexes lack it."""
-    return [(can.report, not can.is_indexed) for stretch in store.walk() for can in stretch.cans]
+    return [(can.report, can.lacking is not None) for stretch in store.walk() for can in stretch.cans]
 
 
 def all_history(can_id: str, size: int = 500, newest_first: bool = False) -> list[Report]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import zlib
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -48,7 +49,7 @@ def read_levels(path: Path) -> dict[str, Past]:
             for row in rows:
                 past = cans.setdefault(row["can_id"], Past(row["stream"]))
                 past.readings.append(_reading(row, f"{path}, line {rows.line_num}"))
-    except (csv.Error, UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
+    except (csv.Error, UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InvalidFile(f"{path} must be CSV in UTF-8, plain or .gz: {error}") from error
     return cans
 

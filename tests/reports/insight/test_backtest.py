@@ -102,6 +102,15 @@ def test_a_file_that_is_no_list_of_levels_is_refused_with_line_and_field(tmp_pat
     assert "Name a CSV file" in str(refused.value)
 
 
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.csv.gz"
+    packed = gzip.compress(HEAD.encode() * 9)
+    path.write_bytes(packed[:10] + b"\xff" * 9 + packed[19:])
+
+    with pytest.raises(CommandError, match=r"must be CSV in UTF-8, plain or \.gz"):
+        backtest(path)
+
+
 def test_a_missing_file_is_an_error_that_says_the_next_step(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=r"No such file.*Name a CSV file"):
         backtest(tmp_path / "none.csv")

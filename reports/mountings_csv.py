@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -12,21 +10,13 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.dateparse import parse_datetime
 
+from reports.csv_rows import Rows, WrongLines
 from reports.mounting_changes import mount
 
 COLUMNS = (
     "key", "channel", "model", "can_id", "since", "until", "empty_mm", "full_mm", "blind_mm", "is_blind_full",
     "holds_tilted",
 )  # fmt: skip
-_MOST_ERRORS = 20
-
-
-class WrongLines(ValueError):
-    """A file of which nothing was taken: what is wrong, line by line."""
-
-    def __init__(self, errors: list[str]) -> None:
-        super().__init__(f"{len(errors)} errors")
-        self.errors = errors
 
 
 def import_mountings(text: str, now: datetime) -> dict[str, int]:
@@ -36,38 +26,19 @@ def import_mountings(text: str, now: datetime) -> dict[str, int]:
     Columns: key and can_id, and any of COLUMNS; an empty `since` is now; empty distances mean that the sensor tells a
     percent itself. Cells may be separated by `;`, as spreadsheets write them. Raises WrongLines.
     """
-    text = text.removeprefix("\ufeff")
-    first_line = text.partition("\n")[0]
-    delimiter = ";" if first_line.count(";") > first_line.count(",") else ","
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    columns = [name.strip().casefold() for name in rows.fieldnames or ()]
-    rows.fieldnames = columns
-    if not {"key", "can_id"} <= set(columns) or set(columns) - set(COLUMNS):
+    rows = Rows(text, {})
+    columns = set(rows.columns)
+    if not {"key", "can_id"} <= columns or columns - set(COLUMNS):
         raise WrongLines([f"The first line must name the columns key and can_id, and any of {', '.join(COLUMNS)}."])
-    errors: list[str] = []
     counts = {"new": 0, "same": 0}
     with transaction.atomic():
-        try:
-            for row in rows:
-                if None in row:
-                    errors.append(f"Line {rows.line_num} has more cells than the first line.")
-                elif said := _mount(row, now, counts):
-                    errors += [f"Line {rows.line_num}: {each}" for each in said]
-                if len(errors) >= _MOST_ERRORS:
-                    errors.append("Further lines were not looked at.")
-                    break
-        except csv.Error as error:
-            errors.append(f"Line {rows.line_num} is not CSV: {error}.")
-        if errors:
+        if errors := rows.errors(lambda cells: _mount(cells, now, counts)):
             raise WrongLines(errors)
     return counts
 
 
-def _mount(row: Mapping[str, str | None], now: datetime, counts: dict[str, int]) -> list[str]:
+def _mount(cells: Mapping[str, str], now: datetime, counts: dict[str, int]) -> list[str]:
     """Mount one line's sensor; return what is wrong with it."""
-    cells = {name: (value or "").strip() for name, value in row.items()}
-    if any("\x00" in value for value in cells.values()):
-        return ["holds a NUL character."]
     try:
         values = {name: _value(name, text) for name, text in cells.items() if name not in ("key", "can_id", "channel")}
         since = values.pop("since", None) or now

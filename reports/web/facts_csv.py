@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from decimal import Decimal
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 
+from reports.csv_rows import Rows, WrongLines
 from reports.entered_models import StreamLimits
 from reports.kept_changes import Pair
 from reports.models import HALF_A_PLACE, Can, index_words, lacking_coordinate
@@ -55,41 +54,25 @@ def plan(text: str) -> Plan:
     are names too, cells may be separated by `;`, and an export of the fleet may come back: what devices sent in it
     changes nothing, nor does a stream that is the one that the can sends itself, where none is entered. Writes nothing.
     """
-    result = Plan()
-    text = text.removeprefix("\ufeff")
-    first_line = text.partition("\n")[0]
-    delimiter = ";" if first_line.count(";") > first_line.count(",") else ","
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    columns = [_column(name) for name in rows.fieldnames or ()]
-    rows.fieldnames = columns
-    if "can_id" not in columns:
-        result.errors.append(f"The first line must name the columns, among them can_id: {', '.join(COLUMNS)}.")
-        return result
-    if unknown := [name for name in columns if name not in (*COLUMNS, *EXPORTED)]:
-        result.errors.append(f"Unknown columns: {', '.join(unknown)}. Known: {', '.join(COLUMNS)}.")
-        return result
-    if ("latitude" in columns) != ("longitude" in columns):
-        result.errors.append("The first line must name both latitude and longitude, or neither.")
-        return result
+    try:
+        rows = Rows(text, ALIASES)
+    except WrongLines as error:
+        return Plan(errors=error.errors)
+    if said := _wrong_columns(rows.columns):
+        return Plan(errors=[said])
     sent: dict[str, dict[str, str]] = {}
     exported: dict[str, dict[str, str]] = {}
-    try:
-        for row in rows:
-            values = {name: as_it_was((row.get(name) or "").strip()) for name in columns}
-            told = {name: values.pop(name) for name in EXPORTED if name in values}
-            can_id = values.pop("can_id")
-            if None in row:
-                result.errors.append(f"Line {rows.line_num} has more cells than the first line.")
-            elif can_id in sent:
-                result.errors.append(f"Line {rows.line_num}: can {can_id} stands in the file twice.")
-            else:
-                sent[can_id], exported[can_id] = values, told
-                result.errors += _errors(rows.line_num, can_id, values)
-            if len(result.errors) >= 20:
-                result.errors.append("Further lines were not looked at.")
-                return result
-    except csv.Error as error:
-        result.errors.append(f"Line {rows.line_num} is not CSV: {error}.")
+
+    def take(cells: dict[str, str]) -> list[str]:
+        values = {name: as_it_was(cell) for name, cell in cells.items()}
+        told = {name: values.pop(name) for name in EXPORTED if name in values}
+        can_id = values.pop("can_id")
+        if can_id in sent:
+            return [f"can {can_id} stands in the file twice."]
+        sent[can_id], exported[can_id] = values, told
+        return _errors(can_id, values)
+
+    result = Plan(errors=rows.errors(take))
     if result.errors:
         # Nothing is done; and a number of a million digits cannot even be compared.
         return result
@@ -137,26 +120,28 @@ def apply(changes: Sequence[Change], now: datetime) -> list[Pair]:
     return pairs
 
 
-def _column(name: str) -> str:
-    word = name.strip().casefold()
-    return ALIASES.get(word, word)
+def _wrong_columns(columns: Sequence[str]) -> str | None:
+    if "can_id" not in columns:
+        return f"The first line must name the columns, among them can_id: {', '.join(COLUMNS)}."
+    if unknown := [name for name in columns if name not in (*COLUMNS, *EXPORTED)]:
+        return f"Unknown columns: {', '.join(unknown)}. Known: {', '.join(COLUMNS)}."
+    if ("latitude" in columns) != ("longitude" in columns):
+        return "The first line must name both latitude and longitude, or neither."
+    return None
 
 
-def _errors(line: int, can_id: str, values: Mapping[str, str]) -> list[str]:
+def _errors(can_id: str, values: Mapping[str, str]) -> list[str]:
     can = Can(can_id=can_id, **{name: _value(name, text) for name, text in values.items() if name != "retired"})
-    # PostgreSQL takes no NUL, and no page shows it.
-    if any("\x00" in text for text in values.values()):
-        return [f"Line {line} holds a NUL character."]
     if values.get("retired", "").casefold() not in ("yes", "no", ""):
-        return [f"Line {line}: retired: write yes or no."]
+        return ["retired: write yes or no."]
     if lacking_coordinate(values.get("latitude"), values.get("longitude")):
-        return [f"Line {line}: {HALF_A_PLACE}"]
+        return [HALF_A_PLACE]
     try:
         can.clean_fields()
     except ValidationError as error:
         if "can_id" in error.message_dict:
-            return [f"Line {line}: can_id: must be 1-128 characters long, without / and control characters."]
-        return [f"Line {line}: {name}: {' '.join(said)}" for name, said in error.message_dict.items()]
+            return ["can_id: must be 1-128 characters long, without / and control characters."]
+        return [f"{name}: {' '.join(said)}" for name, said in error.message_dict.items()]
     return []
 
 

@@ -15,7 +15,8 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from reports.mountings_csv import WrongLines, import_mountings
+from reports.csv_rows import WrongLines
+from reports.mountings_csv import import_mountings
 from reports.sensor_models import Sensor
 from reports.web import cursors, queries, sensor_schemas
 from reports.web.access import MayEditSensors

@@ -10,7 +10,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from reports import publishing
-from reports.mountings_csv import COLUMNS, WrongLines, import_mountings
+from reports.csv_rows import WrongLines
+from reports.mountings_csv import COLUMNS, import_mountings
 from reports.queue import QueueUnavailable, RedriveKeyMissing
 from reports.store import StoreUnavailable
 

@@ -100,6 +100,8 @@ def test_cans_are_retired_and_brought_back_by_a_column() -> None:
         ("can_id,retired\n1,maybe\n", "Line 2: retired: write yes or no"),
         ("can_id,name\n1," + "x" * 200 + "\n", "Line 2: name"),
         ('can_id,name\n1,"a\x00b"\n', "Line"),
+        ("can_id,name\n1," + "x" * 131_073 + "\n", "Line 2 is not CSV: field larger"),
+        ("can_id," + "x" * 131_073 + "\n1,a\n", "Line 1 is not CSV: field larger"),
         ("can_id,name\n" + "a/b,x\n" * 50, "Further lines"),
     ],
 )

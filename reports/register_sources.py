@@ -114,7 +114,8 @@ def _limits_texts(ids: Sequence[str]) -> dict[str, str]:
 def _cans_entered() -> Iterator[str]:
     corrected = set(Correction.objects.values_list("can_id", flat=True).distinct())
     yield from corrected
-    names = [name for name in streams_entered() if name.casefold() in by_stream()]
+    limits = by_stream()
+    names = [name for name in streams_entered() if name.casefold() in limits]
     for can_id in Can.objects.filter(HAS_LIMITS | Q(stream__in=names)).values_list("pk", flat=True).iterator():
         if can_id not in corrected:
             yield can_id

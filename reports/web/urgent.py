@@ -43,21 +43,17 @@ class UrgentRow:
         }
 
 
-@dataclass(slots=True)
-class _Held:
-    """The rows of the last count: as old as all else that the overview shows."""
-
-    counted_at: datetime | None = None
-    rows: Sequence[UrgentRow] = ()
-
-
-_held = _Held()
+#: When the last count was, and its rows, as old as all else that the overview shows. One value, so that no thread reads
+#: the time of one count and the rows of another.
+_held: tuple[datetime, Sequence[UrgentRow]] | None = None
 
 
 def rows(urgent: Sequence[Urgent], counted_at: datetime) -> Sequence[UrgentRow]:
     """Return what is known of these cans; asks once a count, by a BatchGetItem and a query. Raises StoreUnavailable."""
-    if _held.counted_at == counted_at:
-        return _held.rows
+    global _held  # noqa: PLW0603
+    held = _held
+    if held and held[0] == counted_at:
+        return held[1]
     can_ids = [each.can_id for each in urgent]
     found = store.latest_rows(can_ids) if can_ids else {}
     cans, has_facts = database.ask(lambda: facts_of(can_ids))
@@ -73,7 +69,7 @@ def rows(urgent: Sequence[Urgent], counted_at: datetime) -> Sequence[UrgentRow]:
         for each in urgent
     ]
     if has_facts:
-        _held.counted_at, _held.rows = counted_at, made
+        _held = counted_at, made
     return made
 
 
@@ -88,4 +84,5 @@ def _standing(urgent: Urgent, at: datetime | None, row: Row | None, counted_at: 
 
 def forget() -> None:
     """Ask anew when next asked: as between tests."""
-    _held.counted_at = None
+    global _held  # noqa: PLW0603
+    _held = None

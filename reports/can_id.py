@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
-from django.db.models import CharField
 
-from reports.report import MAX_CAN_ID
-
-CAN_ID = RegexValidator(r"^[^/\x00-\x1f]+\Z")
-_FIELD: CharField[str, str] = CharField(max_length=MAX_CAN_ID, validators=[CAN_ID])
+from reports.report import CAN_ID, CAN_ID_RULE
 
 
 def is_can_id(text: str) -> bool:
-    """Say whether this can be a can's id: no database needs to be asked for what cannot."""
-    try:
-        _FIELD.clean(text, None)
-    except ValidationError:
-        return False
-    return True
+    """Say whether reports of a can of this id are taken: no database needs to be asked for any other."""
+    return CAN_ID.match(text) is not None and text == text.strip()
+
+
+def check_can_id(text: str) -> None:
+    """Raise ValidationError for what cannot be the id of a can: a validator of models."""
+    if not is_can_id(text):
+        raise ValidationError(CAN_ID_RULE)

@@ -23,7 +23,7 @@ from django.db import connection, models, transaction
 
 # Django looks for an app's models here.
 from reports.alert_rules import AlertRule  # noqa: F401
-from reports.can_id import CAN_ID
+from reports.can_id import check_can_id
 from reports.entered_models import StreamLimits
 from reports.insight.entered import DEFAULT, Spread
 from reports.kept_changes import CanChange  # noqa: F401
@@ -88,7 +88,7 @@ class Can(models.Model):
     retired_at: out of service from then on, gone from lists and counts; a newer report revives it.
     """
 
-    can_id = models.CharField("can", max_length=128, primary_key=True, validators=[CAN_ID])
+    can_id = models.CharField("can", max_length=128, primary_key=True, validators=[check_can_id])
     name = models.CharField(max_length=120, blank=True)
     address = models.CharField(max_length=240, blank=True)
     stream = models.CharField(max_length=64, blank=True, help_text="paper, glass, plastic, ...")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,9 @@ MAX_REPORTS = 500
 MAX_REPORT_BYTES = 16 * 1024
 MAX_NESTING = 8
 MAX_CAN_ID = 128
+#: Matches the id of a can, once it is trimmed. Browsers lead /reports/.. elsewhere, and a / ends a part of an address.
+CAN_ID = re.compile(rf"(?!\.\.?\Z)[^/\x00-\x1f\x7f-\x9f\u2028\u2029]{{1,{MAX_CAN_ID}}}\Z")
+CAN_ID_RULE = f"must have 1 to {MAX_CAN_ID} characters, not be . or .., and hold no / or control character"
 MAX_LEVEL = 32
 MAX_STREAM = 64
 #: How far a device's clock may run ahead of the queue's.

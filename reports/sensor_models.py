@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models, transaction
 
-from reports.can_id import CAN_ID
+from reports.can_id import check_can_id
 from reports.formats import models as formats_models
 from reports.pending_entries import Registered, note_change, note_deleted
 from reports.register_kinds import SENSOR
@@ -76,7 +76,7 @@ class Mounting(Registered):
     register_kind = SENSOR
 
     sensor = models.ForeignKey(Sensor, on_delete=models.CASCADE, related_name="mountings")
-    can_id = models.CharField("can", max_length=128, validators=[CAN_ID], db_index=True)
+    can_id = models.CharField("can", max_length=128, validators=[check_can_id], db_index=True)
     since = models.DateTimeField(help_text="mounted at")
     until = models.DateTimeField(null=True, blank=True, help_text="taken out at; empty: still there")
     empty_mm = models.PositiveIntegerField(

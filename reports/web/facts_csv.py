@@ -18,6 +18,7 @@ from reports.kept_changes import Pair
 from reports.models import HALF_A_PLACE, Can, index_words, lacking_coordinate
 from reports.pending_entries import note_change
 from reports.register_kinds import CAN, RETIRED
+from reports.report import CAN_ID_RULE
 from reports.web.csv_files import as_it_was
 
 COLUMNS = ("can_id", "name", "address", "stream", "latitude", "longitude", "retired")
@@ -140,7 +141,7 @@ def _errors(can_id: str, values: Mapping[str, str]) -> list[str]:
         can.clean_fields()
     except ValidationError as error:
         if "can_id" in error.message_dict:
-            return ["can_id: must be 1-128 characters long, without / and control characters."]
+            return [f"can_id: {CAN_ID_RULE}."]
         return [f"{name}: {' '.join(said)}" for name, said in error.message_dict.items()]
     return []
 

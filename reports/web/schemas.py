@@ -9,6 +9,7 @@ from rest_framework import serializers
 from reports.insight.cycles import Stage
 from reports.insight.forecast import Reliability
 from reports.insight.status import REPORTED, Status
+from reports.report import CAN_ID_RULE
 from reports.store import Order
 
 _STATUS = (
@@ -186,7 +187,7 @@ class ChartAnswer(serializers.Serializer[Any]):
 
 
 class ReportSent(serializers.Serializer[Any]):
-    can_id = serializers.CharField(max_length=128, help_text="1-128 characters, no `/`.")
+    can_id = serializers.CharField(max_length=128, help_text=f"It {CAN_ID_RULE}.")
     level = serializers.CharField(max_length=32, help_text="Percent full, 0-100: a string or a number.")
     measured_at = serializers.DateTimeField(
         required=False, allow_null=True, help_text="ISO 8601 with a zone, or epoch seconds."

@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reports.formats.native import dump, parse, with_stream_and_location
-from reports.report import InvalidReport, Report, iso
+from reports.report import CAN_ID_RULE, InvalidReport, Report, iso
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
@@ -107,20 +107,20 @@ def test_a_can_id_is_a_string_or_an_integer_of_1_to_128_characters(sent: object,
         ({"id": 1}, "must be a string or an integer"),
         (1.5, "must be an integer where it is a number"),
         (1e300, "must be an integer where it is a number"),
-        ("", "must have 1 to 128 characters"),
-        (" \t", "must have 1 to 128 characters"),
-        ("x" * 129, "must have 1 to 128 characters"),
-        ("x" * 4096, "must have 1 to 128 characters"),
-        (10**128, "must have 1 to 128 characters"),
-        ("a\nb", "must not hold control characters"),
-        ("a\x1bb", "must not hold control characters"),
-        ("a\x7fb", "must not hold control characters"),
-        ("a\x9bb", "must not hold control characters"),
-        ("a\u2028b", "must not hold control characters"),
-        ("a/b", "must not hold a slash, nor be . or .."),
-        ("/", "must not hold a slash, nor be . or .."),
-        (".", "must not hold a slash, nor be . or .."),
-        (" .. ", "must not hold a slash, nor be . or .."),
+        ("", CAN_ID_RULE),
+        (" \t", CAN_ID_RULE),
+        ("x" * 129, CAN_ID_RULE),
+        ("x" * 4096, CAN_ID_RULE),
+        (10**128, CAN_ID_RULE),
+        ("a\nb", CAN_ID_RULE),
+        ("a\x1bb", CAN_ID_RULE),
+        ("a\x7fb", CAN_ID_RULE),
+        ("a\x9bb", CAN_ID_RULE),
+        ("a\u2028b", CAN_ID_RULE),
+        ("a/b", CAN_ID_RULE),
+        ("/", CAN_ID_RULE),
+        (".", CAN_ID_RULE),
+        (" .. ", CAN_ID_RULE),
         ("a\x00b", "must not hold the character NUL"),
         ("\ud800", "must not hold a lone surrogate"),
         ("a\udfff", "must not hold a lone surrogate"),

@@ -109,7 +109,7 @@ def test_errors_name_their_line(text: str, said: str) -> None:
     assert any(said in error for error in facts_csv.plan(text).errors)
 
 
-@pytest.mark.parametrize("can_id", ["a/b", "a\nb", "420\n", ""])
+@pytest.mark.parametrize("can_id", ["a/b", "a\nb", "420\n", "", "..", ".", "a\x85", "a\u2028b", " a", "x" * 129])
 def test_an_id_that_no_report_can_have_is_refused(can_id: str) -> None:
     with pytest.raises(ValidationError, match="can_id"):
         Can(can_id=can_id).clean_fields()
@@ -143,5 +143,5 @@ def test_other_names_and_semicolons_are_read_and_half_a_place_is_refused() -> No
     plan = facts_csv.plan("Can_id;lat;lon\n1;50.1;14.2\n2;50.1;\na/b;1;1\n")
     assert plan.errors == [
         "Line 3: Enter both coordinates, or neither.",
-        "Line 4: can_id: must be 1-128 characters long, without / and control characters.",
+        "Line 4: can_id: must have 1 to 128 characters, not be . or .., and hold no / or control character.",
     ]

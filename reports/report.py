@@ -1,4 +1,4 @@
-"""What a report is: its fields, their limits, what a percent is, and how an instant is written."""
+"""What a report is: its fields, their limits, what a percent is, and how instants and numbers are written."""
 
 from __future__ import annotations
 
@@ -125,3 +125,10 @@ def percent(level: str) -> Decimal | None:
     except InvalidOperation:
         return None
     return number if number.is_finite() and number.copy_abs() < _TOO_FAR else None
+
+
+def json_number(value: Decimal | None) -> int | float | None:
+    """Return a number as JSON writes it: an integer where it is whole; None for None."""
+    if value is None:
+        return None
+    return int(value) if value == value.to_integral_value() else float(value)

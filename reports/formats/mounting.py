@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from reports.formats.readings import Battery, Clock, Reading, Verdict
-from reports.report import Report
+from reports.report import Report, json_number
 
 #: Beyond the empty can's distance by more than this share there is no content to measure: an open lid, another can.
 FAR_BEYOND = Decimal(4) / 3
@@ -141,10 +141,10 @@ def _report(
         "model": reading.model,
         "frame": None if reading.is_past else reading.frame.counter,
         "channel": reading.channel,
-        "distance_mm": _number(reading.distance_mm),
+        "distance_mm": json_number(reading.distance_mm),
         "calibration": calibration.version if calibration else None,
-        "temperature_c": _number(reading.temperature_c),
-        "tilt_deg": _number(reading.tilt_deg),
+        "temperature_c": json_number(reading.temperature_c),
+        "tilt_deg": json_number(reading.tilt_deg),
         "battery": _battery(battery) if battery else None,
         "events": mounting.events(reading) or None,
         "clock": None if reading.clock is Clock.SERVER else str(reading.clock),
@@ -162,9 +162,9 @@ def _report(
 
 def _battery(battery: Battery) -> dict[str, Any]:
     told = {
-        "value": _number(battery.value),
+        "value": json_number(battery.value),
         "unit": battery.unit or None,
-        "percent": _number(battery.by_curve),
+        "percent": json_number(battery.by_curve),
         # What says no more than that is not left empty.
         "low": True if battery.is_low else None if battery.unit else False,
     }
@@ -175,9 +175,3 @@ def digits(level: Decimal) -> str:
     """Return a level as a report holds it: without an exponent, and without zeros at its end."""
     text = f"{level.quantize(DECIMALS):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _number(value: Decimal | None) -> int | float | None:
-    if value is None:
-        return None
-    return int(value) if value == value.to_integral_value() else float(value)

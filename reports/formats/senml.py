@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from decimal import Decimal
 from typing import Any
 
 from reports.formats import beside
-from reports.report import EPOCH, Report, percent
+from reports.report import EPOCH, Report, json_number, percent
 
 #: Resources of 3435 that are events of a sensor.
 ALARMS = (("13", "tilt"), ("21", "lid_open"), ("22", "fire"))
@@ -34,7 +33,7 @@ def pack(reports: Iterable[Report], *, is_full: Callable[[Report], bool]) -> lis
         if level is None:
             continue
         name = _name(report.can_id)
-        first: dict[str, Any] = {"bn": f"{name}/3435/0/", "n": "2", "u": "/100", "v": _number(level)}
+        first: dict[str, Any] = {"bn": f"{name}/3435/0/", "n": "2", "u": "/100", "v": json_number(level)}
         # Without a time a record says "now": a report that has none is told at 0, which is that as well.
         first["bt"] = (report.measured_at - EPOCH).total_seconds() if report.measured_at else 0
         records += [first, {"n": "5", "vb": is_full(report)}]
@@ -51,7 +50,3 @@ def _name(can_id: str) -> str:
     found = _ESCAPED.sub(lambda match: "".join(f"_{byte:02X}" for byte in match[0].encode()), can_id)
     # A name begins with a letter or a digit.
     return found if found[0].isalnum() else f"can:{found}"
-
-
-def _number(value: Decimal) -> int | float:
-    return int(value) if value == value.to_integral_value() else float(value)

@@ -10,7 +10,7 @@ from reports.formats import Element
 from reports.formats.models import load
 from reports.formats.readings import Clock, Location, Reading, Verdict
 from reports.formats.unwrap import BASE64
-from reports.report import InvalidReport, Report, iso
+from reports.report import InvalidReport, Report, iso, json_number
 
 #: Which verdict stands for a message whose elements differ: the first of these that one of them has.
 _FIRST = (Verdict.STORE, Verdict.HOLD, Verdict.INVALID, Verdict.IGNORE)
@@ -43,10 +43,10 @@ def as_json(elements: Sequence[Element]) -> dict[str, Any]:
         "can_key": frame.key,
         "can_key_kind": frame.key_kind if frame.key else None,
         "measured_at": _instant(first) if has_present else None,
-        "distance_mm": _number(first.distance_mm) if has_present else None,
-        "level_percent": _number(first.level_percent) if has_present else None,
-        "temperature_c": _number(first.temperature_c) if has_present else None,
-        "battery": {"value": _number(battery.value), "unit": battery.unit} if battery and battery.unit else None,
+        "distance_mm": json_number(first.distance_mm) if has_present else None,
+        "level_percent": json_number(first.level_percent) if has_present else None,
+        "temperature_c": json_number(first.temperature_c) if has_present else None,
+        "battery": {"value": json_number(battery.value), "unit": battery.unit} if battery and battery.unit else None,
         "events": list(first.events) if has_present else [],
         "channel": first.channel if has_present else None,
         "fcnt": frame.counter if frame.counter is not None and not _is_event(first) else None,
@@ -71,7 +71,7 @@ def _own(elements: Sequence[Element]) -> dict[str, Any]:
         "can_key": report.can_id if report else None,
         "can_key_kind": "can_id" if report else None,
         "measured_at": iso(report.measured_at) if report and report.measured_at else None,
-        "level_percent": _number(Decimal(report.level)) if report else None,
+        "level_percent": json_number(Decimal(report.level)) if report else None,
         "events": [],
         "needs_decoder": False,
         "more": [_own_more(other) for other in others],
@@ -93,7 +93,7 @@ def _own_more(report: Report) -> dict[str, Any]:
         "channel": None,
         "measured_at": iso(report.measured_at) if report.measured_at else None,
         "distance_mm": None,
-        "level_percent": _number(Decimal(report.level)),
+        "level_percent": json_number(Decimal(report.level)),
         "temperature_c": None,
         "events": [],
     }
@@ -103,9 +103,9 @@ def _more(reading: Reading, first: Reading) -> dict[str, Any]:
     found = {
         "channel": reading.channel,
         "measured_at": _instant(reading),
-        "distance_mm": _number(reading.distance_mm),
-        "level_percent": _number(reading.level_percent),
-        "temperature_c": _number(reading.temperature_c),
+        "distance_mm": json_number(reading.distance_mm),
+        "level_percent": json_number(reading.level_percent),
+        "temperature_c": json_number(reading.temperature_c),
         "events": list(reading.events),
     }
     if reading.frame.key != first.frame.key:
@@ -121,12 +121,6 @@ def _is_event(reading: Reading) -> bool:
 def _instant(reading: Reading) -> str | None:
     """Return the time that the message tells; the queue's time is no member of it."""
     return None if reading.clock is Clock.QUEUE else iso(reading.measured_at)
-
-
-def _number(value: Decimal | None) -> int | float | None:
-    if value is None:
-        return None
-    return int(value) if value == value.to_integral_value() else float(value)
 
 
 def _place(location: Location | None) -> dict[str, Any] | None:

@@ -10,14 +10,13 @@ from typing import Any
 
 import orjson
 
-from reports.formats.readings import Battery, Clock, Reading, Verdict
+from reports.formats.readings import MOST_MM, Battery, Clock, Reading, Verdict
 from reports.report import Report, json_number
 
 #: Beyond the empty can's distance by more than this share there is no content to measure: an open lid, another can.
 FAR_BEYOND = Decimal(4) / 3
 #: Decimals of a level: a millimetre in a can of 100 m is 0.001 %.
 DECIMALS = Decimal("0.000001")
-MOST_MM = Decimal(100_000)
 NOT_CALIBRATED = "the can is not calibrated: a distance alone is no level"
 
 

@@ -23,6 +23,8 @@ EVENTS = (
     "no_distance",
 )
 
+#: Millimetres. No can is deeper, and a greater distance is a fault of the sensor, not a measurement.
+MOST_MM = Decimal(100_000)
 #: Readings of one message; what holds more is refused as a whole, as an array of more than 500 reports is.
 MAX_READINGS = 500
 

@@ -19,12 +19,10 @@ from reports.formats.models.family import (
     Path,
     Quantity,
 )
-from reports.formats.readings import MAX_READINGS, Tell
+from reports.formats.readings import MAX_READINGS, MOST_MM, Tell
 from reports.report import InvalidReport
 from trashsite.json_slices import Number
 
-#: Beyond it a distance is a fault of the sensor, not a measurement.
-MOST_MM = Decimal(100_000)
 #: Degrees Celsius that are calculated have no more decimals.
 HUNDREDTH = Decimal("0.01")
 

@@ -24,6 +24,8 @@ from reports.queue.received_letters import (
     walk,
 )
 from reports.queue.requests import (
+    IN_FLIGHT,
+    VISIBLE,
     as_queue_errors,
     digest,
     get_attributes,
@@ -63,9 +65,8 @@ Choice = Callable[[DeadLetter], bool]
 
 def count_dead_letters(kind: LetterKind) -> int:
     """Return how many messages a dead-letter queue has, hidden or not, as SQS estimates. Raises QueueUnavailable."""
-    names = "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"
     with as_queue_errors():
-        return sum(map(int, get_attributes(url_of(kind.queue), *names).values()))
+        return sum(map(int, get_attributes(url_of(kind.queue), VISIBLE, IN_FLIGHT).values()))
 
 
 def sample_letters(

@@ -10,7 +10,9 @@ from typing import Any
 
 from reports.queue.requests import (
     DEAD,
+    IN_FLIGHT,
     REPORTS,
+    VISIBLE,
     as_queue_errors,
     digest,
     get_attributes,
@@ -29,9 +31,6 @@ from trashsite.outage import Outage
 from trashsite.sqs.delivery import Delivery
 from trashsite.sqs.entries import MAX_BYTES, back_in_s, in_requests, request_entries, set_visibility
 from trashsite.sqs.origin import Origin, require_key
-
-#: SQS's own names of its counts.
-_VISIBLE, _IN_FLIGHT = "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"
 
 #: Nobody waits for deletes but the slot of their batch, and each thread that is woken costs 80 µs of CPU.
 DELETES_AT_ONCE = 2
@@ -142,8 +141,8 @@ def postpone(deliveries: Sequence[Delivery], for_s: Callable[[Delivery], int] = 
 def depth() -> Depth:
     """Return how many messages both queues have, by SQS's own estimate. Raises QueueUnavailable."""
     with as_queue_errors():
-        main, dead = (_counts(name, _VISIBLE, _IN_FLIGHT) for name in (REPORTS, DEAD))
-    return Depth(waiting=main[_VISIBLE], in_flight=main[_IN_FLIGHT], dead=sum(dead.values()))
+        main, dead = (_counts(name, VISIBLE, IN_FLIGHT) for name in (REPORTS, DEAD))
+    return Depth(waiting=main[VISIBLE], in_flight=main[IN_FLIGHT], dead=sum(dead.values()))
 
 
 def count_in_flight() -> int:
@@ -153,7 +152,7 @@ def count_in_flight() -> int:
     It asks the reports queue alone, as a worker may. Raises QueueUnavailable.
     """
     with as_queue_errors():
-        return _counts(REPORTS, _IN_FLIGHT)[_IN_FLIGHT]
+        return _counts(REPORTS, IN_FLIGHT)[IN_FLIGHT]
 
 
 def ping() -> None:

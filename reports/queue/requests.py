@@ -18,6 +18,9 @@ DEAD = "trash-level-dead"
 ALERTS = ALERTS_QUEUE
 DEAD_ALERTS = "trash-alerts-dead"
 
+#: SQS's own names of its counts.
+VISIBLE, IN_FLIGHT = "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"
+
 #: Source: AWS, SendMessage: the characters that a body or an attribute may hold.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

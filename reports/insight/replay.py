@@ -15,6 +15,8 @@ from reports.insight.status import REPORTED
 from reports.report import iso
 
 HOURS = 24
+#: The names under which frames are kept, one for each hour of a day.
+NAMES = tuple(f"map-{hour:02}" for hour in range(HOURS))
 #: A can's status in a frame is one digit, its place in this list; `-` where it was not there.
 STATUSES = tuple(str(status) for status in REPORTED)
 _DIGITS = {status: str(at) for at, status in enumerate(STATUSES)}
@@ -35,7 +37,7 @@ class Frame:
     @property
     def name(self) -> str:
         """The name under which it is kept: that of the same hour of the day before, which it replaces."""
-        return f"map-{self.begins_at:%H}"
+        return NAMES[self.begins_at.hour]
 
     def packed(self, most_bytes: int) -> bytes:
         """Return it as compressed JSON; where it would be too long, without the ids of cans."""

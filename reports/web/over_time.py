@@ -17,7 +17,7 @@ from rest_framework.response import Response
 
 from reports import store
 from reports.insight.over_time import DAY, HOUR, Point, begin_of, points
-from reports.insight.replay import HOURS, Frame, replay
+from reports.insight.replay import HOURS, NAMES, Frame, replay
 from reports.web import examples, over_time_schemas, queries
 from reports.web.answers import instant
 from reports.web.csv_files import csv_file
@@ -137,7 +137,7 @@ class ReplayView(ApiView):
         until = begin_of(timezone.now(), HOUR)
         since = until - HOUR * HOURS
         frames = {}
-        for body, _ in store.snapshots([f"map-{at:02}" for at in range(24)]).values():
+        for body, _ in store.snapshots(NAMES).values():
             # What another version of this program wrote is left out.
             with suppress(TypeError, ValueError, EOFError, OSError):
                 frame = Frame.unpacked(body)

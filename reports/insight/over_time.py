@@ -14,6 +14,8 @@ from reports.report import iso
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+#: Streams of which an hour keeps the numbers: the commonest.
+STREAMS = 6
 
 
 @dataclass(frozen=True, slots=True)

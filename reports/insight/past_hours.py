@@ -11,15 +11,13 @@ from reports.insight.alarms import told, told_by
 from reports.insight.cycles import Stage
 from reports.insight.fleet_map import Place, Points
 from reports.insight.fold import reading_in
-from reports.insight.over_time import HOUR, FleetHour
+from reports.insight.over_time import HOUR, STREAMS, FleetHour
 from reports.insight.replay import Frame
 from reports.insight.state import CanState, Rules, advance
 from reports.insight.status import Outlook, Status
 from reports.insight.verdict import outlook
 from reports.report import Report
 
-#: Streams of which an hour keeps the numbers: the commonest.
-STREAMS = 6
 _SECOND = timedelta(seconds=1)
 
 

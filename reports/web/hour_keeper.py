@@ -17,7 +17,7 @@ from django.db import close_old_connections
 from django.utils import timezone
 
 from reports import store
-from reports.insight.over_time import HOUR, FleetHour, begin_of
+from reports.insight.over_time import HOUR, STREAMS, FleetHour, begin_of
 from reports.insight.replay import Frame
 from reports.store import Claim, Minute, StoreUnavailable
 from reports.web import fleet_count
@@ -32,8 +32,6 @@ SETTLED = timedelta(minutes=2)
 COUNTED_WITHIN = timedelta(minutes=15)
 #: How long a look waits for a count; what takes longer is there at a later look.
 PATIENCE_S = 5.0
-#: Streams of which an hour keeps the numbers: the commonest.
-STREAMS = 6
 
 log = logging.getLogger(__name__)
 

@@ -7,6 +7,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from reports.insight import entered
+from reports.insight.status import FULL_FROM, HYSTERESIS
 from reports.pending_entries import Registered, note_deleted
 from reports.register_kinds import ALL_STREAMS, CAN, LIMITS
 from reports.report import iso
@@ -23,10 +24,11 @@ class StreamLimits(Registered):
 
     stream = models.CharField(max_length=64, primary_key=True, help_text="paper, glass, plastic, ...")
     full_from = models.PositiveSmallIntegerField(
-        "full from", default=80, validators=[MinValueValidator(1), MaxValueValidator(100)], help_text="percent"
-    )
+        "full from", default=int(FULL_FROM), validators=[MinValueValidator(1), MaxValueValidator(100)],
+        help_text="percent",
+    )  # fmt: skip
     hysteresis = models.PositiveSmallIntegerField(
-        default=5, validators=[MaxValueValidator(50)],
+        default=int(HYSTERESIS), validators=[MaxValueValidator(50)],
         help_text="points below that from which a can is no longer full",
     )  # fmt: skip
 

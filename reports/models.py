@@ -26,6 +26,7 @@ from reports.alert_rules import AlertRule  # noqa: F401
 from reports.can_id import check_can_id
 from reports.entered_models import StreamLimits
 from reports.insight.entered import DEFAULT, Spread
+from reports.insight.status import is_out_of_service
 from reports.kept_changes import CanChange  # noqa: F401
 from reports.pending_entries import note_change
 from reports.register_kinds import CAN, RETIRED
@@ -65,7 +66,7 @@ class ListedCan(NamedTuple):
 
     def is_retired(self, measured_at: datetime | None) -> bool:
         """Say whether it is out of service, given when its newest report was measured."""
-        return self.retired_at is not None and (measured_at is None or measured_at <= self.retired_at)
+        return is_out_of_service(self.retired_at, measured_at)
 
 
 HALF_A_PLACE = "Enter both coordinates, or neither."

@@ -14,7 +14,7 @@ from reports.insight.fold import reading_in
 from reports.insight.over_time import HOUR, STREAMS, FleetHour
 from reports.insight.replay import Frame
 from reports.insight.state import CanState, Rules, advance
-from reports.insight.status import Outlook, Status
+from reports.insight.status import Outlook, Status, is_out_of_service
 from reports.insight.verdict import outlook
 from reports.report import Report
 
@@ -129,4 +129,4 @@ class PastHours:
 
 
 def _is_out(retired_at: datetime, measured_at: datetime | None, then: datetime) -> bool:
-    return retired_at <= then and (measured_at is None or measured_at <= retired_at)
+    return retired_at <= then and is_out_of_service(retired_at, measured_at)

@@ -1,4 +1,4 @@
-"""The status of a can: the words, and which of them holds when while no report comes."""
+"""The status of a can: the words, which of them holds when while no report comes; and whether it is in service."""
 
 from __future__ import annotations
 
@@ -111,6 +111,15 @@ def outlook_of(report: Report) -> Outlook:
 def may_be_suspect(text: str) -> bool:
     """Say whether the level of a can with this outlook is not to be trusted, now or later while no report comes."""
     return any(word in text for word in (*DOUBTFUL, _DOUBTED))
+
+
+def is_out_of_service(retired_at: datetime | None, measured_at: datetime | None) -> bool:
+    """
+    Say whether a can is out of service: a report measured after its owner took it out brings it back.
+
+    retired_at: when that was, None where it never was. measured_at: of its newest report, None where no time is known.
+    """
+    return retired_at is not None and (measured_at is None or measured_at <= retired_at)
 
 
 def _by_level(report: Report) -> Outlook:

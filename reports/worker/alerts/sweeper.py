@@ -20,9 +20,8 @@ from celery import signals
 from reports import register_kinds, store
 from reports.insight.change import MOST_SAID, NEWS, Change, by_time
 from reports.insight.standing import standing
-from reports.insight.status import outlook_of
+from reports.insight.status import is_out_of_service, outlook_of
 from reports.queue import QueueUnavailable
-from reports.report import Report
 from reports.store import Claim, Met, StoreUnavailable, Swept, Watch
 from reports.worker.alerts import rules, telling
 from reports.worker.register import Register
@@ -126,17 +125,13 @@ def _still_so(changes: Sequence[Change]) -> list[Change]:
     can_ids = [each.can_id for each in changes]
     retired, rows, now, found = RETIRED.entries(can_ids), store.latest_rows(can_ids), _now(), list[Change]()
     for each in changes:
-        if (row := rows.get(each.can_id)) is None or _is_out(row.report, retired.get(each.can_id)):
+        row = rows.get(each.can_id)
+        if row is None or is_out_of_service(retired.get(each.can_id), row.report.measured_at):
             continue
         stands = standing(row, now)
         if stands.status is each.status:
             found.append(replace(each, reason=stands.reason[:MOST_SAID]))
     return found
-
-
-def _is_out(report: Report, retired_at: datetime | None) -> bool:
-    """Say whether a can is out of service, given its newest report: a later one brings it back."""
-    return retired_at is not None and (report.measured_at is None or report.measured_at <= retired_at)
 
 
 def _now() -> datetime:

@@ -24,6 +24,7 @@ from prometheus_client.core import GaugeMetricFamily
 
 from trashsite import kept_numbers
 from trashsite.kept_numbers import Kept
+from trashsite.outcomes import OUTCOMES
 
 PREFIX = "trashsite_"
 # Until counts are shared with other processes.
@@ -193,8 +194,6 @@ os.register_at_fork(after_in_child=forget)
 
 # -- the worker ------------------------------------------------------------------------------------------
 
-#: What becomes of a report that was received; "again": its message comes again, so it is received again.
-OUTCOMES = ("stored", "repeated", "held", "ignored", "waiting", "set_aside", "again")
 #: Fields that a report's rules name. What a device calls its own attributes is "other".
 FIELDS = frozenset({"message", "report", "can_id", "level", "measured_at", "stream", "location"})
 #: Seconds within which a report should be readable (99 of 100), and by how much it was missed.

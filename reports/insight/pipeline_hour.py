@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from trashsite.outcomes import OUTCOMES
+
 MINUTES = 60
-#: What becomes of a report that is received; "again": its message comes again.
-OUTCOMES = ("stored", "repeated", "held", "ignored", "waiting", "set_aside", "again")
 #: What one worker at a time finds out for all, and how old the oldest message of a batch was: the greatest counts.
 LEVELS = ("backlog", "dead", "lag_ms")
 

@@ -25,9 +25,7 @@ from reports.web.answers import instant
 from reports.web.pipeline_schemas import PipelineAnswer
 from reports.web.rendering import Page
 from reports.web.view import REFUSALS, ApiView
-
-#: What becomes of a report whose message is done, by the names of the workers' counters.
-SETTLED = ("stored", "repeated", "held", "ignored", "waiting", "set_aside")
+from trashsite.outcomes import SETTLED
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ from dataclasses import dataclass, fields
 
 from reports.report import InvalidReport
 from trashsite import telemetry
+from trashsite.outcomes import OUTCOMES
 
 MINUTE_S = 60.0
 #: Why a message is made invisible for a while.
@@ -105,7 +106,7 @@ def add(batch: BatchCounts) -> None:
         if count:
             telemetry.MESSAGES.add(count, outcome)
     telemetry.REPORTS_RECEIVED.add(batch.received)
-    for outcome in telemetry.OUTCOMES:
+    for outcome in OUTCOMES:
         if count := getattr(batch, outcome):
             telemetry.REPORTS.add(count, outcome)
     if batch.older:
@@ -144,7 +145,7 @@ def add_invalid(invalid: Iterable[InvalidReport]) -> None:
 
 def counters() -> dict[str, int]:
     """Return all counts so far, and the latest figures."""
-    counted = {outcome: telemetry.REPORTS.counted(outcome) for outcome in telemetry.OUTCOMES}
+    counted = {outcome: telemetry.REPORTS.counted(outcome) for outcome in OUTCOMES}
     with _lock:
         _drop_before_the_last_minute()
         return {

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from reports import store
-from reports.insight.pipeline_hour import OUTCOMES
 from reports.store import Minute, StoreUnavailable
+from trashsite.outcomes import OUTCOMES
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from tests.faults.run import Run, Scenario
 from tests.support import fault_proxy
 from tests.support.scrape import scraped
 from tests.support.servers import Worker, eventually
-from trashsite import telemetry
+from trashsite.outcomes import OUTCOMES
 
 KILLS, STOPS = 14, 8
 #: SIGTERM ends a worker within this, and within this the web's health shows one that does nothing.
@@ -77,7 +77,7 @@ def counted_restarts(run: Run) -> None:
 
 def _expect_counted(run: Run, found: Mapping[str, float]) -> None:
     """Expect that each report is counted, no more often than it came, and that what was received is the sum."""
-    counts = {name: int(found.get(f'trashsite_reports_total{{outcome="{name}"}}', 0)) for name in telemetry.OUTCOMES}
+    counts = {name: int(found.get(f'trashsite_reports_total{{outcome="{name}"}}', 0)) for name in OUTCOMES}
     received, older = (int(found.get(f"trashsite_reports_{name}_total", 0)) for name in ("received", "older"))
     sent, counted = run.load.sent, counts["stored"] + counts["repeated"]
     run.result.notes["counted twice"] = counted - sent

@@ -43,7 +43,7 @@ from reports.store.sensors import (
     sensor_states,
     waiting_sensors,
 )
-from reports.store.snapshot import MAX_BYTES, Claim, keep_snapshot, snapshot, snapshots
+from reports.store.snapshot import HELD_EVERY_S, MAX_BYTES, Claim, keep_snapshot, snapshot, snapshots
 from reports.store.summaries import HourlyHistory, hourly_history
 from reports.store.tables import flaws, missing, provision
 from reports.store.told_changes import Watch
@@ -62,7 +62,7 @@ from reports.store.walking import (
 from reports.store.writing import TRIES, put_reports, replace_reports
 
 __all__ = (
-    "BUDGET", "LEVELS", "MAX_BYTES", "MOST_MINUTES", "TRIES", "Alert", "AlertPage", "CanList", "Claim",
+    "BUDGET", "HELD_EVERY_S", "LEVELS", "MAX_BYTES", "MOST_MINUTES", "TRIES", "Alert", "AlertPage", "CanList", "Claim",
     "Emptyings", "Heartbeat", "HourlyHistory", "KeptMessage", "KeyRange", "LowBattery", "Met", "Minute",
     "Order", "Outcome", "Page", "Ranked", "Result", "StoreUnavailable", "StoredState", "Stretch", "Swept", "Waiting",
     "Watch", "acknowledge", "alerts", "beat", "bucket_of", "catch_up_some", "change_states", "claim_telling",

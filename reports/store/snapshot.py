@@ -22,6 +22,8 @@ MAX_BYTES = 350_000
 #: How long a claim lasts, and how often it is renewed.
 CLAIMED_S = 10
 RENEWED_EVERY_S = 3.0
+#: Who pauses while it has a claim calls `hold` so often at least.
+HELD_EVERY_S = 2.0
 #: Of a BatchGetItem of which DynamoDB leaves items unread: it answers 16 MB.
 TRIES = 5
 
@@ -90,7 +92,7 @@ class Claim:
         return _passes("UpdateItem", request)
 
     def hold(self, clock: Callable[[], datetime]) -> bool:
-        """Say whether the caller still has the right, and keep it: to be called at least every few seconds."""
+        """Say whether the caller still has the right, and keep it: to be called once in HELD_EVERY_S at least."""
         return time.monotonic() < self._renew_at_s or self.take(clock())
 
     def give_back(self) -> None:

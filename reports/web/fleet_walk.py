@@ -40,8 +40,6 @@ KEPT_FOR = timedelta(minutes=15)
 WALKING, WALKED = "fleet-walking", "fleet-walked"
 #: By this the range of the silent cans is shifted: its keys hold when twelve hours began, of which half have passed.
 _HALF = timedelta(hours=6)
-#: While it pauses it renews its claim so often at least.
-HELD_S = 2.0
 
 Answer = TypeVar("Answer")
 
@@ -222,7 +220,7 @@ def _paced(
         until_s = began_s + max(took_s / share, least_s(answer))
         _hold(claim)
         while (left_s := until_s - time.monotonic()) > 0:
-            if stopping.wait(min(left_s, HELD_S)):
+            if stopping.wait(min(left_s, store.HELD_EVERY_S)):
                 raise Interrupted
             _hold(claim)
 

@@ -34,8 +34,6 @@ EVERY_S = 60.0
 PACE = 300
 #: Stretches of the walk after which its position is kept: 5,000 cans, 17 s.
 KEPT_EVERY = 10
-#: While it pauses it renews its claim so often at least.
-HELD_S = 2.0
 #: Cans whose rows are read together, for their reasons.
 TOGETHER = 100
 
@@ -97,7 +95,7 @@ def _has_swept(watch: Watch, swept: Swept, now: datetime, claim: Claim, ended: t
         for at in range(0, len(changes), TOGETHER):
             telling.tell(_still_so(changes[at : at + TOGETHER]))
         until_s = began_s + len(stretch.cans) / PACE
-        while (left_s := until_s - time.monotonic()) > 0 and not ended.wait(min(left_s, HELD_S)):
+        while (left_s := until_s - time.monotonic()) > 0 and not ended.wait(min(left_s, store.HELD_EVERY_S)):
             if not claim.hold(_now):
                 return False
         if not claim.hold(_now):

@@ -216,8 +216,7 @@ def _token(request: Request, token_id: int) -> Token:
     tokens = Token.objects.select_related("user")
     if not may(request, ANYBODYS):
         tokens = tokens.filter(user=request.user.pk)
-    # No database takes a larger number.
-    token = tokens.filter(pk=token_id).first() if token_id < 2**63 else None
+    token = tokens.filter(pk=token_id).first()
     if token is None:
         raise NotFound("There is no such token, or it is another user's.")
     return token

@@ -53,7 +53,7 @@ class RuleFormView(FormPage):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         self.rule: AlertRule | None = None
         if self.has_permission() and "pk" in kwargs:
-            self.rule = get_object_or_404(AlertRule, pk=min(kwargs["pk"], (1 << 63) - 1))
+            self.rule = get_object_or_404(AlertRule, pk=kwargs["pk"])
         return super().dispatch(request, *args, **kwargs)
 
     def get_form_kwargs(self) -> dict[str, Any]:

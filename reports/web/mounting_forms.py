@@ -105,7 +105,7 @@ class MountingFormView(FormPage):
     template_name = "reports/mounting.html"
 
     def get_form_kwargs(self) -> dict[str, Any]:
-        self.mounting = get_object_or_404(Mounting.objects.select_related("sensor"), pk=min(self.kwargs["pk"], 2**62))
+        self.mounting = get_object_or_404(Mounting.objects.select_related("sensor"), pk=self.kwargs["pk"])
         return super().get_form_kwargs() | {"instance": self.mounting}
 
     def get_context_data(self, **named: Any) -> dict[str, Any]:

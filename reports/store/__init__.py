@@ -7,7 +7,6 @@ Three tables: `trash-levels` holds the newest report of each can, `trash-level-h
 
 from reports.store.alert_rows import (
     Alert,
-    AlertPage,
     Result,
     Swept,
     acknowledge,
@@ -44,7 +43,7 @@ from reports.store.sensors import (
     waiting_sensors,
 )
 from reports.store.snapshot import HELD_EVERY_S, MAX_BYTES, Claim, keep_snapshot, snapshot, snapshots
-from reports.store.summaries import HourlyHistory, hourly_history
+from reports.store.summaries import hourly_history
 from reports.store.tables import flaws, missing, provision
 from reports.store.told_changes import Watch
 from reports.store.walking import (
@@ -62,8 +61,8 @@ from reports.store.walking import (
 from reports.store.writing import TRIES, put_reports, replace_reports
 
 __all__ = (
-    "BUDGET", "HELD_EVERY_S", "LEVELS", "MAX_BYTES", "MOST_MINUTES", "TRIES", "Alert", "AlertPage", "CanList", "Claim",
-    "Emptyings", "Heartbeat", "HourlyHistory", "KeptMessage", "KeyRange", "LowBattery", "Met", "Minute",
+    "BUDGET", "HELD_EVERY_S", "LEVELS", "MAX_BYTES", "MOST_MINUTES", "TRIES", "Alert", "CanList", "Claim",
+    "Emptyings", "Heartbeat", "KeptMessage", "KeyRange", "LowBattery", "Met", "Minute",
     "Order", "Outcome", "Page", "Ranked", "Result", "StoreUnavailable", "StoredState", "Stretch", "Swept", "Waiting",
     "Watch", "acknowledge", "alerts", "beat", "bucket_of", "catch_up_some", "change_states", "claim_telling",
     "count", "count_in_hour", "emptyings", "every_can", "flaws", "fleet_hours", "fold_can_again",

@@ -289,7 +289,7 @@ def _outdate(days: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
     return {day for day, result in results if error_code(result) not in settled}
 
 
-def replace_reports(pairs: Sequence[tuple[Report, Report]], now: datetime) -> None:
+def replace_reports(pairs: Sequence[tuple[Report, Report]]) -> None:
     """
     Put each second report in the place of the first, in the history and in the summaries of its day.
 

@@ -57,7 +57,7 @@ def _recalibrate(can_id: str) -> int:
     since = min(each.since for mine in mountings.values() for each in mine)
     for page in store.stored_reports(can_id, since, now):
         pairs = [(report, new) for report in page if (new := recalibrated(report, mountings))]
-        store.replace_reports(pairs, now)
+        store.replace_reports(pairs)
         count += len(pairs)
     # Also where nothing is left to change: an earlier run may have been stopped before this.
     queue.publish_alerts(store.fold_can_again(can_id, now, alert_rule.any_of(rules_on())))

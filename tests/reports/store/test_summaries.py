@@ -17,6 +17,7 @@ from reports.report import Report
 from reports.store import hourly_history, summaries
 from reports.store.dynamodb import HISTORY
 from reports.store.keys import day_key
+from reports.store.summaries import HourlyHistory
 from trashsite import aws
 from trashsite.names import full_name
 
@@ -177,7 +178,7 @@ def test_summaries_of_more_than_one_page_are_all_read(settings) -> None:
 
 
 def test_an_unknown_can_has_no_hours() -> None:
-    assert hourly_history("nobody", since=None, now=NOW) == store.HourlyHistory([], True)
+    assert hourly_history("nobody", since=None, now=NOW) == HourlyHistory([], True)
 
 
 def test_where_no_history_is_kept_there_is_none(settings) -> None:

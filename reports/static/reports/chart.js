@@ -3,15 +3,6 @@
 
 const box = document.querySelector(".chart[data-drawn]");
 const note = document.getElementById("chart-note");
-// A canvas knows no light-dark(): a painted element tells what it came to.
-const painted = (name) => {
-  const probe = document.createElement("i");
-  probe.className = `tint-${name}`;
-  box.append(probe);
-  const found = getComputedStyle(probe).color;
-  probe.remove();
-  return found;
-};
 
 let chartData = null;
 let chart = null;

@@ -16,19 +16,11 @@ async function drawMap() {
     L.tileLayer(ground.dataset.tiles, { attribution: by.outerHTML, maxZoom: 19 }).addTo(map);
   }
   L.control.scale({ imperial: false, maxWidth: 160 }).addTo(map);
-  const tint = (name) => {
-    const probe = document.createElement("i");
-    probe.className = `tint-${name}`;
-    ground.append(probe);
-    const found = getComputedStyle(probe).color;
-    probe.remove();
-    return found;
-  };
   const layer = L.layerGroup().addTo(map);
   const paint = () => {
     layer.clearLayers();
-    const colours = { FIRE: tint("fire"), TILT: tint("tilt"), FULL: tint("full"), SILENT: tint("silent"), SUSPECT: tint("suspect"), FILLING: tint("nearly"), OK: tint("accent"), NEW: tint("accent") };
-    const rim = tint("rim");
+    const colours = { FIRE: painted("fire"), TILT: painted("tilt"), FULL: painted("full"), SILENT: painted("silent"), SUSPECT: painted("suspect"), FILLING: painted("nearly"), OK: painted("accent"), NEW: painted("accent") };
+    const rim = painted("rim");
     if (cell) {
       const most = Math.max(...places.map((one) => one.count));
       for (const place of places) drawCell(place, most, colours, rim);

@@ -1,4 +1,4 @@
-// The fleet over time: five charts, one under the other, read together with the arrow keys.
+// The fleet over time: charts, one under the other, read together with the arrow keys.
 "use strict";
 
 const series = document.querySelector(".series");
@@ -8,15 +8,6 @@ const whole = new Intl.DateTimeFormat("en-GB", { timeZone: zone, dateStyle: "med
 const dayOfUtc = new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", dateStyle: "medium" });
 const shortDay = (inZone) => new Intl.DateTimeFormat("en-GB", { timeZone: inZone, day: "numeric", month: "short" });
 const hourOnly = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit" });
-// A canvas knows no light-dark(): a painted element tells what it came to.
-const painted = (name) => {
-  const probe = document.createElement("i");
-  probe.className = `tint-${name}`;
-  series.append(probe);
-  const found = getComputedStyle(probe).color;
-  probe.remove();
-  return found;
-};
 
 const STREAM_TINTS = ["accent", "nearly", "suspect", "full", "tilt", "soft"];
 let told = null;

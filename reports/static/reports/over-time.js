@@ -36,24 +36,30 @@ function tick(seconds, stepS) {
   return stepS >= 86400 || time === "00:00" ? shortDay(zone).format(seconds * 1000) : time;
 }
 
+function framed({ title, lines }) {
+  const figure = document.createElement("figure");
+  const caption = document.createElement("figcaption");
+  caption.textContent = title;
+  if (lines.length > 1) for (const [tint, , name] of lines) {
+    const key = document.createElement("span");
+    key.className = `key-${tint}`;
+    key.textContent = name;
+    caption.append(" ", key);
+  }
+  figure.append(caption);
+  series.append(figure);
+  return figure;
+}
+
 function draw() {
   for (const plot of plots) plot.destroy();
   series.replaceChildren();
   const xs = told.points.map((point) => Date.parse(point.at) / 1000);
   const ink = painted("soft"), line = painted("line");
   const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
-  plots = charts().map(({ title, unit, lines, columns }) => {
-    const figure = document.createElement("figure");
-    const caption = document.createElement("figcaption");
-    caption.textContent = title;
-    if (lines.length > 1) for (const [tint, , name] of lines) {
-      const key = document.createElement("span");
-      key.className = `key-${tint}`;
-      key.textContent = name;
-      caption.append(" ", key);
-    }
-    figure.append(caption);
-    series.append(figure);
+  // All frames first: the first one alone is as wide as the page.
+  const frames = charts().map((chart) => ({ ...chart, figure: framed(chart) }));
+  plots = frames.map(({ unit, lines, columns, figure }) => {
     return new uPlot({
       width: figure.clientWidth,
       height: 150,

@@ -17,7 +17,7 @@ from playwright.sync_api import Page, Route, expect
 
 from reports import queue, store
 from reports.insight.fleet_map import Place
-from reports.insight.over_time import HOUR, begin_of
+from reports.insight.over_time import HOUR, FleetHour, begin_of
 from reports.insight.replay import Frame
 from reports.report import Report
 from reports.web import queries
@@ -328,6 +328,17 @@ def test_the_map_shows_the_cans(visit: Visit) -> None:
     expect(page.locator(".fleet tbody tr")).to_have_count(10)
     expect(page.locator(".legend")).to_contain_text("FIRE TILT FULL SILENT SUSPECT FILLING OK, NEW")
     expect(page.get_by_role("link", name="glass")).to_have_attribute("href", "/reports/?stream=glass")
+
+
+def test_each_chart_over_time_is_as_wide_as_its_frame(visit: Visit) -> None:
+    begins_at = begin_of(datetime.now(UTC), HOUR) - HOUR
+    store.put_fleet_hour(FleetHour(begins_at, begins_at + HOUR, {"FULL": 9, "OK": 100}, {"paper": (50, 5)}, reports=5))
+    page = visit("/over-time")
+    expect(page.locator(".series canvas")).to_have_count(6)
+
+    frames = page.locator(".series figure").evaluate_all("all => all.map((one) => [one.clientWidth, one.scrollWidth])")
+
+    assert all(needed <= there for there, needed in frames), frames
 
 
 def test_the_last_day_is_replayed_on_the_map_by_keyboard(visit: Visit) -> None:

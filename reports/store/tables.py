@@ -138,7 +138,8 @@ def _add_indexes(
 
 
 def _indexes_of(description: dict[str, Any]) -> list[str]:
-    return [index["IndexName"] for index in description.get("GlobalSecondaryIndexes", ())]
+    indexes = description.get("GlobalSecondaryIndexes", ())
+    return [each["IndexName"] for each in indexes if each.get("IndexStatus") != "DELETING"]
 
 
 def _throughput_of(description: dict[str, Any], wanted: tuple[int, int] | None) -> tuple[int, int] | None:

@@ -25,11 +25,12 @@ class Place:
     Where scenarios are played: a pipeline on new servers of one kind, and another one after each that ended badly.
 
     What a scenario leaves that did not end well, messages, letters or a dead server, must not be the next one's.
-    suffix: TRASH_SUFFIX of this process. folder: of all files.
+    suffix: TRASH_SUFFIX of this process. folder: of all files. warm: reports that new servers store before the first
+    scenario, so that it meets them as the others do.
     """
 
-    def __init__(self, suffix: str, folder: Path, kind: Kind) -> None:
-        self._suffix, self._folder, self._kind = suffix, folder, kind
+    def __init__(self, suffix: str, folder: Path, kind: Kind, *, warm: int = 0) -> None:
+        self._suffix, self._folder, self._kind, self._warm_by = suffix, folder, kind, warm
         self._made = 0
         self._pipeline: Pipeline | None = None
 
@@ -47,8 +48,8 @@ class Place:
         aws.forget()
         provision()
         made = Pipeline(self._suffix, servers, directory, kind=self._kind)
-        if reports := PACES[self._kind].warm:
-            _warm(made, reports)
+        if self._warm_by:
+            _warm(made, self._warm_by)
         return made
 
     def play(self, scenario: Scenario, each: PlannedRun, results: Results) -> None:
@@ -88,7 +89,7 @@ def work(planned: Sequence[PlannedRun], code: str, kind: Kind) -> None:
     suffix = secrets.token_hex(4)
     os.environ.update(TRASH_LOCAL="1", TRASH_SUFFIX=suffix)
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-        place = Place(suffix, Path(folder), kind)
+        place = Place(suffix, Path(folder), kind, warm=PACES[kind].warm)
         try:
             for each in planned:
                 place.play(SCENARIOS[each.scenario], each, results)
@@ -97,7 +98,6 @@ def work(planned: Sequence[PlannedRun], code: str, kind: Kind) -> None:
 
 
 def _warm(pipeline: Pipeline, reports: int) -> None:
-    """Have so many reports stored, so that the first scenario meets servers as the others do."""
     load = Load(pipeline.queue, pipeline.url, WARM, Mix())
     pipeline.start("-P", "threads").ready()
     load.send(reports)

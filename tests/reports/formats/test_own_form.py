@@ -28,7 +28,7 @@ def alike(body: str | bytes) -> None:
             )  # fmt: skip
 
 
-@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.txt")), ids=lambda path: path.stem)
 def test_a_golden_message_is_judged_as_before(path: Path) -> None:
     alike(path.read_bytes())
 

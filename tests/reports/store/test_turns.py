@@ -86,3 +86,4 @@ def test_a_batch_that_hangs_holds_up_the_others_no_longer_than_they_can_wait(mon
     monkeypatch.setattr(turns, "ALONE_S", 0.05)
     with at_work("a"), Turn(["a"]) as late:
         late.wait()
+        assert len(turns._turns) == 2, "the batch that hangs has ended, so nothing shows for how long it held up"

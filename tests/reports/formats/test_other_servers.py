@@ -146,8 +146,14 @@ def test_an_id_alone_is_no_uplink() -> None:
 
 def test_an_object_of_a_hundred_thousand_members_is_looked_through_in_part() -> None:
     huge = {f"n{index}": {"data": {"payload": {"x": index}}} for index in range(20_000)}
-    (found,) = read({"devEui": EUI, "decoded": huge, **huge})
-    assert not isinstance(found, InvalidReport) or found.rule
+    found = reading({"devEui": EUI, "decoded": huge, **huge})
+    assert (found.verdict, found.frame.key) == (Verdict.HOLD, EUI)
+    uplink = {"fPort": 85, "data": BASE64}
+    assert reading({"devEui": EUI, **uplink, **huge}).distance_mm == 2116
+    (behind,) = read({"devEui": EUI, **huge, **uplink})
+    assert isinstance(behind, InvalidReport) and (behind.field, behind.rule) == (
+        "report", "must be at most 16384 bytes",
+    )  # fmt: skip
 
 
 def test_a_device_that_is_named_by_its_gateway_is_not_taken_for_the_gateway() -> None:

@@ -250,8 +250,9 @@ def test_a_queue_is_never_emptied(suffix: str) -> None:
 
 def test_a_cancelled_consumer_receives_no_more(consume: Callable[..., Consumer], raw: SQSClient, url: str) -> None:
     consumer = consume()
-    consumer.channel.basic_cancel("tag")
     mine = [each for each in threading.enumerate() if each.name.startswith("receive-")]
+    consumer.channel.basic_cancel("tag")
+    assert mine
     assert eventually(lambda: not any(each.is_alive() for each in mine), 5)
     send(raw, url, "left")
     consumer.quiet_for(0.3)

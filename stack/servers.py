@@ -226,11 +226,15 @@ def answers(url: str) -> bool:
 
 
 def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nothing listens on; as long as this process lives, the kernel gives it to nobody who asks for any."""
+    probe = socket.socket()
+    # A server that sets this too, as all of ours do, listens there although it is bound.
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    probe.bind((LOOPBACK, 0))
+    port: int = probe.getsockname()[1]
+    # It stays open: a server listens seconds after its port was chosen, and another program must not get it meanwhile.
+    probe.detach()
+    return port
 
 
 def is_free(port: int) -> bool:

@@ -8,11 +8,13 @@ import secrets
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack
 from itertools import zip_longest
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from botocore.loaders import JSONFileLoader, Loader
@@ -199,12 +201,20 @@ def quick() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def forgetful() -> None:
-    """Forget what earlier tests counted against rate limits, and asked for health and of the workers."""
+def forgetful() -> Iterator[None]:
+    """
+    Forget what earlier tests counted against rate limits, and asked for health and of the workers.
+
+    Rate limits count in windows of the clock: here it stands still, so that no window ends between two requests.
+    """
     rate_limits.forget()
     probes.forget()
     ingestion.forget()
     database.forget()
+    now_s = time.time()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rate_limits, "time", SimpleNamespace(time=lambda: now_s))
+        yield
 
 
 def in_foreground(work: Callable[[], None]) -> Future[None]:

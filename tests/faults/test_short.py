@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from django.test import override_settings
@@ -27,6 +28,8 @@ from trashsite import aws
 
 AT_ONCE = [fault for fault in WIRE.values() if fault and fault not in HANGS]
 STUCK = "this worker should work and does not"
+#: Other tests compute beside these: the promise of RECOVERY_S is that of `make faults`.
+RECOVERY_S = 15.0
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +58,7 @@ def executed(pipeline: Pipeline) -> Callable[[Scenario], None]:
             pipeline.clear()
         elif not pipeline.workers:
             pipeline.start(modules=["tests.reports.worker.brisk"]).ready()
-        result = execute(scenario, pipeline, "threads", scenario.name)
+        result = execute(replace(scenario, recovery_s=RECOVERY_S), pipeline, "threads", scenario.name)
         if scenario.starts:
             # The next scenario may need another kind of worker.
             pipeline.clear()

@@ -128,14 +128,14 @@ def test_a_message_whose_time_is_over_counts_as_waiting_before_anybody_asks_for_
     sqs = sqs_client(servers[0])
     queue = sqs.create_queue(QueueName="lapsed")["QueueUrl"]
     sqs.send_message(QueueUrl=queue, MessageBody="held")
-    sqs.receive_message(QueueUrl=queue, VisibilityTimeout=1)
+    sqs.receive_message(QueueUrl=queue, VisibilityTimeout=3)
 
     def counts() -> list[str]:
         answer = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
         return [answer["ApproximateNumberOfMessages"], answer["ApproximateNumberOfMessagesNotVisible"]]
 
     assert counts() == ["0", "1"]
-    assert eventually(lambda: counts() == ["1", "0"], 5)
+    assert eventually(lambda: counts() == ["1", "0"], 10)
 
 
 def test_queue_urls_name_an_address_that_needs_no_resolver(servers: tuple[Server, Server]) -> None:

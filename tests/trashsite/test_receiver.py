@@ -313,7 +313,7 @@ def test_an_error_of_ours_does_not_end_the_extending(
     monkeypatch.setattr(module, "set_visibility", extend)
     send(raw, url, 1)
     start(limit=10)
-    assert eventually(lambda: asked.count(1) == 2)
+    assert eventually(lambda: asked.count(1) >= 2)
     assert "the visibility of 1 messages could not be extended" in caplog.text
 
 
@@ -326,7 +326,8 @@ def test_what_is_released_is_soon_there_for_others(
     receiver.pause(True)
     receiver.release(inbox.received)
     assert receiver.in_progress == 0
-    assert all_visible(raw, url, bodies, 5)
+    # Sooner than after the 30 s for which they would be invisible.
+    assert all_visible(raw, url, bodies, 15)
 
 
 def test_what_comes_again_and_again_is_released_for_longer_each_time() -> None:
@@ -338,7 +339,7 @@ def test_what_arrives_after_the_stop_is_given_back_at_once(
 ) -> None:
     receiver = start()
     # The poll that is in flight is answered after the stop.
-    assert eventually(lambda: proxy.seen["ReceiveMessage"] == 1)
+    assert eventually(lambda: proxy.seen["ReceiveMessage"] >= 1)
     receiver.stop()
     bodies = send(raw, url, 5)
     receiver.join(5, time.monotonic() + 3)
@@ -362,16 +363,17 @@ def test_after_the_end_no_thread_is_left(
 
 
 def test_a_poll_that_was_not_answered_since_the_stop_is_waited_for_no_longer(
-    start: Callable[..., Receiver], proxy: FaultProxy
+    start: Callable[..., Receiver], proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(module, "RECEIVE_TIMEOUT_S", 30)
     proxy.inject(faults.never, "ReceiveMessage")
     receiver = start()
-    assert eventually(lambda: proxy.seen["ReceiveMessage"] == 1)
+    assert eventually(lambda: proxy.seen["ReceiveMessage"] >= 1)
     receiver.stop()
-    assert for_a_while(0.3, lambda: True)
+    assert for_a_while(2, lambda: True)
     began = time.monotonic()
-    receiver.join(0.3, 0.0)
-    assert time.monotonic() - began < 0.2
+    receiver.join(2, 0.0)
+    assert time.monotonic() - began < 1
 
 
 def test_the_end_waits_for_what_is_being_given_back(
@@ -430,7 +432,7 @@ def test_what_could_not_be_given_back_comes_when_its_time_is_over(
     with proxy.broken(faults.never, "ChangeMessageVisibilityBatch"):
         began = time.monotonic()
         receiver.release(inbox.received, within_s=0.5)
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 2.5
     assert all_visible(raw, url, bodies, 6)
 
 

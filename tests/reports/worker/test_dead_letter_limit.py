@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -180,6 +182,7 @@ def test_a_flood_of_poison_is_limited_loses_nothing_and_delays_no_valid_report(
     for number, body in enumerate(good.values()):
         bodies.insert(number * 40, body)
     queue.publish(bodies)
+    began = time.monotonic()
     started = worker("-P", pool, "-c", "2", TRASH_BRAKE_SET_ASIDE="100", TRASH_BRAKE_WITHIN_S="60").ready()
     eventually(lambda: "dead letters are limited" in started.log, 60)
     eventually(lambda: all(store.latest(can_id) for can_id in good), 60)
@@ -188,13 +191,15 @@ def test_a_flood_of_poison_is_limited_loses_nothing_and_delays_no_valid_report(
     eventually(lambda: store.latest("behind"), 60)
     eventually(lambda: queue.depth().waiting == 0, 60)
     assert started.stop() == 0
+    minutes = (time.monotonic() - began) / 60
     depth = queue.depth()
-    # 100 at once, then 100 a minute; a process of a prefork pool has its share of that, and a solo one all.
-    assert (0 if pool == "prefork" else 60) < depth.dead <= 250
+    # 100 at once, then 100 a minute; a process of a prefork pool has its share of that, and a solo one all. A batch
+    # that another thread sets aside meanwhile is not counted yet.
+    assert (0 if pool == "prefork" else 60) < depth.dead <= 100 + 100 * minutes + 130
     assert depth.waiting + depth.in_flight + depth.dead == 600
     alarms = re.findall("ERROR reports.worker.dead_letter_limit: dead letters are limited", started.log)
     assert 1 <= len(alarms) <= (2 if pool == "prefork" else 1)
-    assert started.log.count(" set aside message ") <= (2 if pool == "prefork" else 1) * 60
+    assert started.log.count(" set aside message ") <= (2 if pool == "prefork" else 1) * 60 * math.ceil(minutes)
 
 
 def test_an_array_of_which_most_is_invalid_is_one_dead_letter_and_its_valid_reports_are_stored(

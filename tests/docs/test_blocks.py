@@ -44,7 +44,9 @@ def copied(to: Path) -> Path:
     """
     installed = (".venv", "stack/.node", "stack/.embedded", "stack/node_modules")
     caches = (".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis")
-    left = (".git", ".data", *caches, "results", "lib", "staticfiles")
+    # Python names a compiled module so until it is whole: another process may rename it while this one copies.
+    unfinished = "*.pyc.*"
+    left = (".git", ".data", *caches, "results", "lib", "staticfiles", unfinished)
     nothing = shutil.ignore_patterns(*left, *(Path(each).name for each in (*installed, "stack/.uv", "stack/.aws")))
     shutil.copytree(ROOT, to, ignore=nothing)
     for each in installed:

@@ -308,7 +308,8 @@ def test_a_page_says_when_it_cannot_tell_whether_reports_are_stored(
 
 def test_a_page_says_how_old_the_newest_report_is_and_nothing_where_all_is_well(client: Client) -> None:
     for ago, says in ((timedelta(seconds=5), False), (timedelta(minutes=20), True)):
-        store.beat(Heartbeat("host:1", datetime.now(UTC), {"last_stored_at_s": int((NOW - ago).timestamp())}))
+        now = datetime.now(UTC)
+        store.beat(Heartbeat("host:1", now, {"last_stored_at_s": int((now - ago).timestamp())}))
         ingestion.forget()
         page = client.get("/reports/", headers=HTML).content
         assert (b"The newest report was stored" in page) is says
@@ -354,7 +355,8 @@ def test_the_figures_stay_under_a_backlog_with_the_time_to_drain_it(
     staff: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queue, "depth", lambda: queue.Depth(waiting=6000, in_flight=0, dead=0))
-    store.beat(Heartbeat("late:1", NOW - timedelta(minutes=1), {"stored_per_minute": 600, "lag_ms": 5}))
+    seen_at = datetime.now(UTC) - timedelta(minutes=1)
+    store.beat(Heartbeat("late:1", seen_at, {"stored_per_minute": 600, "lag_ms": 5}))
     page = staff.get("/pipeline/", headers=HTML).content.decode()
     assert "<b>?</b> reports stored in the last minute" in page
     assert "<b>?</b> from queue to store" in page

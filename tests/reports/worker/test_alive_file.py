@@ -22,7 +22,7 @@ def test_the_file_is_touched_only_while_the_worker_receives_and_stores(
     running = worker(*HASTY, TRASH_ALIVE_FILE=str(alive), PRELOAD_DIR=str(hangs), TRASH_LOG="json").ready()
 
     def is_fresh() -> bool:
-        return alive.exists() and time.time() - alive.stat().st_mtime < 1.0
+        return time.time() - touched_at(alive) < 1.0
 
     for what in ("receive", "task", "loop"):
         assert eventually(is_fresh)
@@ -33,8 +33,8 @@ def test_the_file_is_touched_only_while_the_worker_receives_and_stores(
     assert eventually(is_fresh)
 
     lines = [json.loads(line) for line in running.log.splitlines()]
-    (told,) = [line for line in lines if "stacks" in line][:1]
-    assert "in hangs_while_told_to" in told["stacks"]
+    # A busy machine may stall it as well, which it tells too.
+    assert any("in hangs_while_told_to" in line.get("stacks", "") for line in lines)
     assert running.stop() == 0
     assert not alive.exists()
 
@@ -48,4 +48,12 @@ def test_an_outage_is_no_hang(worker: Callable[..., Worker], aws_environment: di
         sqs.inject(reset)
         assert eventually(lambda: "receiving from" in running.log)
         began = time.time()
-        assert eventually(lambda: alive.stat().st_mtime > began + 3.0)
+        assert eventually(lambda: touched_at(alive) > began + 3.0)
+
+
+def touched_at(file: Path) -> float:
+    """Return the time of its last touch, 0 where it is not there."""
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

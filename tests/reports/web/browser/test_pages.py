@@ -342,9 +342,11 @@ def test_each_chart_over_time_is_as_wide_as_its_frame(visit: Visit) -> None:
 
 
 def test_the_last_day_is_replayed_on_the_map_by_keyboard(visit: Visit) -> None:
-    begins_at = begin_of(datetime.now(UTC), HOUR) - 3 * HOUR
-    frame = Frame(begins_at, 0.0, [Place(50.08, 14.42, 90, "FULL", "420", full=1)], (begins_at, begins_at))
-    store.keep_snapshot(frame.name, frame.packed(store.MAX_BYTES), begins_at)
+    # Another hour may end before the page asks: then it is the second of these that is three hours back.
+    for hours in (3, 2):
+        begins_at = begin_of(datetime.now(UTC), HOUR) - hours * HOUR
+        frame = Frame(begins_at, 0.0, [Place(50.08, 14.42, 90, "FULL", "420", full=1)], (begins_at, begins_at))
+        store.keep_snapshot(frame.name, frame.packed(store.MAX_BYTES), begins_at)
     page = visit("/")
     canvas = page.locator("#map canvas")
     expect(canvas).to_be_visible()
@@ -354,7 +356,7 @@ def test_the_last_day_is_replayed_on_the_map_by_keyboard(visit: Visit) -> None:
     expect(page.locator(".replay output")).to_have_text("now")
     now = canvas.evaluate("one => one.toDataURL()")
 
-    # Three hours back, of which two were counted by nobody.
+    # Three hours back, of which the first was counted by nobody.
     slider.press("ArrowLeft")
     expect(page.locator(".replay output")).to_contain_text("not counted")
     slider.press("ArrowLeft")

@@ -29,6 +29,7 @@ def named(paths: list[Path], pattern: re.Pattern[str]) -> list[str]:
 
 
 def test_the_store_alone_knows_dynamodb() -> None:
+    assert named(SOURCES, DYNAMODB)
     assert named(outside("reports/store/"), DYNAMODB) == []
 
 

@@ -80,6 +80,7 @@ def test_every_report_passes_the_wire_with_stream_and_location(scene: Scene) -> 
 
     parsed = [report for body in scene.bodies for report in native.parse(body, NOW)]
     cans = {can.can_id: can for can in Fleet(1, 20).cans}
+    assert len(parsed) > 100
     for report in parsed:
         assert isinstance(report, Report)
         assert (report.stream, report.location) == (cans[report.can_id].stream, cans[report.can_id].location)

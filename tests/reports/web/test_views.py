@@ -239,6 +239,7 @@ def test_what_a_device_sends_is_inert_on_pages(client: Client) -> None:
     address = next(r for r in pages(client, "/reports/?page_size=300") if "411*21" in r["can_id"])["links"]["self"]
     for page in (address, address + "/history", "/reports/?page_size=300"):
         text = client.get(page, headers={"Accept": "text/html"}).content.decode()
+        assert "&lt;b&gt;{{ 411*21 }}" in text
         for raw in ("<script>alert", "<b>{{", "<img", ">8631", 'href="javascript:'):
             assert raw not in text
 

@@ -57,7 +57,7 @@ def test_the_database_of_a_thread_is_closed_with_it(tmp_path: Path) -> None:
         thread.join()
         threads.close_ended()
         assert open_files(database) == 0
-    assert all(opened)
+    assert len(opened) == 2 and all(opened)
 
 
 def test_threads_end_when_fewer_were_needed_for_a_while_each_after_its_task(monkeypatch: pytest.MonkeyPatch) -> None:

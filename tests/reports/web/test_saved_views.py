@@ -124,9 +124,11 @@ def test_what_breaks_a_rule_is_named_beside_its_field(
 
 
 def test_viewers_and_strangers_save_and_delete_nothing(client_of: Callable[[str], Client]) -> None:
-    save(client_of("olga"), name="Ours", shared=True)
+    olga = client_of("olga")
+    save(olga, name="Ours", shared=True)
     view = SavedView.objects.get()
 
+    assert b"Save this filter" in olga.get("/reports/?status=FULL", headers=HTML).content
     for client, code in ((client_of("viewer"), 403), (Client(), 401)):
         assert save(client, name="x") == code
         assert client.delete(f"/views/{view.pk}").status_code == code

@@ -232,10 +232,14 @@ BATCH_SECONDS = Histogram(
 BATCH_MESSAGES = Histogram("batch_messages", "Messages in one batch.", (1, 2, 5, 10, 20, 40, 60, 80, 99, 100))
 REPORT_AGE_SECONDS = Histogram(
     "report_age_seconds",
-    "How long ago a message was first sent when its reports were stored and could be read; one count a message.",
+    "How long ago a message was sent when its reports were stored and could be read; none counts that is sent again "
+    "after it had left the queue.",
     AGES_S,
 )
-OLDEST_AGE = Gauge("oldest_report_age_seconds", "How old the oldest message of the last batch was when it was stored.")
+OLDEST_AGE = Gauge(
+    "oldest_report_age_seconds",
+    "How old the oldest message of the last batch was when it was stored, as counted above.",
+)
 LAST_STORED = Gauge("last_stored_timestamp_seconds", "When reports were last stored, in seconds since 1970.")
 
 ALERTS = Counter(

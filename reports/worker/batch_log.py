@@ -49,14 +49,15 @@ class BatchLog:
 
 def _log(batches: list[BatchCounts]) -> None:
     counts = sum(batches, BatchCounts())
-    least, most = counts.ages_s or (0.0, 0.0)
+    # None where all were sent again.
+    ages = [round(each, 1) for each in counts.ages_s or ()]
     logger.info(
-        "%smessages=%d stored=%d older=%d repeated=%d set_aside=%d postponed=%d new_cans=%d age_s=%.1f..%.1f%s",
+        "%smessages=%d stored=%d older=%d repeated=%d set_aside=%d postponed=%d new_cans=%d%s%s",
         f"batches={len(batches)} " if len(batches) > 1 else "",
         counts.messages, counts.stored, counts.older, counts.repeated, counts.set_aside, counts.postponed,
-        counts.new_cans, least, most,
+        counts.new_cans, " age_s={}..{}".format(*ages) if ages else "",
         "".join(f" {name}={count}" for name in READINGS if (count := getattr(counts, name))),
-        extra={"counts": {"batches": len(batches), **counts.numbers(), "age_s": [round(least, 1), round(most, 1)]}},
+        extra={"counts": {"batches": len(batches), **counts.numbers(), **({"age_s": ages} if ages else {})}},
     )  # fmt: skip
 
 

@@ -52,7 +52,7 @@ class BatchCounts:
 
     throttled, limited, unadmitted (new cans), unread (a sensor's entry cannot be read), failed: messages that
     come again, and why; all but the last are postponed. letters: dead letters written. ages_s: how old the youngest
-    and the oldest message was; None where no report was stored.
+    and the oldest message was, of those that were not sent again; None where there is none.
     """
 
     messages: int = 0
@@ -119,12 +119,14 @@ def add(batch: BatchCounts) -> None:
         telemetry.EMPTYINGS.add(batch.emptied)
     if batch.letters:
         telemetry.LETTERS.add(batch.letters)
-    if batch.ages_s:
+    if batch.messages:
         now_s = time.time()
         telemetry.LAST_STORED.set(now_s)
-        telemetry.OLDEST_AGE.set(batch.ages_s[1])
         with _lock:
-            _gauges.update(lag_ms=max(0, int(batch.ages_s[1] * 1000)), last_stored_at_s=int(now_s))
+            _gauges["last_stored_at_s"] = int(now_s)
+            if batch.ages_s:
+                telemetry.OLDEST_AGE.set(batch.ages_s[1])
+                _gauges["lag_ms"] = max(0, int(batch.ages_s[1] * 1000))
             if batch.stored:
                 _stored.append((time.monotonic(), batch.stored))
             _drop_before_the_last_minute()

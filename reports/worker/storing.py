@@ -209,7 +209,8 @@ def _count_and_delete(
     again: what comes again with its message. set_aside: in `letters` dead letters. postponed: how many messages come
     again, by reason; None where the batch failed, and the others come again for that.
     """
-    ages = [max(0.0, time.time() - delivery.sent_at_ms / 1000) for delivery in done]
+    now_s = time.time()
+    ages = [max(0.0, now_s - delivery.sent_at_ms / 1000) for delivery in done if not delivery.is_sent_again]
     telemetry.REPORT_AGE_SECONDS.observe_all(ages)
     others = {**readings, "repeated": outcome.repeated + readings.get("repeated", 0)}
     counts = BatchCounts(

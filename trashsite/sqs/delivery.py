@@ -68,6 +68,11 @@ class Delivery(NamedTuple):
         return Origin(self.first_message_id, self.sent_at_ms, "" if self.sender_id == ANY_SENDER else self.sender_id)
 
     @property
+    def is_sent_again(self) -> bool:
+        """Whether it had left the queue before, as a dead letter or kept for a sensor: its age is no delay of ours."""
+        return self.message_id != self.first_message_id
+
+    @property
     def sent_at(self) -> datetime:
         """When the queue first received it, in UTC."""
         return _EPOCH + timedelta(milliseconds=self.sent_at_ms)

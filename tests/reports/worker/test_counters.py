@@ -20,9 +20,9 @@ def test_stored_per_minute_counts_the_last_minute_alone(monkeypatch: pytest.Monk
     counters._stored.clear()
     before = counters.counters()["stored"]
 
-    counters.add(BatchCounts(stored=5, older=2, set_aside=9, ages_s=(0.01, 0.07)))
+    counters.add(BatchCounts(messages=7, stored=5, older=2, set_aside=9, ages_s=(0.01, 0.07)))
     now_s[0] += 59
-    counters.add(BatchCounts(stored=1, ages_s=(0.01, 0.04)))
+    counters.add(BatchCounts(messages=1, stored=1, ages_s=(0.01, 0.04)))
 
     assert counters.counters()["stored_per_minute"] == 6
     now_s[0] += 2
@@ -58,3 +58,7 @@ def test_batches_that_come_fast_share_one_line_that_sums_them_up(
     assert sum(each["batches"] for each in counts) == 500
     assert sum(each["messages"] for each in counts) == 500 * 50
     assert json.dumps(counts[-1])
+    now_s[0] += 60
+    # What was sent again has no age.
+    log.add(BatchCounts(messages=1))
+    assert caplog.records[-1].getMessage().endswith(" new_cans=0")

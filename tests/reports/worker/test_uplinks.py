@@ -30,6 +30,7 @@ from reports.worker import counters, register, storing, uplinks, waiting
 from reports.worker.new_can_limit import RULE, NewCanLimit, Turns
 from tests.reports.formats.test_uplinks import EXPECTED, body
 from tests.support.servers import Worker, eventually
+from trashsite import telemetry
 from trashsite.sqs.delivery import Delivery
 
 LONG_AGO = datetime(2010, 1, 1, tzinfo=UTC)
@@ -416,8 +417,12 @@ def test_a_can_that_is_calibrated_later_gets_what_its_sensor_sent_before(
         mounted.save()
     publishing.publish_noted()
     register.forget_versions()
+    ages: list[float] = []
+    monkeypatch.setattr(telemetry.REPORT_AGE_SECONDS, "observe_all", ages.extend)
     store_messages(receive(1))
     assert [report.level for report in reports_of("432")] == ["47.1"]
+    # It waited for people: that is no delay of the pipeline.
+    assert ages == []
 
 
 def test_a_corrected_calibration_is_applied_to_the_history(batch: Callable[..., None], db: None) -> None:

@@ -41,9 +41,8 @@ def _mount(cells: Mapping[str, str], now: datetime, counts: dict[str, int]) -> l
     """Mount one line's sensor; return what is wrong with it."""
     try:
         values = {name: _value(name, text) for name, text in cells.items() if name not in ("key", "can_id", "channel")}
-        since = values.pop("since", None) or now
-        model = values.pop("model", None)
-        _, is_new = mount(cells["key"], cells["can_id"], since, channel=cells.get("channel", ""), model=model, **values)
+        since, model, channel = values.pop("since", None), values.pop("model", None), cells.get("channel", "")
+        _, is_new = mount(cells["key"], cells["can_id"], since, now, channel=channel, model=model, **values)
     except ValidationError as error:
         return wrong(error)
     counts["new" if is_new else "same"] += 1

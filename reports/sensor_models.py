@@ -10,11 +10,13 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models, transaction
+from django.utils import timezone
 
 from reports.can_id import check_can_id
 from reports.formats import models as formats_models
 from reports.pending_entries import Registered, note_change, note_deleted
 from reports.register_kinds import SENSOR
+from reports.report import MAX_AHEAD, iso
 
 #: The kind of notes of sensors that may have waited for a mounting: what they sent meanwhile is kept.
 KEPT = "kept"
@@ -109,7 +111,12 @@ class Mounting(Registered):
         return self.empty_mm, self.full_mm, self.blind_mm, self.is_blind_full
 
     def clean(self) -> None:
-        """Refuse what no reading could be judged by. Raises ValidationError by field."""
+        """Refuse a begin in the future, and what no reading could be judged by. Raises ValidationError by field."""
+        now = timezone.now()
+        if self.since is not None and self.since - now > MAX_AHEAD:
+            raise ValidationError(
+                {"since": f"It must not be in the future: now it is {iso(now.replace(microsecond=0))}."}
+            )
         if (self.empty_mm is None) != (self.full_mm is None):
             missing = "full_mm" if self.full_mm is None else "empty_mm"
             raise ValidationError({missing: "Enter both distances, or neither where the sensor tells a percent."})
@@ -130,7 +137,7 @@ class Mounting(Registered):
             # Locked, so that no two mountings of one sensor begin side by side.
             Sensor.objects.select_for_update().filter(pk=self.sensor_id).first()
             if other := self._overlapped():
-                raise ValidationError({"since": f"The sensor is in can {other.can_id} at that time."})
+                raise ValidationError({"since": self._overlap_rule(other)})
             before = Mounting.objects.filter(pk=self.pk).first() if self.pk else None
             if before and before.calibration != self.calibration:
                 self.version = before.version + 1
@@ -142,6 +149,16 @@ class Mounting(Registered):
         if self.until is not None:
             others = others.filter(since__lt=self.until)
         return others.filter(models.Q(until=None) | models.Q(until__gt=self.since)).first()
+
+    def _overlap_rule(self, other: Mounting) -> str:
+        """Say which other mounting this one overlaps, and where."""
+        if other.since > self.since:
+            return (
+                f"From {iso(other.since)} on the sensor is in can {other.can_id}: this mounting has to end by then, or "
+                "the begin of that one has to be corrected."
+            )
+        until = "" if other.until is None else f" until {iso(other.until)}"
+        return f"The sensor is in can {other.can_id} at that time: from {iso(other.since)} on{until}."
 
 
 for registered in (Sensor, Mounting):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from contextlib import suppress
+from copy import copy
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import messages
@@ -16,21 +18,23 @@ from django.urls import reverse
 from django.utils import timezone
 
 from reports.mounting_changes import CALIBRATION, change, mount, take_present_as_empty
+from reports.report import iso
 from reports.sensor_models import Mounting, Sensor, canonical_key, model_names
 from reports.store import StoreUnavailable
 from reports.web.admin_log import log_action
 from reports.web.form_page import FormPage
+from reports.web.kept_readings import first_without_can, told_of
 from reports.web.sensor_values import shown, shown_waiting
-
-_LATER = "What it sent is stored under the can some seconds later."
 
 
 class CalibrationForm(forms.ModelForm):  # type: ignore[type-arg]
-    """The end of a mounting, and what distances mean in its can."""
+    """Begin and end of a mounting, and what distances mean in its can."""
 
     class Meta:
         model = Mounting
-        fields = ("until", *CALIBRATION)
+        fields = ("since", "until", *CALIBRATION)
+        labels: ClassVar[dict[str, str]] = {"since": "Mounted at", "until": "Taken out at"}
+        help_texts: ClassVar[dict[str, str]] = {"since": "UTC", "until": "UTC; empty: still there"}
 
     def clean(self) -> dict[str, Any]:
         # The model's own rules follow in `change`, with the sensor.
@@ -44,7 +48,9 @@ class MountForm(CalibrationForm):
     channel = forms.CharField(max_length=64, required=False, help_text="of a sensor that measures several cans")
     model = forms.ChoiceField(required=False, help_text="empty: as its messages tell")
     can_id = forms.CharField(max_length=128, label="Can")
-    since = forms.DateTimeField(required=False, label="Mounted at", help_text="empty: now")
+    since = forms.DateTimeField(
+        required=False, label="Mounted at", help_text="UTC; empty: now, and nothing that it measured before is stored"
+    )
 
     field_order = ("key", "can_id", "since", "channel", "model", *CALIBRATION)
 
@@ -63,7 +69,12 @@ class MountView(FormPage):
 
     def get_initial(self) -> dict[str, Any]:
         key = canonical_key(self.request.GET.get("key", "")[:128])
-        return {"key": key, "can_id": self.request.GET.get("can", "")[:128], "holds_tilted": True}
+        since = None
+        if key and self.request.method == "GET":
+            # The page says where this is not told.
+            with suppress(StoreUnavailable):
+                since = first_without_can(key, timezone.now())
+        return {"key": key, "can_id": self.request.GET.get("can", "")[:128], "since": since, "holds_tilted": True}
 
     def get_context_data(self, **named: Any) -> dict[str, Any]:
         key = canonical_key(self.request.GET.get("key", "")[:128])
@@ -85,7 +96,8 @@ class MountView(FormPage):
                 mounting, is_new = mount(
                     cleaned["key"],
                     cleaned["can_id"],
-                    cleaned["since"] or timezone.now(),
+                    cleaned["since"],
+                    timezone.now(),
                     channel=cleaned["channel"],
                     model=cleaned["model"],
                     **{name: cleaned[name] for name in CALIBRATION},
@@ -93,12 +105,14 @@ class MountView(FormPage):
                 log_action(self.request.user, mounting, ADDITION if is_new else CHANGE, "by form")
         except ValidationError as error:
             return _refused(self, form, error)
-        messages.success(self.request, f"{mounting.sensor} is mounted in can {mounting.can_id}. {_LATER}")
+        since = iso(mounting.since.replace(microsecond=0))
+        known = "" if is_new else ", as before"
+        _tell(self.request, mounting, f"{mounting.sensor} is mounted in can {mounting.can_id} since {since}{known}.")
         return redirect("sensors")
 
 
 class MountingFormView(FormPage):
-    """Change one mounting: its end, and the calibration of its can."""
+    """Change one mounting: its begin, its end, and the calibration of its can."""
 
     permission_required = ("reports.change_mounting",)
     form_class = CalibrationForm
@@ -106,7 +120,8 @@ class MountingFormView(FormPage):
 
     def get_form_kwargs(self) -> dict[str, Any]:
         self.mounting = get_object_or_404(Mounting.objects.select_related("sensor"), pk=self.kwargs["pk"])
-        return super().get_form_kwargs() | {"instance": self.mounting}
+        # The form writes into its instance what was typed, and the page tells what is stored.
+        return super().get_form_kwargs() | {"instance": copy(self.mounting)}
 
     def get_context_data(self, **named: Any) -> dict[str, Any]:
         context = super().get_context_data(**named)
@@ -126,23 +141,35 @@ class MountingFormView(FormPage):
             return super().post(request, *args, **named)
         # The other button: what else was typed is left as it was.
         form = self.get_form()
-        return self._saved(form, lambda: take_present_as_empty(Mounting.objects.get(pk=self.mounting.pk)))
+        return self._saved(form, take_present_as_empty)
 
     def form_valid(self, form: CalibrationForm) -> HttpResponse:
-        return self._saved(form, lambda: change(self.mounting, form.cleaned_data))
+        # Only what was changed: the page shows instants without the fractions of their seconds.
+        changed = {name: form.cleaned_data[name] for name in form.changed_data}
+        return self._saved(form, lambda mounting: change(mounting, changed))
 
-    def _saved(self, form: Any, save: Callable[[], None]) -> HttpResponse:
+    def _saved(self, form: Any, save: Callable[[Mounting], None]) -> HttpResponse:
+        mounting = copy(self.mounting)
         try:
             with transaction.atomic():
-                save()
-                log_action(self.request.user, self.mounting, CHANGE, "by form")
+                save(mounting)
+                log_action(self.request.user, mounting, CHANGE, "by form")
         except ValidationError as error:
             return _refused(self, form, error)
         except StoreUnavailable:
             form.add_error(None, "DynamoDB does not answer: the present reading cannot be told just now.")
             return self.form_invalid(form)
-        messages.success(self.request, "Saved. Reports that are stored stay as they are.")
-        return redirect("mounting", self.mounting.pk)
+        _tell(self.request, mounting, "Saved. Reports that are stored stay as they are.")
+        return redirect("mounting", mounting.pk)
+
+
+def _tell(request: HttpRequest, mounting: Mounting, done: str) -> None:
+    """Say what was done, and what becomes of what the sensor sent before."""
+    try:
+        after = told_of(mounting, timezone.now())
+    except StoreUnavailable:
+        after = "What becomes of what it sent before cannot be told just now."
+    messages.success(request, f"{done} {after}")
 
 
 def _refused(view: Any, form: forms.ModelForm[Any], error: ValidationError) -> HttpResponse:

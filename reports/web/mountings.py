@@ -32,6 +32,9 @@ _PK = OpenApiParameter("id", int, OpenApiParameter.PATH)
 class MountingChange(schemas.Strict):
     """What a PATCH may change of a mounting."""
 
+    since = serializers.DateTimeField(
+        required=False, help_text="Mounted at; not in the future, and not before the end of an earlier mounting."
+    )
     until = serializers.DateTimeField(allow_null=True, required=False, help_text="Taken out at; null: still there.")
     empty_mm = serializers.IntegerField(
         allow_null=True, required=False, min_value=1, max_value=100_000, help_text="Distance in the empty can."
@@ -50,7 +53,9 @@ class MountingSent(MountingChange):
     """Where a sensor is from an instant on."""
 
     can_id = serializers.CharField(max_length=128)
-    since = serializers.DateTimeField(required=False, help_text="Default: now.")
+    since = serializers.DateTimeField(
+        required=False, help_text="Default: now; then nothing that the sensor measured before is stored."
+    )
     channel = serializers.CharField(max_length=64, required=False, allow_blank=True, help_text="Default: all.")
     model = serializers.CharField(
         max_length=64, required=False, allow_blank=True, help_text="Default: as its messages tell."
@@ -74,15 +79,17 @@ class MountingsView(ApiView):
         """
         Mount a sensor in a can, registered or not; where it is in another can then, that mounting ends.
 
-        What it sent from `since` on, for up to 14 days, is stored under the can some seconds later.
+        What it measured from `since` on, and sent in the last 14 days, is stored under the can within half a minute;
+        what it measured before `since` is not. Without `since`, where it is in this can already under the same
+        calibration, that mounting is answered. Whether the sensor or the can has ever been heard of is not asked.
         """
         sent = MountingSent(data=request.data)
         if not sent.is_valid():
             raise InvalidFields.of(_NOTHING, sent.errors)
         values = dict(sent.validated_data)
-        since = values.pop("since", None) or timezone.now()
+        since = values.pop("since", None)
         with _all_or_nothing():
-            mounting, is_new = mount(key, values.pop("can_id"), since, **values)
+            mounting, is_new = mount(key, values.pop("can_id"), since, timezone.now(), **values)
             log_action(
                 request.user,
                 mounting.sensor,
@@ -107,7 +114,12 @@ class MountingView(ApiView):
         tags=["sensors"],
     )
     def patch(self, request: Request, key: str, pk: str) -> Response:
-        """Change the calibration of a mounting, or its end. Reports that are stored stay as they are."""
+        """
+        Change the calibration of a mounting, its begin or its end. Reports that are stored stay as they are.
+
+        What the sensor measured since an earlier begin, and sent in the last 14 days while it had no can, is stored
+        within half a minute.
+        """
         mounting = known_mounting(key, pk)
         sent = MountingChange(data=request.data)
         if not sent.is_valid():

@@ -42,12 +42,13 @@ class ShownWaiting:
     """
     A sensor that sent what no mounting takes, and what it told last.
 
-    is_mounted: it is in a can now. It was in none when it measured that, or its can is not calibrated.
+    mounting_id: of where it is now; it was in no can when it measured that, or its can is not calibrated. None: in no
+    can.
     """
 
     waiting: Waiting
     state: SensorState | None
-    is_mounted: bool
+    mounting_id: int | None
 
     def json(self) -> dict[str, Any]:
         return {
@@ -55,7 +56,7 @@ class ShownWaiting:
             "first_at": instant(self.waiting.first_at),
             "last_at": instant(self.waiting.last_at),
             "messages": self.waiting.messages,
-            "mounted": self.is_mounted,
+            "mounted": self.mounting_id is not None,
             "state": state_json(self.state),
         }
 
@@ -94,8 +95,8 @@ def shown_waiting(now: datetime) -> list[ShownWaiting]:
     """Return the sensors that wait, those first that sent last. Raises StoreUnavailable, and the database's errors."""
     found = sorted(store.waiting_sensors(now), key=lambda each: each.last_at, reverse=True)
     in_cans = Mounting.objects.filter(sensor__key__in=[each.key for each in found], until=None)
-    mounted = set(in_cans.values_list("sensor__key", flat=True)) if found else set()
-    return [ShownWaiting(each, state_of(each.told), each.key in mounted) for each in found]
+    mounted = dict(in_cans.values_list("sensor__key", "pk")) if found else {}
+    return [ShownWaiting(each, state_of(each.told), mounted.get(each.key)) for each in found]
 
 
 def mounting_json(mounting: Mounting) -> dict[str, Any]:

@@ -88,7 +88,8 @@ class SensorsView(ApiView):
         Mount sensors by CSV: all lines, or none where one is wrong.
 
         The first line names the columns: key and can_id, and any of channel, model, since, until, empty_mm, full_mm,
-        blind_mm, is_blind_full and holds_tilted (yes or no). What a sensor sent before is stored then.
+        blind_mm, is_blind_full and holds_tilted (yes or no). An empty `since` is now. What a sensor measured from then
+        on, and sent in the last 14 days, is stored.
         """
         try:
             with transaction.atomic():
@@ -120,7 +121,11 @@ class WaitingSensorsView(ApiView):
         tags=["sensors"],
     )
     def get(self, request: Request) -> Response:
-        """Sensors that wait to be mounted, those first that sent last. Mount one, and what it sent is stored."""
+        """
+        Sensors that wait to be mounted, those first that sent last.
+
+        Mount one, and what it measured from the begin of its mounting on is stored.
+        """
         return Response({"results": shown_waiting(timezone.now())})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -198,8 +198,90 @@ def test_the_fleet_is_filtered_by_low_batteries_from_their_list(operator: Client
 def test_a_mounting_in_the_past_ends_before_the_next(operator: Client) -> None:
     mount(operator, can_id="1", since="2026-11-20T00:00:00Z")
     status, problem = mount(operator, can_id="2", since="2026-11-01T00:00:00Z")
-    assert (status, problem["errors"][0]["rule"]) == (400, "The sensor is in can 1 at that time.")
+    assert (status, problem["errors"][0]["rule"]) == (
+        400,
+        "From 2026-11-20T00:00:00Z on the sensor is in can 1: this mounting has to end by then, or the begin of that "
+        "one has to be corrected.",
+    )
     assert mount(operator, can_id="2", since="2026-11-01T00:00:00Z", until="2026-11-20T00:00:00Z")[0] == 201
+    status, problem = mount(operator, can_id="3", since="2026-11-10T00:00:00Z", until="2026-11-15T00:00:00Z")
+    assert (status, problem["errors"][0]["rule"]) == (
+        400,
+        "The sensor is in can 2 at that time: from 2026-11-01T00:00:00Z on until 2026-11-20T00:00:00Z.",
+    )
+
+
+def a_waiting_sensor(*measured_at: datetime) -> None:
+    """List a sensor that waits, with a kept message of each of these instants, as a worker does."""
+    message = json.loads(body("awsiot-em310-udl.json"))
+    kept = []
+    for count, at in enumerate(measured_at):
+        message["WirelessMetadata"]["LoRaWAN"] |= {"Timestamp": at.isoformat(), "FCnt": count}
+        kept.append(store.KeptMessage(json.dumps(message), f"m{count}", at + timedelta(seconds=3), ""))
+    store.keep_messages({KEY: kept})
+    told = sensor_state.to_text(SensorState(NOW, model="Milesight EM310-UDL"))
+    store.put_waiting([store.Waiting(KEY, NOW, NOW, len(kept), told)])
+
+
+def test_the_begin_of_a_mounting_is_proposed_told_and_corrected(operator: Client) -> None:
+    first, last = (NOW.replace(microsecond=0) - timedelta(hours=hours) for hours in (2, 1))
+    a_waiting_sensor(first, last)
+    page = operator.get(f"/sensors/mount/?key={KEY}").content.decode()
+    assert f'name="since" value="{first:%Y-%m-%d %H:%M:%S}"' in page
+
+    # Without it the mounting begins now, and what was kept lies before it.
+    form = {"key": KEY, "can_id": "waits", "empty_mm": "2500", "full_mm": "300"}
+    page = operator.post("/sensors/mount/", form, follow=True, headers=HTML).content.decode()
+    for said in (
+        "Measurements kept of it: 2.", "stored under the can within half a minute: 0.",
+        f"not stored: 2, the first at {first:%Y-%m-%dT%H:%M:%SZ}.", "No report of can waits is stored yet",
+    ):  # fmt: skip
+        assert said in page
+    mounting = Mounting.objects.get()
+    assert f'<a href="/mountings/{mounting.pk}/">is mounted</a>' in page
+
+    # The page of the mounting corrects it, and the API.
+    sent = {**form, "since": f"{last:%Y-%m-%d %H:%M:%S}"}
+    page = operator.post(f"/mountings/{mounting.pk}/", sent, follow=True).content.decode()
+    assert "within half a minute: 1." in page and "not stored: 1, the first" in page
+    path = f"/sensors/{KEY}/mountings/{mounting.pk}"
+    answer = operator.patch(path, json.dumps({"since": first.isoformat()}), content_type="application/json")
+    assert answer.json()["since"] == f"{first:%Y-%m-%dT%H:%M:%SZ}"
+    # A time whose fraction the page does not show stays as it is.
+    Mounting.objects.update(since=first.replace(microsecond=7))
+    page = operator.post(f"/mountings/{mounting.pk}/", {**form, "since": f"{first:%Y-%m-%d %H:%M:%S}", "blind_mm": 9})
+    mounting.refresh_from_db()
+    assert (mounting.since, mounting.blind_mm) == (first.replace(microsecond=7), 9)
+
+
+def test_a_sensor_is_mounted_while_dynamodb_is_away(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: Any) -> None:
+        raise store.StoreUnavailable("away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "kept_messages", away)
+        assert operator.get("/sensors/mount/?key=away").status_code == 200
+        assert operator.post("/sensors/mount/", {"key": "away", "can_id": "1"}).status_code == 302
+    page = operator.get("/sensors", headers=HTML).content.decode()
+    assert "away is mounted in can 1" in page and "cannot be told just now" in page
+
+
+def test_a_mounting_sent_twice_is_one_and_one_of_nobody_or_of_the_future_says_so(operator: Client) -> None:
+    form = {"key": "zz", "can_id": "typo", "empty_mm": "2500", "full_mm": "300"}
+    for said in (".", ", as before."):
+        page = operator.post("/sensors/mount/", form, follow=True, headers=HTML).content.decode()
+        assert "Nothing has been heard from this sensor yet" in page and "No report of can typo is stored yet" in page
+        assert re.search(rf"zz is mounted in can typo since [^ ]+Z{re.escape(said)} ", page)
+    (mounting,) = Mounting.objects.all()
+    assert operator.post("/sensors/mount/", {**form, "empty_mm": "2400"}).status_code == 302
+    assert Mounting.objects.count() == 2
+
+    page = operator.post("/sensors/mount/", {**form, "since": "2130-01-01"}).content.decode()
+    assert "It must not be in the future: now it is 2" in page
+    path = f"/sensors/zz/mountings/{mounting.pk}"
+    refused = operator.patch(path, '{"since": "2130-01-01T00:00:00Z"}', content_type="application/json")
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, "since")
+    assert Mounting.objects.filter(since__gt=NOW + timedelta(days=1)).count() == 0
 
 
 def test_a_pasted_message_is_explained_and_stored_nowhere(operator: Client) -> None:

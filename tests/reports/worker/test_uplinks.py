@@ -16,7 +16,7 @@ from celery.exceptions import Reject
 from django.core.management import call_command
 from pytest_django.fixtures import Settings
 
-from reports import publishing, queue, register_sources, store
+from reports import mounting_changes, publishing, queue, register_sources, store
 from reports.formats import mounting as mountings
 from reports.formats import registered, sensor_state
 from reports.formats.mounting import Calibration
@@ -212,11 +212,20 @@ def test_a_sensor_that_nobody_knows_waits_and_its_past_is_stored_when_it_is_moun
 
     with django_capture_on_commit_callbacks(execute=True):
         sensor = Sensor.objects.create(key=EM310)
-        Mounting.objects.create(
-            sensor=sensor, can_id="432", since=LONG_AGO, empty_mm=4000, full_mm=0, holds_tilted=False
-        )
+        mounted = Mounting.objects.create(
+            sensor=sensor, can_id="432", since=datetime(2026, 11, 24, 7, tzinfo=UTC), empty_mm=4000, full_mm=0,
+            holds_tilted=False,
+        )  # fmt: skip
     publishing.publish_noted()
     assert store.waiting_sensors(datetime.now(UTC)) == []
+    register.forget_versions()
+    store_messages(receive(2))
+    assert len(reports_of("432")) == 1
+
+    # Its begin was entered wrong: what it measured since the right one follows.
+    with django_capture_on_commit_callbacks(execute=True):
+        mounting_changes.change(mounted, {"since": LONG_AGO})
+    publishing.publish_noted()
     register.forget_versions()
     store_messages(receive(2))
 

@@ -7,15 +7,18 @@ from operator import itemgetter
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare, salted_hmac
 
 from reports.alert_rules import AlertRule
 from reports.entered_models import StreamLimits
@@ -150,12 +153,34 @@ class UplinkSourceAdmin(ListedLookups, admin.ModelAdmin):  # type: ignore[type-a
 
     @admin.action(description="Give the selected sources new secrets", permissions=["change"])
     def renew_secrets(self, request: HttpRequest, queryset: QuerySet[UplinkSource]) -> HttpResponse:
-        renewed = [(source, source.new_secret()) for source in queryset]
         with transaction.atomic():
+            sources = list(queryset.order_by("pk").select_for_update())
+            seen = _seal(sources)
+            confirmed = request.POST.get("seen")
+            if confirmed is None:
+                return self._asked(request, sources, seen)
+            if not constant_time_compare(confirmed, seen):
+                # Sent again, as by a browser that loads the page again: the secret that was shown stays valid.
+                self.message_user(
+                    request,
+                    "No secret was changed: since that page was shown, one of these sources was given another one. A "
+                    "secret is shown once: where nobody has copied it, give the source a new one.",
+                    messages.WARNING,
+                )
+                return redirect("admin:reports_uplinksource_changelist")
+            renewed = [(source, source.new_secret()) for source in sources]
             for source, _ in renewed:
                 source.save()
                 self.log_change(request, source, "Gave it a new secret.")
         return self._shown(request, renewed)
+
+    def _asked(self, request: HttpRequest, sources: list[UplinkSource], seen: str) -> HttpResponse:
+        """Ask whether these sources are to get new secrets."""
+        context = {
+            **self.admin_site.each_context(request), "title": "Are you sure?", "sources": sources, "seen": seen,
+            "checkbox": ACTION_CHECKBOX_NAME,
+        }  # fmt: skip
+        return TemplateResponse(request, "admin/reports/uplinksource/renew.html", context)
 
     def _shown(self, request: HttpRequest, made: list[tuple[UplinkSource, str]]) -> HttpResponse:
         """Show the secrets at once: in a message they would lie in the session, readable, until a page shows them."""
@@ -186,6 +211,12 @@ class AlertRuleAdmin(ListedLookups, admin.ModelAdmin):  # type: ignore[type-arg]
             secret = rule.new_secret()
             rule.save()
             self.message_user(request, f"The secret of {rule.name}, shown this once: {secret}")
+
+
+def _seal(sources: list[UplinkSource]) -> str:
+    """Return what is another text once one of these sources has another secret: a form that holds it counts once."""
+    text = "\n".join(f"{each.pk} {each.digest}" for each in sources)
+    return salted_hmac("secrets of uplinks", text, algorithm="sha256").hexdigest()
 
 
 def _note(request: HttpRequest, pairs: list[Pair]) -> None:

@@ -112,8 +112,15 @@ def test_the_admin_makes_a_source_and_shows_its_secrets_once(admin_client: Clien
 
     first = shown(f"{address}add/", {"name": "city", "is_open": "on"})
     assert send(first, "{}") == 202
-    second = shown(address, {"action": "renew_secrets", "_selected_action": "city"})
+    asked = {"action": "renew_secrets", "_selected_action": "city"}
+    confirmation = admin_client.post(address, asked).content.decode()
+    assert send(first, "{}") == 202
+    asked |= dict(re.findall(r'name="(seen)" value="(\w{40,})"', confirmation))
+    second = shown(address, asked)
     assert (send(first, "{}"), send(second, "{}")) == (401, 202)
+    # A browser that loads the page again sends the form again.
+    again = admin_client.post(address, asked, follow=True).content.decode()
+    assert "No secret was changed" in again and send(second, "{}") == 202
 
     # Neither a later page nor the session holds them; the log of the admin says who did what.
     pages = [admin_client.get(address + page).content.decode() for page in ("", "city/change/", "city/history/")]

@@ -23,7 +23,7 @@ from hypothesis import settings as hypothesis_settings
 from pytest_django.fixtures import Settings
 
 from reports import queue, store
-from reports.web import database, fleet_count, fleet_csv, fleet_walk, ingestion, probes, rate_limits
+from reports.web import database, fleet_count, fleet_csv, fleet_walk, ingestion, over_time, probes, rate_limits
 from tests.support import aws_calls
 from tests.support.fault_proxy import FaultProxy
 from tests.support.kind import KIND
@@ -203,7 +203,7 @@ def quick() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def forgetful() -> Iterator[None]:
     """
-    Forget what earlier tests counted against rate limits, and asked for health and of the workers.
+    Forget what earlier tests counted against rate limits, and read of health, of the workers and of past hours.
 
     Rate limits count in windows of the clock: here it stands still, so that no window ends between two requests.
     """
@@ -211,6 +211,7 @@ def forgetful() -> Iterator[None]:
     probes.forget()
     ingestion.forget()
     database.forget()
+    over_time.forget()
     now_s = time.time()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rate_limits, "time", SimpleNamespace(time=lambda: now_s))

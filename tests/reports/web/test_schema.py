@@ -32,7 +32,7 @@ from reports.insight.over_time import HOUR, FleetHour, begin_of
 from reports.insight.replay import Frame
 from reports.models import Can
 from reports.report import Report
-from reports.web import fleet_count, over_time
+from reports.web import fleet_count
 from tests.support.cans import a_report
 
 pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
@@ -148,7 +148,6 @@ def test_each_example_of_an_answer_is_as_real_ones_are(
         store.put_fleet_hour(hour)
         frame = Frame(begins_at, 0.0, [Place(50.0875, 14.4213, 93, "FULL", "420")], (now, now))
         store.keep_snapshot(frame.name, frame.packed(store.MAX_BYTES), now)
-    over_time.forget()
     path = path.replace("{can_id}", "nobody" if status == "404" else "420")
     if "page_size" in value:
         path += "?page_size=1"

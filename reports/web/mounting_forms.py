@@ -46,7 +46,7 @@ class MountForm(CalibrationForm):
 
     key = forms.CharField(max_length=128, help_text="DevEUI, IMEI, or as its messages name it")
     channel = forms.CharField(max_length=64, required=False, help_text="of a sensor that measures several cans")
-    model = forms.ChoiceField(required=False, help_text="empty: as its messages tell")
+    model = forms.ChoiceField(required=False, help_text="empty: as registered, else as its messages tell")
     can_id = forms.CharField(max_length=128, label="Can")
     since = forms.DateTimeField(
         required=False, label="Mounted at", help_text="UTC; empty: now, and nothing that it measured before is stored"
@@ -99,7 +99,7 @@ class MountView(FormPage):
                     cleaned["since"],
                     timezone.now(),
                     channel=cleaned["channel"],
-                    model=cleaned["model"],
+                    model=cleaned["model"] or None,
                     **{name: cleaned[name] for name in CALIBRATION},
                 )
                 log_action(self.request.user, mounting, ADDITION if is_new else CHANGE, "by form")

@@ -273,7 +273,9 @@ def test_a_mounting_sent_twice_is_one_and_one_of_nobody_or_of_the_future_says_so
         assert "Nothing has been heard from this sensor yet" in page and "No report of can typo is stored yet" in page
         assert re.search(rf"zz is mounted in can typo since [^ ]+Z{re.escape(said)} ", page)
     (mounting,) = Mounting.objects.all()
+    Sensor.objects.update(model="Netvox R718PE")
     assert operator.post("/sensors/mount/", {**form, "empty_mm": "2400"}).status_code == 302
+    assert Sensor.objects.get().model == "Netvox R718PE"
     assert Mounting.objects.count() == 2
 
     page = operator.post("/sensors/mount/", {**form, "since": "2130-01-01"}).content.decode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.conf import settings
@@ -40,7 +41,7 @@ class EmptyingForm(forms.Form):
         found = self.cleaned_data["at"].strip().removesuffix(f" {settings.TRASH_TIME_ZONE}").replace(" ", "T", 1)
         try:
             at = datetime.fromisoformat(found)
-            return timezone.make_aware(at) if timezone.is_naive(at) else at
+            return timezone.make_aware(at, ZoneInfo(settings.TRASH_TIME_ZONE)) if timezone.is_naive(at) else at
         except (ValueError, OverflowError):
             raise ValidationError("It must be a time, like 2026-11-24 09:30.") from None
 

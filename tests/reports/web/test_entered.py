@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.test import Client
 from pytest_django import DjangoCaptureOnCommitCallbacks
+from pytest_django.fixtures import Settings
 
 from reports import register_sources, store
 from reports.entered_models import Correction, StreamLimits
@@ -24,6 +25,7 @@ from reports.kept_changes import CanChange
 from reports.models import Can
 from reports.pending_entries import PendingEntry
 from reports.report import Report, iso
+from reports.web.emptying_form import EmptyingForm
 from reports.worker import limits, register
 from tests.support.cans import a_can, a_report
 
@@ -137,6 +139,13 @@ def test_an_added_emptying_counts_everywhere_until_it_is_struck(admin_client: Cl
         enter(admin_client, "strike", hours_ago(3), "the wrong can")
     assert emptied(admin_client) == [(iso(hours_ago(3)), "TAKEN_BACK", True)]
     assert admin_client.get("/reports/420").json()["emptied"] is None
+
+
+def test_a_time_without_a_zone_is_the_sites(settings: Settings) -> None:
+    settings.TRASH_TIME_ZONE = "Europe/Prague"
+    for text in ("2026-07-01 09:30", "2026-07-01 09:30:00 Europe/Prague", "2026-07-01T07:30Z"):
+        form = EmptyingForm({"action": "add", "at": text, "note": "why"})
+        assert form.is_valid() and form.cleaned_data["at"] == datetime(2026, 7, 1, 7, 30, tzinfo=UTC)
 
 
 def test_what_cannot_be_entered_says_why_beside_its_field(admin_client: Client, client: Client) -> None:

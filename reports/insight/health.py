@@ -16,6 +16,7 @@ FORGOTTEN_AFTER = timedelta(minutes=10)
 BACKLOG = 20_000
 #: Source: AWS, SQS: at about 120,000 messages in flight a receive returns no message, and no error.
 IN_FLIGHT = 100_000
+_LIST = "List them, and see why."
 
 
 class Heartbeat(Protocol):
@@ -40,11 +41,16 @@ class Heartbeat(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """One thing that is wrong. text: what; remedy: what to do. Both are sentences."""
+    """
+    One thing that is wrong. text: what; remedy: what to do. Both are sentences.
+
+    letters: of what the dead letters are by whose list it is mended; None where there is no such list.
+    """
 
     weight: Literal["bad", "warning"]
     text: str
     remedy: str
+    letters: Literal["reports", "alerts"] | None = None
 
 
 def worker_troubles(heartbeats: Iterable[Heartbeat], now: datetime) -> list[Trouble]:
@@ -84,6 +90,7 @@ def pipeline_troubles(
     waiting: int | None,
     in_flight: int,
     dead: int,
+    dead_alerts: int | None,
     workers: Iterable[Heartbeat] | None,
     knows_hour: bool = True,
     now: datetime,
@@ -91,14 +98,17 @@ def pipeline_troubles(
     """
     Return what is wrong, the worst first.
 
-    waiting: messages in the queue, None where SQS does not answer; workers: None where DynamoDB does not. knows_hour:
-    whether it told the minutes of the last hour.
+    waiting: messages in the queue, None where SQS does not answer; dead_alerts: alerts that were set aside, likewise;
+    workers: None where DynamoDB does not. knows_hour: whether it told the minutes of the last hour.
     """
     troubles: list[Trouble] = []
     workers = None if workers is None else list(workers)
     if waiting is None:
         remedy = "Devices cannot send until it does. Look at AWS's status and at this deployment's permissions."
         troubles.append(Trouble("bad", "SQS does not answer.", remedy))
+    elif dead_alerts is None:
+        text = "SQS does not tell how many alerts were set aside."
+        troubles.append(Trouble("warning", text, "Load the page again in a moment."))
     if workers is None:
         remedy = "Reports wait in the queue; nothing is lost for four days."
         troubles.append(Trouble("bad", "DynamoDB does not answer.", remedy))
@@ -118,7 +128,13 @@ def pipeline_troubles(
         text = f"More new cans came than TRASH_NEW_CANS allows: their reports wait, the last for about {minutes:,} min."
         remedy = "Where the cans are yours, wait or raise it; else find out who sends them, and set TRASH_SENDERS."
         troubles.append(Trouble("warning", text, remedy))
+    if dead_alerts:
+        alerts, whose = ("1 alert was", "its rule names")
+        if dead_alerts > 1:
+            alerts, whose = f"{dead_alerts:,} alerts were", "their rules name"
+        text = f"{alerts} set aside: those whom {whose} were not told."
+        troubles.append(Trouble("warning", text, _LIST, "alerts"))
     if dead:
         letters = f"{dead:,} dead letter{'s' if dead != 1 else ''}"
-        troubles.append(Trouble("warning", f"{letters}: reports that could not be stored.", "List them, and see why."))
+        troubles.append(Trouble("warning", f"{letters}: reports that could not be stored.", _LIST, "reports"))
     return troubles

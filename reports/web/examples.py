@@ -294,6 +294,7 @@ PIPELINE = _answer(
     "One worker, and a dead letter",
     {
         "queue": {"waiting": 12, "in_flight": 50, "dead": 1},
+        "dead_alerts": 0,
         "lag_ms": 840,
         "stored_per_minute": 310,
         "drain_s": 0,
@@ -312,6 +313,7 @@ PIPELINE = _answer(
                 "weight": "warning",
                 "text": "1 dead letter: reports that could not be stored.",
                 "remedy": "List them, and see why.",
+                "link": "https://trash.example.org/pipeline/dead-letters/?of=reports",
             }
         ],
         "hour": {

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
+from django.urls import reverse
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -17,7 +18,7 @@ from reports import queue, store
 from reports.insight import pipeline_hour
 from reports.insight.health import SILENT_AFTER, Trouble, pipeline_troubles
 from reports.insight.pipeline_hour import MINUTES
-from reports.queue import Depth, QueueUnavailable
+from reports.queue import Depth, LetterKind, QueueUnavailable
 from reports.store import Heartbeat, Minute, StoreUnavailable
 from reports.web import examples
 from reports.web.access import MaySeePipeline
@@ -48,10 +49,12 @@ class PipelineView(ApiView):
         """The messages in the queues, the workers with their counters, and the troubles found."""
         now = timezone.now()
         depth: Depth | None = None
+        dead_alerts: int | None = None
         workers: list[Heartbeat] | None = None
         # What does not answer is among the troubles.
         with suppress(QueueUnavailable):
             depth = queue.depth()
+            dead_alerts = queue.count_dead_letters(LetterKind.ALERTS)
         rows: list[Minute] | None = None
         with suppress(StoreUnavailable):
             workers = store.workers(now)
@@ -60,18 +63,29 @@ class PipelineView(ApiView):
             waiting=depth.waiting if depth else None,
             in_flight=depth.in_flight if depth else 0,
             dead=depth.dead if depth else 0,
+            dead_alerts=dead_alerts,
             workers=workers,
             knows_hour=rows is not None,
             now=now,
         )
-        data = _pipeline(depth, workers, troubles, now)
+        data = _pipeline(depth, workers, now)
+        data["dead_alerts"] = dead_alerts
+        data["troubles"] = [_told(trouble, request) for trouble in troubles]
         data["hour"] = None if rows is None else _hour(rows, workers or (), now)
         return Response(PipelinePage(data) if self.is_page else data)
 
 
-def _pipeline(
-    depth: Depth | None, workers: Sequence[Heartbeat] | None, troubles: Sequence[Trouble], now: datetime
-) -> dict[str, Any]:
+def _told(trouble: Trouble, request: Request) -> dict[str, Any]:
+    address = reverse("dead_letters", query={"of": trouble.letters})
+    return {
+        "weight": trouble.weight,
+        "text": trouble.text,
+        "remedy": trouble.remedy,
+        "link": request.build_absolute_uri(address) if trouble.letters else None,
+    }
+
+
+def _pipeline(depth: Depth | None, workers: Sequence[Heartbeat] | None, now: datetime) -> dict[str, Any]:
     counters = [worker.counters for worker in workers or () if now - worker.seen_at <= SILENT_AFTER]
     last = max((count.get("last_stored_at_s", 0) for count in counters), default=0)
     lags = [count["lag_ms"] for count in counters if "lag_ms" in count]
@@ -98,7 +112,6 @@ def _pipeline(
             }
             for worker in workers
         ],
-        "troubles": [asdict(trouble) for trouble in troubles],
     }
 
 

@@ -27,6 +27,7 @@ class TroubleAnswer(serializers.Serializer[Any]):
     weight = serializers.ChoiceField(["bad", "warning"])
     text = serializers.CharField()
     remedy = serializers.CharField()
+    link = serializers.URLField(allow_null=True, help_text="The list of the dead letters that are meant.")
 
 
 class TotalsAnswer(serializers.Serializer[Any]):
@@ -57,6 +58,10 @@ class HourAnswer(serializers.Serializer[Any]):
 
 class PipelineAnswer(serializers.Serializer[Any]):
     queue = QueueAnswer(allow_null=True, help_text="Null: SQS does not answer.")
+    dead_alerts = serializers.IntegerField(
+        allow_null=True,
+        help_text="About how many alerts were set aside: no rule's channel took them. Null: SQS does not answer.",
+    )
     lag_ms = serializers.IntegerField(allow_null=True)
     stored_per_minute = serializers.IntegerField(allow_null=True)
     drain_s = serializers.IntegerField(

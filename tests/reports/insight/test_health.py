@@ -52,14 +52,18 @@ def test_troubles_are_listed_the_worst_first() -> None:
     fine = heartbeat(0)
 
     def listed(**given: object) -> list[str]:
-        usual = {"waiting": 0, "in_flight": 0, "dead": 0, "workers": [fine], "now": NOW}
+        usual = {"waiting": 0, "in_flight": 0, "dead": 0, "dead_alerts": 0, "workers": [fine], "now": NOW}
         return [f"{trouble.weight}: {trouble.text}" for trouble in pipeline_troubles(**{**usual, **given})]
 
     assert listed() == []
     assert listed(workers=[]) == ["bad: No worker is running."]
     assert listed(workers=[fine, heartbeat(31)]) == ["bad: Worker host:1 has been silent for 31 s."]
-    assert listed(waiting=None, workers=None) == ["bad: SQS does not answer.", "bad: DynamoDB does not answer."]
+    silent = listed(waiting=None, dead_alerts=None, workers=None)
+    assert silent == ["bad: SQS does not answer.", "bad: DynamoDB does not answer."]
     assert listed(dead=1) == ["warning: 1 dead letter: reports that could not be stored."]
+    told = ["warning: 1 alert was set aside: those whom its rule names were not told."]
+    assert listed(dead_alerts=1) == told
+    assert listed(dead_alerts=None) == ["warning: SQS does not tell how many alerts were set aside."]
     waits = Heartbeat("host:1", NOW, {"new_cans_wait_until_s": int(NOW.timestamp()) + 200})
     assert listed(workers=[waits]) == [
         "warning: More new cans came than TRASH_NEW_CANS allows: their reports wait, the last for about 4 min."

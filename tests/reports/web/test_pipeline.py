@@ -191,6 +191,12 @@ def test_alerts_that_were_set_aside_are_listed_apart_and_settled_alike(staff: Cl
     assert "<b>The hall: it answered 410</b>" in page
     assert "1 of about 1 dead letters of alerts" in page
     assert (letter["body"], letter["first_message_id"]) == (message.body, "first")
+    found = staff.get("/pipeline/").json()
+    assert found["dead_alerts"] == 1
+    links = [each["link"] for each in found["troubles"] if each["link"]]
+    assert links == [f"http://testserver{address}", "http://testserver/pipeline/dead-letters/?of=reports"]
+    pipeline = staff.get("/pipeline/", headers=HTML).content.decode()
+    assert f'<a rel="nofollow" href="{links[0]}">List them, and see why.</a>' in pipeline
     asked = sent(staff, {"action": "discard", "letters": [letter["letter"]]}).content
     assert b"Nothing brings a discarded alert back" in asked
     assert settle(staff, "discard", letter["letter"])["done"] == [letter["message_id"]]
@@ -247,7 +253,7 @@ def test_the_page_shows_queue_and_workers(staff: Client, letters: list[str]) -> 
 
     assert found["queue"] == {"waiting": 0, "in_flight": 0, "dead": 3}
     assert [worker["name"] for worker in found["workers"]] == ["host:1"]
-    assert "3 dead letters" in found["troubles"][0]["text"]
+    assert "3 dead letters" in found["troubles"][-1]["text"]
     assert "1\u202f234" in page
     assert "working" in page
 

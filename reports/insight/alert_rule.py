@@ -25,6 +25,20 @@ class Channel(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Need:
+    """What a channel needs: `setting` must not be empty, else `missing` says what there is not."""
+
+    setting: str
+    missing: str
+
+
+NEEDS = {
+    Channel.EMAIL: Need("TRASH_SMTP", "no mail server is set (TRASH_SMTP)"),
+    Channel.SNS: Need("TRASH_ALERT_TOPIC", "no topic is set (TRASH_ALERT_TOPIC)"),
+}
+
+
+@dataclass(frozen=True, slots=True)
 class AlertRule:
     """
     Of which changes to tell whom.

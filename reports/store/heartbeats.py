@@ -25,7 +25,8 @@ class Heartbeat:
 
     name: host:pid. counters: since its start, as stored or set_aside (reports.worker.counters). problem: what it cannot
     do although it should, "" where nothing is wrong. is_main: False for a process of a prefork pool. minute: what
-    it has done in the present minute, which has no row of its own yet.
+    it has done in the present minute, which has no row of its own yet. unusable: the channels of alerts for which it
+    has no setting, so it can tell nobody by them.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Heartbeat:
     problem: str = ""
     is_main: bool = True
     minute: Minute | None = None
+    unusable: frozenset[str] = frozenset()
 
 
 def beat(heartbeat: Heartbeat) -> None:
@@ -48,6 +50,7 @@ def beat(heartbeat: Heartbeat) -> None:
                     "seen_at": {"S": iso(heartbeat.seen_at)},
                     "counters": {"S": json.dumps(dict(heartbeat.counters))},
                     "problem": {"S": heartbeat.problem},
+                    "unusable": {"S": " ".join(sorted(heartbeat.unusable))},
                     "is_main": {"BOOL": heartbeat.is_main},
                     "minute": {"S": heartbeat.minute.key if heartbeat.minute else ""},
                     "minute_counts": {"S": json.dumps(dict(heartbeat.minute.counts) if heartbeat.minute else {})},
@@ -73,6 +76,8 @@ def workers(now: datetime) -> list[Heartbeat]:
             problem=item.get("problem", {}).get("S", ""),
             is_main=item.get("is_main", {}).get("BOOL", True),
             minute=minute_of(key, item["minute_counts"]["S"]) if (key := item.get("minute", {}).get("S")) else None,
+            # A worker of an earlier version does not say it.
+            unusable=frozenset(item.get("unusable", {}).get("S", "").split()),
         )
         for item in rows("worker", now=now)
     ]

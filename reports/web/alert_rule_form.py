@@ -10,11 +10,13 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
+from django.utils import timezone
 
 from reports.alert_rules import AlertRule
 from reports.insight.alert_rule import Channel
 from reports.insight.status import REPORTED
 from reports.web.form_page import FormPage
+from reports.web.unusable_channels import unusable_channels, warning_of
 
 
 class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -84,4 +86,6 @@ class RuleFormView(FormPage):
         messages.success(self.request, f"Saved {rule.name}. Workers know it within ten seconds.")
         if rule.channel == Channel.WEBHOOK and not had_secret:
             messages.warning(self.request, f"The secret of {rule.name}, shown this once: {rule.secret}")
+        if warning := warning_of(rule.channel, unusable_channels(timezone.now())):
+            messages.warning(self.request, warning)
         return redirect("alert-rules")

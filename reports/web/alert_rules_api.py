@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -20,6 +21,7 @@ from reports.web.access import MayEditRules
 from reports.web.parsers import ChoiceParser
 from reports.web.problems import InvalidFields
 from reports.web.rendering import Page
+from reports.web.unusable_channels import unusable_channels
 from reports.web.view import REFUSALS, UNKNOWN, UNREAD, ApiView
 
 _SAMPLE = (
@@ -46,7 +48,7 @@ class RulesView(ApiView):
     def get(self, request: Request) -> Response:
         """All rules of alerts, by name; without their secrets."""
         queries.known(request.query_params, set())
-        answer = {"results": alert_schemas.RuleAnswer(AlertRule.objects.all(), many=True).data}
+        answer = {"results": alert_schemas.RuleAnswer(AlertRule.objects.all(), many=True, context=_context()).data}
         return Response(RulesPage(answer) if self.is_page else answer)
 
     @extend_schema(
@@ -58,7 +60,7 @@ class RulesView(ApiView):
     def post(self, request: Request) -> Response:
         """Make a rule. Workers know it within ten seconds. The secret of a webhook is in this answer alone."""
         rule = _changed(AlertRule(), request.data)
-        return Response(alert_schemas.NewRuleAnswer(rule).data, status=201)
+        return Response(alert_schemas.NewRuleAnswer(rule, context=_context()).data, status=201)
 
 
 class RuleView(ApiView):
@@ -73,7 +75,7 @@ class RuleView(ApiView):
     )
     def get(self, request: Request, pk: int) -> Response:
         """One rule, without its secret."""
-        return Response(alert_schemas.RuleAnswer(_known(pk)).data)
+        return Response(alert_schemas.RuleAnswer(_known(pk), context=_context()).data)
 
     @extend_schema(
         operation_id="put_alert_rule",
@@ -84,7 +86,7 @@ class RuleView(ApiView):
     def put(self, request: Request, pk: int) -> Response:
         """Replace a rule; its secret stays. What is left out is as in a new rule."""
         rule = _changed(_known(pk), request.data)
-        return Response(alert_schemas.RuleAnswer(rule).data)
+        return Response(alert_schemas.RuleAnswer(rule, context=_context()).data)
 
     @extend_schema(operation_id="delete_alert_rule", responses={204: None, **UNKNOWN, **REFUSALS}, tags=["alerts"])
     def delete(self, request: Request, pk: int) -> Response:
@@ -114,6 +116,10 @@ class SecretView(ApiView):
         secret = rule.new_secret()
         rule.save()
         return Response({"secret": secret})
+
+
+def _context() -> dict[str, Any]:
+    return {"unusable": unusable_channels(timezone.now())}
 
 
 def _known(pk: int) -> AlertRule:

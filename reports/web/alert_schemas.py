@@ -9,6 +9,7 @@ from rest_framework import serializers
 from reports.alert_rules import AlertRule
 from reports.insight.status import Status
 from reports.web import schemas
+from reports.web.unusable_channels import warning_of
 
 
 class ResultAnswer(serializers.Serializer[Any]):
@@ -77,11 +78,16 @@ class RuleChange(serializers.ModelSerializer[AlertRule]):
 
 
 class RuleAnswer(RuleChange):
-    """A rule of alerts; its secret is told once, to whoever made it."""
+    """A rule of alerts; its secret is told once, to whoever made it. Its context has the channels `unusable`."""
+
+    warning = serializers.SerializerMethodField(help_text="Why nobody is told by its channel; null: nothing is amiss.")
 
     class Meta(RuleChange.Meta):
-        fields = ("id", *RuleChange.Meta.fields)
+        fields = ("id", *RuleChange.Meta.fields, "warning")
         read_only_fields = fields
+
+    def get_warning(self, rule: AlertRule) -> str | None:
+        return warning_of(rule.channel, self.context["unusable"])
 
 
 class NewRuleAnswer(RuleAnswer):

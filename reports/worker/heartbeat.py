@@ -18,6 +18,7 @@ from celery import signals
 from reports import store
 from reports.store import Heartbeat, StoreUnavailable
 from reports.worker import alive_file, counters
+from reports.worker.alerts import channels
 from reports.worker.batch_log import batch_log
 from reports.worker.minutes import MinuteBook
 from reports.worker.overseer import Overseer
@@ -93,7 +94,8 @@ class HeartbeatWriter:
         minute = self.minutes.note(counts, self.overseer.levels(), now)
         # Before the heartbeat that tells of the next minute alone; where both tell of one, it counts once.
         self.minutes.write()
-        store.beat(Heartbeat(self.name, now, counts, problem, is_main=self.is_main, minute=minute))
+        beat = Heartbeat(self.name, now, counts, problem, self.is_main, minute, unusable=channels.unusable())
+        store.beat(beat)
 
     def end(self) -> None:
         """Delete the heartbeat: a process that stops in order must not count as silent."""

@@ -14,7 +14,7 @@ from smtplib import SMTPException
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 
-from reports.insight.alert_rule import AlertRule, Channel
+from reports.insight.alert_rule import NEEDS, AlertRule, Channel
 from reports.insight.change import Change
 from reports.insight.status import Status
 from reports.report import iso
@@ -42,6 +42,8 @@ def send(rule: AlertRule, change: Change) -> None:
     """Send what a change tells by a rule's channel. Raises ChannelFailed, after some seconds where nobody answers."""
     began = time.monotonic()
     try:
+        if rule.channel in unusable():
+            raise ChannelFailed(NEEDS[rule.channel].missing, for_good=True)
         _SENDERS[rule.channel](rule, change)
     except (WebhookFailed, ChannelFailed) as error:
         raise ChannelFailed(str(error), for_good=error.for_good) from error
@@ -49,6 +51,11 @@ def send(rule: AlertRule, change: Change) -> None:
         raise ChannelFailed(f"{type(error).__name__}: {error}") from error
     finally:
         telemetry.ALERT_SECONDS.observe(time.monotonic() - began, rule.channel)
+
+
+def unusable() -> frozenset[Channel]:
+    """Return the channels for which this process has no setting, so it can tell nobody by them."""
+    return frozenset(channel for channel, need in NEEDS.items() if not getattr(settings, need.setting))
 
 
 def a_test_change() -> Change:
@@ -69,8 +76,6 @@ def _by_webhook(rule: AlertRule, change: Change) -> None:
 
 
 def _by_email(rule: AlertRule, change: Change) -> None:
-    if not settings.TRASH_SMTP:
-        raise ChannelFailed("no mail server is set (TRASH_SMTP)", for_good=True)
     # A line's end in a header would begin another one; what a can is called comes from a device.
     subject = " ".join(f"{change.can_id}: {change.status}".split())[:200]
     lines = [
@@ -101,8 +106,6 @@ def _send_mail(message: EmailMessage) -> None:
 
 def _by_sns(rule: AlertRule, change: Change) -> None:
     topic = settings.TRASH_ALERT_TOPIC
-    if not topic:
-        raise ChannelFailed("no topic is set (TRASH_ALERT_TOPIC)", for_good=True)
     attributes = {"id": change.id, "status": str(change.status), "stream": change.stream}
     _within(TIMEOUT_S, lambda: sns.publish(topic, body_of(change), attributes))
 

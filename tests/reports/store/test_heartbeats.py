@@ -12,9 +12,10 @@ NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 
 def test_a_workers_heartbeat_is_the_last_it_gave_and_is_forgotten_after_a_day(suffix: str) -> None:
     store.beat(Heartbeat("host:1", NOW, {"stored": 1}))
-    store.beat(Heartbeat("host:1", NOW + timedelta(seconds=10), {"stored": 2}, problem="receives nothing"))
+    later, unusable = NOW + timedelta(seconds=10), frozenset({"email", "sns"})
+    last = Heartbeat("host:1", later, {"stored": 2}, problem="receives nothing", unusable=unusable)
+    store.beat(last)
     store.beat(Heartbeat("host:2", NOW, {"stored": 0}))
-    last = Heartbeat("host:1", NOW + timedelta(seconds=10), {"stored": 2}, problem="receives nothing")
     assert store.workers(NOW + timedelta(minutes=1)) == [last, Heartbeat("host:2", NOW, {"stored": 0})]
     assert store.workers(NOW + timedelta(days=1, seconds=5)) == [last]
     store.leave("host:1")

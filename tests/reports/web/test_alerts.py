@@ -19,7 +19,8 @@ from reports import store
 from reports.alert_rules import AlertRule
 from reports.insight.change import Change
 from reports.insight.status import Status
-from reports.store import Result
+from reports.store import Heartbeat, Result
+from reports.worker.alerts import channels
 from tests.support.cans import a_can
 
 pytestmark = [pytest.mark.usefixtures("shared_suffix"), pytest.mark.django_db]
@@ -138,6 +139,23 @@ def test_a_rule_is_made_by_the_form_too() -> None:
     assert operator.get(f"/alerts/rules/{rule.pk}/edit/").status_code == 200
     assert operator.post(f"/alerts/rules/{rule.pk}/edit/", {"delete": "yes"}).status_code == 302
     assert not AlertRule.objects.exists()
+
+
+def test_a_rule_says_that_the_workers_have_no_setting_for_its_channel() -> None:
+    operator = of_role("operator")
+    store.beat(Heartbeat("rules:1", datetime.now(UTC), {}, unusable=channels.unusable()))
+    rule = {"name": "Mail", "statuses": "FIRE", "channel": "email", "address": "a@example.org"}
+    made = operator.post("/alerts/rules", json.dumps(rule), content_type="application/json").json()
+    assert "no mail server is set (TRASH_SMTP)" in made["warning"]
+    form = {**rule, "hold_minutes": "0", "pause_minutes": "60", "most_an_hour": "60"}
+    asked = {"Accept": "text/html"}
+    page = operator.post(f"/alerts/rules/{made['id']}/edit/", form, follow=True, headers=asked).content.decode()
+    assert re.search(rf'class="note warning"[^>]*>{re.escape(made["warning"])}', page)
+    assert f'<small class="bad">{made["warning"]}</small>' in page
+
+    hook = {"name": "Hook", "statuses": "FIRE", "channel": "webhook", "address": "https://hooks.example.org/a"}
+    assert operator.post("/alerts/rules", json.dumps(hook), content_type="application/json").json()["warning"] is None
+    store.leave("rules:1")
 
 
 def test_each_rule_is_tried_by_hand(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:

@@ -166,7 +166,8 @@ def test_a_worker_needs_neither_the_sites_secret_key_nor_its_database(
     data = tmp_path / "data"
     started = worker(TRASH_LOCAL="", DJANGO_SECRET_KEY="", DATABASE_URL="", TRASH_DATA=str(data)).ready()
     assert eventually(lambda: store.latest("1") and queue.depth().dead)
-    assert eventually(lambda: store.workers(datetime.now(UTC)))
+    heartbeat, *_ = eventually(lambda: store.workers(datetime.now(UTC)))
+    assert heartbeat.unusable == {"email", "sns"}
     assert started.stop() == 0
     assert "Traceback" not in started.log
     assert not data.exists()

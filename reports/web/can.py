@@ -21,6 +21,7 @@ from rest_framework.response import Response
 from reports import store
 from reports.insight.fold import LastKnown, last_known
 from reports.insight.fold import Row as StoredRow
+from reports.insight.forecast import Forecast
 from reports.insight.hours import by_day
 from reports.insight.standing import expected, standing
 from reports.insight.thinning import thin
@@ -47,11 +48,13 @@ class CanPage(Page):
 
     facts, sensors: say nothing where the answer has no facts, since the database did not answer. known: each attribute
     as the can sent it last; none where another service wrote the row. sensors: those that are mounted in the can, each
-    with this mounting and what it told last.
+    with this mounting and what it told last. forecast_is_over: whether the instant of the forecast has passed, and no
+    report has come since.
     """
 
     template: ClassVar[str] = "reports/can.html"
 
+    forecast_is_over: bool
     facts: Can | None
     known: Sequence[LastKnown]
     sensors: Sequence[ShownSensor]
@@ -134,8 +137,10 @@ def _page(request: Request, stored: StoredRow, range_: str, now: datetime) -> Ca
     found, has_facts = database.ask(lambda: (Can.objects.filter(can_id=can_id).first(), mountings_in(can_id)))
     can, mountings = found or (None, [])
     recent = store.history(can_id, newest_first=True, size=RECENT, now=now)
+    row = _row(request, stored, can.facts if can else None, has_facts, now)
     return CanPage(
-        _row(request, stored, can.facts if can else None, has_facts, now),
+        row,
+        forecast_is_over=isinstance(row.forecast, Forecast) and row.forecast.full_at <= now.timestamp(),
         facts=can,
         known=_known(stored),
         sensors=shown_in(mountings),

@@ -61,7 +61,8 @@ class ForecastAnswer(serializers.Serializer[Any]):
     threshold = serializers.FloatField(help_text="Percent.")
     full_at = serializers.DateTimeField(
         allow_null=True,
-        help_text="When it reaches the threshold if nobody empties it before, as told at the newest report.",
+        help_text="When it reaches the threshold if nobody empties it before, as told at the newest report; it may be "
+        "past.",
     )
     low = serializers.DateTimeField(allow_null=True, help_text="Begin of the interval that holds four of five.")
     high = serializers.DateTimeField(allow_null=True)

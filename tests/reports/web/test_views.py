@@ -743,6 +743,16 @@ def test_a_filter_that_breaks_a_rule_stays_as_it_was_typed(client: Client) -> No
     assert "No can " not in page
 
 
+def test_a_forecast_whose_time_has_passed_says_so(client: Client) -> None:
+    for number in range(7):
+        put("over", str(10 + 10 * number), ago_s=3600 * (46 - 6 * number))
+
+    page = client.get("/reports/over", headers={"Accept": "text/html"}).content.decode()
+
+    assert re.search(r"By its forecast it reached 80 % about <time[^>]*>[^<]*</time>, .*; no report since <time", page)
+    assert "If nobody empties it before" not in page
+
+
 def test_a_stream_is_found_in_any_case_and_the_page_says_how_many_match(client: Client) -> None:
     for number, stream in enumerate(("Textile", "textile", "TEXTILE")):
         at = datetime.now(UTC)

@@ -191,7 +191,8 @@ class ChartView(ApiView):
             chart = self._by_hour(can_id, range_, since, now)
         if not chart.points:
             check_known(can_id)
-        return Response(chart, headers={"Cache-Control": "private, max-age=10"})
+        # Beside it the page tells the newest report, so no earlier answer may be drawn.
+        return Response(chart, headers=_HEADERS)
 
     def _by_report(self, can_id: str, range_: str, since: datetime | None, now: datetime) -> ChartPoints:
         reports, is_complete = store.past_levels(can_id, since=since, size=self.MAX_REPORTS, now=now)

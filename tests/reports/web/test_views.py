@@ -648,6 +648,8 @@ def test_a_chart_is_thinned_and_says_so(client: Client) -> None:
     assert (min(long["low"]), max(long["high"])) == (0, 99)
     since, until = (datetime.fromisoformat(raw[end]) for end in ("since", "until"))
     assert (until - since, long["since"]) == (timedelta(hours=24), None)
+    # The page around it tells the newest report, so no earlier answer may be drawn.
+    assert client.get("/reports/chart/chart")["Cache-Control"] == "private, no-cache"
     assert client.get("/reports/chart/chart?range=1y").status_code == 400
     assert client.get("/reports/nobody/chart").status_code == 404
 

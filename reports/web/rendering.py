@@ -17,10 +17,11 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
+from reports.can_id import is_can_id
 from reports.formats.ngsi_ld import waste_container
 from reports.formats.senml import pack
 from reports.insight.status import Status
-from reports.report import Report, percent
+from reports.report import CAN_ID_RULE, Report, percent
 from reports.web.access import Visitor
 from reports.web.answers import JsonText, Listing, NeverRow, PastRow, Row
 from reports.web.problems import MEDIA_TYPE, UNKNOWN_CAN, Problem
@@ -193,6 +194,7 @@ class PageRenderer(BaseRenderer):
             template = "reports/problem.html"
             if data["detail"] == UNKNOWN_CAN:
                 context["unknown_can"] = can_id = view.kwargs.get("can_id", "")
+                context["id_rule"] = "" if is_can_id(can_id) else CAN_ID_RULE
                 # Most typing errors in an id are at its end.
                 context["mistyped"] = can_id[:-1][:32]
         elif isinstance(data, Page):

@@ -755,6 +755,13 @@ def test_a_forecast_whose_time_has_passed_says_so(client: Client) -> None:
     assert "If nobody empties it before" not in page
 
 
+def test_a_page_for_what_can_be_no_id_says_the_rule(client: Client) -> None:
+    page = client.get("/reports/" + "x" * 129, headers={"Accept": "text/html"}).content.decode()
+
+    assert "No can has such an id" in page and "must have 1 to 128 characters" in page
+    assert "has not reported yet" not in page
+
+
 def test_a_stream_is_found_in_any_case_and_the_page_says_how_many_match(client: Client) -> None:
     for number, stream in enumerate(("Textile", "textile", "TEXTILE")):
         at = datetime.now(UTC)

@@ -75,7 +75,7 @@ class NeverPage(Page):
 
 @dataclass(frozen=True)
 class HistoryPage(Page):
-    """A page of a can's history; wrong: by field, the rule that what was asked for breaks: then nothing is listed."""
+    """A page of a can's history; wrong: what was asked for breaks a rule (InvalidQuery.beside)."""
 
     template: ClassVar[str] = "reports/history.html"
 
@@ -245,7 +245,7 @@ class HistoryView(ApiView):
             problem = answered(error)
             if not self.is_page or problem is None:
                 raise
-            page = HistoryPage(problem.data, can_id=can_id, wrong={error.field: error.rule})
+            page = HistoryPage(problem.data, can_id=can_id, wrong=error.beside(("since", "until", "order")))
             return Response(page, status=problem.status_code)
         check_id(can_id)
         history = store.history(

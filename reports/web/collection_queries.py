@@ -77,7 +77,8 @@ def collection_query(query: Mapping[str, str], now: datetime) -> CollectionQuery
         raise InvalidQuery("by", f"must be from now on, and within {FURTHEST.days} days")
     next_at = instant(query, "next") or by + timedelta(days=1)
     if not by < next_at <= by + FURTHEST:
-        raise InvalidQuery("next", f"must be later than by, and within {FURTHEST.days} days of it")
+        rule = f"must be later than {{}}, and within {FURTHEST.days} days of it"
+        raise InvalidQuery("next", rule.format("by"), on_page=rule.format("“Round at”"))
     chance = whole(query, "chance", 99) or CHANCE
     age = timedelta(days=whole(query, "age_days", 999) or AGE_DAYS)
     return CollectionQuery(

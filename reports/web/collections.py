@@ -32,6 +32,8 @@ COLUMNS = (
     "can_id", "name", "address", "stream", "level", "status", "why", "reason", "full_since", "full_at", "low", "high",
     "reliability", "chance", "overflow_h_avoided", "stop", "leg_km", "latitude", "longitude", "measured_at",
 )  # fmt: skip
+#: Parameters of the page's form that may break a rule.
+FIELDS = ("by", "next", "area", "chance", "age_days", "stops", "start")
 AREA = (
     "A circle: latitude,longitude,km. A box: south,west,north,east. Else words of names and addresses, as in the "
     "fleet's q."
@@ -42,7 +44,8 @@ AREA = (
 class CollectionsPage(Page):
     """
     A list as a page; list: None where what was asked for breaks a rule. typed, wrong: the form's parameters as they
-    came, and the rules that they break. local_by, local_next: as a form's field takes them, in the site's zone.
+    came, and the rules that they break (InvalidQuery.beside). local_by, local_next: as a form's field takes them, in
+    the site's zone.
     """
 
     template: ClassVar[str] = "reports/collections.html"
@@ -109,7 +112,7 @@ class CollectionsView(ApiView):
             problem = answered(error)
             if not self.is_page or problem is None:
                 raise
-            page = _page(request, collection_query({}, now), None, problem.data, {error.field: error.rule})
+            page = _page(request, collection_query({}, now), None, problem.data, error.beside(FIELDS))
             return Response(page, status=problem.status_code)
         made = collection_list(query, root_address(request))
         if isinstance(request.accepted_renderer, CSVRenderer):

@@ -52,7 +52,7 @@ class FleetPage(Page):
     has_all_streams: whether these are all. statuses: those that are counted. has_never: whether there may be cans that
     never reported. matching: how many cans match, None where that is not counted; is_about: whether that number is
     right only about; is_counted: whether those that never reported are among them. typed, wrong: the parameters as they
-    came, and the rules that they break; then the answer is the problem.
+    came, and the rules that they break (InvalidQuery.beside); then the answer is the problem.
     """
 
     template: ClassVar[str] = "reports/fleet.html"
@@ -142,7 +142,8 @@ class FleetView(ApiView):
             if not self.is_page or problem is None:
                 raise
             # The filter stays as it was typed, with the rule beside its field; nothing is asked of the fleet.
-            page = _page(request, fleet_queries.fleet_query({}), problem.data, {error.field: error.rule})
+            wrong = error.beside(fleet_queries.FLEET_FILTERS)
+            page = _page(request, fleet_queries.fleet_query({}), problem.data, wrong)
             return Response(page, status=problem.status_code)
         is_csv = isinstance(request.accepted_renderer, CSVRenderer)
         fleet = FleetListing(query, root, timezone.now(), _budget(query), with_rows=not is_csv)

@@ -192,7 +192,7 @@ def fleet_query(query: Mapping[str, str]) -> FleetQuery:
     order = queries.choice(query, "order", ORDERS, str.lower) or natural
     level_min, level_max = queries.level(query, "level_min"), queries.level(query, "level_max")
     if level_min is not None and level_max is not None and level_min > level_max:
-        raise InvalidQuery("level_max", "must not be below level_min")
+        raise InvalidQuery("level_max", "must not be below level_min", on_page="must not be below “Level from”")
     size, stream = queries.page_size(query, cursors.MAX_FLEET), query.get("stream", "").strip()
     scope = json.dumps(
         ["fleet", size, order, asked_status, stream, str(level_min), str(level_max), silent_h, suspect, search, battery]

@@ -10,7 +10,7 @@ import json
 import logging
 import re
 import sys
-from collections.abc import ItemsView, Iterable, Mapping, Sequence
+from collections.abc import Collection, ItemsView, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from types import FrameType
 from typing import Any
@@ -88,12 +88,21 @@ class Unconfirmed(Unavailable):
 
 
 class InvalidQuery(ValueError):
-    """A query parameter that breaks a rule: which, and what rule."""
+    """
+    A query parameter that breaks a rule: which, and what rule.
 
-    def __init__(self, field: str, rule: str) -> None:
+    on_page: the rule beside the field of a page's form; where the rule names another parameter, with that one's label.
+    """
+
+    def __init__(self, field: str, rule: str, *, on_page: str = "") -> None:
         super().__init__(f"{field} {rule}")
         self.field = field
         self.rule = rule
+        self.on_page = on_page or rule
+
+    def beside(self, fields: Collection[str]) -> dict[str, str]:
+        """Return the rule by its field, where a form has it; else by "", with the parameter's name before it."""
+        return {self.field: self.on_page} if self.field in fields else {"": str(self)}
 
 
 class InvalidFields(ValueError):

@@ -110,7 +110,7 @@ def history_query(query: Mapping[str, str], can_id: str) -> HistoryQuery:
     known(query, {"since", "until", "order", "page_size", "cursor"})
     since, until = instant(query, "since"), instant(query, "until")
     if since and until and since >= until:
-        raise InvalidQuery("until", "must be later than since")
+        raise InvalidQuery("until", "must be later than since", on_page="must be later than “Since”")
     order = query.get("order") or "newest"
     if order not in ("newest", "oldest"):
         raise InvalidQuery("order", "must be newest or oldest")

@@ -32,6 +32,8 @@ from trashsite.aws import side_by_side
 
 #: Reports of one can that are read at most: 60 days of one in half an hour.
 MOST_REPORTS = 3_000
+#: Parameters of the page's form that may break a rule.
+FIELDS = ("threshold", "days", "hour", "days_back", "area", "cans")
 #: Emptyings of one can that are read at most: five a day.
 MOST_EMPTYINGS = 450
 _WEEK_H = 7 * 24
@@ -151,7 +153,7 @@ class WhatIfView(ApiView):
             problem = answered(error)
             if not self.is_page or problem is None:
                 raise
-            page = _page(request, what_if_query({}, now), None, problem.data, {error.field: error.rule})
+            page = _page(request, what_if_query({}, now), None, problem.data, error.beside(FIELDS))
             return Response(page, status=problem.status_code)
         trial = _tried(query, root_address(request), now)
         return Response(_page(request, query, trial, trial) if self.is_page else trial)

@@ -762,6 +762,21 @@ def test_a_page_for_what_can_be_no_id_says_the_rule(client: Client) -> None:
     assert "has not reported yet" not in page
 
 
+def test_a_page_tells_a_broken_rule_once_and_in_the_words_of_its_form(client: Client) -> None:
+    def told(address: str) -> str:
+        page = client.get(address, headers={"Accept": "text/html"}).content.decode()
+        # Below it stands the answer of the API, in its own names.
+        return page.partition('class="pages"')[0]
+
+    fleet = told("/reports/?level_min=90&level_max=5")
+    assert fleet.count("must not be below “Level from”</span>") == 1
+    assert "level_max must" not in fleet and "Nothing is listed: correct the filter above" in fleet
+    assert "must be later than “Since”</span>" in told("/reports/1/history?since=2026-11-24&until=2026-11-23")
+    assert "nope is not known here" in told("/reports/?nope=1")
+    (error,) = client.get("/reports/?level_min=90&level_max=5").json()["errors"]
+    assert (error["field"], error["rule"]) == ("level_max", "must not be below level_min")
+
+
 def test_a_stream_is_found_in_any_case_and_the_page_says_how_many_match(client: Client) -> None:
     for number, stream in enumerate(("Textile", "textile", "TEXTILE")):
         at = datetime.now(UTC)

@@ -110,8 +110,9 @@ class FleetView(ApiView):
             OpenApiParameter(
                 "q",
                 {"type": "string", "maxLength": 128},
-                description="How the id begins, or words of name and address: each begins one; case and accents are "
-                "ignored. At most 300 cans are found by name and address; `cut` says whether there are more.",
+                description="How the id begins, in its own case; or words of name and address, in any case and with "
+                "any accents: each begins one. At most 300 cans are found by name and address; `cut` says whether "
+                "there are more.",
             ),
             *page_parameters(cursors.MAX_FLEET),
         ],

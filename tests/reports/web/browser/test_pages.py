@@ -142,7 +142,8 @@ def test_headings_sort_the_list_and_keep_its_filter(visit: Visit) -> None:
 def test_those_silent_for_hours_are_found(visit: Visit, fleet: dict[str, Report]) -> None:
     page = visit("/reports/")
     page.get_by_label("No report for, hours").fill("60")
-    page.get_by_role("button", name="Show").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Show").click()
 
     since = datetime.now(UTC) - timedelta(hours=60)
     silent = {one.can_id for one in fleet.values() if one.measured_at and one.measured_at < since}
@@ -153,15 +154,18 @@ def test_filter_page_and_come_back(visit: Visit, fleet: dict[str, Report]) -> No
     page = visit("/reports/?page_size=10")
     page.get_by_label("Stream").select_option("glass")
     page.get_by_label("Level from").fill("10")
-    page.get_by_role("button", name="Show").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Show").click()
 
     first = page.locator("tbody th").all_inner_texts()
     assert set(page.locator("[data-stream]").all_inner_texts()) == {"glass"}
-    page.get_by_role("link", name="Next").click()
+    with page.expect_navigation():
+        page.get_by_role("link", name="Next").click()
     second = page.locator("tbody th").all_inner_texts()
     assert len(first) == 10
     assert not set(first) & set(second)
-    page.get_by_role("link", name="Previous").click()
+    with page.expect_navigation():
+        page.get_by_role("link", name="Previous").click()
     assert page.locator("tbody th").all_inner_texts() == first
 
 

@@ -133,16 +133,17 @@ def _page(
     answer: object,
     wrong: Mapping[str, str] = MappingProxyType({}),
 ) -> CollectionsPage:
+    typed = {name: str(value) for name, value in request.query_params.items() if name != "order"}
     return CollectionsPage(
         answer,
         list=made,
         query=query,
         map=_map(made) if made else None,
         whys=tuple(Why),
-        typed={name: str(value) for name, value in request.query_params.items() if name != "order"},
+        typed=typed,
         wrong=wrong,
-        local_by=f"{_local(query.plan.by):%Y-%m-%dT%H:%M}",
-        local_next=f"{_local(query.plan.next_at):%Y-%m-%dT%H:%M}",
+        local_by=(wrong and typed.get("by")) or f"{_local(query.plan.by):%Y-%m-%dT%H:%M}",
+        local_next=(wrong and typed.get("next")) or f"{_local(query.plan.next_at):%Y-%m-%dT%H:%M}",
         csv_address=_changed(request, format="csv"),
         gpx_address=_changed(request, format="gpx"),
         other_order=_changed(request, order="" if query.by_stops else "stops"),

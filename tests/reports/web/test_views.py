@@ -772,6 +772,9 @@ def test_a_page_tells_a_broken_rule_once_and_in_the_words_of_its_form(client: Cl
     assert fleet.count("must not be below “Level from”</span>") == 1
     assert "level_max must" not in fleet and "Nothing is listed: correct the filter above" in fleet
     assert "must be later than “Since”</span>" in told("/reports/1/history?since=2026-11-24&until=2026-11-23")
+    rounds = told("/collections?by=2020-01-01T06:00&next=2020-01-02T06:00")
+    # Beside what was typed, not beside the round of the next morning.
+    assert 'value="2020-01-01T06:00"><span class="hint bad" id="wrong-by"' in rounds
     assert "nope is not known here" in told("/reports/?nope=1")
     (error,) = client.get("/reports/?level_min=90&level_max=5").json()["errors"]
     assert (error["field"], error["rule"]) == ("level_max", "must not be below level_min")

@@ -48,8 +48,10 @@ class RulesView(ApiView):
     def get(self, request: Request) -> Response:
         """All rules of alerts, by name; without their secrets."""
         queries.known(request.query_params, set())
-        answer = {"results": alert_schemas.RuleAnswer(AlertRule.objects.all(), many=True, context=_context()).data}
-        return Response(RulesPage(answer) if self.is_page else answer)
+        context = _context()
+        answer = {"results": alert_schemas.RuleAnswer(AlertRule.objects.all(), many=True, context=context).data}
+        page = {**answer, "knows_channels": context["unusable"] is not None}
+        return Response(RulesPage(page) if self.is_page else answer)
 
     @extend_schema(
         operation_id="make_alert_rule",

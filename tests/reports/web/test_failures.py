@@ -133,6 +133,7 @@ MOUNTING = "sensors/<path:key>/mountings/<str:pk>"
 NOT_SEEN = {"dynamodb": NOT_TOLD, **NO_USER}
 UNNOTED = '"noted":false'
 SQS, DYNAMODB = "SQS does not answer.", "DynamoDB does not answer."
+DEPTHS = f"{SQS}|SQS does not tell how many alerts"
 CANS = "reports/<str:can_id>"
 RETIRE = "name=Old&retired=on"
 ACKNOWLEDGE = '{"acknowledge": ["2026-01-01T00:00:00.000000Z#alert_000000000000000000000000"]}'
@@ -187,7 +188,7 @@ VISITS = [
     Visit("collections/what-if", "/collections/what-if", who="anonymous", missing={"dynamodb": NOT_TOLD}),
     *both("alerts", "/alerts", missing=NO_USER),
     Visit("alerts", "/alerts", JSON, "token", 200, "POST", ACKNOWLEDGE, JSON),
-    Visit("alerts/rules", "/alerts/rules", missing=NO_USER | {"dynamodb": NOT_TOLD}),
+    Visit("alerts/rules", "/alerts/rules", missing=NO_USER | {"dynamodb": CANNOT_BE_TOLD}),
     Visit("alerts/rules", "/alerts/rules", JSON, "token", 400, "POST", '{"name": ""}', JSON),
     Visit("alerts/rules/<int:pk>", "/alerts/rules/7", JSON, "token", 404),
     Visit("alerts/rules/<int:pk>/secret", "/alerts/rules/7/secret", JSON, "token", 404, "POST", "", JSON),
@@ -200,7 +201,7 @@ VISITS = [
     *both(f"{CANS}/chart", "/reports/nobody/chart?range=30d", who="anonymous", status=404),
     *both(f"{CANS}/chart", "/reports/420/chart?range=x", who="anonymous", status=400),
     *[
-        Visit("pipeline/", "/pipeline/", accept, missing={"sqs": SQS, "dynamodb": DYNAMODB, "database": NOT_SIGNED_IN})
+        Visit("pipeline/", "/pipeline/", accept, missing=NO_USER | {"sqs": DEPTHS, "dynamodb": DYNAMODB})
         for accept in (HTML, JSON)
     ],
     *both("pipeline/", "/pipeline/", who="anonymous", status=401),

@@ -47,7 +47,9 @@ def first_without_can(key: str, now: datetime) -> datetime | None:
 
 def told_of(mounting: Mounting, now: datetime) -> str:
     """
-    Say what becomes of what a sensor measured before it was mounted so, and whether sensor and can were ever heard of.
+    Say what a mounting makes of what its sensor measured before it was entered.
+
+    It says too where no message of the sensor, or no report of the can, has come yet.
 
     Raises StoreUnavailable, and the database's errors.
     """

@@ -81,7 +81,7 @@ class MountingsView(ApiView):
 
         What it measured from `since` on, and sent in the last 14 days, is stored under the can within half a minute;
         what it measured before `since` is not. Without `since`, where it is in this can already under the same
-        calibration, that mounting is answered. Whether the sensor or the can has ever been heard of is not asked.
+        calibration, that mounting is answered. No answer says whether sensor and can have sent anything yet.
         """
         sent = MountingSent(data=request.data)
         if not sent.is_valid():
